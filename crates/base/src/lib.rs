@@ -1,0 +1,18 @@
+//! What every crate stands on: the clock, randomness and ids, shutdown and supervised tasks,
+//! CPU work off the async runtime, and the kinds of errors.
+//!
+//! Time, randomness and ids come in through here and nowhere else (clippy refuses the rest), so that
+//! a simulation can replay one seed. This crate knows nothing of metrics.
+
+mod clock;
+mod error;
+mod ids;
+mod offload;
+mod shutdown;
+
+pub use clock::{Clock, ManualClock};
+pub use error::{ErrorKind, Kinded};
+pub use ids::{Ids, Rng};
+pub use offload::{Offload, OffloadError};
+pub use shutdown::{Shutdown, Tasks};
+pub use ulid::Ulid;

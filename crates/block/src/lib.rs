@@ -1,0 +1,1 @@
+//! The Parquet block: schema, write, read, inspect.

@@ -1,0 +1,1 @@
+//! The catalog of blocks: a log of commits per tenant.

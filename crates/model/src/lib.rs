@@ -1,0 +1,27 @@
+//! What a metric is: labels, matchers, samples, time and tenants. No I/O, no async.
+//!
+//! Everything above this crate speaks in these types; this crate knows nothing of files, wires or roles.
+
+mod exemplar;
+mod labels;
+mod labels_builder;
+mod matcher;
+mod metadata;
+mod metric_type;
+mod sample;
+mod series;
+mod tenant;
+mod tie;
+mod time;
+
+pub use exemplar::Exemplar;
+pub use labels::{LabelPair, Labels, METRIC_NAME, hash_pairs, storage_order};
+pub use labels_builder::LabelsBuilder;
+pub use matcher::{MatchOp, Matcher, MatcherError};
+pub use metadata::MetricMetadata;
+pub use metric_type::MetricType;
+pub use sample::{STALE_NAN_BITS, Sample, is_stale, stale_nan};
+pub use series::{SeriesHash, SeriesSamples};
+pub use tenant::{TenantError, TenantId};
+pub use tie::{merge_into, preferred};
+pub use time::{TimeRange, TimestampMs};

@@ -1,0 +1,43 @@
+//! Series and their samples as they travel between storage and queries.
+
+use std::sync::Arc;
+
+use crate::{Labels, Sample, TimestampMs};
+
+/// A 128-bit hash of a label set: an index in memory, verified against the labels, never an identity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SeriesHash(pub u128);
+
+impl SeriesHash {
+    /// The upper half, for routing.
+    #[must_use]
+    pub fn high(self) -> u64 {
+        (self.0 >> 64) as u64
+    }
+
+    /// The lower half, for hash tables.
+    #[must_use]
+    pub fn low(self) -> u64 {
+        self.0 as u64
+    }
+}
+
+/// A series with samples in ascending order of time, each time once. The times may be shared between
+/// series that were scraped together.
+#[derive(Clone, Debug)]
+pub struct SeriesSamples {
+    /// Which series.
+    pub labels: Labels,
+    /// The times, strictly ascending.
+    pub timestamps: Arc<[TimestampMs]>,
+    /// The values, as many as times; stale markers included.
+    pub values: Vec<f64>,
+}
+
+impl SeriesSamples {
+    /// The samples one by one.
+    pub fn samples(&self) -> impl Iterator<Item = Sample> {
+        let pairs = self.timestamps.iter().zip(&self.values);
+        pairs.map(|(&timestamp, &value)| Sample { timestamp, value })
+    }
+}

@@ -1,0 +1,1 @@
+//! HTTP and gRPC listeners, status mapping, health, telemetry.

@@ -1,0 +1,1 @@
+//! Segments of opaque records for many groups, one fsync.

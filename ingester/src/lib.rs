@@ -1,0 +1,1 @@
+//! Remote write in, journal, head, flush.

@@ -1,0 +1,7 @@
+//! Wire formats: the Store API between roles and the decoding of remote write. The one bridge between
+//! wire types and `latewood_model`.
+//!
+//! Roles talk only through the traits of this crate, so that a local implementation and a remote one
+//! look the same ([`store::StoreApi`]).
+
+pub mod store;

@@ -1,0 +1,33 @@
+//! The trait by which roles read from each other.
+
+use std::pin::Pin;
+
+use async_trait::async_trait;
+use futures::Stream;
+
+use super::StoreError;
+use super::wire::{
+    ExemplarsRequest, ExemplarsResponse, LabelNamesRequest, LabelStrings, LabelValuesRequest,
+    MetadataRequest, MetadataResponse, SelectFrame, SelectRequest, StatisticsRequest, StatisticsResponse,
+};
+
+/// Frames of a select, ending at the first error. Dropping the stream cancels the work behind it.
+pub type FrameStream = Pin<Box<dyn Stream<Item = Result<SelectFrame, StoreError>> + Send>>;
+
+/// Reads of one role's data: implemented by the ingester and the store-gateway, and by the gRPC client
+/// of a remote one. Series come in storage order, each once per stream, samples ascending.
+#[async_trait]
+pub trait StoreApi: Send + Sync + 'static {
+    /// Streams the series that match, with their samples in a range.
+    async fn select(&self, request: SelectRequest) -> Result<FrameStream, StoreError>;
+    /// The names of labels on the series that match.
+    async fn label_names(&self, request: LabelNamesRequest) -> Result<LabelStrings, StoreError>;
+    /// The values of one label on the series that match.
+    async fn label_values(&self, request: LabelValuesRequest) -> Result<LabelStrings, StoreError>;
+    /// Type, unit and help of metrics.
+    async fn metadata(&self, request: MetadataRequest) -> Result<MetadataResponse, StoreError>;
+    /// Exemplars of the series that match.
+    async fn exemplars(&self, request: ExemplarsRequest) -> Result<ExemplarsResponse, StoreError>;
+    /// Cardinality of what is held.
+    async fn statistics(&self, request: StatisticsRequest) -> Result<StatisticsResponse, StoreError>;
+}

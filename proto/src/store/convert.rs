@@ -1,0 +1,212 @@
+//! Between the Store API's messages and the model.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use latewood_base::ErrorKind;
+use latewood_model::{Labels, MatchOp, Matcher, SeriesSamples, TimestampMs};
+
+use super::StoreError;
+use super::wire::{LabelMatcher, SelectFrame, Series, Times, label_matcher};
+
+/// A matcher as it is sent.
+#[must_use]
+pub fn matcher_to_wire(matcher: &Matcher) -> LabelMatcher {
+    let op = match matcher.op() {
+        MatchOp::Equal => label_matcher::Op::Equal,
+        MatchOp::NotEqual => label_matcher::Op::NotEqual,
+        MatchOp::Regex => label_matcher::Op::Regex,
+        MatchOp::NotRegex => label_matcher::Op::NotRegex,
+    };
+    LabelMatcher {
+        op: op.into(),
+        name: matcher.name().to_owned(),
+        value: matcher.value().to_owned(),
+    }
+}
+
+/// A matcher as it was sent.
+///
+/// # Errors
+/// `Invalid` for an unknown operator or an expression that does not compile.
+pub fn matcher_from_wire(matcher: &LabelMatcher) -> Result<Matcher, StoreError> {
+    let op = match label_matcher::Op::try_from(matcher.op) {
+        Ok(label_matcher::Op::Equal) => MatchOp::Equal,
+        Ok(label_matcher::Op::NotEqual) => MatchOp::NotEqual,
+        Ok(label_matcher::Op::Regex) => MatchOp::Regex,
+        Ok(label_matcher::Op::NotRegex) => MatchOp::NotRegex,
+        Err(error) => return Err(StoreError::new(ErrorKind::Invalid, error)),
+    };
+    Matcher::new(op, &matcher.name, &matcher.value)
+        .map_err(|error| StoreError::new(ErrorKind::Invalid, error))
+}
+
+/// Puts series into a frame's columns: texts once, shared times once.
+#[derive(Debug, Default)]
+pub struct FrameBuilder {
+    frame: SelectFrame,
+    symbols: HashMap<Box<str>, u32>,
+    /// The vectors put in already, by address: series that share times share the allocation.
+    times: HashMap<usize, (u32, Arc<[TimestampMs]>)>,
+    samples: usize,
+}
+
+impl FrameBuilder {
+    /// An empty frame.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a series.
+    pub fn push(&mut self, series: SeriesSamples) {
+        let mut labels = Vec::with_capacity(series.labels.len() * 2);
+        for (name, value) in series.labels.iter() {
+            labels.push(self.symbol(name));
+            labels.push(self.symbol(value));
+        }
+        self.samples += series.values.len();
+        let times = self.times(series.timestamps);
+        self.frame.series.push(Series {
+            labels,
+            times,
+            values: series.values,
+        });
+    }
+
+    /// How many series it holds.
+    #[must_use]
+    pub fn series(&self) -> usize {
+        self.frame.series.len()
+    }
+
+    /// How many samples it holds.
+    #[must_use]
+    pub fn samples(&self) -> usize {
+        self.samples
+    }
+
+    /// The frame, leaving an empty one.
+    pub fn take(&mut self) -> SelectFrame {
+        std::mem::take(self).frame
+    }
+
+    fn symbol(&mut self, text: &str) -> u32 {
+        if let Some(&index) = self.symbols.get(text) {
+            return index;
+        }
+        let index = u32::try_from(self.frame.symbols.len()).unwrap_or(u32::MAX);
+        self.frame.symbols.push(text.to_owned());
+        self.symbols.insert(text.into(), index);
+        index
+    }
+
+    fn times(&mut self, timestamps: Arc<[TimestampMs]>) -> u32 {
+        let address = timestamps.as_ptr().addr();
+        if let Some((index, known)) = self.times.get(&address)
+            && known.len() == timestamps.len()
+        {
+            return *index;
+        }
+        let index = u32::try_from(self.frame.times.len()).unwrap_or(u32::MAX);
+        let mut before = 0;
+        let deltas = timestamps.iter().map(|&at| {
+            let delta = at.wrapping_sub(before);
+            before = at;
+            delta
+        });
+        self.frame.times.push(Times {
+            deltas: deltas.collect(),
+        });
+        self.times.insert(address, (index, timestamps));
+        index
+    }
+}
+
+/// The series of a frame.
+///
+/// # Errors
+/// `Corrupt` when the frame's references lead nowhere or its columns differ in length.
+pub fn frame_series(frame: SelectFrame) -> Result<Vec<SeriesSamples>, StoreError> {
+    let times: Vec<Arc<[TimestampMs]>> = frame.times.iter().map(times_from_deltas).collect();
+    let symbols = &frame.symbols;
+    let broken = |what: &str| StoreError::new(ErrorKind::Corrupt, format!("store frame: {what}"));
+    let symbol = |index: u32| symbols.get(index as usize).map(String::as_str);
+    let decode = |series: Series| {
+        let pairs: Option<Vec<_>> = series
+            .labels
+            .chunks(2)
+            .map(|pair| Some((symbol(*pair.first()?)?, symbol(*pair.get(1)?)?)))
+            .collect();
+        let pairs = pairs.ok_or_else(|| broken("a label refers to no symbol"))?;
+        if !pairs.is_sorted_by(|a, b| a.0 < b.0) {
+            return Err(broken("labels are not sorted by name"));
+        }
+        let labels = Labels::from_sorted(pairs.into_iter());
+        let timestamps = match times.get(series.times as usize) {
+            Some(shared) => Arc::clone(shared),
+            None if series.values.is_empty() => Arc::default(),
+            None => return Err(broken("a series refers to no times")),
+        };
+        if timestamps.len() != series.values.len() {
+            return Err(broken("times and values differ in number"));
+        }
+        Ok(SeriesSamples {
+            labels,
+            timestamps,
+            values: series.values,
+        })
+    };
+    frame.series.into_iter().map(decode).collect()
+}
+
+fn times_from_deltas(times: &Times) -> Arc<[TimestampMs]> {
+    let mut at: TimestampMs = 0;
+    let absolute = times.deltas.iter().map(|&delta| {
+        at = at.wrapping_add(delta);
+        at
+    });
+    absolute.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn series_come_back_with_their_bits_and_share_their_times() {
+        let times: Arc<[TimestampMs]> = [-5, 10, 25].into();
+        let series = |name: &str, last: u64| SeriesSamples {
+            labels: Labels::from_pairs([("__name__", name), ("job", "a")]),
+            timestamps: Arc::clone(&times),
+            values: vec![1.0, -0.0, f64::from_bits(last)],
+        };
+        let mut builder = FrameBuilder::new();
+        builder.push(series("up", 0x7ff0_0000_0000_0002));
+        builder.push(series("down", 0x7ff8_dead_beef_0001));
+        let frame = builder.take();
+        assert_eq!((frame.times.len(), frame.symbols.len()), (1, 5));
+        let back = frame_series(frame).unwrap();
+        assert!(Arc::ptr_eq(&back[0].timestamps, &back[1].timestamps));
+        assert_eq!(back[1].labels, series("down", 0).labels);
+        assert!(
+            back[1]
+                .samples()
+                .eq(series("down", 0x7ff8_dead_beef_0001).samples())
+        );
+    }
+
+    #[test]
+    fn a_frame_that_refers_to_nothing_is_refused() {
+        let series = Series {
+            labels: vec![0, 1],
+            times: 0,
+            values: vec![1.0],
+        };
+        let frame = SelectFrame {
+            series: vec![series],
+            ..Default::default()
+        };
+        assert!(frame_series(frame).is_err());
+    }
+}

@@ -1,0 +1,1 @@
+//! PromQL over a fan-out of stores.

@@ -1,0 +1,1 @@
+//! Serves blocks from the bucket.
