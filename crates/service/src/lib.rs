@@ -1,1 +1,22 @@
-//! HTTP and gRPC listeners, status mapping, health, telemetry.
+//! What every role's listeners share: HTTP and gRPC servers with a bounded number of connections and an
+//! orderly stop, health, metrics, logs, and the one mapping from error kinds to HTTP statuses.
+//!
+//! This crate knows nothing of metrics data: routes come from the roles.
+
+mod config;
+mod error;
+mod grpc;
+mod health;
+mod http;
+mod metrics;
+mod status;
+mod telemetry;
+
+pub use config::{LogConfig, LogFormat, ServiceConfig};
+pub use error::ServiceError;
+pub use grpc::serve_grpc;
+pub use health::Health;
+pub use http::{HttpServer, with_middleware};
+pub use metrics::{SharedRegistry, metrics_routes};
+pub use status::http_status;
+pub use telemetry::init_logs;

@@ -1,0 +1,85 @@
+//! Settings of listeners and logs.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// Settings of the listeners.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ServiceConfig {
+    /// Where HTTP is served: the write path, the Prometheus API, health and metrics.
+    pub http_addr: SocketAddr,
+    /// Where gRPC is served: the Store API between roles.
+    pub grpc_addr: SocketAddr,
+    /// Connections that one listener holds at once; further ones wait in the kernel's queue.
+    pub max_connections: usize,
+    /// How long a client may take to send a request's headers, in seconds.
+    pub header_timeout_seconds: u64,
+    /// How long a stop waits for requests that are being answered, in seconds.
+    pub drain_timeout_seconds: u64,
+}
+
+impl Default for ServiceConfig {
+    fn default() -> Self {
+        Self {
+            http_addr: SocketAddr::from(([127, 0, 0, 1], 9009)),
+            grpc_addr: SocketAddr::from(([127, 0, 0, 1], 9095)),
+            max_connections: 4096,
+            header_timeout_seconds: 30,
+            drain_timeout_seconds: 30,
+        }
+    }
+}
+
+impl ServiceConfig {
+    /// Checks what types cannot.
+    ///
+    /// # Errors
+    /// A text that names the field and what it must be.
+    pub fn validate(&self) -> Result<(), String> {
+        if self.max_connections == 0 {
+            return Err("service.max_connections must be at least 1".to_owned());
+        }
+        if self.header_timeout_seconds == 0 {
+            return Err("service.header_timeout_seconds must be at least 1".to_owned());
+        }
+        Ok(())
+    }
+
+    pub(crate) fn header_timeout(&self) -> Duration {
+        Duration::from_secs(self.header_timeout_seconds)
+    }
+
+    pub(crate) fn drain_timeout(&self) -> Duration {
+        Duration::from_secs(self.drain_timeout_seconds)
+    }
+}
+
+/// Settings of the logs, which go to standard error.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LogConfig {
+    /// What is logged: a level (`error`, `warn`, `info`, `debug`, `trace`), or directives per module such
+    /// as `info,latewood_ingester=debug`.
+    pub level: String,
+    /// How a line looks.
+    pub format: LogFormat,
+}
+
+impl Default for LogConfig {
+    fn default() -> Self {
+        Self { level: "info".to_owned(), format: LogFormat::Text }
+    }
+}
+
+/// How a log line looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}

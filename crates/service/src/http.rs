@@ -1,0 +1,143 @@
+//! The HTTP listener: bounded connections, timeouts for slow clients, an orderly stop.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use latewood_base::Shutdown;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::CompressionLayer;
+use tower_http::cors::{Any, CorsLayer};
+
+use crate::{ServiceConfig, ServiceError};
+
+/// An HTTP listener that is bound but not serving yet, so that a taken port is known at the start.
+#[derive(Debug)]
+pub struct HttpServer {
+    listener: TcpListener,
+    addr: SocketAddr,
+    config: ServiceConfig,
+}
+
+impl HttpServer {
+    /// Binds the configured address.
+    ///
+    /// # Errors
+    /// [`ServiceError::Listen`] when the address cannot be had.
+    pub async fn bind(config: &ServiceConfig) -> Result<Self, ServiceError> {
+        let failed = |source| ServiceError::Listen { addr: config.http_addr, what: "HTTP", source };
+        let listener = TcpListener::bind(config.http_addr).await.map_err(failed)?;
+        let addr = listener.local_addr().map_err(failed)?;
+        Ok(Self { listener, addr, config: config.clone() })
+    }
+
+    /// The address that was bound: the port is a real one where 0 was configured.
+    #[must_use]
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// Serves until the signal, then waits for the requests that are being answered, at most as long as
+    /// configured.
+    pub async fn serve(self, routes: Router, shutdown: Shutdown) {
+        let mut builder = Builder::new(TokioExecutor::new());
+        builder.http1().timer(TokioTimer::new()).header_read_timeout(self.config.header_timeout());
+        builder.http2().timer(TokioTimer::new()).keep_alive_interval(Some(self.config.header_timeout()));
+        let places = Arc::new(Semaphore::new(self.config.max_connections.min(Semaphore::MAX_PERMITS)));
+        let connections = GracefulShutdown::new();
+        loop {
+            let accepted = tokio::select! {
+                biased;
+                () = shutdown.begun() => break,
+                accepted = accept(&self.listener, &places) => accepted,
+            };
+            let Some((stream, place)) = accepted else { continue };
+            let service = TowerToHyperService::new(routes.clone());
+            let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned();
+            let connection = connections.watch(connection);
+            tokio::spawn(async move {
+                let _held_while_open = place;
+                if let Err(error) = connection.await {
+                    tracing::debug!(%error, "HTTP connection ended");
+                }
+            });
+        }
+        drop(self.listener);
+        if tokio::time::timeout(self.config.drain_timeout(), connections.shutdown()).await.is_err() {
+            tracing::warn!("requests were still being answered at the end of the drain timeout");
+        }
+    }
+}
+
+/// Takes the next connection once there is a place for it; `None` when the system refused one.
+async fn accept(
+    listener: &TcpListener,
+    places: &Arc<Semaphore>,
+) -> Option<(TcpStream, tokio::sync::OwnedSemaphorePermit)> {
+    let place = Arc::clone(places).acquire_owned().await.ok()?;
+    match listener.accept().await {
+        Ok((stream, _)) => {
+            if let Err(error) = stream.set_nodelay(true) {
+                tracing::debug!(%error, "cannot set TCP_NODELAY");
+            }
+            Some((stream, place))
+        }
+        Err(error) => {
+            // Out of file descriptors, most often: others must end first.
+            tracing::warn!(%error, "cannot accept a connection");
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            None
+        }
+    }
+}
+
+/// What stands around all routes: gzip for those who ask, CORS as Prometheus has it, and a handler's
+/// panic contained as a 500.
+pub fn with_middleware(routes: Router) -> Router {
+    let cors = CorsLayer::new().allow_origin(Any).allow_methods(Any).allow_headers(Any);
+    routes.layer(CompressionLayer::new()).layer(cors).layer(CatchPanicLayer::new())
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::routing::get;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    async fn exchange(addr: SocketAddr, request: &str) -> String {
+        let mut stream = TcpStream::connect(addr).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer
+    }
+
+    #[tokio::test]
+    async fn a_request_in_flight_is_answered_before_the_stop_and_a_panic_is_a_500() {
+        let config = ServiceConfig { http_addr: ([127, 0, 0, 1], 0).into(), ..Default::default() };
+        let server = HttpServer::bind(&config).await.unwrap();
+        let addr = server.addr();
+        let shutdown = Shutdown::new();
+        let stop = shutdown.clone();
+        let slow = move || async move {
+            stop.begin();
+            tokio::task::yield_now().await;
+            "answered"
+        };
+        let panics = || async { if true { panic!("contained") } };
+        let routes = with_middleware(Router::new().route("/slow", get(slow)).route("/panics", get(panics)));
+        let served = tokio::spawn(server.serve(routes, shutdown));
+        let request = |path| format!("GET {path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n");
+        assert!(exchange(addr, &request("/panics")).await.starts_with("HTTP/1.1 500"));
+        assert!(exchange(addr, &request("/slow")).await.ends_with("answered"));
+        served.await.unwrap();
+        assert!(TcpStream::connect(addr).await.is_err());
+    }
+}
