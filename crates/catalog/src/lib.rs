@@ -1,1 +1,23 @@
 //! The catalog of blocks: a log of commits per tenant.
+//!
+//! A commit is the creation, if absent, of `<tenant>/catalog/<sequence>`; the log is gapless, and a view is
+//! what its commits amount to. [`View`] is pure and decides; [`TenantCatalog`] does the I/O. Nothing is asked
+//! of the bucket but create-if-absent, get, and, when a log is first opened, one listing.
+
+mod block_entry;
+mod catalogs;
+mod change;
+mod config;
+mod error;
+mod tenant_catalog;
+mod tombstone;
+mod view;
+
+pub use block_entry::{BlockEntry, FileEntry, MAX_FILES, MAX_LINEAGE, Resolution, block_folder};
+pub use catalogs::Catalogs;
+pub use change::{Change, Commit, FlushStep};
+pub use config::{CatalogConfig, CatalogConfigError};
+pub use error::{CatalogError, Conflict};
+pub use tenant_catalog::TenantCatalog;
+pub use tombstone::{Tombstone, TombstoneMatcher};
+pub use view::{DeadBlock, View};

@@ -1,0 +1,241 @@
+//! A block as the catalog carries it: everything a reader needs to plan without asking the bucket.
+
+use std::fmt;
+
+use latewood_base::Ulid;
+use latewood_model::{TenantId, TimeRange, TimestampMs};
+use serde::{Deserialize, Serialize};
+
+/// How fine the samples of a block are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Resolution {
+    /// Samples as they came.
+    #[serde(rename = "raw")]
+    Raw,
+    /// Aggregates over five minutes.
+    #[serde(rename = "5m")]
+    FiveMinutes,
+    /// Aggregates over one hour.
+    #[serde(rename = "1h")]
+    OneHour,
+    /// Aggregates over one day.
+    #[serde(rename = "1d")]
+    OneDay,
+}
+
+impl Resolution {
+    /// All of them, finest first.
+    pub const ALL: [Self; 4] = [Self::Raw, Self::FiveMinutes, Self::OneHour, Self::OneDay];
+
+    /// The name, which is also the folder: `raw`, `5m`, `1h`, `1d`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Raw => "raw",
+            Self::FiveMinutes => "5m",
+            Self::OneHour => "1h",
+            Self::OneDay => "1d",
+        }
+    }
+
+    /// The resolution of that name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|resolution| resolution.as_str() == name)
+    }
+
+    /// The length of a window in milliseconds; 0 for raw.
+    #[must_use]
+    pub fn window_ms(self) -> i64 {
+        match self {
+            Self::Raw => 0,
+            Self::FiveMinutes => 300_000,
+            Self::OneHour => 3_600_000,
+            Self::OneDay => 86_400_000,
+        }
+    }
+
+    /// The next finer one, of which this one is made.
+    #[must_use]
+    pub fn finer(self) -> Option<Self> {
+        match self {
+            Self::Raw => None,
+            Self::FiveMinutes => Some(Self::Raw),
+            Self::OneHour => Some(Self::FiveMinutes),
+            Self::OneDay => Some(Self::OneHour),
+        }
+    }
+
+    /// The next coarser one.
+    #[must_use]
+    pub fn coarser(self) -> Option<Self> {
+        match self {
+            Self::Raw => Some(Self::FiveMinutes),
+            Self::FiveMinutes => Some(Self::OneHour),
+            Self::OneHour => Some(Self::OneDay),
+            Self::OneDay => None,
+        }
+    }
+}
+
+impl fmt::Display for Resolution {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(self.as_str())
+    }
+}
+
+/// A file of a block.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FileEntry {
+    /// The path below the block's folder, such as `samples/w=2026-01-01T00:00:00Z/part-0.parquet`.
+    pub path: String,
+    /// Bytes.
+    pub size: u64,
+    /// CRC-32C of the whole file, where the writer computed it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crc32c: Option<u32>,
+    /// Where the file's Parquet footer begins, in bytes from its start; none for files that are no Parquet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub footer_offset: Option<u64>,
+}
+
+/// A block as the catalog carries it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BlockEntry {
+    /// The block's id; its time is when the block was begun.
+    pub id: Ulid,
+    /// How fine its samples are.
+    pub resolution: Resolution,
+    /// The first and the last timestamp in it, in milliseconds.
+    pub range: TimeRange,
+    /// How many series.
+    pub series: u64,
+    /// How many samples (rows, for aggregates), histograms included.
+    pub samples: u64,
+    /// The sizes of all files together, in bytes.
+    pub bytes: u64,
+    /// The size of the `index` object, in bytes: the first thing a reader fetches. 0 when there is none.
+    #[serde(default)]
+    pub index_bytes: u64,
+    /// The version of the block format.
+    pub format: u32,
+    /// The block's files.
+    pub files: Vec<FileEntry>,
+    /// The blocks that it was directly made of; empty for a flush.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lineage: Vec<Ulid>,
+    /// How often its samples were compacted: 0 for a flush.
+    #[serde(default)]
+    pub level: u32,
+    /// Whether the replicas of HA pairs were merged into one series.
+    #[serde(default)]
+    pub deduplicated: bool,
+    /// The shard that flushed it; none when several went into it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shard: Option<u32>,
+    /// The head generation of that shard that it holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generation: Option<u64>,
+    /// How many of the samples are native histograms.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub histograms: Option<u64>,
+    /// How many exemplars.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exemplars: Option<u64>,
+    /// How many distinct metric names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metrics: Option<u64>,
+}
+
+/// The most files of one block.
+pub const MAX_FILES: usize = 4_096;
+/// The most blocks that one block may be directly made of.
+pub const MAX_LINEAGE: usize = 16_384;
+/// The most bytes of a file's path.
+const MAX_PATH_BYTES: usize = 300;
+
+impl BlockEntry {
+    /// An entry of a block that holds nothing yet; the writer fills in the rest.
+    #[must_use]
+    pub fn new(id: Ulid, resolution: Resolution, range: TimeRange) -> Self {
+        Self {
+            id,
+            resolution,
+            range,
+            series: 0,
+            samples: 0,
+            bytes: 0,
+            index_bytes: 0,
+            format: 1,
+            files: Vec::new(),
+            lineage: Vec::new(),
+            level: 0,
+            deduplicated: false,
+            shard: None,
+            generation: None,
+            histograms: None,
+            exemplars: None,
+            metrics: None,
+        }
+    }
+
+    /// The block's folder in the bucket: `<tenant>/<resolution>/block=<ULID>`, no trailing `/`.
+    #[must_use]
+    pub fn folder(&self, tenant: &TenantId) -> String {
+        block_folder(tenant, self.resolution, self.id)
+    }
+
+    /// The entry of a file, by its path below the folder.
+    #[must_use]
+    pub fn file(&self, path: &str) -> Option<&FileEntry> {
+        self.files.iter().find(|file| file.path == path)
+    }
+
+    /// When the block was begun, in milliseconds since the Unix epoch.
+    #[must_use]
+    pub fn begun_ms(&self) -> TimestampMs {
+        i64::try_from(self.id.timestamp_ms()).unwrap_or(i64::MAX)
+    }
+
+    /// Checks what must hold of an entry by itself; the text says what is wrong.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        let within = |what: &str, count: usize, most: usize| {
+            if count > most {
+                return Err(format!(
+                    "block {}: {count} {what}; at most {most} are allowed",
+                    self.id
+                ));
+            }
+            Ok(())
+        };
+        within("files", self.files.len(), MAX_FILES)?;
+        within("blocks in its lineage", self.lineage.len(), MAX_LINEAGE)?;
+        if self.range.is_empty() {
+            return Err(format!("block {}: its time range is empty", self.id));
+        }
+        if self.shard.is_some() != self.generation.is_some() {
+            return Err(format!("block {}: shard and generation go together", self.id));
+        }
+        for file in &self.files {
+            within("bytes in a file's path", file.path.len(), MAX_PATH_BYTES)?;
+            let climbs = file.path.split('/').any(|part| matches!(part, "" | "." | ".."));
+            if climbs {
+                return Err(format!(
+                    "block {}: {:?} is no path below its folder",
+                    self.id, file.path
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A block's folder in the bucket: `<tenant>/<resolution>/block=<ULID>`, no trailing `/`.
+#[must_use]
+pub fn block_folder(tenant: &TenantId, resolution: Resolution, id: Ulid) -> String {
+    format!("{tenant}/{resolution}/block={id}")
+}

@@ -1,0 +1,71 @@
+//! The catalogs of all tenants of a bucket.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use latewood_base::{Clock, Ids, Offload};
+use latewood_model::TenantId;
+use latewood_objstore::Bucket;
+use parking_lot::Mutex;
+
+use crate::{CatalogConfig, CatalogError, TenantCatalog};
+
+/// The catalogs of all tenants of a bucket. One for a process.
+#[derive(Debug)]
+pub struct Catalogs {
+    shared: Arc<Shared>,
+    tenants: Mutex<HashMap<TenantId, Arc<TenantCatalog>>>,
+}
+
+/// What the catalogs of all tenants use.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) bucket: Bucket,
+    pub(crate) clock: Clock,
+    pub(crate) ids: Ids,
+    pub(crate) config: CatalogConfig,
+    /// Large logs are parsed here.
+    pub(crate) offload: Offload,
+}
+
+impl Catalogs {
+    /// The catalogs of a bucket. Reads nothing yet.
+    #[must_use]
+    pub fn new(bucket: Bucket, clock: Clock, ids: Ids, config: CatalogConfig) -> Arc<Self> {
+        let shared = Shared {
+            bucket,
+            clock,
+            ids,
+            config,
+            offload: Offload::per_core(),
+        };
+        Arc::new(Self {
+            shared: Arc::new(shared),
+            tenants: Mutex::new(HashMap::new()),
+        })
+    }
+
+    /// The catalog of a tenant. Reads nothing yet.
+    #[must_use]
+    pub fn tenant(&self, tenant: &TenantId) -> Arc<TenantCatalog> {
+        let mut tenants = self.tenants.lock();
+        if let Some(known) = tenants.get(tenant) {
+            return Arc::clone(known);
+        }
+        let catalog = Arc::new(TenantCatalog::new(tenant.clone(), Arc::clone(&self.shared)));
+        tenants.insert(tenant.clone(), Arc::clone(&catalog));
+        catalog
+    }
+
+    /// The tenants that have a folder in the bucket. Lists folders: never on a hot path.
+    ///
+    /// # Errors
+    /// [`CatalogError::Bucket`].
+    pub async fn tenants(&self) -> Result<Vec<TenantId>, CatalogError> {
+        let folders = self.shared.bucket.list_folders("").await?;
+        Ok(folders
+            .iter()
+            .filter_map(|name| TenantId::new(name).ok())
+            .collect())
+    }
+}
