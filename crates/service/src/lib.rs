@@ -11,6 +11,7 @@ mod http;
 mod metrics;
 mod status;
 mod telemetry;
+mod tenant;
 
 pub use config::{LogConfig, LogFormat, ServiceConfig};
 pub use error::ServiceError;
@@ -20,3 +21,4 @@ pub use http::{HttpServer, with_middleware};
 pub use metrics::{SharedRegistry, metrics_routes};
 pub use status::http_status;
 pub use telemetry::init_logs;
+pub use tenant::{TENANT_HEADERS, TenantFromRequest, TenantRejection};
