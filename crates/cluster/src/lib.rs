@@ -1,1 +1,18 @@
 //! Replicated state machines over the journal.
+//!
+//! A [`Group`] is a log of commands that every replica applies in the same order to a
+//! [`ReplicatedState`]. The log lives in `wal`; consensus is openraft's. No openraft type leaves this
+//! crate, so that its version is a local choice (ADR 0002).
+//!
+//! This crate knows nothing of metrics, tenants or blocks.
+
+mod config;
+mod error;
+mod group;
+mod state;
+
+pub use config::GroupConfig;
+pub use error::ClusterError;
+pub use group::Group;
+pub use latewood_wal::GroupId;
+pub use state::{Command, DecodeError, Position, ReplicatedState};
