@@ -1,6 +1,20 @@
 //! PromQL: parse, plan, execute. Knows the model and nothing of storage, wires or roles.
 
+mod annotations;
 pub mod ast;
+mod config;
+mod control;
+mod duration;
+mod engine;
+mod error;
 mod source;
+mod value;
 
+pub use annotations::{Annotations, CallContext};
+pub use config::{EngineConfig, Features};
+pub use control::{Control, QueryLimits, QueryStats, Reservation};
+pub use duration::{format_duration, parse_duration};
+pub use engine::{Engine, InstantQuery, QueryResult, RangeQuery};
+pub use error::QueryError;
 pub use source::{Select, SeriesCursor, SeriesSource, SourceError};
+pub use value::{MatrixSeries, Point, Value, VectorSample};

@@ -1,0 +1,132 @@
+//! Warnings and infos that go with a result: each text once, bounded in number.
+
+use std::collections::BTreeSet;
+
+/// Distinct texts kept of each sort; further ones are counted only.
+const MAX_TEXTS: usize = 256;
+
+/// Warnings and infos, each text once.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Annotations {
+    warnings: Texts,
+    infos: Texts,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Texts {
+    kept: BTreeSet<String>,
+    omitted: u64,
+}
+
+impl Annotations {
+    /// Adds a warning; `PromQL warning: ` is put before the text.
+    pub fn warn(&mut self, text: &str) {
+        self.warnings.add(format!("PromQL warning: {text}"));
+    }
+
+    /// Adds an info; `PromQL info: ` is put before the text.
+    pub fn info(&mut self, text: &str) {
+        self.infos.add(format!("PromQL info: {text}"));
+    }
+
+    /// Adds a warning as it stands, such as one of a source.
+    pub fn warn_verbatim(&mut self, text: String) {
+        self.warnings.add(text);
+    }
+
+    /// Adds all of another set.
+    pub fn merge(&mut self, other: Self) {
+        self.warnings.merge(other.warnings);
+        self.infos.merge(other.infos);
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.warnings.kept.is_empty() && self.infos.kept.is_empty()
+    }
+
+    /// The warnings and the infos, each in order.
+    #[must_use]
+    pub fn into_texts(self) -> (Vec<String>, Vec<String>) {
+        (self.warnings.into_texts("warning"), self.infos.into_texts("info"))
+    }
+}
+
+impl Texts {
+    fn add(&mut self, text: String) {
+        if self.kept.len() < MAX_TEXTS {
+            self.kept.insert(text);
+        } else if !self.kept.contains(&text) {
+            self.omitted += 1;
+        }
+    }
+
+    fn merge(&mut self, other: Self) {
+        self.omitted += other.omitted;
+        other.kept.into_iter().for_each(|text| self.add(text));
+    }
+
+    fn into_texts(self, sort: &str) -> Vec<String> {
+        let mut texts: Vec<String> = self.kept.into_iter().collect();
+        if self.omitted > 0 {
+            texts.push(format!("{} more {sort} annotations omitted", self.omitted));
+        }
+        texts
+    }
+}
+
+/// What a function's kernel knows of its call, and where it leaves annotations.
+#[derive(Clone, Debug, Default)]
+pub struct CallContext {
+    metric_name: String,
+    annotations: Annotations,
+}
+
+impl CallContext {
+    /// The name of the series' metric before the function drops it; empty where it has none.
+    #[must_use]
+    pub fn metric_name(&self) -> &str {
+        &self.metric_name
+    }
+
+    /// Says which metric the next calls are about.
+    pub fn set_metric_name(&mut self, name: Option<&str>) {
+        self.metric_name.clear();
+        self.metric_name.push_str(name.unwrap_or_default());
+    }
+
+    /// Adds a warning; the text comes without `PromQL warning: `.
+    pub fn warn(&mut self, text: &str) {
+        self.annotations.warn(text);
+    }
+
+    /// Adds an info; the text comes without `PromQL info: `.
+    pub fn info(&mut self, text: &str) {
+        self.annotations.info(text);
+    }
+
+    /// What was left so far; leaves none.
+    pub fn take_annotations(&mut self) -> Annotations {
+        std::mem::take(&mut self.annotations)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_are_kept_once_and_bounded() {
+        let mut annotations = Annotations::default();
+        for index in 0..MAX_TEXTS + 3 {
+            annotations.info(&format!("{index:04}"));
+            annotations.info("0000");
+        }
+        let (warnings, infos) = annotations.into_texts();
+        assert_eq!(warnings.len(), 0);
+        assert_eq!(infos.len(), MAX_TEXTS + 1);
+        assert_eq!(infos[0], "PromQL info: 0000");
+        assert_eq!(infos[MAX_TEXTS], "3 more info annotations omitted");
+    }
+}
