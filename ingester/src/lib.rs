@@ -1,1 +1,12 @@
-//! Remote write in, journal, head, flush.
+//! Remote write in, journal, head, flush: the way of a sample from the wire to a block.
+
+mod config;
+pub mod distributor;
+mod error;
+mod refusal;
+mod write;
+
+pub use config::PushConfig;
+pub use error::IngestError;
+pub use refusal::{Cause, Refusals};
+pub use write::{BatchBuilder, SeriesRow, WriteBatch};

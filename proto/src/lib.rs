@@ -4,4 +4,5 @@
 //! Roles talk only through the traits of this crate, so that a local implementation and a remote one
 //! look the same ([`store::StoreApi`]).
 
+pub mod remote_write;
 pub mod store;

@@ -1,0 +1,116 @@
+//! Settings of the write path up to the shards.
+
+use serde::{Deserialize, Serialize};
+
+use crate::IngestError;
+
+/// How remote write is taken, validated and routed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PushConfig {
+    /// Labels by which the copies of an HA pair differ; routing leaves them out, so that both copies of
+    /// a series share a shard. Default `__replica__`, `prometheus_replica`, `replica`.
+    pub replica_labels: Vec<String>,
+    /// The largest compressed body, in bytes. Default 100 MiB.
+    pub max_body_bytes: usize,
+    /// The largest decompressed body, in bytes. Default 100 MiB.
+    pub max_decompressed_bytes: usize,
+    /// The most series, labels, samples, symbols, exemplars and metadata together in a request. Default
+    /// 10,000,000.
+    pub max_items_per_request: usize,
+    /// The most bytes, compressed and not, that all requests under way may hold. Default 512 MiB.
+    pub max_inflight_bytes: usize,
+    /// Bodies above this many decompressed bytes are decoded off the async runtime. Default 64 KiB.
+    pub inline_decode_bytes: usize,
+    /// The most labels of a series, metric name included. Default 30.
+    pub max_label_names_per_series: usize,
+    /// The longest label name, in bytes. Default 1024.
+    pub max_label_name_length: usize,
+    /// The longest label value, in bytes. Default 2048.
+    pub max_label_value_length: usize,
+    /// How far ahead of the clock a sample may lie, in seconds. Default 600.
+    pub max_future_seconds: u64,
+    /// Samples older than this many seconds are refused; 0 takes any age. Default 0.
+    pub max_age_seconds: u64,
+    /// The most exemplars kept for a tenant; the oldest go first. Default 100,000; 0 keeps none.
+    pub max_exemplars_per_tenant: usize,
+    /// The most metrics of a tenant whose metadata is kept. Default 100,000; 0 keeps none.
+    pub max_metadata_per_tenant: usize,
+    /// The most tenants for which exemplars and metadata are kept. Default 10,000.
+    pub max_annotated_tenants: usize,
+    /// Help texts and units are cut to this many bytes. Default 1024.
+    pub max_metadata_length: usize,
+    /// What `Retry-After` says when a retry can help, in seconds. Default 5.
+    pub retry_after_seconds: u64,
+}
+
+impl Default for PushConfig {
+    fn default() -> Self {
+        Self {
+            replica_labels: ["__replica__", "prometheus_replica", "replica"]
+                .map(str::to_owned)
+                .into(),
+            max_body_bytes: 100 << 20,
+            max_decompressed_bytes: 100 << 20,
+            max_items_per_request: 10_000_000,
+            max_inflight_bytes: 512 << 20,
+            inline_decode_bytes: 64 << 10,
+            max_label_names_per_series: 30,
+            max_label_name_length: 1024,
+            max_label_value_length: 2048,
+            max_future_seconds: 600,
+            max_age_seconds: 0,
+            max_exemplars_per_tenant: 100_000,
+            max_metadata_per_tenant: 100_000,
+            max_annotated_tenants: 10_000,
+            max_metadata_length: 1024,
+            retry_after_seconds: 5,
+        }
+    }
+}
+
+impl PushConfig {
+    /// Checks that the settings can be.
+    ///
+    /// # Errors
+    /// [`IngestError::Config`] names the setting.
+    pub fn validate(&self) -> Result<(), IngestError> {
+        let positive = [
+            ("max_body_bytes", self.max_body_bytes),
+            ("max_decompressed_bytes", self.max_decompressed_bytes),
+            ("max_items_per_request", self.max_items_per_request),
+            ("max_inflight_bytes", self.max_inflight_bytes),
+            ("max_label_names_per_series", self.max_label_names_per_series),
+            ("max_label_name_length", self.max_label_name_length),
+            ("max_label_value_length", self.max_label_value_length),
+            ("max_metadata_length", self.max_metadata_length),
+        ];
+        let refuse = |text: String| Err(IngestError::Config(text));
+        if let Some((name, _)) = positive.iter().find(|(_, value)| *value == 0) {
+            return refuse(format!("{name} must be at least 1"));
+        }
+        if u32::try_from(self.max_decompressed_bytes).is_err() {
+            return refuse("max_decompressed_bytes must be below 4 GiB".to_owned());
+        }
+        if self.max_inflight_bytes < self.max_decompressed_bytes {
+            return refuse("max_inflight_bytes must be at least max_decompressed_bytes".to_owned());
+        }
+        if self.replica_labels.iter().any(String::is_empty) {
+            return refuse("replica_labels must not hold an empty name".to_owned());
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_valid_and_unknown_fields_are_refused() {
+        assert!(PushConfig::default().validate().is_ok());
+        assert!(serde_json::from_str::<PushConfig>(r#"{"max_boby_bytes":1}"#).is_err());
+        let small: PushConfig = serde_json::from_str(r#"{"max_inflight_bytes":10}"#).unwrap();
+        assert!(small.validate().is_err());
+    }
+}

@@ -1,0 +1,91 @@
+//! Why a write was not taken.
+
+use latewood_base::{ErrorKind, Kinded, OffloadError};
+use latewood_model::TenantError;
+use latewood_proto::remote_write::DecodeError;
+
+/// Why a write, or a shard's part of it, was not taken as a whole. What is refused of an otherwise good
+/// request is in [`crate::Refusals`] instead.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum IngestError {
+    /// The body is no remote-write request.
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
+    /// The tenant's name is not allowed.
+    #[error("header {header}: {error}")]
+    Tenant {
+        /// The header that names it.
+        header: &'static str,
+        /// What is wrong with it.
+        error: TenantError,
+    },
+    /// Two headers name two tenants.
+    #[error("the headers X-Scope-OrgID and THANOS-TENANT name different tenants: send one of them")]
+    TwoTenants,
+    /// A header that is not text, or stands twice with different values.
+    #[error("the header {0} is not readable: send it once, as ASCII text")]
+    Header(&'static str),
+    /// A content type or encoding that is not spoken here.
+    #[error("{0}")]
+    Unsupported(String),
+    /// The compressed body is larger than allowed.
+    #[error("the body has more than {limit} bytes (max_body_bytes): send smaller requests")]
+    BodyTooLarge {
+        /// How many bytes are allowed.
+        limit: usize,
+    },
+    /// The sender stopped sending.
+    #[error("the body did not arrive in full")]
+    BodyLost,
+    /// All requests under way hold as much memory as they may.
+    #[error("too many writes at once (max_inflight_bytes): retry")]
+    Overloaded,
+    /// The process is stopping.
+    #[error("the ingester is stopping: retry")]
+    Stopping,
+    /// Background work failed.
+    #[error(transparent)]
+    Offload(#[from] OffloadError),
+    /// A shard did not take its part; the kind says whether a retry helps.
+    #[error("shard {shard}: {message}")]
+    Shard {
+        /// Which shard.
+        shard: u32,
+        /// What the caller should do.
+        kind: ErrorKind,
+        /// What happened.
+        message: String,
+    },
+    /// A setting that cannot be.
+    #[error("{0}")]
+    Config(String),
+}
+
+impl IngestError {
+    /// An error of a shard, from whatever went wrong in it.
+    #[must_use]
+    pub fn shard(shard: u32, error: &impl Kinded) -> Self {
+        Self::Shard {
+            shard,
+            kind: error.kind(),
+            message: error.to_string(),
+        }
+    }
+}
+
+impl Kinded for IngestError {
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Decode(error) => error.kind(),
+            Self::Tenant { .. } | Self::TwoTenants | Self::Header(_) | Self::BodyLost | Self::Config(_) => {
+                ErrorKind::Invalid
+            }
+            Self::Unsupported(_) => ErrorKind::Unsupported,
+            Self::BodyTooLarge { .. } => ErrorKind::TooLarge,
+            Self::Overloaded => ErrorKind::Overloaded,
+            Self::Stopping | Self::Offload(OffloadError::Stopping) => ErrorKind::Unavailable,
+            Self::Offload(OffloadError::Panicked) => ErrorKind::Internal,
+            Self::Shard { kind, .. } => *kind,
+        }
+    }
+}

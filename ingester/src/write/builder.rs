@@ -1,0 +1,92 @@
+//! Making a batch from label sets instead of a request: for tests, replay tools and generators.
+
+use latewood_model::{Labels, Sample, TenantId, preferred};
+use latewood_proto::remote_write::{LabelSpan, Range32, Span};
+
+use super::{Buffers, HashScratch, Row, WriteBatch};
+
+/// Collects series and makes a [`WriteBatch`] of them.
+#[derive(Debug)]
+pub struct BatchBuilder {
+    tenant: TenantId,
+    replica_labels: Vec<String>,
+    buffers: Buffers,
+    scratch: HashScratch,
+}
+
+impl BatchBuilder {
+    /// An empty batch of a tenant; the replica labels are left out of routing hashes.
+    #[must_use]
+    pub fn new(tenant: TenantId, replica_labels: &[&str]) -> Self {
+        Self {
+            tenant,
+            replica_labels: replica_labels.iter().map(|&name| name.to_owned()).collect(),
+            buffers: Buffers::default(),
+            scratch: HashScratch::default(),
+        }
+    }
+
+    /// Adds a series with its samples in any order.
+    pub fn push(&mut self, labels: &Labels, samples: &[Sample]) -> &mut Self {
+        let first_label = self.buffers.columns.labels.len();
+        for (name, value) in labels.iter() {
+            let label = LabelSpan {
+                name: self.text(name),
+                value: self.text(value),
+            };
+            self.buffers.columns.labels.push(label);
+        }
+        let mut sorted = samples.to_vec();
+        sort_samples(&mut sorted);
+        let first_sample = self.buffers.columns.samples.len();
+        self.buffers.columns.samples.extend(sorted);
+        let labels = range(first_label, self.buffers.columns.labels.len());
+        let (hash, routing) = self.scratch.hash(
+            labels.of(&self.buffers.columns.labels),
+            &self.buffers.body,
+            &self.replica_labels,
+        );
+        self.buffers.rows.push(Row {
+            labels,
+            samples: range(first_sample, self.buffers.columns.samples.len()),
+            sent: u32::try_from(samples.len()).unwrap_or(u32::MAX),
+            hash,
+            routing,
+        });
+        self
+    }
+
+    /// The batch.
+    #[must_use]
+    pub fn build(self) -> WriteBatch {
+        WriteBatch::new(self.tenant, self.buffers, None)
+    }
+
+    fn text(&mut self, text: &str) -> Span {
+        let start = u32::try_from(self.buffers.body.len()).unwrap_or(u32::MAX);
+        self.buffers.body.extend_from_slice(text.as_bytes());
+        Span {
+            start,
+            len: u32::try_from(text.len()).unwrap_or(u32::MAX),
+        }
+    }
+}
+
+fn range(start: usize, end: usize) -> Range32 {
+    Range32 {
+        start: u32::try_from(start).unwrap_or(u32::MAX),
+        end: u32::try_from(end).unwrap_or(u32::MAX),
+    }
+}
+
+/// Sorts samples by time and lets the tie rule decide between equal times.
+fn sort_samples(samples: &mut Vec<Sample>) {
+    samples.sort_by_key(|sample| sample.timestamp);
+    samples.dedup_by(|later, kept| {
+        let equal = later.timestamp == kept.timestamp;
+        if equal {
+            kept.value = preferred(kept.value, later.value);
+        }
+        equal
+    });
+}
