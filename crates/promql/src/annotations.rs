@@ -19,19 +19,14 @@ struct Texts {
 }
 
 impl Annotations {
-    /// Adds a warning; `PromQL warning: ` is put before the text.
-    pub fn warn(&mut self, text: &str) {
-        self.warnings.add(format!("PromQL warning: {text}"));
+    /// Adds a warning; the engine's own begin with `PromQL warning: `.
+    pub fn warn(&mut self, text: impl Into<String>) {
+        self.warnings.add(text.into());
     }
 
-    /// Adds an info; `PromQL info: ` is put before the text.
-    pub fn info(&mut self, text: &str) {
-        self.infos.add(format!("PromQL info: {text}"));
-    }
-
-    /// Adds a warning as it stands, such as one of a source.
-    pub fn warn_verbatim(&mut self, text: String) {
-        self.warnings.add(text);
+    /// Adds an info; the engine's own begin with `PromQL info: `.
+    pub fn info(&mut self, text: impl Into<String>) {
+        self.infos.add(text.into());
     }
 
     /// Adds all of another set.
@@ -76,11 +71,12 @@ impl Texts {
     }
 }
 
-/// What a function's kernel knows of its call, and where it leaves annotations.
+/// What a function's kernel knows of its call, and where it leaves annotations. One to an operator.
 #[derive(Clone, Debug, Default)]
 pub struct CallContext {
     metric_name: String,
     annotations: Annotations,
+    failure: Option<String>,
 }
 
 impl CallContext {
@@ -96,17 +92,40 @@ impl CallContext {
         self.metric_name.push_str(name.unwrap_or_default());
     }
 
-    /// Adds a warning; the text comes without `PromQL warning: `.
-    pub fn warn(&mut self, text: &str) {
+    /// Adds a warning, once; the text begins with `PromQL warning: `.
+    pub fn warn(&mut self, text: impl Into<String>) {
         self.annotations.warn(text);
     }
 
-    /// Adds an info; the text comes without `PromQL info: `.
-    pub fn info(&mut self, text: &str) {
+    /// Adds an info, once; the text begins with `PromQL info: `.
+    pub fn info(&mut self, text: impl Into<String>) {
         self.annotations.info(text);
     }
 
-    /// What was left so far; leaves none.
+    /// Makes the whole query fail with this text; the first one counts.
+    pub fn fail(&mut self, text: impl Into<String>) {
+        self.failure.get_or_insert_with(|| text.into());
+    }
+
+    /// Why the query must fail, if a kernel said so.
+    #[must_use]
+    pub fn failure(&self) -> Option<&str> {
+        self.failure.as_deref()
+    }
+
+    /// The warnings so far.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        self.annotations.warnings.kept.iter().cloned().collect()
+    }
+
+    /// The infos so far.
+    #[must_use]
+    pub fn infos(&self) -> Vec<String> {
+        self.annotations.infos.kept.iter().cloned().collect()
+    }
+
+    /// The annotations so far; leaves none.
     pub fn take_annotations(&mut self) -> Annotations {
         std::mem::take(&mut self.annotations)
     }
@@ -120,13 +139,13 @@ mod tests {
     fn texts_are_kept_once_and_bounded() {
         let mut annotations = Annotations::default();
         for index in 0..MAX_TEXTS + 3 {
-            annotations.info(&format!("{index:04}"));
+            annotations.info(format!("{index:04}"));
             annotations.info("0000");
         }
         let (warnings, infos) = annotations.into_texts();
         assert_eq!(warnings.len(), 0);
         assert_eq!(infos.len(), MAX_TEXTS + 1);
-        assert_eq!(infos[0], "PromQL info: 0000");
+        assert_eq!(infos[0], "0000");
         assert_eq!(infos[MAX_TEXTS], "3 more info annotations omitted");
     }
 }
