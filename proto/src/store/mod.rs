@@ -1,12 +1,23 @@
 //! The Store API: how a querier reads from ingesters and store-gateways.
 
 mod api;
+mod client;
 mod convert;
 mod error;
+mod limits;
+mod merge;
+#[cfg(test)]
+mod remote_tests;
+mod server;
+mod status;
 
 pub use api::{FrameStream, StoreApi};
+pub use client::RemoteStore;
 pub use convert::{FrameBuilder, frame_series, matcher_from_wire, matcher_to_wire};
 pub use error::StoreError;
+pub use limits::WireLimits;
+pub use merge::{BatchBounds, SeriesStream, merge_series, series_of_frames, work_ahead};
+pub use server::StoreService;
 
 /// The messages as generated from `store.proto`.
 #[allow(missing_docs, clippy::pedantic, unused_qualifications)]

@@ -1,0 +1,72 @@
+//! A remote store: [`StoreApi`] over a gRPC channel.
+
+use async_trait::async_trait;
+use futures::StreamExt;
+use tonic::Response;
+use tonic::Status;
+use tonic::codec::CompressionEncoding;
+use tonic::transport::Channel;
+
+use super::status::error_from_status;
+use super::wire::store_client::StoreClient;
+use super::wire::{
+    ExemplarsRequest, ExemplarsResponse, LabelNamesRequest, LabelStrings, LabelValuesRequest,
+    MetadataRequest, MetadataResponse, SelectRequest, StatisticsRequest, StatisticsResponse,
+};
+use super::{FrameStream, StoreApi, StoreError, WireLimits};
+
+/// A store at the other end of a channel. Clones share the connection.
+#[derive(Clone, Debug)]
+pub struct RemoteStore(StoreClient<Channel>);
+
+impl RemoteStore {
+    /// Speaks over this channel, which connects and reconnects by itself.
+    #[must_use]
+    pub fn new(channel: Channel, limits: &WireLimits) -> Self {
+        let client = StoreClient::new(channel)
+            .accept_compressed(CompressionEncoding::Zstd)
+            .max_decoding_message_size(limits.max_message_bytes)
+            .max_encoding_message_size(limits.max_message_bytes);
+        Self(if limits.compress {
+            client.send_compressed(CompressionEncoding::Zstd)
+        } else {
+            client
+        })
+    }
+}
+
+fn take<T>(answer: Result<Response<T>, Status>) -> Result<T, StoreError> {
+    answer
+        .map(Response::into_inner)
+        .map_err(|status| error_from_status(&status))
+}
+
+#[async_trait]
+impl StoreApi for RemoteStore {
+    async fn select(&self, request: SelectRequest) -> Result<FrameStream, StoreError> {
+        let frames = take(self.0.clone().select(request).await)?;
+        Ok(Box::pin(
+            frames.map(|frame| frame.map_err(|status| error_from_status(&status))),
+        ))
+    }
+
+    async fn label_names(&self, request: LabelNamesRequest) -> Result<LabelStrings, StoreError> {
+        take(self.0.clone().label_names(request).await)
+    }
+
+    async fn label_values(&self, request: LabelValuesRequest) -> Result<LabelStrings, StoreError> {
+        take(self.0.clone().label_values(request).await)
+    }
+
+    async fn metadata(&self, request: MetadataRequest) -> Result<MetadataResponse, StoreError> {
+        take(self.0.clone().metadata(request).await)
+    }
+
+    async fn exemplars(&self, request: ExemplarsRequest) -> Result<ExemplarsResponse, StoreError> {
+        take(self.0.clone().exemplars(request).await)
+    }
+
+    async fn statistics(&self, request: StatisticsRequest) -> Result<StatisticsResponse, StoreError> {
+        take(self.0.clone().statistics(request).await)
+    }
+}

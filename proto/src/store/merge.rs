@@ -1,0 +1,289 @@
+//! Joins sorted streams of series into one: the k-way merge of store-gateways (over blocks) and queriers
+//! (over stores).
+//!
+//! Invariants: the output is in storage order and has each series once; samples of one series at one time
+//! are decided by the tie rule; at most one batch of each source and one of the output are held.
+
+use std::cmp::Ordering;
+use std::collections::{BinaryHeap, HashMap};
+use std::sync::Arc;
+
+use futures::future::join_all;
+use futures::stream::{self, BoxStream, StreamExt};
+use latewood_base::ErrorKind;
+use latewood_model::{SeriesSamples, TimestampMs, preferred, storage_order};
+
+use super::{FrameStream, StoreError, frame_series};
+
+/// Batches of series in storage order, ending at the first error. Dropping it cancels the work behind it.
+pub type SeriesStream = BoxStream<'static, Result<Vec<SeriesSamples>, StoreError>>;
+
+/// How large the batches of a merge are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BatchBounds {
+    /// A batch ends with this many series.
+    pub series: usize,
+    /// A batch ends with the series that brings it to this many samples.
+    pub samples: usize,
+}
+
+impl Default for BatchBounds {
+    /// Small enough to be put together within half a millisecond, large enough to be worth a message.
+    fn default() -> Self {
+        Self {
+            series: 256,
+            samples: 32_768,
+        }
+    }
+}
+
+/// The series of a stream of frames.
+#[must_use]
+pub fn series_of_frames(frames: FrameStream) -> SeriesStream {
+    frames.map(|frame| frame_series(frame?)).boxed()
+}
+
+/// Lets a stream work ahead by one batch in a task of its own. Dropping the result ends the task.
+#[must_use]
+pub fn work_ahead(mut source: SeriesStream) -> SeriesStream {
+    let (sender, receiver) = tokio::sync::mpsc::channel(1);
+    tokio::spawn(async move {
+        loop {
+            let next = tokio::select! {
+                biased;
+                () = sender.closed() => return,
+                next = source.next() => next,
+            };
+            let Some(batch) = next else { return };
+            if sender.send(batch).await.is_err() {
+                return;
+            }
+        }
+    });
+    tokio_stream::wrappers::ReceiverStream::new(receiver).boxed()
+}
+
+/// Joins streams in storage order, series of equal labels by the tie rule. A source that fails, or whose
+/// series are out of order, ends the stream with its error.
+#[must_use]
+pub fn merge_series(sources: Vec<SeriesStream>, bounds: BatchBounds) -> SeriesStream {
+    let merge = Merge::new(sources, bounds);
+    let step = |state: Option<Merge>| async move {
+        let mut merge = state?;
+        match merge.next_batch().await {
+            Ok(batch) if batch.is_empty() => None,
+            Ok(batch) => Some((Ok(batch), Some(merge))),
+            Err(error) => Some((Err(error), None)),
+        }
+    };
+    stream::unfold(Some(merge), step).boxed()
+}
+
+struct Source {
+    stream: SeriesStream,
+    batch: std::vec::IntoIter<SeriesSamples>,
+}
+
+impl Source {
+    async fn next(&mut self) -> Result<Option<SeriesSamples>, StoreError> {
+        loop {
+            if let Some(series) = self.batch.next() {
+                return Ok(Some(series));
+            }
+            match self.stream.next().await {
+                Some(batch) => self.batch = batch?.into_iter(),
+                None => return Ok(None),
+            }
+        }
+    }
+}
+
+/// The next series of a source; the heap's greatest is the first in storage order.
+struct Head {
+    series: SeriesSamples,
+    source: usize,
+}
+
+impl Ord for Head {
+    fn cmp(&self, other: &Self) -> Ordering {
+        storage_order(&other.series.labels, &self.series.labels).then(other.source.cmp(&self.source))
+    }
+}
+
+impl PartialOrd for Head {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Head {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Head {}
+
+struct Merge {
+    sources: Vec<Source>,
+    heads: BinaryHeap<Head>,
+    started: bool,
+    bounds: BatchBounds,
+    joiner: Joiner,
+}
+
+impl Merge {
+    fn new(sources: Vec<SeriesStream>, bounds: BatchBounds) -> Self {
+        let sources = sources.into_iter().map(|stream| Source {
+            stream,
+            batch: Vec::new().into_iter(),
+        });
+        Self {
+            sources: sources.collect(),
+            heads: BinaryHeap::new(),
+            started: false,
+            bounds,
+            joiner: Joiner::default(),
+        }
+    }
+
+    /// The next series in storage order, up to the bounds; none at the end.
+    async fn next_batch(&mut self) -> Result<Vec<SeriesSamples>, StoreError> {
+        if !std::mem::replace(&mut self.started, true) {
+            let firsts = join_all(self.sources.iter_mut().map(Source::next)).await;
+            for (source, first) in firsts.into_iter().enumerate() {
+                self.heads.extend(first?.map(|series| Head { series, source }));
+            }
+        }
+        let (mut batch, mut samples) = (Vec::new(), 0);
+        while batch.len() < self.bounds.series && samples < self.bounds.samples {
+            let Some(series) = self.next_series().await? else {
+                break;
+            };
+            samples += series.values.len();
+            batch.push(series);
+        }
+        Ok(batch)
+    }
+
+    async fn next_series(&mut self) -> Result<Option<SeriesSamples>, StoreError> {
+        let Some(first) = self.pop().await? else {
+            return Ok(None);
+        };
+        let mut runs = vec![first];
+        while let Some(head) = self.heads.peek()
+            && runs.first().is_some_and(|run| run.labels == head.series.labels)
+        {
+            runs.extend(self.pop().await?);
+        }
+        Ok(self.joiner.join(runs))
+    }
+
+    /// Takes the first head and puts its source's next series in its place.
+    async fn pop(&mut self) -> Result<Option<SeriesSamples>, StoreError> {
+        let Some(Head { series, source }) = self.heads.pop() else {
+            return Ok(None);
+        };
+        let next = match self.sources.get_mut(source) {
+            Some(from) => from.next().await?,
+            None => None,
+        };
+        if let Some(next) = next {
+            if storage_order(&series.labels, &next.labels).is_gt() {
+                let (before, after) = (&series.labels, &next.labels);
+                let text = format!("a store's series are out of order: {after} after {before}");
+                return Err(StoreError::new(ErrorKind::Corrupt, text));
+            }
+            self.heads.push(Head { series: next, source });
+        }
+        Ok(Some(series))
+    }
+}
+
+/// A vector of times as series share it.
+type SharedTimes = Arc<[TimestampMs]>;
+
+/// Vectors of times remembered, so that series that shared times still do after a join.
+const MAX_REMEMBERED_TIMES: usize = 1024;
+
+/// Joins the runs of one series.
+#[derive(Default)]
+struct Joiner {
+    /// By the addresses of two vectors that follow each other: the two, which keeps the addresses taken,
+    /// and both in one.
+    joined: HashMap<(usize, usize), (SharedTimes, SharedTimes, SharedTimes)>,
+}
+
+impl Joiner {
+    fn join(&mut self, mut runs: Vec<SeriesSamples>) -> Option<SeriesSamples> {
+        runs.sort_by_key(|run| run.timestamps.first().copied().unwrap_or(i64::MAX));
+        runs.into_iter().reduce(|joined, run| self.pair(joined, run))
+    }
+
+    fn pair(&mut self, mut a: SeriesSamples, b: SeriesSamples) -> SeriesSamples {
+        let follows = match (a.timestamps.last(), b.timestamps.first()) {
+            (_, None) => return a,
+            (None, _) => return b,
+            (Some(last), Some(first)) => last < first,
+        };
+        if follows {
+            a.values.extend_from_slice(&b.values);
+            a.timestamps = self.follow(a.timestamps, b.timestamps);
+            return a;
+        }
+        if Arc::ptr_eq(&a.timestamps, &b.timestamps) || a.timestamps == b.timestamps {
+            for (value, other) in a.values.iter_mut().zip(&b.values) {
+                *value = preferred(*value, *other);
+            }
+            return a;
+        }
+        interleave(&a, &b)
+    }
+
+    fn follow(&mut self, a: SharedTimes, b: SharedTimes) -> SharedTimes {
+        let key = (a.as_ptr().addr(), b.as_ptr().addr());
+        if let Some((known_a, known_b, both)) = self.joined.get(&key)
+            && (known_a.len(), known_b.len()) == (a.len(), b.len())
+        {
+            return Arc::clone(both);
+        }
+        if self.joined.len() >= MAX_REMEMBERED_TIMES {
+            self.joined.clear();
+        }
+        let both: SharedTimes = a.iter().chain(b.iter()).copied().collect();
+        self.joined.insert(key, (a, b, Arc::clone(&both)));
+        both
+    }
+}
+
+/// Two runs that overlap in time.
+fn interleave(a: &SeriesSamples, b: &SeriesSamples) -> SeriesSamples {
+    let (mut left, mut right) = (a.samples().peekable(), b.samples().peekable());
+    let most = a.values.len() + b.values.len();
+    let (mut timestamps, mut values) = (Vec::with_capacity(most), Vec::with_capacity(most));
+    loop {
+        let order = match (left.peek(), right.peek()) {
+            (Some(x), Some(y)) => x.timestamp.cmp(&y.timestamp),
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (None, None) => break,
+        };
+        let from_left = if order.is_le() { left.next() } else { None };
+        let from_right = if order.is_ge() { right.next() } else { None };
+        let (timestamp, value) = match (from_left, from_right) {
+            (Some(x), Some(y)) => (x.timestamp, preferred(x.value, y.value)),
+            (Some(x), None) | (None, Some(x)) => (x.timestamp, x.value),
+            (None, None) => break,
+        };
+        timestamps.push(timestamp);
+        values.push(value);
+    }
+    SeriesSamples {
+        labels: a.labels.clone(),
+        timestamps: timestamps.into(),
+        values,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,281 @@
+//! Local and remote stores look the same: answers bit for bit, errors kind for kind, cancellation too.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures::{StreamExt, stream};
+use hyper_util::rt::TokioIo;
+use latewood_base::{ErrorKind, Kinded};
+use latewood_model::{Labels, SeriesSamples};
+use parking_lot::Mutex;
+use tokio::sync::oneshot;
+use tonic::transport::{Endpoint, Server, Uri};
+
+use super::wire::{
+    Count, ExemplarsRequest, ExemplarsResponse, LabelNamesRequest, LabelStrings, LabelValuesRequest,
+    MetadataRequest, MetadataResponse, MetricMetadata, SelectFrame, SelectRequest, SeriesExemplars,
+    StatisticsRequest, StatisticsResponse,
+};
+use super::{
+    FrameBuilder, FrameStream, RemoteStore, StoreApi, StoreError, StoreService, WireLimits, frame_series,
+};
+
+/// What a tenant's name asks of the store.
+struct Scripted {
+    /// Dropped together with the stream of the tenant `endless`.
+    held: Mutex<Option<oneshot::Sender<()>>>,
+}
+
+fn frame(at: i64, samples: usize) -> SelectFrame {
+    let payloads = [
+        f64::NAN.to_bits(),
+        0x7ff0_0000_0000_0002,
+        0xfff8_dead_beef_0001,
+        1 << 63,
+    ];
+    let mut builder = FrameBuilder::new();
+    let times = (0..samples).map(|index| at + i64::try_from(index).unwrap());
+    builder.push(SeriesSamples {
+        labels: Labels::from_pairs([("__name__", "up"), ("ü", "日本")]),
+        timestamps: times.collect(),
+        values: (0..samples)
+            .map(|index| f64::from_bits(payloads[index % 4]))
+            .collect(),
+    });
+    SelectFrame {
+        newest_version: 9,
+        ..builder.take()
+    }
+}
+
+fn failure(tenant: &str) -> Option<StoreError> {
+    match tenant {
+        "stale" => Some(StoreError::StaleView { min_version: 77 }),
+        "overloaded" => Some(StoreError::new(ErrorKind::Overloaded, "ü: too much")),
+        "corrupt" => Some(StoreError::new(ErrorKind::Corrupt, "bad block")),
+        _ => None,
+    }
+}
+
+#[async_trait]
+impl StoreApi for Scripted {
+    async fn select(&self, request: SelectRequest) -> Result<FrameStream, StoreError> {
+        let tenant = request.scope.unwrap_or_default().tenant;
+        if let Some(error) = failure(&tenant) {
+            return Err(error);
+        }
+        if tenant == "huge" {
+            return Ok(stream::iter([Ok(frame(0, 300_000))]).boxed());
+        }
+        if tenant == "endless" {
+            let held = self.held.lock().take();
+            let frames = stream::unfold(held, |held| async { Some((Ok(frame(0, 1)), held)) });
+            return Ok(frames.boxed());
+        }
+        let late = failure(tenant.trim_start_matches("late-")).map(Err);
+        Ok(stream::iter([Ok(frame(-5, 3)), Ok(frame(5, 4))])
+            .chain(stream::iter(late))
+            .boxed())
+    }
+
+    async fn label_names(&self, request: LabelNamesRequest) -> Result<LabelStrings, StoreError> {
+        let values = vec![
+            request.scope.unwrap_or_default().tenant,
+            request.limit.to_string(),
+        ];
+        Ok(LabelStrings {
+            values,
+            newest_version: 3,
+        })
+    }
+
+    async fn label_values(&self, request: LabelValuesRequest) -> Result<LabelStrings, StoreError> {
+        Ok(LabelStrings {
+            values: vec![request.label],
+            newest_version: 3,
+        })
+    }
+
+    async fn metadata(&self, request: MetadataRequest) -> Result<MetadataResponse, StoreError> {
+        let one = MetricMetadata {
+            metric: request.metric,
+            metric_type: 1,
+            ..Default::default()
+        };
+        Ok(MetadataResponse { metrics: vec![one] })
+    }
+
+    async fn exemplars(&self, request: ExemplarsRequest) -> Result<ExemplarsResponse, StoreError> {
+        match failure(&request.tenant) {
+            Some(error) => Err(error),
+            None => Ok(ExemplarsResponse {
+                series: vec![SeriesExemplars::default()],
+            }),
+        }
+    }
+
+    async fn statistics(&self, request: StatisticsRequest) -> Result<StatisticsResponse, StoreError> {
+        let count = Count {
+            name: "up".to_owned(),
+            value: request.limit,
+        };
+        Ok(StatisticsResponse {
+            series_by_metric: vec![count],
+            ..Default::default()
+        })
+    }
+}
+
+/// A store and the same store behind gRPC, over a pipe in memory.
+async fn local_and_remote(limits: WireLimits) -> ([Arc<dyn StoreApi>; 2], oneshot::Receiver<()>) {
+    let (held, dropped) = oneshot::channel();
+    let store: Arc<dyn StoreApi> = Arc::new(Scripted {
+        held: Mutex::new(Some(held)),
+    });
+    let (near, far) = tokio::io::duplex(1 << 16);
+    let service = StoreService::server(Arc::clone(&store), &limits);
+    let incoming = stream::iter([Ok::<_, std::io::Error>(far)]).chain(stream::pending());
+    tokio::spawn(
+        Server::builder()
+            .add_service(service)
+            .serve_with_incoming(incoming),
+    );
+    let mut near = Some(near);
+    let connect = move |_: Uri| {
+        let pipe = near.take().map(TokioIo::new);
+        async move { pipe.ok_or_else(|| std::io::Error::other("connected once already")) }
+    };
+    let channel = Endpoint::from_static("http://store.test")
+        .connect_with_connector(tower::service_fn(connect))
+        .await
+        .unwrap();
+    ([store, Arc::new(RemoteStore::new(channel, &limits))], dropped)
+}
+
+fn select(tenant: &str) -> SelectRequest {
+    let mut request = SelectRequest::default();
+    request.scope.get_or_insert_default().tenant = tenant.to_owned();
+    request
+}
+
+/// The bits of all samples, or the error's kind and text.
+async fn outcome(store: &dyn StoreApi, tenant: &str) -> (Vec<(String, Vec<(i64, u64)>)>, Option<String>) {
+    let mut seen = Vec::new();
+    let told = |error: StoreError| Some(format!("{:?} {error}", error.kind()));
+    let mut frames = match store.select(select(tenant)).await {
+        Ok(frames) => frames,
+        Err(error) => return (seen, told(error)),
+    };
+    while let Some(frame) = frames.next().await {
+        let series = match frame.and_then(frame_series) {
+            Ok(series) => series,
+            Err(error) => return (seen, told(error)),
+        };
+        for one in series {
+            let samples = one
+                .samples()
+                .map(|sample| (sample.timestamp, sample.value.to_bits()));
+            seen.push((one.labels.to_string(), samples.collect()));
+        }
+    }
+    (seen, None)
+}
+
+#[tokio::test]
+async fn selects_and_their_errors_are_the_same_near_and_far() {
+    for compress in [true, false] {
+        let limits = WireLimits {
+            compress,
+            ..Default::default()
+        };
+        let ([local, remote], _) = local_and_remote(limits).await;
+        for tenant in [
+            "fine",
+            "stale",
+            "overloaded",
+            "corrupt",
+            "late-stale",
+            "late-corrupt",
+        ] {
+            let (near, far) = (outcome(&*local, tenant).await, outcome(&*remote, tenant).await);
+            assert_eq!(near, far, "{tenant}");
+            assert_eq!(near.1.is_some(), tenant != "fine");
+        }
+        let error = remote.select(select("stale")).await.err();
+        assert!(matches!(error, Some(StoreError::StaleView { min_version: 77 })));
+    }
+}
+
+#[tokio::test]
+async fn the_other_calls_are_the_same_near_and_far() {
+    let ([local, remote], _) = local_and_remote(WireLimits::default()).await;
+    let mut answers = Vec::new();
+    for store in [local, remote] {
+        let names = LabelNamesRequest {
+            limit: 4,
+            ..Default::default()
+        };
+        let values = LabelValuesRequest {
+            label: "job".to_owned(),
+            ..Default::default()
+        };
+        let metadata = MetadataRequest {
+            metric: "up".to_owned(),
+            ..Default::default()
+        };
+        let exemplars = ExemplarsRequest {
+            tenant: "a".to_owned(),
+            ..Default::default()
+        };
+        let statistics = StatisticsRequest {
+            limit: 5,
+            ..Default::default()
+        };
+        answers.push((
+            store.label_names(names).await.unwrap(),
+            store.label_values(values).await.unwrap(),
+            store.metadata(metadata).await.unwrap(),
+            store.exemplars(exemplars).await.unwrap(),
+            store.statistics(statistics).await.unwrap(),
+        ));
+        let failing = ExemplarsRequest {
+            tenant: "overloaded".to_owned(),
+            ..Default::default()
+        };
+        let error = store.exemplars(failing).await.unwrap_err();
+        assert_eq!(
+            (error.kind(), error.to_string()),
+            (ErrorKind::Overloaded, "ü: too much".to_owned())
+        );
+    }
+    assert_eq!(answers[0], answers[1]);
+}
+
+#[tokio::test]
+async fn dropping_a_remote_stream_drops_the_store_s_stream() {
+    let ([_, remote], dropped) = local_and_remote(WireLimits::default()).await;
+    let mut frames = remote.select(select("endless")).await.unwrap();
+    assert!(frames.next().await.unwrap().is_ok());
+    drop(frames);
+    assert!(dropped.await.is_err());
+}
+
+#[tokio::test]
+async fn a_message_above_the_limit_is_refused_as_too_large() {
+    let limits = WireLimits {
+        max_message_bytes: 1 << 20,
+        compress: true,
+    };
+    let ([_, remote], _) = local_and_remote(limits).await;
+    let (seen, error) = outcome(&*remote, "huge").await;
+    assert_eq!(seen, []);
+    assert!(error.unwrap().starts_with("TooLarge"));
+}
+
+#[tokio::test]
+async fn a_store_that_is_gone_is_unavailable() {
+    let channel = Endpoint::from_static("http://127.0.0.1:1").connect_lazy();
+    let remote = RemoteStore::new(channel, &WireLimits::default());
+    let error = remote.select(select("a")).await.err().unwrap();
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+}

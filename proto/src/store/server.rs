@@ -1,0 +1,92 @@
+//! A store behind gRPC: the generated server over any [`StoreApi`].
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures::{Stream, StreamExt};
+use tonic::codec::CompressionEncoding;
+use tonic::{Request, Response, Status};
+
+use super::status::status_from_error;
+use super::wire::store_server::{Store, StoreServer};
+use super::wire::{
+    ExemplarsRequest, ExemplarsResponse, LabelNamesRequest, LabelStrings, LabelValuesRequest,
+    MetadataRequest, MetadataResponse, SelectFrame, SelectRequest, StatisticsRequest, StatisticsResponse,
+};
+use super::{StoreApi, StoreError, WireLimits};
+
+/// Answers gRPC with a local store. A call whose client goes away is dropped, and with it the store's
+/// stream and the work behind it.
+#[derive(Clone)]
+pub struct StoreService(Arc<dyn StoreApi>);
+
+impl StoreService {
+    /// A tonic service over a store, to be added to a server's routes.
+    #[must_use]
+    pub fn server(store: Arc<dyn StoreApi>, limits: &WireLimits) -> StoreServer<Self> {
+        let server = StoreServer::new(Self(store))
+            .accept_compressed(CompressionEncoding::Zstd)
+            .max_decoding_message_size(limits.max_message_bytes)
+            .max_encoding_message_size(limits.max_message_bytes);
+        if limits.compress {
+            server.send_compressed(CompressionEncoding::Zstd)
+        } else {
+            server
+        }
+    }
+}
+
+fn reply<T>(answer: Result<T, StoreError>) -> Result<Response<T>, Status> {
+    answer
+        .map(Response::new)
+        .map_err(|error| status_from_error(&error))
+}
+
+#[async_trait]
+impl Store for StoreService {
+    type SelectStream = Pin<Box<dyn Stream<Item = Result<SelectFrame, Status>> + Send>>;
+
+    async fn select(&self, request: Request<SelectRequest>) -> Result<Response<Self::SelectStream>, Status> {
+        let frames = self.0.select(request.into_inner()).await;
+        let to_statuses = |frames: super::FrameStream| -> Self::SelectStream {
+            Box::pin(frames.map(|frame| frame.map_err(|error| status_from_error(&error))))
+        };
+        reply(frames.map(to_statuses))
+    }
+
+    async fn label_names(
+        &self,
+        request: Request<LabelNamesRequest>,
+    ) -> Result<Response<LabelStrings>, Status> {
+        reply(self.0.label_names(request.into_inner()).await)
+    }
+
+    async fn label_values(
+        &self,
+        request: Request<LabelValuesRequest>,
+    ) -> Result<Response<LabelStrings>, Status> {
+        reply(self.0.label_values(request.into_inner()).await)
+    }
+
+    async fn metadata(
+        &self,
+        request: Request<MetadataRequest>,
+    ) -> Result<Response<MetadataResponse>, Status> {
+        reply(self.0.metadata(request.into_inner()).await)
+    }
+
+    async fn exemplars(
+        &self,
+        request: Request<ExemplarsRequest>,
+    ) -> Result<Response<ExemplarsResponse>, Status> {
+        reply(self.0.exemplars(request.into_inner()).await)
+    }
+
+    async fn statistics(
+        &self,
+        request: Request<StatisticsRequest>,
+    ) -> Result<Response<StatisticsResponse>, Status> {
+        reply(self.0.statistics(request.into_inner()).await)
+    }
+}

@@ -1,0 +1,125 @@
+//! Store errors as gRPC statuses and back.
+//!
+//! The status code is for other people's tools and for errors that the transport itself makes; between
+//! our own roles the kind travels by name in the metadata, so that every kind survives the way.
+
+use latewood_base::{ErrorKind, Kinded};
+use tonic::metadata::{Ascii, MetadataValue};
+use tonic::{Code, Status};
+
+use super::StoreError;
+
+/// The metadata key of an error's kind.
+const KIND_KEY: &str = "latewood-error-kind";
+/// The metadata key of the catalog version that a stale view must be replaced by.
+const MIN_VERSION_KEY: &str = "latewood-min-version";
+/// The longest text sent, in bytes: it travels in a header, percent-encoded, and peers cap those at 16 KiB.
+const MAX_MESSAGE_BYTES: usize = 4096;
+
+/// Kinds, their names on the wire (never change one) and their codes.
+const KINDS: [(ErrorKind, &str, Code); 12] = [
+    (ErrorKind::Invalid, "invalid", Code::InvalidArgument),
+    (
+        ErrorKind::Unprocessable,
+        "unprocessable",
+        Code::FailedPrecondition,
+    ),
+    (ErrorKind::NotFound, "not-found", Code::NotFound),
+    (ErrorKind::Conflict, "conflict", Code::Aborted),
+    (ErrorKind::TooLarge, "too-large", Code::OutOfRange),
+    (ErrorKind::Unsupported, "unsupported", Code::Unimplemented),
+    (ErrorKind::Overloaded, "overloaded", Code::ResourceExhausted),
+    (ErrorKind::Unavailable, "unavailable", Code::Unavailable),
+    (ErrorKind::Timeout, "timeout", Code::DeadlineExceeded),
+    (ErrorKind::Canceled, "canceled", Code::Cancelled),
+    (ErrorKind::Corrupt, "corrupt", Code::DataLoss),
+    (ErrorKind::Internal, "internal", Code::Internal),
+];
+
+/// A store's error as a status.
+pub(super) fn status_from_error(error: &StoreError) -> Status {
+    let kind = error.kind();
+    let (name, code) = KINDS
+        .iter()
+        .find(|entry| entry.0 == kind)
+        .map_or(("internal", Code::Internal), |entry| (entry.1, entry.2));
+    let mut message = error.to_string();
+    message.truncate(message.floor_char_boundary(MAX_MESSAGE_BYTES));
+    let mut status = Status::new(code, message);
+    let metadata = status.metadata_mut();
+    metadata.insert(KIND_KEY, MetadataValue::<Ascii>::from_static(name));
+    if let StoreError::StaleView { min_version } = error {
+        metadata.insert(MIN_VERSION_KEY, MetadataValue::from(*min_version));
+    }
+    status
+}
+
+/// A status as the store's error. One that no store sent, such as a broken connection, counts by its code.
+pub(super) fn error_from_status(status: &Status) -> StoreError {
+    let text = |key: &str| status.metadata().get(key)?.to_str().ok();
+    if let Some(min_version) = text(MIN_VERSION_KEY).and_then(|version| version.parse().ok()) {
+        return StoreError::StaleView { min_version };
+    }
+    let named = text(KIND_KEY).and_then(|name| KINDS.iter().find(|entry| entry.1 == name));
+    match named {
+        Some(&(kind, ..)) => StoreError::new(kind, status.message()),
+        None => transport_error(status),
+    }
+}
+
+/// An error that tonic or something between the roles made.
+fn transport_error(status: &Status) -> StoreError {
+    let kind = match status.code() {
+        // What the transport says of a connection that broke in the middle of a stream.
+        Code::Unknown | Code::Unavailable => ErrorKind::Unavailable,
+        // What tonic says of a message that is larger than the limit once decompressed.
+        Code::ResourceExhausted => ErrorKind::TooLarge,
+        code => KINDS
+            .iter()
+            .find(|entry| entry.2 == code)
+            .map_or(ErrorKind::Internal, |entry| entry.0),
+    };
+    let message = status.message();
+    StoreError::new(kind, format!("store over gRPC: {}: {message}", status.code()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_and_the_stale_view_survive_the_way() {
+        for (kind, ..) in KINDS {
+            let error = error_from_status(&status_from_error(&StoreError::new(kind, "why")));
+            assert_eq!((error.kind(), error.to_string()), (kind, "why".to_owned()));
+        }
+        let stale = StoreError::StaleView {
+            min_version: u64::MAX,
+        };
+        let back = error_from_status(&status_from_error(&stale));
+        assert!(matches!(
+            back,
+            StoreError::StaleView {
+                min_version: u64::MAX
+            }
+        ));
+    }
+
+    #[test]
+    fn a_long_text_is_cut_at_a_character() {
+        let error = StoreError::new(ErrorKind::Internal, "ä".repeat(9000));
+        assert_eq!(status_from_error(&error).message().len(), MAX_MESSAGE_BYTES);
+    }
+
+    #[test]
+    fn a_status_that_no_store_sent_counts_by_its_code() {
+        for (code, kind) in [
+            (Code::Unavailable, ErrorKind::Unavailable),
+            (Code::Unknown, ErrorKind::Unavailable),
+            (Code::DeadlineExceeded, ErrorKind::Timeout),
+            (Code::PermissionDenied, ErrorKind::Internal),
+        ] {
+            assert_eq!(error_from_status(&Status::new(code, "x")).kind(), kind);
+        }
+    }
+}
