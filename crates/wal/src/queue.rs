@@ -1,0 +1,132 @@
+//! The bounded queue between those who append and the writer.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use parking_lot::{Condvar, Mutex};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::error::WalError;
+use crate::record::Record;
+
+/// Called on the writer's thread once the append is durable, or failed; must not block.
+pub(crate) type Completion = Box<dyn FnOnce(Result<(), WalError>) + Send>;
+
+/// Permits are of this many bytes, so that their number fits 32 bits.
+const PERMIT_BYTES: usize = 1024;
+/// Appends that nobody waits for are written at the latest when this many are queued.
+const MAX_LAZY: usize = 256;
+
+/// An append on its way to the disk.
+pub(crate) struct Pending {
+    pub(crate) records: Vec<Record>,
+    pub(crate) bytes: usize,
+    /// Who waits for it; nobody waits for a lazy one, which goes along with the next that is waited for.
+    pub(crate) done: Option<Completion>,
+    pub(crate) room: Option<OwnedSemaphorePermit>,
+}
+
+#[derive(Default)]
+struct Waiting {
+    appends: VecDeque<Pending>,
+    urgent: usize,
+    closing: bool,
+    failed: Option<WalError>,
+}
+
+pub(crate) struct Queue {
+    waiting: Mutex<Waiting>,
+    arrived: Condvar,
+    room: Arc<Semaphore>,
+    permits: usize,
+}
+
+impl Queue {
+    pub(crate) fn new(max_bytes: usize) -> Self {
+        let permits = max_bytes.div_ceil(PERMIT_BYTES);
+        Self {
+            waiting: Mutex::default(),
+            arrived: Condvar::new(),
+            room: Arc::new(Semaphore::new(permits)),
+            permits,
+        }
+    }
+
+    /// Waits for room, in order of arrival.
+    pub(crate) async fn room(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
+        let permits = bytes.div_ceil(PERMIT_BYTES).clamp(1, self.permits);
+        let permits = u32::try_from(permits).unwrap_or(u32::MAX);
+        Arc::clone(&self.room).acquire_many_owned(permits).await.ok()
+    }
+
+    /// Hands an append to the writer. When there is no writer any more, it fails at once.
+    pub(crate) fn push(&self, pending: Pending) {
+        let mut waiting = self.waiting.lock();
+        let failed = waiting
+            .failed
+            .clone()
+            .or_else(|| waiting.closing.then_some(WalError::Closed));
+        if let Some(error) = failed {
+            drop(waiting);
+            pending.finish(&Err(error));
+            return;
+        }
+        let urgent = pending.done.is_some();
+        waiting.appends.push_back(pending);
+        waiting.urgent += usize::from(urgent);
+        if urgent || waiting.appends.len() >= MAX_LAZY {
+            self.arrived.notify_one();
+        }
+    }
+
+    /// Waits for appends and takes up to `max_bytes` of them, at least one. `None` at the end.
+    pub(crate) fn take(&self, max_bytes: usize) -> Option<Vec<Pending>> {
+        let mut waiting = self.waiting.lock();
+        while waiting.urgent == 0 && waiting.appends.len() < MAX_LAZY && !waiting.closing {
+            self.arrived.wait(&mut waiting);
+        }
+        let (mut taken, mut bytes) = (Vec::new(), 0_usize);
+        while let Some(next) = waiting.appends.front() {
+            bytes = bytes.saturating_add(next.bytes);
+            if bytes > max_bytes && !taken.is_empty() {
+                break;
+            }
+            taken.extend(waiting.appends.pop_front());
+        }
+        waiting.urgent -= taken.iter().filter(|pending| pending.done.is_some()).count();
+        (!taken.is_empty()).then_some(taken)
+    }
+
+    /// Lets the writer finish what is queued, and refuses more.
+    pub(crate) fn close(&self) {
+        self.waiting.lock().closing = true;
+        self.arrived.notify_all();
+    }
+
+    /// Fails everything that is queued, and everything that comes.
+    pub(crate) fn fail(&self, error: &WalError) {
+        let mut waiting = self.waiting.lock();
+        waiting.failed.get_or_insert_with(|| error.clone());
+        waiting.urgent = 0;
+        let appends = std::mem::take(&mut waiting.appends);
+        drop(waiting);
+        for pending in appends {
+            pending.finish(&Err(error.clone()));
+        }
+    }
+
+    pub(crate) fn failure(&self) -> Option<WalError> {
+        self.waiting.lock().failed.clone()
+    }
+}
+
+impl Pending {
+    pub(crate) fn finish(self, result: &Result<(), WalError>) {
+        if let Some(done) = self.done {
+            done(result.clone());
+        } else if let Err(error) = result {
+            tracing::debug!(%error, "a journal record that nobody waits for was not written");
+        }
+        drop(self.room);
+    }
+}

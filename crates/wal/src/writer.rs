@@ -1,0 +1,373 @@
+//! The one thread that writes: takes all appends that wait, writes them with one call, syncs once.
+//!
+//! Invariants: nothing is reported durable before the sync that covers it returned; a sync that failed
+//! is never tried again; after a failed write the segment is cut back to where it was.
+
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use latewood_base::{Clock, Rng};
+use parking_lot::RwLock;
+
+use crate::GroupId;
+use crate::config::WalConfig;
+use crate::error::WalError;
+use crate::files::Files;
+use crate::format::{Kind, RECORD_HEADER, RecordHeader, SEGMENT_HEADER, SegmentHeader};
+use crate::index::Index;
+use crate::metrics::Metrics;
+use crate::queue::{Pending, Queue};
+use crate::record::Record;
+use crate::recover::{Active, segment_name};
+
+/// What the journal's handle, its readers and its writer share.
+pub(crate) struct Shared {
+    pub(crate) files: Arc<dyn Files>,
+    pub(crate) queue: Queue,
+    pub(crate) index: RwLock<Index>,
+    pub(crate) config: WalConfig,
+    pub(crate) metrics: Metrics,
+    /// The newest segment and how many of its bytes are durable.
+    pub(crate) synced: RwLock<(u32, u64)>,
+}
+
+/// The writer's own state.
+pub(crate) struct Writer {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) clock: Clock,
+    pub(crate) rng: Rng,
+    pub(crate) active: Active,
+    pub(crate) buffer: Vec<u8>,
+    /// Groups whose append failed: entries after this one would leave a hole, and are refused.
+    pub(crate) broken: BTreeMap<GroupId, u64>,
+    /// The newest segment does not begin with a copy of the purge points and state values yet: older
+    /// segments are needed for them.
+    pub(crate) snapshot_owed: bool,
+    /// Keeps other processes out.
+    pub(crate) lock: Box<dyn Any + Send + Sync>,
+}
+
+/// A write that failed costs its appends; a sync that failed costs the journal.
+pub(crate) enum Failure {
+    Retryable(WalError),
+    Poisoned(WalError),
+}
+
+impl Writer {
+    /// Runs until the queue is closed and empty, or until a sync fails.
+    pub(crate) fn run(mut self) {
+        while let Some(batch) = self.shared.queue.take(self.shared.config.max_batch_bytes) {
+            if let Err(error) = self.write_batch(batch) {
+                self.poison(&error);
+                break;
+            }
+        }
+        if self.shared.queue.failure().is_none() {
+            self.mark_the_end();
+        }
+        // The directory stays ours until the journal is closed, poisoned or not.
+        while self.shared.queue.take(usize::MAX).is_some() {}
+        drop(self.lock);
+    }
+
+    fn poison(&self, error: &WalError) {
+        self.shared.metrics.poisoned.set(1);
+        tracing::error!(%error, "the journal takes no more appends");
+        self.shared.queue.fail(error);
+    }
+
+    /// Writes and syncs appends, and tells those who wait. An error means that the journal is poisoned.
+    fn write_batch(&mut self, batch: Vec<Pending>) -> Result<(), WalError> {
+        let (batch, refused) = self.refuse_holes(batch);
+        for (pending, error) in refused {
+            self.shared.metrics.failed_appends.inc();
+            pending.finish(&Err(error));
+        }
+        let result = self.write_records(&batch);
+        let told = match &result {
+            Ok(()) => Ok(()),
+            Err(Failure::Retryable(error) | Failure::Poisoned(error)) => Err(error.clone()),
+        };
+        if let Err(error) = &told {
+            tracing::warn!(%error, appends = batch.len(), "journal appends failed");
+            self.note_broken(&batch);
+            self.shared.metrics.failed_appends.inc_by(batch.len() as u64);
+        } else {
+            self.shared.metrics.appends.inc_by(batch.len() as u64);
+        }
+        let drops_entries = batch
+            .iter()
+            .flat_map(|pending| &pending.records)
+            .any(|record| record.kind() == Kind::Purge);
+        for pending in batch {
+            pending.finish(&told);
+        }
+        match result {
+            Err(Failure::Poisoned(error)) => Err(error),
+            Ok(()) if drops_entries => self.drop_segments(),
+            _ => Ok(()),
+        }
+    }
+
+    fn write_records(&mut self, batch: &[Pending]) -> Result<(), Failure> {
+        let bytes: u64 = batch.iter().map(|pending| pending.bytes as u64).sum();
+        if batch.is_empty() {
+            return Ok(());
+        }
+        if self.active.end + bytes > self.shared.config.segment_bytes
+            && self.active.end > SEGMENT_HEADER as u64
+        {
+            self.roll()?;
+        }
+        if self.snapshot_owed {
+            self.write_snapshot()?;
+        }
+        self.append(batch.iter().flat_map(|pending| &pending.records))?;
+        if batch.iter().any(|pending| pending.done.is_some()) {
+            self.sync()?;
+        }
+        Ok(())
+    }
+
+    /// Writes records at the end of the active segment, and takes them into the index.
+    pub(crate) fn append<'r>(
+        &mut self,
+        records: impl Iterator<Item = &'r Record> + Clone,
+    ) -> Result<(), Failure> {
+        self.buffer.clear();
+        for record in records.clone() {
+            record.encode_into(&mut self.buffer, self.active.salt, self.active.synced);
+        }
+        if let Err(error) = self.active.file.write_at(self.active.end, &self.buffer) {
+            let failed = self.io("write", &error);
+            return match self.active.file.truncate(self.active.end) {
+                Ok(()) => Err(Failure::Retryable(failed)),
+                Err(error) => Err(Failure::Poisoned(poisoned(
+                    &self.io("cut back after a failed write", &error),
+                ))),
+            };
+        }
+        self.shared.metrics.bytes.inc_by(self.buffer.len() as u64);
+        self.take_into_index(records);
+        if self.buffer.capacity() > 2 * self.shared.config.max_batch_bytes {
+            self.buffer = Vec::new();
+        }
+        Ok(())
+    }
+
+    fn take_into_index<'r>(&mut self, records: impl Iterator<Item = &'r Record>) {
+        let mut index = self.shared.index.write();
+        let mut at = self.active.end;
+        for record in records {
+            let header = RecordHeader {
+                kind: record.kind(),
+                group: record.group(),
+                index: record.index(),
+                payload_len: u32::try_from(record.payload().len()).unwrap_or(u32::MAX),
+                payload_crc: 0,
+                synced: 0,
+            };
+            let offset = u32::try_from(at).unwrap_or(u32::MAX);
+            index.take(&header, self.active.sequence, offset, || record.payload().clone());
+            at += record.disk_len() as u64;
+        }
+        index.set_segment_bytes(self.active.sequence, at);
+        self.active.end = at;
+    }
+
+    /// Makes durable what was written.
+    pub(crate) fn sync(&mut self) -> Result<(), Failure> {
+        if self.active.synced == self.active.end {
+            return Ok(());
+        }
+        let before = self.clock.elapsed();
+        self.active
+            .file
+            .sync()
+            .map_err(|error| Failure::Poisoned(poisoned(&self.io("sync", &error))))?;
+        self.shared
+            .metrics
+            .syncs
+            .observe((self.clock.elapsed() - before).as_secs_f64());
+        self.active.synced = self.active.end;
+        self.note_synced();
+        Ok(())
+    }
+
+    pub(crate) fn note_synced(&self) {
+        let (sequence, bytes) = (self.active.sequence, self.active.synced);
+        *self.shared.synced.write() = (sequence, bytes);
+        if let Err(error) = self.shared.files.note_synced(&segment_name(sequence), bytes) {
+            tracing::warn!(%error, "cannot note how much of the journal is durable");
+        }
+    }
+
+    fn io(&self, action: &'static str, error: &std::io::Error) -> WalError {
+        let name = segment_name(self.active.sequence);
+        WalError::io(action, self.shared.files.path(&name), error)
+    }
+
+    /// Closes the active segment and begins the next one.
+    fn roll(&mut self) -> Result<(), Failure> {
+        if self.shared.config.preallocate {
+            let cut = self.active.file.truncate(self.active.end);
+            cut.map_err(|error| Failure::Poisoned(poisoned(&self.io("cut to its length", &error))))?;
+            // The new length must be durable too.
+            self.active.synced = self.active.synced.min(self.active.end.saturating_sub(1));
+        }
+        self.sync()?;
+        let Some(sequence) = self.active.sequence.checked_add(1) else {
+            let full = std::io::Error::other("4 billion segments were written");
+            return Err(Failure::Retryable(self.io("begin a segment after", &full)));
+        };
+        let salt = draw_salt(&self.rng);
+        self.active = create_segment(&*self.shared.files, sequence, salt, &self.shared.config)?;
+        self.shared
+            .index
+            .write()
+            .add_segment(sequence, SEGMENT_HEADER as u64);
+        self.snapshot_owed = true;
+        self.note_synced();
+        self.write_snapshot()?;
+        self.drop_segments().map_err(Failure::Poisoned)?;
+        match self.move_old_entries() {
+            // Space can wait; the appends at hand need not.
+            Err(Failure::Retryable(error)) => tracing::warn!(%error, "cannot move old journal entries"),
+            Err(poisoned) => return Err(poisoned),
+            Ok(()) => {}
+        }
+        Ok(())
+    }
+
+    /// Writes purge points and state values again, so that older segments hold none that is needed.
+    pub(crate) fn write_snapshot(&mut self) -> Result<(), Failure> {
+        let records = self.shared.index.read().snapshot();
+        self.append(records.iter())?;
+        self.sync()?;
+        self.snapshot_owed = false;
+        Ok(())
+    }
+
+    /// Appends that would leave a hole behind a failed one are set apart.
+    fn refuse_holes(&mut self, batch: Vec<Pending>) -> (Vec<Pending>, Vec<(Pending, WalError)>) {
+        if self.broken.is_empty() {
+            return (batch, Vec::new());
+        }
+        let (mut good, mut refused) = (Vec::new(), Vec::new());
+        for pending in batch {
+            match self.first_hole(&pending) {
+                Some(error) => refused.push((pending, error)),
+                None => good.push(pending),
+            }
+        }
+        (good, refused)
+    }
+
+    fn first_hole(&mut self, pending: &Pending) -> Option<WalError> {
+        for record in &pending.records {
+            let Some(missing) = self.broken.get(&record.group()).copied() else {
+                continue;
+            };
+            let (group, index) = (record.group(), record.index());
+            match record.kind() {
+                Kind::Entry if index > missing => {
+                    return Some(WalError::AfterFailure {
+                        group,
+                        index,
+                        missing,
+                    });
+                }
+                Kind::Entry => drop(self.broken.remove(&group)),
+                Kind::Truncate if index <= missing.saturating_add(1) => drop(self.broken.remove(&group)),
+                _ => {}
+            }
+        }
+        None
+    }
+
+    fn note_broken(&mut self, batch: &[Pending]) {
+        for record in batch.iter().flat_map(|pending| &pending.records) {
+            let missing = match record.kind() {
+                Kind::Entry => record.index(),
+                Kind::Truncate => record.index().saturating_sub(1),
+                _ => continue,
+            };
+            let first = self.broken.entry(record.group()).or_insert(missing);
+            *first = missing.min(*first);
+        }
+    }
+
+    /// At an orderly stop: a last record that says all before it is durable, so that damage in the last
+    /// append is told from a torn tail too.
+    fn mark_the_end(&mut self) {
+        let done = self
+            .sync()
+            .and_then(|()| self.append([Record::mark()].iter()))
+            .and_then(|()| self.sync());
+        if let Err(Failure::Retryable(error) | Failure::Poisoned(error)) = done {
+            tracing::warn!(%error, "the journal was closed without its last mark");
+        }
+    }
+}
+
+/// A number that nobody outside can guess.
+pub(crate) fn draw_salt(rng: &Rng) -> u32 {
+    u32::try_from(rng.next_u64() & u64::from(u32::MAX)).unwrap_or(1)
+}
+
+pub(crate) fn poisoned(error: &WalError) -> WalError {
+    match error {
+        WalError::Poisoned { .. } => error.clone(),
+        other => WalError::Poisoned {
+            reason: other.to_string(),
+        },
+    }
+}
+
+/// Makes a segment whose header is durable, and whose name is. When it fails for want of space nothing
+/// is left of it.
+pub(crate) fn create_segment(
+    files: &dyn Files,
+    sequence: u32,
+    salt: u32,
+    config: &WalConfig,
+) -> Result<Active, Failure> {
+    let name = segment_name(sequence);
+    let path = files.path(&name);
+    let failed = |action: &'static str, error: &std::io::Error| WalError::io(action, &path, error);
+    let file = files
+        .create(&name)
+        .map_err(|error| Failure::Retryable(failed("create", &error)))?;
+    let header = SegmentHeader {
+        sequence: u64::from(sequence),
+        salt,
+    }
+    .encode();
+    let reserved = if config.preallocate {
+        file.reserve(config.segment_bytes)
+    } else {
+        Ok(())
+    };
+    if let Err(error) = reserved.and_then(|()| file.write_at(0, &header)) {
+        let error = failed("begin", &error);
+        return Err(match files.remove(&name) {
+            Ok(()) => Failure::Retryable(error),
+            Err(_) => Failure::Poisoned(poisoned(&error)),
+        });
+    }
+    let durable = file.sync().and_then(|()| files.sync_directory());
+    durable.map_err(|error| Failure::Poisoned(poisoned(&failed("sync", &error))))?;
+    let end = SEGMENT_HEADER as u64;
+    Ok(Active {
+        sequence,
+        salt,
+        file,
+        end,
+        synced: end,
+    })
+}
+
+const _: () = assert!(
+    RECORD_HEADER.is_multiple_of(crate::format::ALIGN) && SEGMENT_HEADER.is_multiple_of(crate::format::ALIGN)
+);
