@@ -1,0 +1,107 @@
+//! Settings of writers and readers of blocks.
+
+use serde::{Deserialize, Serialize};
+
+use crate::BlockError;
+
+/// Settings of [`crate::BlockWriter`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct WriterConfig {
+    /// zstd level: 3 suits flushes, 6 blocks of a day and more. Default 3.
+    pub zstd_level: i32,
+    /// Rows of a data page of the samples. Default 65,536.
+    pub page_rows: usize,
+    /// Rows of a row group of the samples; one is encoded in memory at a time. Default 4,194,304.
+    pub row_group_rows: usize,
+    /// Bytes at which a file of samples ends and the next part begins. Default 256 MB.
+    pub part_bytes: u64,
+    /// Label names that get a column of their own in the series table. Default 256.
+    pub hot_labels: usize,
+    /// Scrape times kept in memory to find series that share them; when there are more, the groups that
+    /// were not used for longest are forgotten, and later series of theirs store their times again.
+    /// Default 4,194,304 (32 MiB).
+    pub scrape_memory: usize,
+}
+
+impl Default for WriterConfig {
+    fn default() -> Self {
+        Self {
+            zstd_level: 3,
+            page_rows: 65_536,
+            row_group_rows: 4 << 20,
+            part_bytes: 256_000_000,
+            hot_labels: 256,
+            scrape_memory: 4 << 20,
+        }
+    }
+}
+
+impl WriterConfig {
+    /// Checks the settings.
+    ///
+    /// # Errors
+    /// [`BlockError::Config`] names the setting that makes no sense.
+    pub fn validate(&self) -> Result<(), BlockError> {
+        let problem = if !(1..=22).contains(&self.zstd_level) {
+            "zstd_level must be between 1 and 22"
+        } else if !(1..=1 << 20).contains(&self.page_rows) {
+            "page_rows must be between 1 and 1048576"
+        } else if self.row_group_rows < self.page_rows {
+            "row_group_rows must be at least page_rows"
+        } else if self.part_bytes == 0 {
+            "part_bytes must be above 0"
+        } else if self.hot_labels > 4096 {
+            "hot_labels must be at most 4096"
+        } else {
+            return Ok(());
+        };
+        Err(BlockError::Config(problem.to_owned()))
+    }
+}
+
+/// Settings of [`crate::Block`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ReaderConfig {
+    /// Samples after which a batch of a select ends; a single series may hold more. Default 262,144.
+    pub batch_samples: usize,
+    /// Series after which a batch of a select ends. Default 8,192.
+    pub batch_series: usize,
+    /// Ranges of one file closer than this are fetched as one, in bytes. Default 512 KiB.
+    pub coalesce_bytes: u64,
+    /// The largest file that is read whole (meta, index, series, spans), in bytes. Default 1 GiB.
+    pub max_table_bytes: u64,
+    /// Scrape times that are kept decoded in memory; a block with more of them has its times read page
+    /// by page. Default 4,194,304 (32 MiB).
+    pub scrape_memory: u64,
+}
+
+impl Default for ReaderConfig {
+    fn default() -> Self {
+        Self {
+            batch_samples: 1 << 18,
+            batch_series: 8_192,
+            coalesce_bytes: 512 << 10,
+            max_table_bytes: 1 << 30,
+            scrape_memory: 4 << 20,
+        }
+    }
+}
+
+impl ReaderConfig {
+    /// Checks the settings.
+    ///
+    /// # Errors
+    /// [`BlockError::Config`] names the setting that makes no sense.
+    pub fn validate(&self) -> Result<(), BlockError> {
+        let problem = if self.batch_samples == 0 || self.batch_series == 0 {
+            "batch_samples and batch_series must be above 0"
+        } else if self.max_table_bytes < 1 << 20 {
+            "max_table_bytes must be at least 1 MiB"
+        } else {
+            return Ok(());
+        };
+        Err(BlockError::Config(problem.to_owned()))
+    }
+}

@@ -1,0 +1,189 @@
+//! `meta.json`: what a block is, and of which files it consists. Written last, so that a folder with a
+//! readable `meta.json` is a whole block.
+
+use latewood_base::Ulid;
+use latewood_model::{Resolution, TenantId, TimeRange, TimestampMs};
+use serde::{Deserialize, Serialize};
+
+use crate::BlockError;
+
+/// The version of the format that this build writes.
+pub const FORMAT_VERSION: u32 = 1;
+
+/// What a writer is told of the block to come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BlockHeader {
+    /// The block's id.
+    pub id: Ulid,
+    /// Whose samples.
+    pub tenant: TenantId,
+    /// How finely it resolves time.
+    pub resolution: Resolution,
+    /// The shard that was flushed, if it comes from one.
+    pub shard: Option<u32>,
+    /// The head generation that was flushed, if it comes from one.
+    pub generation: Option<u64>,
+    /// The blocks it was made of, by compaction.
+    pub lineage: Vec<Ulid>,
+}
+
+/// The content of `meta.json`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BlockMeta {
+    /// The format's version: [`FORMAT_VERSION`].
+    pub version: u32,
+    /// The block's id.
+    pub id: Ulid,
+    /// Whose samples.
+    pub tenant: TenantId,
+    /// How finely it resolves time.
+    pub resolution: Resolution,
+    /// The shard that was flushed, if it comes from one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shard: Option<u32>,
+    /// The head generation that was flushed, if it comes from one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generation: Option<u64>,
+    /// The blocks it was made of.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lineage: Vec<Ulid>,
+    /// First and last sample; the empty range in a block without samples.
+    pub range: TimeRange,
+    /// Series.
+    pub series: u64,
+    /// Samples, stale markers included.
+    pub samples: u64,
+    /// Rows of `scrapes.parquet`.
+    pub scrapes: u64,
+    /// Rows of `spans.parquet`.
+    pub spans: u64,
+    /// The files of samples, in the order of their part numbers.
+    pub parts: Vec<PartMeta>,
+    /// All files but `meta.json` itself, in the order of their paths.
+    pub files: Vec<FileMeta>,
+}
+
+/// A file of samples.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartMeta {
+    /// Its path, relative to the block's folder.
+    pub path: String,
+    /// The start of its window, in milliseconds since the Unix epoch.
+    pub window: TimestampMs,
+    /// First and last sample.
+    pub range: TimeRange,
+    /// Samples.
+    pub rows: u64,
+    /// The name of its first series' metric (`""` when it has none). Series are sorted by metric, so
+    /// that these two names tell whether the part can hold a metric.
+    pub first_metric: String,
+    /// The name of its last series' metric.
+    pub last_metric: String,
+}
+
+/// A file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileMeta {
+    /// Its path, relative to the block's folder.
+    pub path: String,
+    /// Bytes.
+    pub size: u64,
+    /// CRC-32C of the whole file.
+    pub crc32c: u32,
+}
+
+impl BlockMeta {
+    /// The name of the file that holds it.
+    pub const FILE: &'static str = "meta.json";
+
+    /// The largest `meta.json` that is read, in bytes.
+    pub(crate) const MAX_BYTES: u64 = 16 << 20;
+
+    /// Bytes of all files but `meta.json`.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.files.iter().map(|file| file.size).sum()
+    }
+
+    /// A file by its path.
+    #[must_use]
+    pub fn file(&self, path: &str) -> Option<&FileMeta> {
+        self.files.iter().find(|file| file.path == path)
+    }
+
+    /// As it is written.
+    ///
+    /// # Errors
+    /// Only when serialisation itself fails.
+    pub fn to_json(&self) -> Result<Vec<u8>, BlockError> {
+        let mut json = serde_json::to_vec_pretty(self).map_err(|error| BlockError::Encode {
+            file: Self::FILE.to_owned(),
+            message: error.to_string(),
+        })?;
+        json.push(b'\n');
+        Ok(json)
+    }
+
+    /// Reads and checks a `meta.json`.
+    ///
+    /// # Errors
+    /// [`BlockError::Version`] for a newer format, [`BlockError::Corrupt`] when it is none or contradicts
+    /// itself.
+    pub fn from_json(json: &[u8]) -> Result<Self, BlockError> {
+        /// Looked at first, so that a newer format is called newer and not corrupt.
+        #[derive(Deserialize)]
+        struct Versioned {
+            version: u32,
+        }
+        let corrupt = |error: serde_json::Error| BlockError::corrupt(Self::FILE, error);
+        let Versioned { version } = serde_json::from_slice(json).map_err(corrupt)?;
+        if version == 0 || version > FORMAT_VERSION {
+            return Err(BlockError::Version {
+                file: Self::FILE.to_owned(),
+                version,
+                newest: FORMAT_VERSION,
+            });
+        }
+        let meta: Self = serde_json::from_slice(json).map_err(corrupt)?;
+        meta.check().map(|()| meta)
+    }
+
+    fn check(&self) -> Result<(), BlockError> {
+        let corrupt = |problem: String| Err(BlockError::corrupt(Self::FILE, problem));
+        let rows = self
+            .parts
+            .iter()
+            .try_fold(0u64, |sum, part| sum.checked_add(part.rows));
+        if rows != Some(self.samples) {
+            return corrupt(format!("the parts do not sum up to {} samples", self.samples));
+        }
+        let rows_limit = u64::from(u32::MAX >> 1);
+        if self.series.max(self.scrapes).max(self.spans) > rows_limit {
+            return corrupt(format!("more than {rows_limit} series, spans or scrapes"));
+        }
+        if !self.files.is_sorted_by(|a, b| a.path < b.path) {
+            return corrupt("files are not sorted by path, or one is named twice".to_owned());
+        }
+        let size = self
+            .files
+            .iter()
+            .try_fold(0u64, |sum, file| sum.checked_add(file.size));
+        if size.is_none_or(|size| i64::try_from(size).is_err()) {
+            return corrupt("the sizes of the files are beyond all measure".to_owned());
+        }
+        if let Some(file) = self.files.iter().find(|file| !safe_path(&file.path)) {
+            return corrupt(format!("the path {:?} leads out of the block", file.path));
+        }
+        match self.parts.iter().find(|part| self.file(&part.path).is_none()) {
+            Some(part) => corrupt(format!("the part {:?} is not among the files", part.path)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Whether a path stays inside the block's folder, whichever way it is joined to it.
+fn safe_path(path: &str) -> bool {
+    let safe_piece =
+        |piece: &str| !piece.is_empty() && piece != "." && piece != ".." && !piece.contains('\\');
+    path.split('/').all(safe_piece)
+}

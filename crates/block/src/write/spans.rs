@@ -1,0 +1,92 @@
+//! `spans.parquet` in the making.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, BooleanArray, Int32Array, Int64Array, RecordBatch};
+use arrow::datatypes::SchemaRef;
+
+use super::output::{Finished, Output};
+use crate::schema::{self, SPANS};
+use crate::span::Span;
+use crate::{BlockError, WriterConfig};
+
+/// Rows of the batches handed to the encoder.
+const BATCH: usize = 65_536;
+
+/// Writes `spans.parquet` as series come.
+pub(super) struct Spans {
+    output: Output,
+    schema: SchemaRef,
+    open: Vec<Span>,
+    rows: u64,
+}
+
+impl Spans {
+    pub(super) fn create(dir: &Path, config: &WriterConfig) -> Result<Self, BlockError> {
+        let schema = schema::spans();
+        let output = Output::create(dir, SPANS, Arc::clone(&schema), schema::table_properties(config))?;
+        Ok(Self {
+            output,
+            schema,
+            open: Vec::new(),
+            rows: 0,
+        })
+    }
+
+    /// Rows so far.
+    pub(super) fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    pub(super) fn push(&mut self, span: Span) -> Result<(), BlockError> {
+        self.open.push(span);
+        self.rows += 1;
+        if self.open.len() >= BATCH {
+            self.flush()
+        } else {
+            Ok(())
+        }
+    }
+
+    fn flush(&mut self) -> Result<(), BlockError> {
+        let open = std::mem::take(&mut self.open);
+        let int = |get: fn(&Span) -> i32| -> ArrayRef {
+            Arc::new(Int32Array::from_iter_values(open.iter().map(get)))
+        };
+        let long = |get: fn(&Span) -> i64| -> ArrayRef {
+            Arc::new(Int64Array::from_iter_values(open.iter().map(get)))
+        };
+        let maybe = |get: fn(&Span) -> Option<i64>| -> ArrayRef {
+            Arc::new(open.iter().map(get).collect::<Int64Array>())
+        };
+        let flag = |get: fn(&Span) -> bool| -> ArrayRef {
+            Arc::new(open.iter().map(|span| Some(get(span))).collect::<BooleanArray>())
+        };
+        let columns = vec![
+            int(|span| span.series as i32),
+            int(|span| span.part as i32),
+            long(|span| span.row_start as i64),
+            long(|span| span.row_count as i64),
+            int(|span| span.kind as i32),
+            int(|span| span.first_scrape as i32),
+            int(|span| span.last_scrape as i32),
+            flag(Span::contiguous),
+            maybe(|span| span.scale.map(|scale| scale.num)),
+            maybe(|span| span.scale.map(|scale| scale.den)),
+            flag(|span| span.has_vf),
+            long(|span| span.range.start),
+            long(|span| span.range.end),
+        ];
+        let batch = RecordBatch::try_new(Arc::clone(&self.schema), columns);
+        self.output
+            .write(&batch.map_err(|error| BlockError::encode(SPANS, &error.into()))?)
+    }
+
+    pub(super) fn finish(mut self) -> Result<Finished, BlockError> {
+        if !self.open.is_empty() {
+            self.flush()?;
+        }
+        self.output.finish()
+    }
+}

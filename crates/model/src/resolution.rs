@@ -1,0 +1,42 @@
+//! How finely a block resolves time.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// How finely a block resolves time. Finer ones come first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Resolution {
+    /// Samples as they came.
+    #[default]
+    #[serde(rename = "raw")]
+    Raw,
+    /// Aggregates over five minutes.
+    #[serde(rename = "5m")]
+    FiveMinutes,
+    /// Aggregates over one hour.
+    #[serde(rename = "1h")]
+    OneHour,
+    /// Aggregates over one day.
+    #[serde(rename = "1d")]
+    OneDay,
+}
+
+impl Resolution {
+    /// As folders and meta files write it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Raw => "raw",
+            Self::FiveMinutes => "5m",
+            Self::OneHour => "1h",
+            Self::OneDay => "1d",
+        }
+    }
+}
+
+impl fmt::Display for Resolution {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(self.as_str())
+    }
+}
