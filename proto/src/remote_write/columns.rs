@@ -87,7 +87,7 @@ pub enum Defect {
     /// 2.0: a label reference points past the symbols.
     ReferenceOutOfRange {
         /// The reference.
-        reference: u32,
+        reference: u64,
         /// How many symbols there are.
         symbols: u32,
     },
@@ -182,16 +182,5 @@ impl Columns {
             + bytes(&self.exemplar_labels)
             + bytes(&self.metadata)
             + bytes(&self.symbols)
-    }
-
-    /// How many rows all vectors hold together.
-    pub(super) fn items(&self) -> usize {
-        self.series.len()
-            + self.labels.len()
-            + self.samples.len()
-            + self.exemplars.len()
-            + self.exemplar_labels.len()
-            + self.metadata.len()
-            + self.symbols.len()
     }
 }

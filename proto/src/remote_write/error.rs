@@ -65,13 +65,15 @@ pub enum DecodeError {
     /// 2.0: the first symbol must be the empty text.
     #[error("the first of the request's symbols must be the empty string")]
     FirstSymbol,
-    /// 1.0: text outside of series that is not UTF-8.
-    #[error("{what} at byte {at} is not UTF-8")]
-    NotUtf8 {
-        /// Which text.
-        what: &'static str,
-        /// Where.
-        at: usize,
+    /// Nothing of the claimed message is in it, but of the other one.
+    #[error(
+        "the content type says remote write {claimed}, the body is remote write {found}: make the sender's `proto` parameter match"
+    )]
+    OtherVersion {
+        /// The version of the content type.
+        claimed: &'static str,
+        /// The version that the body looks like.
+        found: &'static str,
     },
 }
 
