@@ -13,6 +13,8 @@ pub struct PushConfig {
     pub replica_labels: Vec<String>,
     /// The largest compressed body, in bytes. Default 100 MiB.
     pub max_body_bytes: usize,
+    /// How long a sender may take to send its body, in seconds. Default 60.
+    pub body_timeout_seconds: u64,
     /// The largest decompressed body, in bytes. Default 100 MiB.
     pub max_decompressed_bytes: usize,
     /// The most series, labels, samples, symbols, exemplars and metadata together in a request. Default
@@ -36,8 +38,10 @@ pub struct PushConfig {
     pub max_exemplars_per_tenant: usize,
     /// The most metrics of a tenant whose metadata is kept. Default 100,000; 0 keeps none.
     pub max_metadata_per_tenant: usize,
-    /// The most tenants for which exemplars and metadata are kept. Default 10,000.
-    pub max_annotated_tenants: usize,
+    /// The most bytes of exemplars kept for all tenants together. Default 256 MiB.
+    pub max_exemplar_bytes: usize,
+    /// The most bytes of metadata kept for all tenants together. Default 256 MiB.
+    pub max_metadata_bytes: usize,
     /// Help texts and units are cut to this many bytes. Default 1024.
     pub max_metadata_length: usize,
     /// What `Retry-After` says when a retry can help, in seconds. Default 5.
@@ -51,6 +55,7 @@ impl Default for PushConfig {
                 .map(str::to_owned)
                 .into(),
             max_body_bytes: 100 << 20,
+            body_timeout_seconds: 60,
             max_decompressed_bytes: 100 << 20,
             max_items_per_request: 10_000_000,
             max_inflight_bytes: 512 << 20,
@@ -62,7 +67,8 @@ impl Default for PushConfig {
             max_age_seconds: 0,
             max_exemplars_per_tenant: 100_000,
             max_metadata_per_tenant: 100_000,
-            max_annotated_tenants: 10_000,
+            max_exemplar_bytes: 256 << 20,
+            max_metadata_bytes: 256 << 20,
             max_metadata_length: 1024,
             retry_after_seconds: 5,
         }

@@ -1,8 +1,8 @@
 //! Why a write was not taken.
 
 use latewood_base::{ErrorKind, Kinded, OffloadError};
-use latewood_model::TenantError;
 use latewood_proto::remote_write::DecodeError;
+use latewood_service::TenantRejection;
 
 /// Why a write, or a shard's part of it, was not taken as a whole. What is refused of an otherwise good
 /// request is in [`crate::Refusals`] instead.
@@ -11,20 +11,9 @@ pub enum IngestError {
     /// The body is no remote-write request.
     #[error(transparent)]
     Decode(#[from] DecodeError),
-    /// The tenant's name is not allowed.
-    #[error("header {header}: {error}")]
-    Tenant {
-        /// The header that names it.
-        header: &'static str,
-        /// What is wrong with it.
-        error: TenantError,
-    },
-    /// Two headers name two tenants.
-    #[error("the headers X-Scope-OrgID and THANOS-TENANT name different tenants: send one of them")]
-    TwoTenants,
-    /// A header that is not text, or stands twice with different values.
-    #[error("the header {0} is not readable: send it once, as ASCII text")]
-    Header(&'static str),
+    /// The tenant headers are wrong.
+    #[error(transparent)]
+    Tenant(#[from] TenantRejection),
     /// A content type or encoding that is not spoken here.
     #[error("{0}")]
     Unsupported(String),
@@ -37,6 +26,12 @@ pub enum IngestError {
     /// The sender stopped sending.
     #[error("the body did not arrive in full")]
     BodyLost,
+    /// The sender sends too slowly.
+    #[error("the body did not arrive within {seconds} s (body_timeout_seconds): retry")]
+    BodySlow {
+        /// How long it may take.
+        seconds: u64,
+    },
     /// All requests under way hold as much memory as they may.
     #[error("too many writes at once (max_inflight_bytes): retry")]
     Overloaded,
@@ -54,6 +49,14 @@ pub enum IngestError {
         /// What the caller should do.
         kind: ErrorKind,
         /// What happened.
+        message: String,
+    },
+    /// Several shards did not take their parts.
+    #[error("{message}")]
+    Shards {
+        /// What the caller should do: retry when a retry helps any of them.
+        kind: ErrorKind,
+        /// What happened, shard by shard.
         message: String,
     },
     /// A setting that cannot be.
@@ -77,15 +80,15 @@ impl Kinded for IngestError {
     fn kind(&self) -> ErrorKind {
         match self {
             Self::Decode(error) => error.kind(),
-            Self::Tenant { .. } | Self::TwoTenants | Self::Header(_) | Self::BodyLost | Self::Config(_) => {
-                ErrorKind::Invalid
-            }
+            Self::Tenant(error) => error.kind(),
+            Self::BodyLost | Self::Config(_) => ErrorKind::Invalid,
+            Self::BodySlow { .. } => ErrorKind::Timeout,
             Self::Unsupported(_) => ErrorKind::Unsupported,
             Self::BodyTooLarge { .. } => ErrorKind::TooLarge,
             Self::Overloaded => ErrorKind::Overloaded,
             Self::Stopping | Self::Offload(OffloadError::Stopping) => ErrorKind::Unavailable,
             Self::Offload(OffloadError::Panicked) => ErrorKind::Internal,
-            Self::Shard { kind, .. } => *kind,
+            Self::Shard { kind, .. } | Self::Shards { kind, .. } => *kind,
         }
     }
 }

@@ -3,6 +3,8 @@
 mod config;
 pub mod distributor;
 mod error;
+pub mod exemplars;
+pub mod metadata;
 mod refusal;
 mod write;
 

@@ -30,13 +30,11 @@ pub enum Cause {
     NativeHistogram,
     /// A new series of a tenant that has as many as it may.
     SeriesLimit,
-    /// An exemplar that is not kept.
-    Exemplar,
 }
 
 impl Cause {
     /// All causes, in the order of their numbers.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 12] = [
         Self::MissingMetricName,
         Self::EmptyLabelName,
         Self::DuplicateLabelName,
@@ -49,7 +47,6 @@ impl Cause {
         Self::TooOld,
         Self::NativeHistogram,
         Self::SeriesLimit,
-        Self::Exemplar,
     ];
 
     /// Its name in metrics and in answers.
@@ -68,7 +65,6 @@ impl Cause {
             Self::TooOld => "too_old",
             Self::NativeHistogram => "native_histogram",
             Self::SeriesLimit => "series_limit",
-            Self::Exemplar => "exemplar",
         }
     }
 }

@@ -93,8 +93,8 @@ mod tests {
         );
     }
 
-    const GOLDEN_SHARDS: [u32; 3] = [0, 0, 0];
-    const GOLDEN_PLACES: [u32; 8] = [0; 8];
+    const GOLDEN_SHARDS: [u32; 3] = [3, 5, 4];
+    const GOLDEN_PLACES: [u32; 8] = [5, 5, 5, 4, 3, 5, 3, 3];
 
     #[test]
     fn series_and_tenants_spread_evenly() {
