@@ -50,8 +50,10 @@ pub trait ObjectClient: Send + Sync + std::fmt::Debug + 'static {
     /// Deletes an object; one that is not there is no error.
     async fn delete(&self, key: &str) -> Result<(), BucketError>;
 
-    /// The objects below a prefix (a folder, no trailing `/`; `""` is all), in the order of their keys,
-    /// only those after `start_after` if given. Never on a hot path.
+    /// The objects below a prefix (a folder, no trailing `/`; `""` is all), only those after `start_after`, a
+    /// key, if given. Those of one folder come in the order of their names; how folders and objects mix is the
+    /// store's (most sort whole keys, SeaweedFS walks folders), and `start_after` follows it. Never on a hot
+    /// path.
     fn list(
         &self,
         prefix: &str,

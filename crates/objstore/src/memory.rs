@@ -8,13 +8,24 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
+use latewood_base::Clock;
 use parking_lot::Mutex;
 
-use crate::{BucketError, ObjectClient, ObjectInfo};
+use crate::{BucketError, ObjectClient, ObjectInfo, key};
 
 /// A bucket in memory.
 #[derive(Debug, Default)]
-pub struct MemoryBucket(Mutex<BTreeMap<String, Bytes>>);
+pub struct MemoryBucket {
+    objects: Mutex<BTreeMap<String, Stored>>,
+    /// Tells when objects were written; without it that is always 0.
+    clock: Option<Clock>,
+}
+
+#[derive(Clone, Debug)]
+struct Stored {
+    body: Bytes,
+    modified_ms: i64,
+}
 
 impl MemoryBucket {
     /// An empty bucket.
@@ -23,19 +34,40 @@ impl MemoryBucket {
         Self::default()
     }
 
-    fn find(&self, key: &str) -> Result<Bytes, BucketError> {
-        self.0
-            .lock()
-            .get(key)
-            .cloned()
-            .ok_or_else(|| BucketError::NotFound { key: key.to_owned() })
+    /// An empty bucket that notes when its objects were written.
+    #[must_use]
+    pub fn with_clock(clock: Clock) -> Self {
+        Self {
+            objects: Mutex::default(),
+            clock: Some(clock),
+        }
+    }
+
+    fn stored(&self, body: Bytes) -> Stored {
+        let modified_ms = self.clock.as_ref().map_or(0, Clock::now_ms);
+        Stored { body, modified_ms }
+    }
+
+    fn find(&self, key: &str) -> Result<Stored, BucketError> {
+        key::check(key)?;
+        let found = self.objects.lock().get(key).cloned();
+        found.ok_or_else(|| BucketError::NotFound { key: key.to_owned() })
+    }
+}
+
+fn info(key: &str, stored: &Stored) -> ObjectInfo {
+    ObjectInfo {
+        key: key.to_owned(),
+        size: stored.body.len() as u64,
+        modified_ms: stored.modified_ms,
     }
 }
 
 #[async_trait]
 impl ObjectClient for MemoryBucket {
     async fn put(&self, key: &str, body: Bytes) -> Result<(), BucketError> {
-        self.0.lock().insert(key.to_owned(), body);
+        key::check(key)?;
+        self.objects.lock().insert(key.to_owned(), self.stored(body));
         Ok(())
     }
 
@@ -50,16 +82,17 @@ impl ObjectClient for MemoryBucket {
     }
 
     async fn create(&self, key: &str, body: Bytes) -> Result<(), BucketError> {
-        let mut objects = self.0.lock();
+        key::check(key)?;
+        let mut objects = self.objects.lock();
         if objects.contains_key(key) {
             return Err(BucketError::AlreadyExists { key: key.to_owned() });
         }
-        objects.insert(key.to_owned(), body);
+        objects.insert(key.to_owned(), self.stored(body));
         Ok(())
     }
 
     async fn get(&self, key: &str, max_bytes: u64) -> Result<Bytes, BucketError> {
-        let body = self.find(key)?;
+        let body = self.find(key)?.body;
         let size = body.len() as u64;
         if size > max_bytes {
             return Err(BucketError::TooLarge {
@@ -72,7 +105,7 @@ impl ObjectClient for MemoryBucket {
     }
 
     async fn get_ranges(&self, key: &str, ranges: &[Range<u64>]) -> Result<Vec<Bytes>, BucketError> {
-        let body = self.find(key)?;
+        let body = self.find(key)?.body;
         let slice = |range: &Range<u64>| {
             let (start, end) = (
                 usize::try_from(range.start).ok()?,
@@ -91,16 +124,12 @@ impl ObjectClient for MemoryBucket {
     }
 
     async fn head(&self, key: &str) -> Result<ObjectInfo, BucketError> {
-        let size = self.find(key)?.len() as u64;
-        Ok(ObjectInfo {
-            key: key.to_owned(),
-            size,
-            modified_ms: 0,
-        })
+        self.find(key).map(|stored| info(key, &stored))
     }
 
     async fn delete(&self, key: &str) -> Result<(), BucketError> {
-        self.0.lock().remove(key);
+        key::check(key)?;
+        self.objects.lock().remove(key);
         Ok(())
     }
 
@@ -114,18 +143,10 @@ impl ObjectClient for MemoryBucket {
         } else {
             format!("{prefix}/")
         };
-        let objects = self.0.lock();
+        let objects = self.objects.lock();
         let wanted = objects.iter().filter(|(key, _)| key.starts_with(&folder));
         let wanted = wanted.filter(|(key, _)| start_after.is_none_or(|after| key.as_str() > after));
-        let infos: Vec<_> = wanted
-            .map(|(key, body)| {
-                Ok(ObjectInfo {
-                    key: key.clone(),
-                    size: body.len() as u64,
-                    modified_ms: 0,
-                })
-            })
-            .collect();
+        let infos: Vec<_> = wanted.map(|(key, stored)| Ok(info(key, stored))).collect();
         stream::iter(infos).boxed()
     }
 
@@ -135,12 +156,14 @@ impl ObjectClient for MemoryBucket {
         } else {
             format!("{prefix}/")
         };
-        let objects = self.0.lock();
+        let objects = self.objects.lock();
         let rests = objects.keys().filter_map(|key| key.strip_prefix(&folder));
         let mut names: Vec<String> = rests
             .filter_map(|rest| rest.split_once('/'))
             .map(|(name, _)| name.to_owned())
             .collect();
+        // Sorted by what follows the names too, in which `/` is not the least character.
+        names.sort();
         names.dedup();
         Ok(names)
     }

@@ -1,12 +1,22 @@
 //! Opens the bucket that the settings name.
 
-use latewood_base::Clock;
+use std::sync::Arc;
+
+use latewood_base::{Clock, Rng};
 use prometheus_client::registry::Registry;
 
-use crate::{Bucket, BucketConfig, BucketError};
+use crate::backoff::Backoff;
+use crate::coalesce::Coalescing;
+use crate::config::Location;
+use crate::limit::Limited;
+use crate::metered::Metered;
+use crate::retry::Retrying;
+use crate::{Bucket, BucketConfig, BucketError, DirectoryBucket, remote};
 
-/// Opens the bucket that the settings name, with retries, limits and metrics around it. It does not speak
-/// to the bucket yet but for a directory, which it creates: [`crate::probe`] does.
+/// Opens the bucket that the settings name, with retries, limits and metrics around it. Nothing is asked of
+/// a service yet: [`crate::probe`] does that. A directory is made where it is missing.
+///
+/// The metrics are registered once for each call: one bucket for one registry.
 ///
 /// # Errors
 /// [`BucketError::Invalid`] when the settings are wrong; [`BucketError::Unavailable`] when a directory
@@ -16,10 +26,29 @@ pub async fn open_bucket(
     clock: Clock,
     registry: &mut Registry,
 ) -> Result<Bucket, BucketError> {
-    let _ = (clock, registry);
-    config.validate().map_err(|error| BucketError::Invalid {
+    let invalid = |error: crate::BucketConfigError| BucketError::Invalid {
         key: String::new(),
         message: error.to_string(),
-    })?;
-    Ok(std::sync::Arc::new(crate::MemoryBucket::new()))
+    };
+    config.validate().map_err(invalid)?;
+    let rng = Rng::system();
+    let limit = |inner: Bucket| -> Bucket { Arc::new(Limited::new(inner, config.max_concurrent_requests)) };
+    match config.location().map_err(invalid)? {
+        Location::Directory(root) => {
+            let directory = Arc::new(DirectoryBucket::open(&root, rng).await?);
+            Ok(limit(Arc::new(Metered::new(directory, clock, registry))))
+        }
+        Location::Remote {
+            service,
+            bucket,
+            prefix,
+        } => {
+            let remote = remote::build(config, service, &bucket, prefix, rng.clone())?;
+            // From the inside out: each attempt is counted, each attempt takes a place, and what waits for
+            // its next attempt takes none.
+            let limited = limit(Arc::new(Metered::new(Arc::new(remote), clock, registry)));
+            let retrying = Retrying::new(limited, Backoff::new(config, rng));
+            Ok(Arc::new(Coalescing::new(Arc::new(retrying))))
+        }
+    }
 }

@@ -1,0 +1,110 @@
+//! The probe against buckets that do it wrong in the ways that real ones do.
+
+use std::ops::Range;
+use std::path::Path;
+
+use async_trait::async_trait;
+use futures::StreamExt;
+use futures::stream::BoxStream;
+use latewood_base::{Clock, Rng};
+
+use super::*;
+use crate::{MemoryBucket, ObjectClient, ObjectInfo};
+
+#[derive(Clone, Copy, Debug)]
+enum Fault {
+    None,
+    /// The condition is ignored, as by Garage.
+    Ignores,
+    /// The condition is checked, then the object is written without a lock, as by s3s-fs.
+    Races,
+    /// The condition is answered and the object replaced all the same.
+    RefusesAndReplaces,
+    /// The bucket does not answer.
+    Unavailable,
+}
+
+#[derive(Debug)]
+struct Wrong(MemoryBucket, Fault);
+
+#[async_trait]
+impl ObjectClient for Wrong {
+    async fn put(&self, key: &str, body: Bytes) -> Result<(), BucketError> {
+        self.0.put(key, body).await
+    }
+    async fn put_file(&self, key: &str, file: &Path) -> Result<(), BucketError> {
+        self.0.put_file(key, file).await
+    }
+    async fn create(&self, key: &str, body: Bytes) -> Result<(), BucketError> {
+        match self.1 {
+            Fault::None => self.0.create(key, body).await,
+            Fault::Ignores => self.0.put(key, body).await,
+            Fault::Races => {
+                let taken = self.0.head(key).await.is_ok();
+                tokio::task::yield_now().await;
+                if taken {
+                    return Err(BucketError::AlreadyExists { key: key.to_owned() });
+                }
+                self.0.put(key, body).await
+            }
+            Fault::RefusesAndReplaces => {
+                let outcome = self.0.create(key, body.clone()).await;
+                self.0.put(key, body).await?;
+                outcome
+            }
+            Fault::Unavailable => Err(BucketError::Unavailable {
+                key: key.to_owned(),
+                message: "off".to_owned(),
+            }),
+        }
+    }
+    async fn get(&self, key: &str, max_bytes: u64) -> Result<Bytes, BucketError> {
+        self.0.get(key, max_bytes).await
+    }
+    async fn get_ranges(&self, key: &str, ranges: &[Range<u64>]) -> Result<Vec<Bytes>, BucketError> {
+        self.0.get_ranges(key, ranges).await
+    }
+    async fn head(&self, key: &str) -> Result<ObjectInfo, BucketError> {
+        self.0.head(key).await
+    }
+    async fn delete(&self, key: &str) -> Result<(), BucketError> {
+        self.0.delete(key).await
+    }
+    fn list(
+        &self,
+        prefix: &str,
+        start_after: Option<&str>,
+    ) -> BoxStream<'static, Result<ObjectInfo, BucketError>> {
+        self.0.list(prefix, start_after)
+    }
+    async fn list_folders(&self, prefix: &str) -> Result<Vec<String>, BucketError> {
+        self.0.list_folders(prefix).await
+    }
+}
+
+async fn probed(fault: Fault) -> Result<(), ProbeError> {
+    let bucket: Bucket = Arc::new(Wrong(MemoryBucket::new(), fault));
+    let (clock, _) = Clock::manual(0);
+    let result = probe(&bucket, &Ids::new(clock, Rng::seeded(1))).await;
+    assert_eq!(bucket.list("", None).count().await, 0, "it clears up: {fault:?}");
+    result
+}
+
+#[tokio::test]
+async fn only_a_bucket_that_lets_one_writer_win_passes() {
+    assert_eq!(probed(Fault::None).await, Ok(()));
+    for fault in [Fault::Ignores, Fault::Races, Fault::RefusesAndReplaces] {
+        let error = probed(fault).await.unwrap_err();
+        assert!(
+            matches!(error, ProbeError::NotExclusive { .. }),
+            "{fault:?}: {error}"
+        );
+        assert!(error.to_string().contains("If-None-Match"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_bucket_that_does_not_answer_is_not_called_wrong() {
+    let error = probed(Fault::Unavailable).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+}
