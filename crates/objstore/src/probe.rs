@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures::future::join_all;
 use latewood_base::{ErrorKind, Ids, Kinded, Ulid};
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
@@ -14,9 +15,9 @@ use tokio::task::JoinSet;
 use crate::{Bucket, BucketError};
 
 /// How many writers race for a key.
-const WRITERS: usize = 16;
-/// How many keys they race for, one after the other.
-const ROUNDS: usize = 4;
+const WRITERS: usize = 12;
+/// How many keys are raced for, all at once: some stores make the losers of a race wait for seconds.
+const ROUNDS: usize = 3;
 /// Where: no tenant has this name.
 const FOLDER: &str = "__latewood__/probe";
 /// The most bytes of a probe's object.
@@ -56,14 +57,15 @@ impl Kinded for ProbeError {
 /// [`ProbeError`] says what the bucket did wrong.
 pub async fn probe(bucket: &Bucket, ids: &Ids) -> Result<(), ProbeError> {
     let id = ids.next();
-    for round in 0..ROUNDS {
+    let rounds = (0..ROUNDS).map(|round| async move {
         let key = format!("{FOLDER}/{id}-{round}");
         let result = race(bucket, &key, id).await;
         let cleared = bucket.delete(&key).await;
         result?;
-        cleared?;
-    }
-    Ok(())
+        Ok(cleared?)
+    });
+    let results: Vec<Result<(), ProbeError>> = join_all(rounds).await;
+    results.into_iter().collect()
 }
 
 async fn race(bucket: &Bucket, key: &str, id: Ulid) -> Result<(), ProbeError> {
