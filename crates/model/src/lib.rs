@@ -18,7 +18,7 @@ mod time;
 pub use exemplar::Exemplar;
 pub use labels::{LabelPair, Labels, METRIC_NAME, hash_pairs, storage_order};
 pub use labels_builder::LabelsBuilder;
-pub use matcher::{MatchOp, Matcher, MatcherError};
+pub use matcher::{MatchOp, Matcher, MatcherError, anchored_regex};
 pub use metadata::MetricMetadata;
 pub use metric_type::MetricType;
 pub use resolution::Resolution;

@@ -7,6 +7,9 @@ mod control;
 mod duration;
 mod engine;
 mod error;
+pub mod functions;
+pub mod parse;
+pub mod print;
 mod source;
 mod value;
 

@@ -1,0 +1,27 @@
+//! PromQL's functions: their signatures and their kernels.
+//!
+//! Kernels are pure: they see one window or one value and know nothing of series, plans or storage.
+//! Results are Prometheus's to the bit where they are made of additions, multiplications, divisions and
+//! square roots; transcendental functions are the platform's.
+
+pub mod absent;
+pub mod buckets;
+mod counter;
+mod date;
+mod elementwise;
+mod kahan;
+pub mod ordering;
+mod over_time;
+mod quantile;
+mod rate;
+mod regression;
+pub mod relabel;
+mod spec;
+mod table;
+mod window;
+
+pub use kahan::KahanSum;
+pub use quantile::quantile;
+pub use spec::{ElementKernel, EngineFunction, FunctionError, FunctionSpec, Kernel, RangeKernel};
+pub use table::{keeps_name, lookup};
+pub use window::Window;

@@ -1,0 +1,178 @@
+//! `rate`, `increase`, `delta`, `irate`, `idelta`.
+
+use crate::annotations::CallContext;
+use crate::functions::Window;
+
+/// A gap to the window's edge of less than this many average sample distances is extrapolated over.
+const EXTRAPOLATION_FACTOR: f64 = 1.1;
+
+/// `rate`: the increase per second.
+pub(super) fn rate(window: &Window<'_>, _: &[f64], _: &mut CallContext) -> Option<f64> {
+    extrapolated(window, true, true)
+}
+
+/// `increase`: over the window, extrapolated to its edges, counter resets made good.
+pub(super) fn increase(window: &Window<'_>, _: &[f64], _: &mut CallContext) -> Option<f64> {
+    extrapolated(window, true, false)
+}
+
+/// `delta`: last less first, extrapolated to the window's edges.
+pub(super) fn delta(window: &Window<'_>, _: &[f64], _: &mut CallContext) -> Option<f64> {
+    extrapolated(window, false, false)
+}
+
+/// `irate`: per second between the last two samples.
+pub(super) fn irate(window: &Window<'_>, _: &[f64], _: &mut CallContext) -> Option<f64> {
+    instant(window, true)
+}
+
+/// `idelta`: between the last two samples.
+pub(super) fn idelta(window: &Window<'_>, _: &[f64], _: &mut CallContext) -> Option<f64> {
+    instant(window, false)
+}
+
+/// Milliseconds as seconds.
+#[allow(clippy::cast_precision_loss)] // as upstream: milliseconds of any real time are exact
+fn seconds(milliseconds: i64) -> f64 {
+    milliseconds as f64 / 1000.0
+}
+
+#[allow(clippy::cast_precision_loss)]
+fn extrapolated(window: &Window<'_>, is_counter: bool, is_rate: bool) -> Option<f64> {
+    let gaps = window.values.len().checked_sub(1).filter(|gaps| *gaps > 0)?;
+    let ((first_time, first), (last_time, last)) = (window.first()?, window.last()?);
+    let mut result = last - first;
+    if is_counter {
+        result = window
+            .values
+            .windows(2)
+            .filter(|pair| pair[1] < pair[0])
+            .fold(result, |sum, pair| sum + pair[0]);
+    }
+
+    let mut to_start = seconds(first_time - window.start);
+    let mut to_end = seconds(window.end - last_time);
+    let sampled = seconds(last_time - first_time);
+    let average = sampled / gaps as f64;
+    let threshold = average * EXTRAPOLATION_FACTOR;
+    if to_start >= threshold {
+        to_start = average / 2.0;
+    }
+    if is_counter && result > 0.0 && first >= 0.0 {
+        // A counter cannot have been negative: do not extrapolate to before its zero.
+        let to_zero = sampled * (first / result);
+        if to_zero < to_start {
+            to_start = to_zero;
+        }
+    }
+    if to_end >= threshold {
+        to_end = average / 2.0;
+    }
+    let mut factor = 1.0;
+    if sampled != 0.0 {
+        factor = (sampled + to_start + to_end) / sampled;
+    }
+    if is_rate {
+        factor /= window.seconds();
+    }
+    Some(result * factor)
+}
+
+fn instant(window: &Window<'_>, is_rate: bool) -> Option<f64> {
+    let (&[.., before, last], &[.., before_time, last_time]) = (window.values, window.timestamps) else {
+        return None;
+    };
+    let interval = last_time - before_time;
+    if interval == 0 {
+        return None;
+    }
+    // After a counter's reset, the last value is the increase. NaN is no reset.
+    let change = if is_rate && last < before {
+        last
+    } else {
+        last - before
+    };
+    Some(if is_rate {
+        change / seconds(interval)
+    } else {
+        change
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn window<'a>(timestamps: &'a [i64], values: &'a [f64], start: i64, end: i64) -> Window<'a> {
+        Window {
+            timestamps,
+            values,
+            start,
+            end,
+            step_time: end,
+        }
+    }
+
+    fn increase_of(window: &Window<'_>) -> Option<f64> {
+        increase(window, &[], &mut CallContext::default())
+    }
+
+    #[test]
+    fn full_windows_are_extrapolated_to_their_edges() {
+        // 0, 15, 30, 45 s cover 45 s of (-5, 55]; the edges are 5 and 10 s away, less than 16.5 s.
+        let seen = window(
+            &[0, 15_000, 30_000, 45_000],
+            &[10.0, 20.0, 30.0, 40.0],
+            -5_000,
+            55_000,
+        );
+        assert_eq!(increase_of(&seen), Some(30.0 * ((45.0 + 5.0 + 10.0) / 45.0)));
+        let rate = rate(&seen, &[], &mut CallContext::default());
+        assert_eq!(rate, Some(30.0 * ((45.0 + 5.0 + 10.0) / 45.0 / 60.0)));
+    }
+
+    #[test]
+    fn a_series_that_ends_early_is_extrapolated_by_half_a_gap() {
+        let seen = window(&[10_000, 20_000], &[100.0, 110.0], 0, 100_000);
+        // The start is 10 s away (below 11 s), the end 80 s: half of 10 s.
+        assert_eq!(increase_of(&seen), Some(10.0 * ((10.0 + 10.0 + 5.0) / 10.0)));
+    }
+
+    #[test]
+    fn counters_are_not_extrapolated_below_zero() {
+        let seen = window(&[10_000, 20_000], &[1.0, 11.0], 0, 20_000);
+        // Zero was reached 1 s before the first sample, not 10.
+        assert_eq!(increase_of(&seen), Some(10.0 * ((10.0 + 1.0 + 0.0) / 10.0)));
+        let delta = delta(&seen, &[], &mut CallContext::default());
+        assert_eq!(delta, Some(10.0 * ((10.0 + 10.0 + 0.0) / 10.0)));
+    }
+
+    #[test]
+    fn resets_add_what_was_before_them() {
+        let seen = window(&[0, 10_000, 20_000, 30_000], &[5.0, 8.0, 2.0, 4.0], 0, 30_000);
+        assert_eq!(increase_of(&seen), Some(7.0));
+    }
+
+    #[test]
+    fn one_sample_gives_nothing() {
+        assert_eq!(increase_of(&window(&[0], &[1.0], -10, 10)), None);
+        assert_eq!(increase_of(&window(&[], &[], -10, 10)), None);
+        assert_eq!(
+            irate(&window(&[0], &[1.0], -10, 10), &[], &mut CallContext::default()),
+            None
+        );
+    }
+
+    #[test]
+    fn instant_rates_use_the_last_two() {
+        let mut ctx = CallContext::default();
+        let seen = window(&[0, 10_000, 15_000], &[0.0, 50.0, 60.0], 0, 20_000);
+        assert_eq!(irate(&seen, &[], &mut ctx), Some(2.0));
+        assert_eq!(idelta(&seen, &[], &mut ctx), Some(10.0));
+        let reset = window(&[10_000, 15_000], &[50.0, 20.0], 0, 20_000);
+        assert_eq!(irate(&reset, &[], &mut ctx), Some(4.0));
+        assert_eq!(idelta(&reset, &[], &mut ctx), Some(-30.0));
+        let same_time = window(&[10_000, 10_000], &[50.0, 20.0], 0, 20_000);
+        assert_eq!(irate(&same_time, &[], &mut ctx), None);
+    }
+}

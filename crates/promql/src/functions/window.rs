@@ -1,0 +1,44 @@
+//! What a range function sees of one series at one step.
+
+/// The samples of one series in `(start, end]`, oldest first, without stale markers. All times are
+/// milliseconds since the epoch.
+#[derive(Clone, Copy, Debug)]
+pub struct Window<'a> {
+    /// When, as many as `values`.
+    pub timestamps: &'a [i64],
+    /// What.
+    pub values: &'a [f64],
+    /// The window's start, exclusive; `offset` and `@` are applied.
+    pub start: i64,
+    /// The window's end, inclusive; `offset` and `@` are applied.
+    pub end: i64,
+    /// The step that is evaluated, without `offset` and `@`.
+    pub step_time: i64,
+}
+
+impl<'a> Window<'a> {
+    /// The samples, oldest first.
+    pub fn samples(&self) -> impl Iterator<Item = (i64, f64)> + 'a {
+        self.timestamps.iter().copied().zip(self.values.iter().copied())
+    }
+
+    /// The oldest sample.
+    #[must_use]
+    pub fn first(&self) -> Option<(i64, f64)> {
+        Some((*self.timestamps.first()?, *self.values.first()?))
+    }
+
+    /// The newest sample.
+    #[must_use]
+    pub fn last(&self) -> Option<(i64, f64)> {
+        Some((*self.timestamps.last()?, *self.values.last()?))
+    }
+
+    /// The window's length in seconds; whole seconds and the rest are added as Go's `Duration.Seconds` does.
+    #[must_use]
+    #[allow(clippy::cast_precision_loss)] // as upstream: milliseconds of any real time are exact
+    pub fn seconds(&self) -> f64 {
+        let length = self.end - self.start;
+        (length / 1000) as f64 + ((length % 1000) * 1_000_000) as f64 / 1e9
+    }
+}
