@@ -111,7 +111,11 @@ impl OpenChunk {
         };
         let width = TIME_WIDTHS[class];
         if width + length <= 64 {
-            let low = if width == 0 { 0 } else { (change as u64) & (u64::MAX >> (64 - width)) };
+            let low = if width == 0 {
+                0
+            } else {
+                (change as u64) & (u64::MAX >> (64 - width))
+            };
             self.bits((prefix << width) | low, width + length);
         } else {
             self.bits(prefix, length);
@@ -284,7 +288,17 @@ mod tests {
 
     #[test]
     fn extreme_times_and_values_come_back_bit_for_bit() {
-        let times = [i64::MIN, i64::MIN + 1, -1, 0, 15_000, 30_007, 45_001, i64::MAX - 1, i64::MAX];
+        let times = [
+            i64::MIN,
+            i64::MIN + 1,
+            -1,
+            0,
+            15_000,
+            30_007,
+            45_001,
+            i64::MAX - 1,
+            i64::MAX,
+        ];
         let values = [
             0.0,
             -0.0,

@@ -80,8 +80,10 @@ pub(super) struct Matching {
 impl Matching {
     /// Prepares matchers.
     pub(super) fn new(matchers: &[Matcher]) -> Self {
-        let (names, others): (Vec<_>, Vec<_>) =
-            matchers.iter().cloned().partition(|matcher| matcher.name() == METRIC_NAME);
+        let (names, others): (Vec<_>, Vec<_>) = matchers
+            .iter()
+            .cloned()
+            .partition(|matcher| matcher.name() == METRIC_NAME);
         Self {
             names,
             others: others.into_iter().map(Memo::new).collect(),

@@ -3,14 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use latewood_block::Block;
 use latewood_cluster::Position;
 use latewood_model::TenantId;
 use parking_lot::RwLock;
 use tokio::sync::watch;
 
 use super::{AppendCounts, ClosedData, ClosedGeneration, Generation, TenantHead};
-use crate::flush::LocalGeneration;
+use crate::flush::{LocalBlock, LocalGeneration};
 use crate::journal::EntryBatch;
 
 /// A shard's generations. Cheap to clone; clones share them.
@@ -42,7 +41,7 @@ pub enum HeadPart {
     /// Memory.
     Memory(Arc<TenantHead>),
     /// A local block.
-    Local(Arc<Block>),
+    Local(Arc<LocalBlock>),
 }
 
 /// A tenant's parts at one moment.

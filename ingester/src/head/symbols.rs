@@ -21,7 +21,10 @@ fn hash(text: &str) -> u64 {
 fn resolve<'a>(text: &'a str, ends: &[u64], symbol: u32) -> &'a str {
     let index = symbol as usize;
     let end = ends.get(index).map_or(0, |&end| end as usize);
-    let start = index.checked_sub(1).and_then(|before| ends.get(before)).map_or(0, |&end| end as usize);
+    let start = index
+        .checked_sub(1)
+        .and_then(|before| ends.get(before))
+        .map_or(0, |&end| end as usize);
     text.get(start..end).unwrap_or("")
 }
 
@@ -73,7 +76,9 @@ impl Pairs {
     /// The number of a pair, if it has one.
     pub(super) fn find(&self, symbols: (u32, u32)) -> Option<u32> {
         let equal = |&pair: &u32| self.get(pair) == Some(symbols);
-        self.table.find(FixedState::default().hash_one(symbols), equal).copied()
+        self.table
+            .find(FixedState::default().hash_one(symbols), equal)
+            .copied()
     }
 
     /// The number of a pair, which it gets now if it had none.
@@ -84,8 +89,11 @@ impl Pairs {
         let number = self.pairs.len() as u32;
         self.pairs.push(symbols);
         let pairs = &self.pairs;
-        let hash = |&other: &u32| FixedState::default().hash_one(pairs.get(other as usize).copied().unwrap_or_default());
-        self.table.insert_unique(FixedState::default().hash_one(symbols), number, hash);
+        let hash = |&other: &u32| {
+            FixedState::default().hash_one(pairs.get(other as usize).copied().unwrap_or_default())
+        };
+        self.table
+            .insert_unique(FixedState::default().hash_one(symbols), number, hash);
         number
     }
 
@@ -120,6 +128,9 @@ mod tests {
         let mut pairs = Pairs::default();
         let numbers: Vec<u32> = (0..100).map(|n| pairs.intern((n, n + 1))).collect();
         assert_eq!((pairs.intern((7, 8)), pairs.len()), (numbers[7], 100));
-        assert_eq!((pairs.get(99), pairs.get(100), pairs.find((8, 7))), (Some((99, 100)), None, None));
+        assert_eq!(
+            (pairs.get(99), pairs.get(100), pairs.find((8, 7))),
+            (Some((99, 100)), None, None)
+        );
     }
 }

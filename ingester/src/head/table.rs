@@ -94,7 +94,8 @@ impl SeriesTable {
 
     /// The numbers of a series' label pairs, sorted by label name.
     pub(super) fn pairs_of(&self, reference: u32) -> &[u32] {
-        self.series(reference).map_or(&[], |series| self.label_slice(series))
+        self.series(reference)
+            .map_or(&[], |series| self.label_slice(series))
     }
 
     fn label_slice(&self, series: &Series) -> &[u32] {
@@ -132,7 +133,7 @@ impl SeriesTable {
     ) -> Option<u32> {
         let equal = |&reference: &u32| {
             self.series(reference).is_some_and(|series| {
-                series.hash == hash.low() && self.label_pairs(reference).eq(pairs.clone())
+                series.hash == hash.low() && same(self.label_pairs(reference), pairs.clone())
             })
         };
         self.by_hash.find(hash.low(), equal).copied()
@@ -167,7 +168,8 @@ impl SeriesTable {
         }
         let labels_start = self.labels.len() as u64;
         if self.labels.capacity() - self.labels.len() < pairs.len() {
-            self.labels.reserve_exact((self.labels.len() / 8).max(pairs.len() * 32));
+            self.labels
+                .reserve_exact((self.labels.len() / 8).max(pairs.len() * 32));
         }
         self.labels.extend_from_slice(pairs);
         let series = Series {
@@ -183,7 +185,10 @@ impl SeriesTable {
     }
 
     fn index_metric(&mut self, reference: u32, pairs: &[u32]) {
-        let name = pairs.iter().copied().find(|&pair| self.pair_text(pair).0 == METRIC_NAME);
+        let name = pairs
+            .iter()
+            .copied()
+            .find(|&pair| self.pair_text(pair).0 == METRIC_NAME);
         let next = self.metrics.len() as u32;
         let metric = *self.metric_of_pair.entry(name).or_insert(next);
         if metric == next {
@@ -216,7 +221,9 @@ impl SeriesTable {
             }
         }
         self.samples += 1;
-        self.span.get_or_insert(TimeRange::EMPTY).include(sample.timestamp);
+        self.span
+            .get_or_insert(TimeRange::EMPTY)
+            .include(sample.timestamp);
     }
 
     /// How many metrics, the nameless one included.
@@ -243,7 +250,9 @@ impl SeriesTable {
 
     /// A metric's series in order of definition.
     pub(super) fn series_of_metric(&self, metric: u32) -> &[u32] {
-        self.metrics.get(metric as usize).map_or(&[], |metric| &metric.series)
+        self.metrics
+            .get(metric as usize)
+            .map_or(&[], |metric| &metric.series)
     }
 
     /// The storage order of two series of one metric: the other pairs, one by one.
@@ -275,5 +284,18 @@ impl SeriesTable {
             + self.metrics.iter().map(metric).sum::<usize>()
             + self.metric_of_pair.allocation_size()
             + self.samples_heap
+    }
+}
+
+fn same<'a, 'b>(
+    mut a: impl Iterator<Item = LabelPair<'a>>,
+    mut b: impl Iterator<Item = LabelPair<'b>>,
+) -> bool {
+    loop {
+        match (a.next(), b.next()) {
+            (Some(a), Some(b)) if a.0 == b.0 && a.1 == b.1 => {}
+            (None, None) => return true,
+            _ => return false,
+        }
     }
 }

@@ -65,7 +65,12 @@ impl TenantHead {
 
     /// Streams the series that match and have samples in a range.
     #[must_use]
-    pub fn select(self: &Arc<Self>, matchers: &[Matcher], range: TimeRange, skip_samples: bool) -> HeadCursor {
+    pub fn select(
+        self: &Arc<Self>,
+        matchers: &[Matcher],
+        range: TimeRange,
+        skip_samples: bool,
+    ) -> HeadCursor {
         HeadCursor::new(Arc::clone(self), matchers, range, skip_samples)
     }
 
@@ -121,7 +126,9 @@ impl TenantHead {
                 let table = self.table.read();
                 seen.resize(table.pairs.len(), false);
                 for &reference in chunk {
-                    let span = table.samples_of(reference).map_or(TimeRange::EMPTY, |samples| samples.span());
+                    let span = table
+                        .samples_of(reference)
+                        .map_or(TimeRange::EMPTY, |samples| samples.span());
                     if span.overlaps(range) && matching.passes(&table, reference) {
                         for &pair in table.pairs_of(reference) {
                             if let Some(place) = seen.get_mut(pair as usize) {

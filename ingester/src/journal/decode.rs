@@ -148,7 +148,9 @@ fn samples(reader: &mut Reader<'_>, part: &mut TenantEntry) -> Option<()> {
         part.timestamps.push(at);
     }
     let (values, _) = reader.take(count.checked_mul(8)?)?.as_chunks::<8>();
-    let values = values.iter().map(|bytes| f64::from_bits(u64::from_le_bytes(*bytes)));
+    let values = values
+        .iter()
+        .map(|bytes| f64::from_bits(u64::from_le_bytes(*bytes)));
     part.values.extend(values);
     Some(())
 }

@@ -46,7 +46,13 @@ pub struct TenantEntry {
 impl PartialEq for TenantEntry {
     /// Values count by their bits.
     fn eq(&self, other: &Self) -> bool {
-        let bits = |entry: &Self| entry.values.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
+        let bits = |entry: &Self| {
+            entry
+                .values
+                .iter()
+                .map(|value| value.to_bits())
+                .collect::<Vec<_>>()
+        };
         self.tenant == other.tenant
             && self.symbols == other.symbols
             && self.definitions == other.definitions
