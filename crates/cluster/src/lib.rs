@@ -6,10 +6,17 @@
 //!
 //! This crate knows nothing of metrics, tenants or blocks.
 
+mod codec;
 mod config;
 mod error;
 mod group;
+mod log_store;
+mod machine;
+mod network;
 mod state;
+#[cfg(test)]
+mod suite_tests;
+mod types;
 
 pub use config::GroupConfig;
 pub use error::ClusterError;

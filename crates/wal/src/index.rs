@@ -81,7 +81,7 @@ impl Index {
                 self.put(record.group, record.index, location);
             }
             Kind::Truncate => self.drop_entries(record.group, |group, gone| {
-                group.runs.truncate(record.index, gone)
+                group.runs.truncate(record.index, gone);
             }),
             Kind::Purge => self.drop_entries(record.group, |group, gone| {
                 group.runs.purge(record.index, gone);
@@ -110,7 +110,7 @@ impl Index {
     fn drop_entries(&mut self, group: GroupId, work: impl FnOnce(&mut GroupIndex, &mut dyn FnMut(Location))) {
         let segments = &mut self.segments;
         work(self.groups.entry(group).or_default(), &mut |old| {
-            release(segments, old)
+            release(segments, old);
         });
     }
 

@@ -181,7 +181,7 @@ impl Journal {
         let state = records
             .iter()
             .filter(|record| record.is_state())
-            .map(|record| record.payload().len())
+            .map(Record::payload_len)
             .max();
         if let Some(bytes) = state.filter(|bytes| *bytes > config.max_state_bytes) {
             return too_large(bytes, config.max_state_bytes, "max_state_bytes");

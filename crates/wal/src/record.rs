@@ -12,17 +12,20 @@ pub struct Record {
     kind: Kind,
     group: GroupId,
     index: u64,
+    /// The payload's first bytes; its rest is `payload`.
+    head: Bytes,
     payload: Bytes,
     payload_crc: u32,
 }
 
 impl Record {
-    fn new(kind: Kind, group: GroupId, index: u64, payload: Bytes) -> Self {
-        let payload_crc = crc32c::crc32c(&payload);
+    fn new(kind: Kind, group: GroupId, index: u64, head: Bytes, payload: Bytes) -> Self {
+        let payload_crc = crc32c::crc32c_append(crc32c::crc32c(&head), &payload);
         Self {
             kind,
             group,
             index,
+            head,
             payload,
             payload_crc,
         }
@@ -32,29 +35,36 @@ impl Record {
     /// a different one is preceded by [`Record::truncate`].
     #[must_use]
     pub fn entry(group: GroupId, index: u64, payload: Bytes) -> Self {
-        Self::new(Kind::Entry, group, index, payload)
+        Self::new(Kind::Entry, group, index, Bytes::new(), payload)
+    }
+
+    /// As [`Record::entry`], with a payload in two parts, so that a large one need not be copied to put a
+    /// few bytes in front of it.
+    #[must_use]
+    pub fn entry_of(group: GroupId, index: u64, head: Bytes, rest: Bytes) -> Self {
+        Self::new(Kind::Entry, group, index, head, rest)
     }
 
     /// Drops a group's entries from `from` on.
     #[must_use]
     pub fn truncate(group: GroupId, from: u64) -> Self {
-        Self::new(Kind::Truncate, group, from, Bytes::new())
+        Self::new(Kind::Truncate, group, from, Bytes::new(), Bytes::new())
     }
 
     /// Drops a group's entries up to and with `upto`. Segments that hold nothing else are deleted.
     #[must_use]
     pub fn purge(group: GroupId, upto: u64) -> Self {
-        Self::new(Kind::Purge, group, upto, Bytes::new())
+        Self::new(Kind::Purge, group, upto, Bytes::new(), Bytes::new())
     }
 
     /// Replaces a small value of a group: a vote, a checkpoint.
     #[must_use]
     pub fn state(group: GroupId, key: u64, value: Bytes) -> Self {
-        Self::new(Kind::State, group, key, value)
+        Self::new(Kind::State, group, key, Bytes::new(), value)
     }
 
     pub(crate) fn mark() -> Self {
-        Self::new(Kind::Mark, 0, 0, Bytes::new())
+        Self::new(Kind::Mark, 0, 0, Bytes::new(), Bytes::new())
     }
 
     pub(crate) fn kind(&self) -> Kind {
@@ -73,13 +83,18 @@ impl Record {
         self.index
     }
 
-    pub(crate) fn payload(&self) -> &Bytes {
+    pub(crate) fn payload_len(&self) -> usize {
+        self.head.len() + self.payload.len()
+    }
+
+    /// The value of a state record.
+    pub(crate) fn value(&self) -> &Bytes {
         &self.payload
     }
 
     /// Bytes on disk.
     pub(crate) fn disk_len(&self) -> usize {
-        format::record_len(self.payload.len())
+        format::record_len(self.payload_len())
     }
 
     /// Appends the record's bytes. The payload must be shorter than 4 GiB, which the limits see to.
@@ -88,11 +103,12 @@ impl Record {
             kind: self.kind,
             group: self.group,
             index: self.index,
-            payload_len: u32::try_from(self.payload.len()).unwrap_or(u32::MAX),
+            payload_len: u32::try_from(self.payload_len()).unwrap_or(u32::MAX),
             payload_crc: self.payload_crc,
             synced: u32::try_from(synced).unwrap_or(u32::MAX),
         };
         out.extend_from_slice(&header.encode(salt));
+        out.extend_from_slice(&self.head);
         out.extend_from_slice(&self.payload);
         out.resize(out.len().next_multiple_of(format::ALIGN), 0);
     }

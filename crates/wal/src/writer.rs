@@ -164,12 +164,12 @@ impl Writer {
                 kind: record.kind(),
                 group: record.group(),
                 index: record.index(),
-                payload_len: u32::try_from(record.payload().len()).unwrap_or(u32::MAX),
+                payload_len: u32::try_from(record.payload_len()).unwrap_or(u32::MAX),
                 payload_crc: 0,
                 synced: 0,
             };
             let offset = u32::try_from(at).unwrap_or(u32::MAX);
-            index.take(&header, self.active.sequence, offset, || record.payload().clone());
+            index.take(&header, self.active.sequence, offset, || record.value().clone());
             at += record.disk_len() as u64;
         }
         index.set_segment_bytes(self.active.sequence, at);

@@ -20,7 +20,7 @@ fn config() -> WalConfig {
 fn try_open(files: &MemoryFiles, config: WalConfig) -> Result<(Journal, Recovered), WalError> {
     let clock = Clock::manual(0).0;
     Journal::open_on(
-        Arc::new(files.clone()),
+        files.mount(),
         config,
         &Rng::seeded(1),
         &clock,
@@ -197,6 +197,7 @@ async fn a_disk_that_fills_while_a_segment_is_begun_loses_nothing() {
         .append(vec![Record::entry(1, 4, payload(1, 800)), Record::purge(1, 3)])
         .await
         .unwrap();
+    drop(journal);
     assert_eq!(files.sizes().len(), 1, "the old segment is gone");
     files.crash(Loss::All, &Rng::seeded(2));
     let journal = open(&files);
@@ -280,7 +281,12 @@ async fn truncated_entries_are_replaced() {
         .append(vec![Record::truncate(1, 4), Record::entry(1, 4, payload(2, 10))])
         .await
         .unwrap();
-    let bytes = |journal: &Journal| all(journal, 1).iter().map(|(_, payload)| payload[0]).collect::<Vec<_>>();
+    let bytes = |journal: &Journal| {
+        all(journal, 1)
+            .iter()
+            .map(|(_, payload)| payload[0])
+            .collect::<Vec<_>>()
+    };
     assert_eq!(bytes(&journal), [1, 1, 1, 1, 2]);
     drop(journal);
     assert_eq!(bytes(&open(&files)), [1, 1, 1, 1, 2]);
@@ -422,13 +428,15 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     )
 }
 
-fn held(journal: &Journal) -> BTreeMap<u64, (Vec<(u64, Bytes)>, Option<Bytes>)> {
+type Content = BTreeMap<u64, (Vec<(u64, Bytes)>, Option<Bytes>)>;
+
+fn held(journal: &Journal) -> Content {
     (1..4)
         .map(|group| (group, (all(journal, group), journal.state(group, 1))))
         .collect()
 }
 
-fn expected(models: &BTreeMap<u64, Model>) -> BTreeMap<u64, (Vec<(u64, Bytes)>, Option<Bytes>)> {
+fn expected(models: &BTreeMap<u64, Model>) -> Content {
     let of = |model: &Model| (model.entries.clone().into_iter().collect(), model.state.clone());
     (1..4)
         .map(|group| (group, models.get(&group).map(of).unwrap_or_default()))

@@ -26,9 +26,16 @@ pub enum Loss {
     Sectors,
 }
 
-/// A disk with one directory. Clones share it.
+/// A disk with one directory, in the hands of a test. Clones share it.
 #[derive(Clone, Debug, Default)]
 pub struct MemoryFiles(Arc<Shared>);
+
+/// The disk as a process sees it that was started after some number of crashes. The next crash ends it.
+#[derive(Clone, Debug)]
+struct Mounted {
+    files: MemoryFiles,
+    epoch: u64,
+}
 
 #[derive(Debug, Default)]
 struct Shared {
@@ -83,6 +90,15 @@ impl MemoryFiles {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// The disk for a process that is started now.
+    #[must_use]
+    pub fn mount(&self) -> Arc<dyn Files> {
+        Arc::new(Mounted {
+            files: self.clone(),
+            epoch: self.0.disk.lock().epoch,
+        })
     }
 
     /// The machine stops. What was open fails from now on; what is left of unsynced writes depends on
@@ -158,14 +174,6 @@ impl MemoryFiles {
                 unsynced: Vec::new(),
             },
         );
-    }
-
-    fn handle(&self, disk: &Disk, node: u64) -> Arc<dyn SegmentFile> {
-        Arc::new(MemoryFile {
-            disk: self.clone(),
-            epoch: disk.epoch,
-            node,
-        })
     }
 }
 
@@ -248,44 +256,74 @@ impl Change {
     }
 }
 
-impl Files for MemoryFiles {
-    fn lock(&self) -> io::Result<Box<dyn Any + Send + Sync>> {
-        let mut disk = self.0.disk.lock();
-        if std::mem::replace(&mut disk.locked, true) {
-            return Err(io::ErrorKind::WouldBlock.into());
+impl Mounted {
+    fn with<R>(&self, work: impl FnOnce(&mut Disk) -> io::Result<R>) -> io::Result<R> {
+        let mut disk = self.files.0.disk.lock();
+        if disk.epoch != self.epoch {
+            return Err(io::Error::other("the machine has crashed"));
         }
-        Ok(Box::new(Lock(self.clone(), disk.epoch)))
+        work(&mut disk)
+    }
+
+    fn file(&self, node: u64) -> Arc<dyn SegmentFile> {
+        Arc::new(MemoryFile {
+            disk: self.clone(),
+            node,
+        })
+    }
+}
+
+impl Files for Mounted {
+    fn lock(&self) -> io::Result<Box<dyn Any + Send + Sync>> {
+        self.with(|disk| {
+            if std::mem::replace(&mut disk.locked, true) {
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+            Ok(())
+        })?;
+        Ok(Box::new(Lock(self.clone())))
     }
 
     fn list(&self) -> io::Result<Vec<String>> {
-        Ok(self.0.disk.lock().names.keys().cloned().collect())
+        self.with(|disk| Ok(disk.names.keys().cloned().collect()))
     }
 
     fn create(&self, name: &str) -> io::Result<Arc<dyn SegmentFile>> {
-        let mut disk = self.0.disk.lock();
-        if disk.names.contains_key(name) {
-            return Err(io::ErrorKind::AlreadyExists.into());
-        }
-        let node = disk.new_node();
-        disk.names.insert(name.to_owned(), node);
-        Ok(self.handle(&disk, node))
+        let node = self.with(|disk| {
+            if disk.names.contains_key(name) {
+                return Err(io::ErrorKind::AlreadyExists.into());
+            }
+            let node = disk.new_node();
+            disk.names.insert(name.to_owned(), node);
+            Ok(node)
+        })?;
+        Ok(self.file(node))
     }
 
     fn open(&self, name: &str) -> io::Result<Arc<dyn SegmentFile>> {
-        let disk = self.0.disk.lock();
-        let node = disk.names.get(name).copied().ok_or(io::ErrorKind::NotFound)?;
-        Ok(self.handle(&disk, node))
+        let node = self.with(|disk| {
+            disk.names
+                .get(name)
+                .copied()
+                .ok_or_else(|| io::ErrorKind::NotFound.into())
+        })?;
+        Ok(self.file(node))
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
-        let removed = self.0.disk.lock().names.remove(name);
-        removed.map(drop).ok_or_else(|| io::ErrorKind::NotFound.into())
+        self.with(|disk| {
+            disk.names
+                .remove(name)
+                .map(drop)
+                .ok_or_else(|| io::ErrorKind::NotFound.into())
+        })
     }
 
     fn sync_directory(&self) -> io::Result<()> {
-        let mut disk = self.0.disk.lock();
-        disk.durable_names = disk.names.clone();
-        Ok(())
+        self.with(|disk| {
+            disk.durable_names = disk.names.clone();
+            Ok(())
+        })
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -293,31 +331,27 @@ impl Files for MemoryFiles {
     }
 }
 
-struct Lock(MemoryFiles, u64);
+struct Lock(Mounted);
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        let mut disk = self.0.0.disk.lock();
-        if disk.epoch == self.1 {
+        let unlocked = self.0.with(|disk| {
             disk.locked = false;
-        }
+            Ok(())
+        });
+        drop(unlocked);
     }
 }
 
 #[derive(Debug)]
 struct MemoryFile {
-    disk: MemoryFiles,
-    epoch: u64,
+    disk: Mounted,
     node: u64,
 }
 
 impl MemoryFile {
     fn with<R>(&self, work: impl FnOnce(&mut Disk) -> io::Result<R>) -> io::Result<R> {
-        let mut disk = self.disk.0.disk.lock();
-        if disk.epoch != self.epoch {
-            return Err(io::Error::other("the machine has crashed"));
-        }
-        work(&mut disk)
+        self.disk.with(work)
     }
 
     fn change(&self, disk: &mut Disk, change: Change) -> io::Result<()> {
@@ -370,9 +404,10 @@ impl SegmentFile for MemoryFile {
     }
 
     fn sync(&self) -> io::Result<()> {
-        let mut disk = self.disk.0.disk.lock();
-        while disk.hold_syncs && disk.epoch == self.epoch {
-            self.disk.0.released.wait(&mut disk);
+        let shared = &self.disk.files.0;
+        let mut disk = shared.disk.lock();
+        while disk.hold_syncs && disk.epoch == self.disk.epoch {
+            shared.released.wait(&mut disk);
         }
         drop(disk);
         self.with(|disk| {

@@ -1,0 +1,109 @@
+//! What openraft is told about our types.
+
+use std::cmp::Ordering;
+use std::fmt;
+use std::io::Cursor;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use openraft::impls::OneshotResponder;
+use openraft::{BasicNode, RaftTypeConfig, TokioRuntime};
+use tokio::sync::OwnedSemaphorePermit;
+
+use crate::{Command, Position, ReplicatedState};
+
+pub(crate) type NodeId = u64;
+pub(crate) type LogId = openraft::LogId<NodeId>;
+pub(crate) type Vote = openraft::Vote<NodeId>;
+pub(crate) type Membership = openraft::Membership<NodeId, BasicNode>;
+pub(crate) type StoredMembership = openraft::StoredMembership<NodeId, BasicNode>;
+pub(crate) type SnapshotMeta = openraft::SnapshotMeta<NodeId, BasicNode>;
+pub(crate) type StorageError = openraft::StorageError<NodeId>;
+pub(crate) type Entry<S> = openraft::Entry<Types<S>>;
+
+/// The type configuration of a group whose state is `S`.
+pub(crate) struct Types<S>(PhantomData<fn() -> S>);
+
+impl<S: ReplicatedState> RaftTypeConfig for Types<S> {
+    type D = Proposal<S::Command>;
+    type R = Option<S::Response>;
+    type NodeId = NodeId;
+    type Node = BasicNode;
+    type Entry = Entry<S>;
+    type SnapshotData = Cursor<Vec<u8>>;
+    type AsyncRuntime = TokioRuntime;
+    type Responder = OneshotResponder<Self>;
+}
+
+/// A command with its encoding.
+#[derive(Clone)]
+pub(crate) struct Proposal<C> {
+    pub(crate) command: C,
+    pub(crate) bytes: Bytes,
+    /// Room in the group's budget of commands under way; given back when the last copy is dropped.
+    pub(crate) _room: Option<Arc<OwnedSemaphorePermit>>,
+}
+
+impl<C: Command> fmt::Debug for Proposal<C> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "Proposal({} bytes)", self.bytes.len())
+    }
+}
+
+pub(crate) fn position(id: &LogId) -> Position {
+    Position {
+        term: id.leader_id.term,
+        index: id.index,
+    }
+}
+
+/// Whether a quorum of `membership` is `node` alone.
+pub(crate) fn is_sole_voter(membership: &Membership, node: NodeId) -> bool {
+    let configs = membership.get_joint_config();
+    !configs.is_empty()
+        && configs
+            .iter()
+            .all(|voters| voters.len() == 1 && voters.contains(&node))
+}
+
+// Derives would ask the same of `S`.
+impl<S> fmt::Debug for Types<S> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("Types")
+    }
+}
+
+impl<S> Clone for Types<S> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<S> Copy for Types<S> {}
+
+impl<S> Default for Types<S> {
+    fn default() -> Self {
+        Self(PhantomData)
+    }
+}
+
+impl<S> PartialEq for Types<S> {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl<S> Eq for Types<S> {}
+
+impl<S> PartialOrd for Types<S> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl<S> Ord for Types<S> {
+    fn cmp(&self, _: &Self) -> Ordering {
+        Ordering::Equal
+    }
+}
