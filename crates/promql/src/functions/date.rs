@@ -149,6 +149,18 @@ mod tests {
 
     #[test]
     fn every_number_has_a_date() {
+        // What Prometheus says on amd64.
+        let least = [30.0, 15.0, 0.0, 4.0, 31.0, 339.0, 12.0, 292_277_026_596.0];
+        for value in [
+            f64::NAN,
+            f64::INFINITY,
+            -1e300,
+            9_223_372_036_854_775_807.0,
+            -9_223_372_036_854_775_808.0,
+        ] {
+            assert_eq!(of(value), least, "{value}");
+        }
+        assert_eq!(of(9_223_372_036_854_774_000.0)[..3], [56.0, 14.0, 0.0]);
         for value in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, f64::MAX, 1e18, -1e18] {
             let date = of(value);
             assert!(

@@ -5,8 +5,8 @@ use std::time::{Duration, SystemTime};
 use latewood_model::{METRIC_NAME, MatchOp, Matcher, TimestampMs};
 use promql_parser::label;
 use promql_parser::parser::{
-    AggregateExpr, AtModifier, BinModifier, BinaryExpr, Expr as Tree, LabelModifier, Offset, SubqueryExpr,
-    VectorMatchCardinality, VectorSelector as Selector, token,
+    AggregateExpr, AtModifier, BinModifier, BinaryExpr, Call, Expr as Tree, LabelModifier, MatrixSelector,
+    Offset, SubqueryExpr, VectorMatchCardinality, VectorSelector as Selector, token,
 };
 
 use crate::ast::{
@@ -21,32 +21,48 @@ const MAX_DURATION: f64 = 9.2e9;
 
 /// The tree as ours. Places are not known.
 pub(super) fn convert(tree: &Tree, words: &Words) -> Result<Expr, ParseError> {
-    let kind = match tree {
-        Tree::NumberLiteral(literal) => ExprKind::Number(number(literal.val, words)?),
-        Tree::StringLiteral(literal) => ExprKind::Text(words.name(&literal.val)),
-        Tree::Paren(paren) => ExprKind::Paren(Box::new(convert(&paren.expr, words)?)),
-        Tree::Unary(unary) => ExprKind::Negate(Box::new(convert(&unary.expr, words)?)),
-        Tree::VectorSelector(tree) => ExprKind::Selector(selector(tree, words)?),
-        Tree::MatrixSelector(matrix) => ExprKind::Matrix {
-            selector: selector(&matrix.vs, words)?,
-            range: positive(matrix.range, words)?,
-        },
-        Tree::Subquery(tree) => ExprKind::Subquery(Box::new(subquery(tree, words)?)),
-        Tree::Binary(tree) => ExprKind::Binary(Box::new(binary(tree, words)?)),
-        Tree::Aggregate(tree) => ExprKind::Aggregate(Box::new(aggregate(tree, words)?)),
-        Tree::Call(call) => {
-            let args: Result<Vec<Expr>, ParseError> =
-                call.args.args.iter().map(|arg| convert(arg, words)).collect();
-            ExprKind::Call {
-                function: call.func.name.to_owned(),
-                args: args?,
-            }
-        }
-        Tree::Extension(_) => return Err(ParseError::new("extensions are not supported")),
-    };
     Ok(Expr {
-        kind,
+        kind: kind(tree, words)?,
         span: Span::default(),
+    })
+}
+
+/// Only calls, so that a level of nesting takes little of the stack.
+fn kind(tree: &Tree, words: &Words) -> Result<ExprKind, ParseError> {
+    match tree {
+        Tree::NumberLiteral(literal) => number(literal.val, words).map(ExprKind::Number),
+        Tree::StringLiteral(literal) => Ok(ExprKind::Text(words.name(&literal.val))),
+        Tree::Paren(paren) => boxed(&paren.expr, words).map(ExprKind::Paren),
+        Tree::Unary(unary) => boxed(&unary.expr, words).map(ExprKind::Negate),
+        Tree::VectorSelector(tree) => selector(tree, words).map(ExprKind::Selector),
+        Tree::MatrixSelector(tree) => matrix(tree, words),
+        Tree::Subquery(tree) => subquery(tree, words).map(ExprKind::Subquery),
+        Tree::Binary(tree) => binary(tree, words).map(ExprKind::Binary),
+        Tree::Aggregate(tree) => aggregate(tree, words).map(ExprKind::Aggregate),
+        Tree::Call(tree) => call(tree, words),
+        Tree::Extension(_) => Err(ParseError::new("extensions are not supported")),
+    }
+}
+
+fn boxed(tree: &Tree, words: &Words) -> Result<Box<Expr>, ParseError> {
+    convert(tree, words).map(Box::new)
+}
+
+fn call(tree: &Call, words: &Words) -> Result<ExprKind, ParseError> {
+    let mut args = Vec::with_capacity(tree.args.args.len());
+    for arg in &tree.args.args {
+        args.push(convert(arg, words)?);
+    }
+    Ok(ExprKind::Call {
+        function: tree.func.name.to_owned(),
+        args,
+    })
+}
+
+fn matrix(tree: &MatrixSelector, words: &Words) -> Result<ExprKind, ParseError> {
+    Ok(ExprKind::Matrix {
+        selector: selector(&tree.vs, words)?,
+        range: positive(tree.range, words)?,
     })
 }
 
@@ -109,7 +125,8 @@ fn timestamp(time: SystemTime, words: &Words) -> Result<TimestampMs, ParseError>
         Ok(milliseconds as TimestampMs)
     } else {
         Err(ParseError::new(format!(
-            "timestamp out of bounds for @ modifier: {value:.6}"
+            "timestamp out of bounds for @ modifier: {}",
+            crate::print::fixed(value)
         )))
     }
 }
@@ -146,17 +163,36 @@ fn new_matcher(op: MatchOp, name: &str, value: &str) -> Result<Matcher, ParseErr
     Matcher::new(op, name, value).map_err(|error| ParseError::new(error.to_string()))
 }
 
-fn subquery(tree: &SubqueryExpr, words: &Words) -> Result<Subquery, ParseError> {
-    Ok(Subquery {
+fn subquery(tree: &SubqueryExpr, words: &Words) -> Result<Box<Subquery>, ParseError> {
+    Ok(Box::new(Subquery {
         expr: convert(&tree.expr, words)?,
         range: positive(tree.range, words)?,
         step: tree.step.map(|step| positive(step, words)).transpose()?,
         shift: shift(tree.offset.as_ref(), tree.at.as_ref(), words)?,
-    })
+    }))
 }
 
-fn binary(tree: &BinaryExpr, words: &Words) -> Result<Binary, ParseError> {
-    let op = match tree.op.id() {
+fn binary(tree: &BinaryExpr, words: &Words) -> Result<Box<Binary>, ParseError> {
+    let op = binary_op(tree)?;
+    let (left, right) = (convert(&tree.lhs, words)?, convert(&tree.rhs, words)?);
+    let between_vectors = [&left, &right]
+        .iter()
+        .all(|side| side.value_type() == ValueType::Vector);
+    let matching = matching(op, tree.modifier.as_ref(), words)?;
+    Ok(Box::new(Binary {
+        op,
+        return_bool: tree
+            .modifier
+            .as_ref()
+            .is_some_and(|modifier| modifier.return_bool),
+        matching: between_vectors.then_some(matching),
+        left,
+        right,
+    }))
+}
+
+fn binary_op(tree: &BinaryExpr) -> Result<BinaryOp, ParseError> {
+    Ok(match tree.op.id() {
         token::T_ADD => BinaryOp::Add,
         token::T_SUB => BinaryOp::Sub,
         token::T_MUL => BinaryOp::Mul,
@@ -179,21 +215,6 @@ fn binary(tree: &BinaryExpr, words: &Words) -> Result<Binary, ParseError> {
                 tree.op
             )));
         }
-    };
-    let (left, right) = (convert(&tree.lhs, words)?, convert(&tree.rhs, words)?);
-    let between_vectors = [&left, &right]
-        .iter()
-        .all(|side| side.value_type() == ValueType::Vector);
-    let matching = matching(op, tree.modifier.as_ref(), words)?;
-    Ok(Binary {
-        op,
-        return_bool: tree
-            .modifier
-            .as_ref()
-            .is_some_and(|modifier| modifier.return_bool),
-        matching: between_vectors.then_some(matching),
-        left,
-        right,
     })
 }
 
@@ -232,8 +253,23 @@ fn names(labels: &label::Labels, words: &Words) -> Vec<String> {
     labels.labels.iter().map(|name| words.name(name)).collect()
 }
 
-fn aggregate(tree: &AggregateExpr, words: &Words) -> Result<Aggregate, ParseError> {
-    let op = match tree.op.id() {
+fn aggregate(tree: &AggregateExpr, words: &Words) -> Result<Box<Aggregate>, ParseError> {
+    let (_, grouping) = labels(tree.modifier.as_ref(), words);
+    let param = match &tree.param {
+        Some(param) => Some(convert(param, words)?),
+        None => None,
+    };
+    Ok(Box::new(Aggregate {
+        op: aggregate_op(tree)?,
+        param,
+        expr: convert(&tree.expr, words)?,
+        without: matches!(tree.modifier, Some(LabelModifier::Exclude(_))),
+        grouping,
+    }))
+}
+
+fn aggregate_op(tree: &AggregateExpr) -> Result<AggregateOp, ParseError> {
+    Ok(match tree.op.id() {
         token::T_SUM => AggregateOp::Sum,
         token::T_AVG => AggregateOp::Avg,
         token::T_COUNT => AggregateOp::Count,
@@ -248,18 +284,8 @@ fn aggregate(tree: &AggregateExpr, words: &Words) -> Result<Aggregate, ParseErro
         token::T_QUANTILE => AggregateOp::Quantile,
         token::T_LIMITK => AggregateOp::Limitk,
         token::T_LIMIT_RATIO => AggregateOp::LimitRatio,
-        _ => return Err(ParseError::new(format!("unknown aggregation \"{}\"", tree.op))),
-    };
-    let (_, grouping) = labels(tree.modifier.as_ref(), words);
-    Ok(Aggregate {
-        op,
-        param: tree
-            .param
-            .as_ref()
-            .map(|param| convert(param, words))
-            .transpose()?,
-        expr: convert(&tree.expr, words)?,
-        without: matches!(tree.modifier, Some(LabelModifier::Exclude(_))),
-        grouping,
+        _ => {
+            return Err(ParseError::new(format!("unknown aggregation \"{}\"", tree.op)));
+        }
     })
 }

@@ -63,17 +63,41 @@ pub(super) fn in_prometheus_words(words: &Words, message: &str) -> String {
             |what| format!("{what} are not supported"),
         );
     }
-    let message = message
-        .replace('\'', "\"")
-        .replace("expected type vector ", "expected type instant vector ")
-        .replace("expected type matrix ", "expected type range vector ")
-        .replace("got vector", "got instant vector")
-        .replace("got matrix", "got range vector")
-        .replace("scalar or vector, got: ", "scalar or instant vector, got ")
-        .replace("only allowed on vector", "only allowed on instant vector")
-        .replace(
-            "only allowed between vectors",
-            "only allowed between instant vectors",
-        );
+    let mut message = message.replace('\'', "\"");
+    for (theirs, ours) in WORDS {
+        message = message.replace(theirs, ours);
+    }
     words.fill_in(&message)
 }
+
+/// promql-parser's words and Prometheus's, replaced in this order.
+const WORDS: [(&str, &str); 13] = [
+    ("expected type vector ", "expected type instant vector "),
+    ("expected type matrix ", "expected type range vector "),
+    (", got vector", ", got instant vector"),
+    (", got matrix", ", got range vector"),
+    ("got range vector instead", "got matrix instead"),
+    (
+        "scalar or vector, got: string",
+        "scalar or instant vector, got \"string\"",
+    ),
+    (
+        "scalar or vector, got: matrix",
+        "scalar or instant vector, got \"range vector\"",
+    ),
+    ("only allowed on vector", "only allowed on instant vector"),
+    (
+        "only allowed between vectors",
+        "only allowed between instant vectors",
+    ),
+    (
+        "by an vector selector or matrix selector",
+        "by an instant vector selector or range vector selector",
+    ),
+    ("identifier or right_brace", "identifier or \"}\""),
+    ("unexpected second colon(:) in brackets", "unexpected colon ':'"),
+    (
+        "expect duration before first colon(:) in brackets",
+        "unexpected colon before duration in duration expression",
+    ),
+];

@@ -2,7 +2,12 @@
 
 /// A number: decimal, hexadecimal or, with a leading 0, octal integers, underscores between their digits; else a float.
 pub(super) fn number(text: &str) -> Option<f64> {
-    integer(text).or_else(|| text.parse().ok().filter(|_| !text.contains('_')))
+    let float = || {
+        text.parse()
+            .ok()
+            .filter(|value: &f64| value.is_finite() && !text.contains('_'))
+    };
+    integer(text).or_else(float)
 }
 
 #[allow(clippy::cast_precision_loss)] // as upstream
@@ -122,6 +127,7 @@ mod tests {
             ("5.", Some(5.0)),
             ("99999999999999999999", Some(1e20)),
             ("1__0", None),
+            ("1e400", None),
         ] {
             assert_eq!(number(text), expected, "{text}");
         }

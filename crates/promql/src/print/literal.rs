@@ -10,7 +10,7 @@ pub fn fixed(value: f64) -> String {
     special(value).unwrap_or_else(|| value.to_string())
 }
 
-/// A number with an exponent where that is below -4 or above 20: Go's `%g` and `%v`.
+/// A number with an exponent where that is below -4 or above 5: Go's `%g` and `%v`.
 #[must_use]
 pub fn general(value: f64) -> String {
     if let Some(text) = special(value) {
@@ -19,7 +19,7 @@ pub fn general(value: f64) -> String {
     let scientific = format!("{value:e}");
     let (digits, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
     let exponent: i32 = exponent.parse().unwrap_or(0);
-    if (-4..21).contains(&exponent) {
+    if (-4..6).contains(&exponent) {
         return value.to_string();
     }
     let sign = if exponent < 0 { '-' } else { '+' };
