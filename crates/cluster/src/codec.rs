@@ -292,3 +292,6 @@ impl Reader {
         Err(DecodeError(format!("{} bytes too many", self.0.len())))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -153,11 +153,11 @@ impl<S: ReplicatedState> Machine<S> {
         let reached = durable
             .wait_for(|durable| durable.next > id.index || durable.failed.is_some())
             .await;
-        let failed = |error: AnyError| Err(StorageIOError::write_log_entry(id, error).into());
+        let failed = |error: AnyError| StorageError::from(StorageIOError::write_log_entry(id, error));
         match reached.map(|durable| (durable.next, durable.failed.clone())) {
             Ok((next, _)) if next > id.index => Ok(()),
-            Ok((_, Some(error))) => failed(AnyError::new(&error)),
-            Ok((_, None)) | Err(_) => failed(AnyError::error("the journal is closed")),
+            Ok((_, Some(error))) => Err(failed(AnyError::new(&error))),
+            Ok((_, None)) | Err(_) => Err(failed(AnyError::error("the journal is closed"))),
         }
     }
 }

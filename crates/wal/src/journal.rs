@@ -159,7 +159,12 @@ impl Journal {
         if let Some(error) = shared.queue.failure() {
             return Err(error);
         }
-        let room = shared.queue.room(bytes).await;
+        // Nobody wakes the writer for a lazy append: it must not hold room that others wait for.
+        let room = if done.is_some() {
+            shared.queue.room(bytes).await
+        } else {
+            None
+        };
         shared.queue.push(Pending {
             records,
             bytes,

@@ -16,6 +16,8 @@ pub(crate) type Completion = Box<dyn FnOnce(Result<(), WalError>) + Send>;
 const PERMIT_BYTES: usize = 1024;
 /// Appends that nobody waits for are written at the latest when this many are queued.
 const MAX_LAZY: usize = 256;
+/// Or when they are this many bytes.
+const MAX_LAZY_BYTES: usize = 1 << 20;
 
 /// An append on its way to the disk.
 pub(crate) struct Pending {
@@ -30,8 +32,15 @@ pub(crate) struct Pending {
 struct Waiting {
     appends: VecDeque<Pending>,
     urgent: usize,
+    lazy_bytes: usize,
     closing: bool,
     failed: Option<WalError>,
+}
+
+impl Waiting {
+    fn is_due(&self) -> bool {
+        self.urgent > 0 || self.appends.len() >= MAX_LAZY || self.lazy_bytes >= MAX_LAZY_BYTES
+    }
 }
 
 pub(crate) struct Queue {
@@ -72,9 +81,10 @@ impl Queue {
             return;
         }
         let urgent = pending.done.is_some();
-        waiting.appends.push_back(pending);
         waiting.urgent += usize::from(urgent);
-        if urgent || waiting.appends.len() >= MAX_LAZY {
+        waiting.lazy_bytes += if urgent { 0 } else { pending.bytes };
+        waiting.appends.push_back(pending);
+        if waiting.is_due() {
             self.arrived.notify_one();
         }
     }
@@ -82,7 +92,7 @@ impl Queue {
     /// Waits for appends and takes up to `max_bytes` of them, at least one. `None` at the end.
     pub(crate) fn take(&self, max_bytes: usize) -> Option<Vec<Pending>> {
         let mut waiting = self.waiting.lock();
-        while waiting.urgent == 0 && waiting.appends.len() < MAX_LAZY && !waiting.closing {
+        while !waiting.is_due() && !waiting.closing {
             self.arrived.wait(&mut waiting);
         }
         let (mut taken, mut bytes) = (Vec::new(), 0_usize);
@@ -93,7 +103,13 @@ impl Queue {
             }
             taken.extend(waiting.appends.pop_front());
         }
-        waiting.urgent -= taken.iter().filter(|pending| pending.done.is_some()).count();
+        for pending in &taken {
+            if pending.done.is_some() {
+                waiting.urgent -= 1;
+            } else {
+                waiting.lazy_bytes -= pending.bytes;
+            }
+        }
         (!taken.is_empty()).then_some(taken)
     }
 
@@ -107,7 +123,7 @@ impl Queue {
     pub(crate) fn fail(&self, error: &WalError) {
         let mut waiting = self.waiting.lock();
         waiting.failed.get_or_insert_with(|| error.clone());
-        waiting.urgent = 0;
+        (waiting.urgent, waiting.lazy_bytes) = (0, 0);
         let appends = std::mem::take(&mut waiting.appends);
         drop(waiting);
         for pending in appends {

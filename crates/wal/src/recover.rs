@@ -235,3 +235,6 @@ fn read_header(
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

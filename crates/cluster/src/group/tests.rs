@@ -155,20 +155,31 @@ async fn what_resolved_is_there_after_a_crash_in_order_and_once() {
 }
 
 #[tokio::test]
-async fn many_proposals_share_syncs() {
+async fn many_proposals_are_under_way_and_share_syncs() {
     let files = MemoryFiles::new();
     let journal = journal(&files);
-    let (group, _) = open(1, &journal).await;
-    let before = files.syncs();
+    let (group, state) = open(1, &journal).await;
+    let logged = || group.0.raft.metrics().borrow().last_log_index.unwrap();
+    let (before, first) = (files.syncs(), logged());
+    files.hold_syncs();
     let asked = (0..200).map(|number| {
         let (group, text) = (group.clone(), word(&number.to_string()));
         tokio::spawn(async move { group.propose(text).await.unwrap() })
     });
-    for task in asked.collect::<Vec<_>>() {
+    let asked: Vec<_> = asked.collect();
+    while logged() < first + 200 {
+        tokio::task::yield_now().await;
+    }
+    assert!(
+        state.0.lock().applied.is_empty(),
+        "nothing is applied that is not durable"
+    );
+    files.release_syncs();
+    for task in asked {
         task.await.unwrap();
     }
     let syncs = files.syncs() - before;
-    assert!(syncs < 150, "{syncs} syncs for 200 proposals");
+    assert!(syncs < 50, "{syncs} syncs for 200 proposals");
 }
 
 #[tokio::test]
@@ -224,6 +235,23 @@ async fn a_failed_sync_fails_proposals_and_never_acknowledges() {
     let journal = self::journal(&files);
     let (_group, state) = open(1, &journal).await;
     assert_eq!(state.0.lock().applied.len(), 1);
+}
+
+#[tokio::test]
+async fn a_group_that_a_full_disk_stopped_is_opened_again_when_there_is_space() {
+    let files = MemoryFiles::new();
+    let journal = journal(&files);
+    let (group, _) = open(1, &journal).await;
+    propose_all(&group, 0..5).await;
+    files.set_capacity(Some(files.sizes().values().sum::<usize>() + 20));
+    let error = group.propose(word("no room")).await.unwrap_err();
+    assert_eq!(error.kind(), latewood_base::ErrorKind::Unavailable, "{error}");
+    assert!(error.to_string().contains("cannot write"), "{error}");
+    files.set_capacity(None);
+    group.shutdown().await;
+    let (group, state) = open(1, &journal).await;
+    propose_all(&group, 5..8).await;
+    assert_eq!(state.0.lock().applied.len(), 8);
 }
 
 #[tokio::test]
