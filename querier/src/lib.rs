@@ -1,1 +1,19 @@
-//! PromQL over a fan-out of stores.
+//! PromQL over a fan-out of stores: the Prometheus HTTP API, evaluated over ingesters and store-gateways
+//! under one pinned view of the catalog.
+//!
+//! This crate knows nothing of blocks and journals: it sees data through the Store API alone.
+
+mod config;
+mod error;
+mod evaluate;
+mod fanout;
+mod gate;
+mod http;
+mod metrics;
+mod querier;
+#[cfg(test)]
+mod testing;
+
+pub use config::QuerierConfig;
+pub use error::ApiError;
+pub use querier::{Querier, QuerierDeps, StatusInfo};

@@ -1,0 +1,66 @@
+//! Settings of the querier.
+
+use latewood_promql::EngineConfig;
+use serde::{Deserialize, Serialize};
+
+/// Settings of the querier.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct QuerierConfig {
+    /// The PromQL engine: lookback, timeout and limits of one query.
+    pub engine: EngineConfig,
+    /// Queries evaluated at once. Default 20.
+    pub max_concurrent_queries: usize,
+    /// Queries that wait for a place; further ones are refused with 503. Default 200.
+    pub max_queued_queries: usize,
+    /// The largest form a POST may carry, in bytes. Default 10 MiB.
+    pub max_form_bytes: usize,
+    /// Whether an answer may lack the data of a source that failed, with a warning, where the request does
+    /// not say by `partial_response`. Default false: the query fails with 503.
+    pub partial_response: bool,
+    /// Batches of series that a selector fetches ahead of the evaluation. Default 2.
+    pub batches_ahead: usize,
+    /// The most series, label names or label values that one answer lists; more is refused with 422.
+    /// Default 1,000,000.
+    pub max_listed: usize,
+    /// The Prometheus release whose API this is, reported by `status/buildinfo`: clients such as Grafana
+    /// read it as a version of Prometheus and switch features by it. Default 3.5.0.
+    pub prometheus_version: String,
+}
+
+impl Default for QuerierConfig {
+    fn default() -> Self {
+        Self {
+            engine: EngineConfig::default(),
+            max_concurrent_queries: 20,
+            max_queued_queries: 200,
+            max_form_bytes: 10 << 20,
+            partial_response: false,
+            batches_ahead: 2,
+            max_listed: 1_000_000,
+            prometheus_version: "3.5.0".to_owned(),
+        }
+    }
+}
+
+impl QuerierConfig {
+    /// Checks what types cannot.
+    ///
+    /// # Errors
+    /// A text that names the field and what it must be.
+    pub fn validate(&self) -> Result<(), String> {
+        self.engine
+            .validate()
+            .map_err(|error| format!("querier.engine.{error}"))?;
+        let positive = [
+            ("max_concurrent_queries", self.max_concurrent_queries),
+            ("max_form_bytes", self.max_form_bytes),
+            ("batches_ahead", self.batches_ahead),
+            ("max_listed", self.max_listed),
+        ];
+        match positive.iter().find(|(_, value)| *value == 0) {
+            Some((name, _)) => Err(format!("querier.{name} must be at least 1")),
+            None => Ok(()),
+        }
+    }
+}

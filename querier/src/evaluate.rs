@@ -1,0 +1,181 @@
+//! Runs a query: waits for a place, pins the view, evaluates off the runtime, stops when the caller goes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use latewood_base::{Clock, ErrorKind, Offload};
+use latewood_model::TenantId;
+use latewood_promql::{Control, Engine, InstantQuery, QueryError, QueryResult, RangeQuery, SeriesSource};
+use latewood_proto::store::StoreError;
+use tokio::runtime::Handle;
+use tokio_util::sync::CancellationToken;
+
+use crate::error::store_error;
+use crate::fanout::{Fanout, FanoutSource, Pinned};
+use crate::gate::QueryGate;
+use crate::metrics::{Metrics, Raised};
+use crate::{ApiError, QuerierConfig};
+
+/// A query of either sort.
+#[derive(Clone, Debug)]
+pub(crate) enum Query {
+    Instant(InstantQuery),
+    Range(RangeQuery),
+}
+
+/// What a request asks beside the query itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct QueryOptions {
+    /// Shortens the configured timeout.
+    pub(crate) timeout: Option<Duration>,
+    /// Whether sources that fail may be missing.
+    pub(crate) partial: bool,
+}
+
+/// How long a query took.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Timings {
+    /// Waiting for a place.
+    pub(crate) queued: Duration,
+    /// Evaluating.
+    pub(crate) evaluated: Duration,
+}
+
+/// Evaluates queries over the fan-out.
+pub(crate) struct Evaluator {
+    engine: Engine,
+    fanout: Arc<Fanout>,
+    clock: Clock,
+    gate: QueryGate,
+    /// A lane of its own: evaluations wait for stores, and were they to wait in the lane in which blocks
+    /// are decoded, each would keep the other from going on.
+    lane: Offload,
+    batches_ahead: usize,
+    metrics: Metrics,
+}
+
+/// Tells the engine and the fetching tasks that nobody waits for the answer any more.
+struct CancelOnDrop {
+    control: Control,
+    canceled: CancellationToken,
+}
+
+impl Drop for CancelOnDrop {
+    fn drop(&mut self) {
+        self.control.cancel();
+        self.canceled.cancel();
+    }
+}
+
+impl Evaluator {
+    pub(crate) fn new(config: &QuerierConfig, fanout: Arc<Fanout>, clock: Clock, metrics: Metrics) -> Self {
+        Self {
+            engine: Engine::new(config.engine.clone()),
+            fanout,
+            clock,
+            gate: QueryGate::new(config.max_concurrent_queries, config.max_queued_queries),
+            lane: Offload::new(config.max_concurrent_queries),
+            batches_ahead: config.batches_ahead,
+            metrics,
+        }
+    }
+
+    /// Evaluates a query and turns its result into something, both off the runtime.
+    pub(crate) async fn run<T: Send + 'static>(
+        &self,
+        tenant: &TenantId,
+        query: Query,
+        options: QueryOptions,
+        finish: impl Fn(QueryResult, Timings) -> T + Send + Sync + 'static,
+    ) -> Result<T, ApiError> {
+        let control = self.engine.control(&self.clock, options.timeout);
+        let arrived = self.clock.elapsed();
+        let _place = self.gate.enter(control.remaining()).await?;
+        let queued = self.clock.elapsed().saturating_sub(arrived);
+        let _running = Raised::new(&self.metrics.queries_running);
+        let attempt = Arc::new(Attempt {
+            engine: self.engine.clone(),
+            query,
+            control: control.clone(),
+            clock: self.clock.clone(),
+            queued,
+            finish,
+        });
+        let guard = CancelOnDrop {
+            control: control.clone(),
+            canceled: CancellationToken::new(),
+        };
+        let (attempt, canceled) = (&attempt, &guard.canceled);
+        let read = move |pinned: Pinned| self.attempt(attempt, pinned, canceled);
+        let outcome = self.fanout.under_view(tenant, options.partial, read).await;
+        self.metrics.samples_read.inc_by(control.stats().samples_read);
+        let (evaluated, _) = outcome?;
+        Ok(evaluated?)
+    }
+
+    /// One evaluation under one view. What the stores failed with is the outer error.
+    async fn attempt<T: Send + 'static, F: Fn(QueryResult, Timings) -> T + Send + Sync + 'static>(
+        &self,
+        attempt: &Arc<Attempt<F>>,
+        pinned: Pinned,
+        canceled: &CancellationToken,
+    ) -> Result<Result<T, QueryError>, StoreError> {
+        let coverage = Arc::clone(&pinned.coverage);
+        let source = Arc::new(FanoutSource {
+            fanout: Arc::clone(&self.fanout),
+            pinned,
+            runtime: Handle::current(),
+            control: attempt.control.clone(),
+            canceled: canceled.clone(),
+            batches_ahead: self.batches_ahead,
+        });
+        let attempt = Arc::clone(attempt);
+        let work = move || attempt.evaluate(source, &|| coverage.warnings());
+        let evaluated = self.lane.run(work).await;
+        let evaluated = evaluated.map_err(|error| StoreError::new(ErrorKind::Internal, error))?;
+        match evaluated.as_ref().err().and_then(store_error) {
+            Some(stale @ StoreError::StaleView { .. }) => {
+                self.metrics.stale_views.inc();
+                Err(stale.clone())
+            }
+            _ => Ok(evaluated),
+        }
+    }
+}
+
+/// What is the same for all attempts at one query.
+struct Attempt<F> {
+    engine: Engine,
+    query: Query,
+    control: Control,
+    clock: Clock,
+    queued: Duration,
+    finish: F,
+}
+
+impl<T, F: Fn(QueryResult, Timings) -> T> Attempt<F> {
+    /// Evaluates on this thread.
+    fn evaluate(
+        &self,
+        source: Arc<dyn SeriesSource>,
+        missing: &dyn Fn() -> Vec<String>,
+    ) -> Result<T, QueryError> {
+        let begun = self.clock.elapsed();
+        let result = match &self.query {
+            Query::Instant(query) => self.engine.instant(query, source, &self.control),
+            Query::Range(query) => self.engine.range(query, source, &self.control),
+        };
+        let mut result = result?;
+        // The engine takes the warnings of cursors that it read to the end; here are all.
+        for warning in missing() {
+            if !result.warnings.contains(&warning) {
+                result.warnings.push(warning);
+            }
+        }
+        let timings = Timings {
+            queued: self.queued,
+            evaluated: self.clock.elapsed().saturating_sub(begun),
+        };
+        Ok((self.finish)(result, timings))
+    }
+}

@@ -1,0 +1,212 @@
+//! Reads over all stores under one pinned catalog view.
+//!
+//! Invariants: all reads of one attempt use one view; a source that fails is never passed over in
+//! silence; whatever a query holds is bounded by a batch of each source.
+
+mod coverage;
+mod labels;
+mod source;
+mod targets;
+
+use std::sync::Arc;
+
+use futures::StreamExt;
+use futures::future::{join_all, try_join_all};
+use latewood_base::ErrorKind;
+use latewood_catalog::{Catalogs, View};
+use latewood_model::{Matcher, TenantId, TimeRange};
+use latewood_proto::store::{
+    BatchBounds, FrameStream, SeriesStream, StoreApi, StoreError, matcher_to_wire, merge_series,
+    series_of_frames, wire, work_ahead,
+};
+
+pub(crate) use coverage::Coverage;
+pub(crate) use labels::Listing;
+pub(crate) use source::FanoutSource;
+use targets::StoreId;
+
+/// Reads over all stores.
+pub(crate) struct Fanout {
+    catalogs: Arc<Catalogs>,
+    ingesters: Vec<Arc<dyn StoreApi>>,
+    gateways: Vec<Arc<dyn StoreApi>>,
+}
+
+/// A tenant's view, pinned for one attempt at a query, and what is known of its sources.
+#[derive(Clone)]
+pub(crate) struct Pinned {
+    pub(crate) tenant: TenantId,
+    pub(crate) view: Arc<View>,
+    pub(crate) coverage: Arc<Coverage>,
+}
+
+impl Fanout {
+    pub(crate) fn new(
+        catalogs: Arc<Catalogs>,
+        ingesters: Vec<Arc<dyn StoreApi>>,
+        gateways: Vec<Arc<dyn StoreApi>>,
+    ) -> Self {
+        Self {
+            catalogs,
+            ingesters,
+            gateways,
+        }
+    }
+
+    /// Runs a read under a pinned view; when a store says that the view is stale, pins a new enough one
+    /// and runs it once more. Returns what the answer must say beside it.
+    pub(crate) async fn under_view<T, F, Fut>(
+        &self,
+        tenant: &TenantId,
+        partial: bool,
+        read: F,
+    ) -> Result<(T, Vec<String>), StoreError>
+    where
+        F: Fn(Pinned) -> Fut,
+        Fut: Future<Output = Result<T, StoreError>>,
+    {
+        let first = self.pin(tenant, None, partial).await?;
+        let (outcome, used) = match read(first.clone()).await {
+            Err(StoreError::StaleView { min_version }) => {
+                let second = self.pin(tenant, Some(min_version), partial).await?;
+                (read(second.clone()).await, second)
+            }
+            outcome => (outcome, first),
+        };
+        self.learn(&used);
+        Ok((outcome?, used.coverage.warnings()))
+    }
+
+    async fn pin(
+        &self,
+        tenant: &TenantId,
+        at_least: Option<u64>,
+        partial: bool,
+    ) -> Result<Pinned, StoreError> {
+        let catalog = self.catalogs.tenant(tenant);
+        let view = match at_least {
+            Some(version) => catalog.refresh(version).await,
+            None => catalog.view().await,
+        };
+        Ok(Pinned {
+            tenant: tenant.clone(),
+            view: view.map_err(|error| StoreError::from_kinded(&error))?,
+            coverage: Arc::new(Coverage::new(partial, at_least.is_some())),
+        })
+    }
+
+    /// Brings the catalog up to what a source was seen to know, for the queries to come.
+    fn learn(&self, pinned: &Pinned) {
+        let newest = pinned.coverage.newest_version();
+        if newest <= pinned.view.version {
+            return;
+        }
+        let catalog = self.catalogs.tenant(&pinned.tenant);
+        tokio::spawn(async move {
+            if let Err(error) = catalog.refresh(newest).await {
+                tracing::warn!(%error, version = newest, "cannot read the catalog up to a version that a store knows");
+            }
+        });
+    }
+
+    /// The series that match, in storage order, each once.
+    pub(crate) async fn select(
+        &self,
+        pinned: &Pinned,
+        matchers: &[Matcher],
+        range: TimeRange,
+        skip_samples: bool,
+        limit: u64,
+    ) -> Result<SeriesStream, StoreError> {
+        let opened = self
+            .ask(pinned, range, |store, view| {
+                let request = wire::SelectRequest {
+                    scope: Some(scope(pinned, view, matchers, range)),
+                    skip_samples,
+                    limit,
+                };
+                async move { store.select(request).await }
+            })
+            .await?;
+        let streams = opened
+            .into_iter()
+            .map(|(name, frames)| work_ahead(tolerant(frames, name, Arc::clone(&pinned.coverage))));
+        Ok(merge_series(streams.collect(), BatchBounds::default()))
+    }
+
+    /// Asks everybody who must answer, at once; those that failed and may be missing are left out.
+    async fn ask<T, Fut>(
+        &self,
+        pinned: &Pinned,
+        range: TimeRange,
+        call: impl Fn(Arc<dyn StoreApi>, wire::View) -> Fut,
+    ) -> Result<Vec<(String, T)>, StoreError>
+    where
+        Fut: Future<Output = Result<T, StoreError>>,
+    {
+        let (targets, unserved) =
+            targets::targets(&pinned.view, range, self.ingesters.len(), self.gateways.len());
+        if unserved > 0 {
+            let text = format!("{unserved} blocks are needed and no store-gateway is configured");
+            let error = StoreError::new(ErrorKind::Unavailable, text);
+            pinned.coverage.failed("store-gateways", error)?;
+        }
+        let calls = targets.into_iter().filter_map(|target| {
+            let store = self.store(target.store)?;
+            let (name, answer) = (target.name(), call(store, target.view));
+            Some(async move { (name, answer.await) })
+        });
+        let mut answers = Vec::new();
+        for (name, answer) in join_all(calls).await {
+            match answer {
+                Ok(answer) => answers.push((name, answer)),
+                Err(error) => pinned.coverage.failed(&name, error)?,
+            }
+        }
+        Ok(answers)
+    }
+
+    fn store(&self, id: StoreId) -> Option<Arc<dyn StoreApi>> {
+        match id {
+            StoreId::Ingester(index) => self.ingesters.get(index).cloned(),
+            StoreId::Gateway(index) => self.gateways.get(index).cloned(),
+        }
+    }
+}
+
+/// The scope of a request to one store.
+fn scope(pinned: &Pinned, view: wire::View, matchers: &[Matcher], range: TimeRange) -> wire::Scope {
+    wire::Scope {
+        tenant: pinned.tenant.to_string(),
+        view: Some(view),
+        matchers: matchers.iter().map(matcher_to_wire).collect(),
+        start_ms: range.start,
+        end_ms: range.end,
+    }
+}
+
+/// A source's series; a failure ends them, and is an error only where the answer may not be partial.
+fn tolerant(frames: FrameStream, name: String, coverage: Arc<Coverage>) -> SeriesStream {
+    let noting = Arc::clone(&coverage);
+    let frames = frames.inspect(move |frame| {
+        if let Ok(frame) = frame {
+            noting.saw_version(frame.newest_version);
+        }
+    });
+    let tolerate = move |batch| {
+        let outcome = match batch {
+            Ok(batch) => Some(Ok(batch)),
+            Err(error) => coverage.failed(&name, error).err().map(Err),
+        };
+        std::future::ready(outcome)
+    };
+    // A tolerated failure is the end of its source.
+    series_of_frames(Box::pin(frames))
+        .then(tolerate)
+        .take_while(|outcome| std::future::ready(outcome.is_some()))
+        .filter_map(std::future::ready)
+        .boxed()
+}
+
+#[cfg(test)]
+mod tests;

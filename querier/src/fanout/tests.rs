@@ -1,0 +1,157 @@
+use std::sync::atomic::Ordering;
+
+use latewood_base::{Kinded, Ulid};
+use latewood_catalog::{Change, Resolution};
+use latewood_model::{MatchOp, Sample, SeriesSamples, stale_nan};
+use tokio::sync::oneshot;
+
+use super::*;
+use crate::testing::{FakeStore, block, catalogs, series, unavailable};
+
+fn fanout(ingesters: Vec<Arc<dyn StoreApi>>, gateways: Vec<Arc<dyn StoreApi>>) -> Fanout {
+    Fanout::new(catalogs(), ingesters, gateways)
+}
+
+async fn commit_block(fanout: &Fanout) -> Ulid {
+    let entry = block(77, 0, 1000, Resolution::Raw);
+    let change = Change {
+        add: vec![(*entry).clone()],
+        ..Change::default()
+    };
+    let catalog = fanout.catalogs.tenant(&TenantId::anonymous());
+    catalog.commit(change).await.unwrap();
+    entry.id
+}
+
+/// All series of a select over everything.
+async fn read_all(fanout: &Fanout, partial: bool) -> Result<(Vec<SeriesSamples>, Vec<String>), StoreError> {
+    let matchers = [Matcher::new(MatchOp::NotEqual, "__name__", "").unwrap()];
+    let matchers = &matchers[..];
+    let read = move |pinned: Pinned| async move {
+        let range = TimeRange::new(0, 1000);
+        let mut batches = fanout.select(&pinned, matchers, range, false, 0).await?;
+        let mut all = Vec::new();
+        while let Some(batch) = batches.next().await {
+            all.extend(batch?);
+        }
+        Ok(all)
+    };
+    fanout.under_view(&TenantId::anonymous(), partial, read).await
+}
+
+fn samples(series: &SeriesSamples) -> Vec<Sample> {
+    series.samples().collect()
+}
+
+fn sample(timestamp: i64, value: f64) -> Sample {
+    Sample { timestamp, value }
+}
+
+#[tokio::test]
+async fn sources_are_merged_in_storage_order_and_ties_decided_by_the_rule() {
+    let up = &[("__name__", "up"), ("A", "1")][..];
+    let fanout = fanout(
+        vec![
+            FakeStore::holding(vec![
+                series(up, &[(10, 1.0), (20, stale_nan())]),
+                series(&[("__name__", "b")], &[(1, 1.0)]),
+            ])
+            .shared(),
+            FakeStore::holding(vec![series(up, &[(20, 2.0), (30, 3.0)])]).shared(),
+        ],
+        vec![
+            FakeStore::holding(vec![
+                series(up, &[(5, 0.5)]),
+                series(&[("__name__", "a")], &[(1, 1.0)]),
+            ])
+            .shared(),
+        ],
+    );
+    commit_block(&fanout).await;
+    let (all, warnings) = read_all(&fanout, false).await.unwrap();
+    let names: Vec<_> = all.iter().map(|one| one.labels.metric_name().unwrap()).collect();
+    assert_eq!((names, warnings), (vec!["a", "b", "up"], vec![]));
+    assert_eq!(
+        samples(&all[2]),
+        [sample(5, 0.5), sample(10, 1.0), sample(20, 2.0), sample(30, 3.0)]
+    );
+}
+
+#[tokio::test]
+async fn a_stale_view_is_pinned_again_once_at_the_version_that_is_needed() {
+    let store = Arc::new(FakeStore::failing([StoreError::StaleView { min_version: 1 }]));
+    let fanout = fanout(vec![store.clone()], vec![FakeStore::default().shared()]);
+    // Loaded before the commit, so that only a refresh shows it.
+    let stale = fanout
+        .catalogs
+        .tenant(&TenantId::anonymous())
+        .view()
+        .await
+        .unwrap();
+    assert_eq!(stale.version, 0);
+    commit_block(&fanout).await;
+    read_all(&fanout, false).await.unwrap();
+    let versions: Vec<u64> = store.views.lock().iter().map(|view| view.version).collect();
+    assert_eq!((versions.len(), versions[1]), (2, 1));
+}
+
+#[tokio::test]
+async fn a_view_that_is_stale_twice_is_unavailable_even_where_answers_may_be_partial() {
+    for partial in [false, true] {
+        let stale = || StoreError::StaleView { min_version: 0 };
+        let store = Arc::new(FakeStore::failing([stale(), stale()]));
+        let fanout = fanout(vec![store.clone()], vec![]);
+        let outcome = read_all(&fanout, partial).await;
+        assert_eq!(store.calls.load(Ordering::SeqCst), 2);
+        match outcome {
+            Err(error) => assert!(!partial && error.kind() == ErrorKind::Unavailable),
+            Ok((_, warnings)) => assert!(partial && warnings[0].contains("stale view"), "{warnings:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_source_that_fails_at_once_or_midway_fails_the_query_or_is_named() {
+    let good = || FakeStore::holding(vec![series(&[("__name__", "up")], &[(1, 1.0)])]).shared();
+    let midway = || {
+        let mut store = FakeStore::holding(vec![series(&[("__name__", "down")], &[(1, 1.0)])]);
+        store.late_failure = Some(unavailable());
+        store.shared()
+    };
+    for bad in [|| FakeStore::failing([unavailable()]).shared(), midway] {
+        let error = read_all(&fanout(vec![good(), bad()], vec![]), false)
+            .await
+            .unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unavailable);
+        assert!(error.to_string().starts_with("ingester 1: "), "{error}");
+        let partial = read_all(&fanout(vec![good(), bad()], vec![]), true).await;
+        let (all, warnings) = partial.unwrap();
+        assert!(all.iter().any(|one| one.labels.metric_name() == Some("up")));
+        assert_eq!(warnings, ["partial response: ingester 1: connection refused"]);
+    }
+}
+
+#[tokio::test]
+async fn blocks_that_no_gateway_serves_are_never_passed_over() {
+    let fanout = fanout(vec![FakeStore::default().shared()], vec![]);
+    commit_block(&fanout).await;
+    let error = read_all(&fanout, false).await.unwrap_err();
+    assert!(error.to_string().contains("1 blocks are needed"), "{error}");
+    let (_, warnings) = read_all(&fanout, true).await.unwrap();
+    assert_eq!(warnings.len(), 1);
+}
+
+#[tokio::test]
+async fn dropping_the_series_ends_the_sources() {
+    let (held, dropped) = oneshot::channel();
+    let store = FakeStore::default();
+    *store.endless.lock() = Some(held);
+    let fanout = fanout(vec![store.shared()], vec![]);
+    let pinned = fanout.pin(&TenantId::anonymous(), None, false).await.unwrap();
+    let series = fanout
+        .select(&pinned, &[], TimeRange::ALL, false, 0)
+        .await
+        .unwrap();
+    drop(series);
+    assert!(dropped.await.is_err());
+}

@@ -1,0 +1,170 @@
+//! The Prometheus HTTP API.
+//!
+//! Names, defaults, texts and statuses are Prometheus's, so that its clients work unchanged. Every answer
+//! under `/api/v1` is an envelope of JSON, written straight to bytes.
+
+mod encode;
+mod envelope;
+mod exemplars;
+mod expression;
+mod json;
+mod labels;
+mod metadata;
+mod params;
+mod query;
+mod status;
+mod stubs;
+mod time;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::response::Response;
+use axum::routing::{MethodRouter, get};
+use latewood_base::Clock;
+use latewood_model::TenantId;
+use latewood_service::TenantFromRequest;
+
+use crate::evaluate::Evaluator;
+use crate::fanout::Fanout;
+use crate::metrics::{EndpointLabels, Metrics, Raised, RequestLabels};
+use crate::{ApiError, QuerierConfig, StatusInfo};
+use envelope::{Answer, error_response};
+pub(crate) use expression::Parser;
+use params::Params;
+
+/// What the handlers share.
+pub(crate) struct Api {
+    pub(crate) config: QuerierConfig,
+    pub(crate) parser: Parser,
+    pub(crate) evaluator: Evaluator,
+    pub(crate) fanout: Arc<Fanout>,
+    pub(crate) clock: Clock,
+    pub(crate) metrics: Metrics,
+    pub(crate) status: StatusInfo,
+    pub(crate) started_ms: i64,
+}
+
+/// A request, read.
+struct Call {
+    api: Arc<Api>,
+    tenant: TenantId,
+    params: Params,
+}
+
+/// All routes.
+pub(crate) fn routes(api: &Arc<Api>) -> Router {
+    let greeting = || get(async || "Latewood speaks the Prometheus API under /api/v1.\n");
+    let v1 = v1_routes(api);
+    Router::new()
+        .route("/", greeting())
+        .route("/prometheus", greeting())
+        .route("/prometheus/", greeting())
+        .nest("/prometheus/api/v1", v1.clone())
+        .nest("/api/v1", v1)
+}
+
+fn v1_routes(api: &Arc<Api>) -> Router {
+    Router::new()
+        .route("/query", form("query", query::instant))
+        .route("/query_range", form("query_range", query::range))
+        .route("/query_exemplars", form("query_exemplars", exemplars::exemplars))
+        .route("/format_query", form("format_query", expression::format_query))
+        .route("/series", form("series", labels::series))
+        .route("/labels", form("labels", labels::names))
+        .route("/label/{name}/values", labels::values_route())
+        .route("/metadata", only_get("metadata", metadata::metadata))
+        .route("/rules", only_get("rules", stubs::rules))
+        .route("/alerts", only_get("alerts", stubs::alerts))
+        .route("/targets", only_get("targets", stubs::targets))
+        .route("/alertmanagers", only_get("alertmanagers", stubs::alertmanagers))
+        .route(
+            "/status/buildinfo",
+            only_get("status_buildinfo", status::buildinfo),
+        )
+        .route(
+            "/status/runtimeinfo",
+            only_get("status_runtimeinfo", status::runtimeinfo),
+        )
+        .route("/status/config", only_get("status_config", status::config))
+        .route("/status/flags", only_get("status_flags", status::flags))
+        .route("/status/tsdb", only_get("status_tsdb", status::tsdb))
+        .route(
+            "/status/walreplay",
+            only_get("status_walreplay", status::walreplay),
+        )
+        .with_state(Arc::clone(api))
+}
+
+/// GET, and POST with a form.
+fn form<F, Fut>(endpoint: &'static str, handler: F) -> MethodRouter<Arc<Api>>
+where
+    F: Fn(Call) -> Fut + Clone + Send + Sync + 'static,
+    Fut: Future<Output = Result<Answer, ApiError>> + Send + 'static,
+{
+    let posted = handler.clone();
+    only_get(endpoint, handler).post(move |State(api): State<Arc<Api>>, request: Request| {
+        answer(api, endpoint, request, posted.clone())
+    })
+}
+
+/// GET alone.
+fn only_get<F, Fut>(endpoint: &'static str, handler: F) -> MethodRouter<Arc<Api>>
+where
+    F: Fn(Call) -> Fut + Clone + Send + Sync + 'static,
+    Fut: Future<Output = Result<Answer, ApiError>> + Send + 'static,
+{
+    get(move |State(api): State<Arc<Api>>, request: Request| answer(api, endpoint, request, handler.clone()))
+}
+
+/// Reads the request, calls the handler, counts, and puts the outcome in its envelope.
+async fn answer<F, Fut>(api: Arc<Api>, endpoint: &'static str, request: Request, handler: F) -> Response
+where
+    F: FnOnce(Call) -> Fut,
+    Fut: Future<Output = Result<Answer, ApiError>>,
+{
+    let _in_flight = Raised::new(&api.metrics.in_flight);
+    let begun = api.clock.elapsed();
+    let outcome = match read(&api, request).await {
+        Ok(call) => Box::pin(handler(call)).await,
+        Err(error) => Err(error),
+    };
+    let seconds = api.clock.elapsed().saturating_sub(begun).as_secs_f64();
+    let labels = EndpointLabels { endpoint };
+    api.metrics.durations.get_or_create(&labels).observe(seconds);
+    let ended = outcome.as_ref().map_or_else(ApiError::error_type, |_| "success");
+    let labels = RequestLabels {
+        endpoint,
+        outcome: ended,
+    };
+    api.metrics.requests.get_or_create(&labels).inc();
+    match outcome {
+        Ok(answer) => answer.into_response(),
+        Err(error) => {
+            tracing::debug!(endpoint, %error, "request failed");
+            error_response(&error)
+        }
+    }
+}
+
+async fn read(api: &Arc<Api>, request: Request) -> Result<Call, ApiError> {
+    let tenant = TenantFromRequest::from_headers(request.headers());
+    let TenantFromRequest(tenant) = tenant.map_err(|error| ApiError::invalid(error.to_string()))?;
+    Ok(Call {
+        params: Params::read(request, api.config.max_form_bytes).await?,
+        api: Arc::clone(api),
+        tenant,
+    })
+}
+
+impl Call {
+    /// Whether sources that fail may be missing from the answer.
+    fn partial(&self) -> Result<bool, ApiError> {
+        let text = self.params.get("partial_response");
+        params::parse_flag("partial_response", text, self.api.config.partial_response)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,141 @@
+//! The parameters of a request: of the query string, and of a POST's form.
+
+use axum::body::to_bytes;
+use axum::extract::Request;
+use axum::http::{Method, header};
+use latewood_base::ErrorKind;
+use latewood_model::TimeRange;
+use url::form_urlencoded;
+
+use super::time;
+use crate::ApiError;
+
+/// Parameters in the order of Go's `Request.Form`: those of the form before those of the query string.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Params(Vec<(String, String)>);
+
+/// The most parameters that a request may have.
+const MAX_PARAMS: usize = 100_000;
+
+impl Params {
+    /// Reads a request's parameters.
+    pub(super) async fn read(request: Request, max_form_bytes: usize) -> Result<Self, ApiError> {
+        let (parts, body) = request.into_parts();
+        let mut params = Self::default();
+        let content_type = parts.headers.get(header::CONTENT_TYPE);
+        let content_type = content_type.and_then(|value| value.to_str().ok()).unwrap_or("");
+        let media = content_type.split(';').next().unwrap_or("").trim();
+        if parts.method == Method::POST && media.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+            let form = to_bytes(body, max_form_bytes).await.map_err(|error| {
+                let text =
+                    format!("cannot read the form (at most {max_form_bytes} bytes are taken): {error}");
+                ApiError::new(ErrorKind::TooLarge, text)
+            })?;
+            params.add(&form)?;
+        }
+        params.add(parts.uri.query().unwrap_or("").as_bytes())?;
+        Ok(params)
+    }
+
+    fn add(&mut self, encoded: &[u8]) -> Result<(), ApiError> {
+        let pairs = form_urlencoded::parse(encoded).into_owned();
+        self.0.extend(pairs.take(MAX_PARAMS + 1));
+        if self.0.len() > MAX_PARAMS {
+            return Err(ApiError::invalid(format!("more than {MAX_PARAMS} parameters")));
+        }
+        Ok(())
+    }
+
+    /// The first value of a parameter; `""` where it is not given.
+    pub(super) fn get(&self, name: &str) -> &str {
+        let first = self.0.iter().find(|pair| pair.0 == name);
+        first.map_or("", |pair| pair.1.as_str())
+    }
+
+    /// All values of a parameter.
+    pub(super) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        let named = self.0.iter().filter(move |pair| pair.0 == name);
+        named.map(|pair| pair.1.as_str())
+    }
+
+    /// `start` and `end`; all of time where they are not given.
+    pub(super) fn range(&self) -> Result<TimeRange, ApiError> {
+        let start = time::parse_time_or("start", self.get("start"), TimeRange::ALL.start)?;
+        let end = time::parse_time_or("end", self.get("end"), TimeRange::ALL.end)?;
+        Ok(TimeRange::new(start, end))
+    }
+
+    /// `limit`; 0, no limit, where it is not given.
+    pub(super) fn limit(&self) -> Result<usize, ApiError> {
+        match self.get("limit") {
+            "" => Ok(0),
+            text => match text.parse::<i64>() {
+                Ok(limit) => usize::try_from(limit)
+                    .map_err(|_| ApiError::parameter("limit", "limit must be non-negative")),
+                Err(_) => Err(ApiError::parameter(
+                    "limit",
+                    format!("parsing {text:?}: invalid syntax"),
+                )),
+            },
+        }
+    }
+}
+
+/// A parameter that is true or false, as Go's `strconv.ParseBool` reads them.
+pub(super) fn parse_flag(name: &str, text: &str, default: bool) -> Result<bool, ApiError> {
+    match text {
+        "" => Ok(default),
+        "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
+        "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
+        _ => Err(ApiError::parameter(
+            name,
+            format!("{text:?} is neither true nor false"),
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+
+    use super::*;
+
+    fn post(query: &str, content_type: &str, body: &str) -> Request {
+        Request::post(format!("/x?{query}"))
+            .header("content-type", content_type)
+            .body(Body::from(body.to_owned()))
+            .unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_form_comes_before_the_query_string_and_both_are_decoded() {
+        let form = "application/x-www-form-urlencoded; charset=utf-8";
+        let params = Params::read(post("a=2&b=%2B+x", form, "a=1&match[]=%7B%7D"), 100)
+            .await
+            .unwrap();
+        assert_eq!(params.all("a").collect::<Vec<_>>(), ["1", "2"]);
+        assert_eq!(
+            (params.get("b"), params.get("match[]"), params.get("c")),
+            ("+ x", "{}", "")
+        );
+        let params = Params::read(post("a=2", "text/plain", "a=1"), 100).await.unwrap();
+        assert_eq!(params.get("a"), "2");
+    }
+
+    #[tokio::test]
+    async fn a_form_above_the_limit_is_refused() {
+        let request = post("", "application/x-www-form-urlencoded", &"a".repeat(101));
+        let error = Params::read(request, 100).await.unwrap_err();
+        assert!(error.to_string().contains("at most 100 bytes"));
+    }
+
+    #[test]
+    fn limits_are_whole_numbers_from_zero() {
+        let limit = |text: &str| Params(vec![("limit".into(), text.into())]).limit();
+        assert_eq!((limit(""), limit("0"), limit("7")), (Ok(0), Ok(0), Ok(7)));
+        for bad in ["-1", "x", "1.5", "99999999999999999999"] {
+            let text = limit(bad).unwrap_err().to_string();
+            assert!(text.starts_with("invalid parameter \"limit\": "), "{text}");
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! The querier: what it is made of, and its routes.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::Router;
+use latewood_base::Clock;
+use latewood_catalog::Catalogs;
+use latewood_proto::store::StoreApi;
+use prometheus_client::registry::Registry;
+
+use crate::QuerierConfig;
+use crate::evaluate::Evaluator;
+use crate::fanout::Fanout;
+use crate::http::{self, Api, Parser};
+use crate::metrics::Metrics;
+
+/// What `status/*` tells of the process; texts only.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StatusInfo {
+    /// This release's version.
+    pub version: String,
+    /// The commit that it was built from.
+    pub revision: String,
+    /// The branch that it was built from.
+    pub branch: String,
+    /// When it was built.
+    pub build_date: String,
+    /// The compiler.
+    pub compiler: String,
+    /// The flags it was started with, by name, for `status/flags`.
+    pub flags: BTreeMap<String, String>,
+    /// The configuration as YAML, secrets removed, for `status/config`.
+    pub config_yaml: String,
+    /// How long data are kept, for `status/runtimeinfo`; empty is without end.
+    pub retention: String,
+}
+
+/// What the querier needs.
+pub struct QuerierDeps {
+    /// The catalogs of the tenants.
+    pub catalogs: Arc<Catalogs>,
+    /// All ingesters, local or remote.
+    pub ingesters: Vec<Arc<dyn StoreApi>>,
+    /// All store-gateways, local or remote. Each block is asked of one of them.
+    pub gateways: Vec<Arc<dyn StoreApi>>,
+    /// The clock.
+    pub clock: Clock,
+    /// What `status/*` tells.
+    pub status: StatusInfo,
+}
+
+/// Answers the Prometheus API over a fan-out of stores.
+pub struct Querier(Arc<Api>);
+
+impl Querier {
+    /// A querier; registers its metrics. Queries are evaluated on threads of its own, as many as may run at
+    /// once, because they wait for stores: sharing a lane with what decodes blocks would let each keep the
+    /// other from going on.
+    #[must_use]
+    pub fn new(config: QuerierConfig, deps: QuerierDeps, registry: &mut Registry) -> Self {
+        let metrics = Metrics::new(registry);
+        let fanout = Arc::new(Fanout::new(deps.catalogs, deps.ingesters, deps.gateways));
+        let evaluator = Evaluator::new(&config, Arc::clone(&fanout), deps.clock.clone(), metrics.clone());
+        Self(Arc::new(Api {
+            started_ms: deps.clock.now_ms(),
+            parser: Parser::new(&config.engine),
+            evaluator,
+            fanout,
+            metrics,
+            clock: deps.clock,
+            status: deps.status,
+            config,
+        }))
+    }
+
+    /// The Prometheus API under `/api/v1` and `/prometheus/api/v1`, and 200 on `/`.
+    pub fn routes(&self) -> Router {
+        http::routes(&self.0)
+    }
+}
