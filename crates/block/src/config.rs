@@ -68,6 +68,10 @@ pub struct ReaderConfig {
     pub batch_samples: usize,
     /// Series after which a batch of a select ends. Default 8,192.
     pub batch_series: usize,
+    /// Pages of samples after which a batch of a select ends; each is half a megabyte decoded. Default 64.
+    pub batch_pages: usize,
+    /// Batches of a select that are fetched ahead of the one being decoded. Default 2.
+    pub fetch_ahead: usize,
     /// Ranges of one file closer than this are fetched as one, in bytes. Default 512 KiB.
     pub coalesce_bytes: u64,
     /// The largest file that is read whole (meta, index, series, spans), in bytes. Default 1 GiB.
@@ -82,6 +86,8 @@ impl Default for ReaderConfig {
         Self {
             batch_samples: 1 << 18,
             batch_series: 8_192,
+            batch_pages: 64,
+            fetch_ahead: 2,
             coalesce_bytes: 512 << 10,
             max_table_bytes: 1 << 30,
             scrape_memory: 4 << 20,
@@ -95,8 +101,11 @@ impl ReaderConfig {
     /// # Errors
     /// [`BlockError::Config`] names the setting that makes no sense.
     pub fn validate(&self) -> Result<(), BlockError> {
-        let problem = if self.batch_samples == 0 || self.batch_series == 0 {
-            "batch_samples and batch_series must be above 0"
+        let bounds = [self.batch_samples, self.batch_series, self.batch_pages];
+        let problem = if bounds.contains(&0) {
+            "batch_samples, batch_series and batch_pages must be above 0"
+        } else if self.fetch_ahead > 64 {
+            "fetch_ahead must be at most 64"
         } else if self.max_table_bytes < 1 << 20 {
             "max_table_bytes must be at least 1 MiB"
         } else {

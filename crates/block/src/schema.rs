@@ -26,16 +26,6 @@ pub(crate) const HOT_PREFIX: &str = "l_";
 /// The column of all other labels.
 pub(crate) const LABELS_REST: &str = "labels_rest";
 
-/// The columns of a file of samples, by position.
-pub(crate) mod sample_column {
-    pub(crate) const SCRAPE_ID: usize = 1;
-    pub(crate) const VI: usize = 5;
-    pub(crate) const VF: usize = 6;
-}
-
-/// The position of `ts` in the scrapes.
-pub(crate) const SCRAPE_TS: usize = 2;
-
 /// Rows of a page of the series table and of the spans.
 const TABLE_PAGE_ROWS: usize = 8_192;
 /// Rows of a row group of the series table and of the spans.

@@ -1,34 +1,126 @@
-//! [`Block`].
+//! [`Block`]: a block in a bucket, open for reading.
 
 use std::sync::Arc;
 
-use futures::StreamExt;
 use futures::stream::BoxStream;
 use latewood_base::Offload;
 use latewood_model::{Matcher, MetricMetadata, SeriesSamples, TimeRange};
-use latewood_objstore::Bucket;
+use latewood_objstore::{Bucket, BucketError};
+use parquet::basic::Type;
+use tokio::sync::OnceCell;
 
-use super::{BlockStatistics, SelectSpec};
+use super::paged::PagedFile;
+use super::table_file::check_file;
+use super::tables::{Scrapes, Tables};
+use super::{BlockStatistics, SelectSpec, select};
+use crate::index::{self, IndexEntry};
+use crate::schema::{INDEX, SCRAPES};
+use crate::span::Span;
 use crate::{BlockError, BlockMeta, ReaderConfig};
 
-/// A block in a bucket, open for reading. Cheap to share; all methods take `&Arc<Self>` or `&self`.
+/// A block in a bucket, open for reading: footers and page tables in memory, series, spans and scrape
+/// times from the first question on. Immutable, as blocks are.
 #[derive(Debug)]
 pub struct Block {
-    meta: BlockMeta,
+    pub(super) bucket: Bucket,
+    folder: String,
+    pub(super) offload: Offload,
+    pub(super) config: ReaderConfig,
+    meta: Arc<BlockMeta>,
+    pub(super) parts: Vec<Part>,
+    pub(super) scrapes: Arc<Scrapes>,
+    index_bytes: usize,
+    tables: OnceCell<Arc<Tables>>,
+}
+
+/// A file of samples and where its columns are.
+#[derive(Debug)]
+pub(crate) struct Part {
+    pub(crate) number: usize,
+    pub(crate) file: PagedFile,
+    pub(crate) scrape_id: usize,
+    pub(crate) vi: usize,
+    pub(crate) vf: usize,
+}
+
+/// The columns of samples that are read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum PartColumn {
+    ScrapeId,
+    Vi,
+    Vf,
+}
+
+impl Part {
+    fn new(number: usize, file: PagedFile) -> Result<Self, BlockError> {
+        Ok(Self {
+            number,
+            scrape_id: file.column("scrape_id", Type::INT32)?,
+            vi: file.column("vi", Type::INT64)?,
+            vf: file.column("vf", Type::DOUBLE)?,
+            file,
+        })
+    }
+
+    /// The columns that a span needs: `vi` alone in most cases.
+    pub(crate) fn columns_of(&self, span: &Span) -> impl Iterator<Item = usize> {
+        let scrapes = (!span.contiguous()).then_some(self.scrape_id);
+        let integers = span.scale.map(|_| self.vi);
+        let doubles = span.has_vf.then_some(self.vf);
+        [scrapes, integers, doubles].into_iter().flatten()
+    }
+
+    /// What a column that [`Part::columns_of`] named is.
+    pub(crate) fn kind_of(&self, column: usize) -> PartColumn {
+        match column {
+            _ if column == self.vi => PartColumn::Vi,
+            _ if column == self.vf => PartColumn::Vf,
+            _ => PartColumn::ScrapeId,
+        }
+    }
 }
 
 impl Block {
-    /// Reads meta.json and index of the block in `folder`.
+    /// Opens the block in `folder` (a key without `/` at its end): reads `meta.json` and `index`, in one
+    /// round, and nothing else.
+    ///
+    /// # Errors
+    /// [`BlockError::Bucket`] when an object is missing or the bucket does not answer,
+    /// [`BlockError::Version`] for a newer format, [`BlockError::Corrupt`] naming the file that is broken.
     pub async fn open(
         bucket: Bucket,
         folder: &str,
         offload: Offload,
         config: ReaderConfig,
     ) -> Result<Arc<Self>, BlockError> {
-        let _ = (offload, config);
-        let json = bucket.get(&format!("{folder}/meta.json"), 1 << 20).await?;
+        config.validate()?;
+        let (meta_key, index_key) = (
+            format!("{folder}/{}", BlockMeta::FILE),
+            format!("{folder}/{INDEX}"),
+        );
+        let (json, index) = futures::join!(
+            bucket.get(&meta_key, BlockMeta::MAX_BYTES),
+            bucket.get(&index_key, config.max_table_bytes),
+        );
+        let (json, index) = (json?, index?);
+        let owned = folder.to_owned();
+        let opened = offload.run(move || {
+            let meta = BlockMeta::from_json(&json)?;
+            let entries = check_index(&meta, &index)?;
+            let (parts, scrapes) = open_files(&owned, &meta, &entries)?;
+            Ok::<_, BlockError>((meta, parts, scrapes, json.len() + 3 * index.len()))
+        });
+        let (meta, parts, scrapes, index_bytes) = opened.await??;
         Ok(Arc::new(Self {
-            meta: BlockMeta::from_json(&json)?,
+            bucket,
+            folder: folder.to_owned(),
+            offload,
+            config,
+            meta: Arc::new(meta),
+            parts,
+            scrapes: Arc::new(scrapes),
+            index_bytes,
+            tables: OnceCell::new(),
         }))
     }
 
@@ -38,51 +130,169 @@ impl Block {
         &self.meta
     }
 
-    /// Bytes of memory held.
+    /// Bytes of memory held, roughly. Grows at the first question.
     #[must_use]
     pub fn weight(&self) -> usize {
-        0
+        let tables = self.tables.get().map_or(0, |tables| tables.weight());
+        self.index_bytes + tables + size_of::<Self>()
     }
 
-    /// Series that match, in storage order, in batches.
+    /// Streams the series that match with their samples in the range, in storage order, each once; series
+    /// without samples there are left out. A batch holds at most [`ReaderConfig::batch_samples`] samples,
+    /// or one series. Series that were scraped together share their times. Ends at the first error;
+    /// dropping the stream stops the work.
+    #[must_use]
     pub fn select(
         self: &Arc<Self>,
         spec: SelectSpec,
     ) -> BoxStream<'static, Result<Vec<SeriesSamples>, BlockError>> {
-        let _ = spec;
-        futures::stream::empty().boxed()
+        select::select(Arc::clone(self), spec)
     }
 
-    /// Names of the labels of the series that match and overlap the range, sorted.
+    /// The names of the labels of the series that match and overlap the range, sorted. No samples are
+    /// read.
+    ///
+    /// # Errors
+    /// As [`Block::open`].
     pub async fn label_names(
-        &self,
+        self: &Arc<Self>,
         matchers: &[Matcher],
         range: TimeRange,
     ) -> Result<Vec<String>, BlockError> {
-        let _ = (matchers, range);
-        Ok(Vec::new())
+        let matchers = matchers.to_vec();
+        self.ask(move |block, tables| {
+            let covered = range.overlaps(block.meta.range);
+            if covered {
+                tables.label_names(&matchers, range)
+            } else {
+                Vec::new()
+            }
+        })
+        .await
     }
 
-    /// Values of a label on the series that match and overlap the range, sorted.
+    /// The values of a label on the series that match and overlap the range, sorted. No samples are read.
+    ///
+    /// # Errors
+    /// As [`Block::open`].
     pub async fn label_values(
-        &self,
+        self: &Arc<Self>,
         name: &str,
         matchers: &[Matcher],
         range: TimeRange,
     ) -> Result<Vec<String>, BlockError> {
-        let _ = (name, matchers, range);
-        Ok(Vec::new())
+        let (name, matchers) = (name.to_owned(), matchers.to_vec());
+        self.ask(move |block, tables| {
+            let covered = range.overlaps(block.meta.range);
+            if covered {
+                tables.label_values(&name, &matchers, range)
+            } else {
+                Vec::new()
+            }
+        })
+        .await
     }
 
-    /// Type, unit and help of all metrics, or of one; sorted by metric, distinct.
-    pub async fn metadata(&self, metric: Option<&str>) -> Result<Vec<(String, MetricMetadata)>, BlockError> {
-        let _ = metric;
-        Ok(Vec::new())
+    /// Type, unit and help of all metrics, or of one: sorted by metric, each distinct description once.
+    ///
+    /// # Errors
+    /// As [`Block::open`].
+    pub async fn metadata(
+        self: &Arc<Self>,
+        metric: Option<&str>,
+    ) -> Result<Vec<(String, MetricMetadata)>, BlockError> {
+        let metric = metric.map(str::to_owned);
+        self.ask(move |_, tables| tables.series.all_metadata(metric.as_deref()))
+            .await
     }
 
-    /// Cardinality, each list at most `limit` long.
-    pub async fn statistics(&self, limit: usize) -> Result<BlockStatistics, BlockError> {
-        let _ = limit;
-        Err(BlockError::Config("not there yet".to_owned()))
+    /// Cardinality, each list with at most `limit` entries.
+    ///
+    /// # Errors
+    /// As [`Block::open`].
+    pub async fn statistics(self: &Arc<Self>, limit: usize) -> Result<BlockStatistics, BlockError> {
+        self.ask(move |block, tables| tables.series.statistics(&block.meta, limit))
+            .await
     }
+
+    /// Works out an answer from the tables, off the runtime.
+    async fn ask<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&Self, &Tables) -> T + Send + 'static,
+    ) -> Result<T, BlockError> {
+        let (block, tables) = (Arc::clone(self), self.tables().await?);
+        Ok(self.offload.run(move || work(&block, &tables)).await?)
+    }
+
+    /// The tables, loaded once; a failed load is tried again by the next question.
+    pub(crate) async fn tables(&self) -> Result<Arc<Tables>, BlockError> {
+        let load = || async {
+            let (bucket, folder, meta) = (&self.bucket, &self.folder, &self.meta);
+            let tables = Tables::load(bucket, folder, meta, &self.scrapes, &self.offload, &self.config);
+            tables.await.map(Arc::new).map_err(|error| named(error, folder))
+        };
+        self.tables.get_or_try_init(load).await.cloned()
+    }
+}
+
+/// A missing object of a block whose `meta.json` names it is corruption, not absence.
+fn named(error: BlockError, folder: &str) -> BlockError {
+    match error {
+        BlockError::Bucket(BucketError::NotFound { key }) => {
+            let file = key.strip_prefix(folder).unwrap_or(&key).trim_start_matches('/');
+            BlockError::corrupt(file, "the file is missing")
+        }
+        other => other,
+    }
+}
+
+/// Compares the index with `meta.json`: the same files, the same sizes.
+pub(crate) fn check_index(meta: &BlockMeta, index: &bytes::Bytes) -> Result<Vec<IndexEntry>, BlockError> {
+    let named = meta.file(INDEX);
+    let named = named.ok_or_else(|| BlockError::corrupt(BlockMeta::FILE, "it does not name the index"))?;
+    check_file(named, index)?;
+    let entries = index::decode(index)?;
+    for file in meta.files.iter().filter(|file| file.path != INDEX) {
+        let mut known = entries.iter().filter(|entry| entry.path == file.path);
+        if known.next().is_none_or(|entry| entry.size != file.size) || known.next().is_some() {
+            let problem = format!(
+                "its entry of {} is missing, doubled or of another size",
+                file.path
+            );
+            return Err(BlockError::corrupt(INDEX, problem));
+        }
+    }
+    if entries.len() + 1 != meta.files.len() {
+        return Err(BlockError::corrupt(
+            INDEX,
+            "it has files that meta.json does not name",
+        ));
+    }
+    Ok(entries)
+}
+
+/// The page tables of samples and scrapes, compared with `meta.json`.
+pub(crate) fn open_files(
+    folder: &str,
+    meta: &BlockMeta,
+    entries: &[IndexEntry],
+) -> Result<(Vec<Part>, Scrapes), BlockError> {
+    let open = |path: &str, rows: u64| {
+        let entry = entries.iter().find(|entry| entry.path == path);
+        let entry = entry.ok_or_else(|| BlockError::corrupt(INDEX, format!("it does not have {path}")))?;
+        let file = PagedFile::new(folder, entry)?;
+        if file.rows != rows {
+            let problem = format!("it has {} rows, and meta.json says {rows}", file.rows);
+            return Err(BlockError::corrupt(path, problem));
+        }
+        Ok(file)
+    };
+    let parts = meta.parts.iter().enumerate();
+    let parts = parts.map(|(number, part)| Part::new(number, open(&part.path, part.rows)?));
+    let file = open(SCRAPES, meta.scrapes)?;
+    let scrapes = Scrapes {
+        ts: file.column("ts", Type::INT64)?,
+        file,
+    };
+    Ok((parts.collect::<Result<_, _>>()?, scrapes))
 }

@@ -95,31 +95,31 @@ impl Output {
     pub(super) fn finish(mut self) -> Result<Finished, BlockError> {
         let encode = |error: ParquetError| BlockError::encode(&self.name, &error);
         let metadata = self.writer.finish().map_err(encode)?;
-        let sink = self.writer.into_inner().map_err(encode)?;
         let disk = |error: &std::io::Error| BlockError::disk(&self.path, error);
-        let mut file = sink.file.into_inner().map_err(|error| disk(error.error()))?;
-        file.sync_all().map_err(|error| disk(&error))?;
-        drop(file);
-        file = File::open(&self.path).map_err(|error| disk(&error))?;
-        let start = tail_start(&metadata, sink.size);
-        let tail = read_at(&mut file, start..sink.size).map_err(|error| disk(&error))?;
-        let metadata = parse_tail(&self.name, &tail.clone().into(), sink.size)?;
+        let sink = self.writer.inner_mut();
+        sink.flush().map_err(|error| disk(&error))?;
+        sink.file.get_ref().sync_all().map_err(|error| disk(&error))?;
+        let (size, crc32c) = (sink.size, sink.crc32c);
+        let mut file = File::open(&self.path).map_err(|error| disk(&error))?;
+        let start = tail_start(&metadata, size);
+        let tail = read_at(&mut file, start..size).map_err(|error| disk(&error))?;
+        let metadata = parse_tail(&self.name, &tail.clone().into(), size)?;
         let mut pages = Vec::new();
-        for page in page_ranges(&self.name, &metadata, sink.size)? {
+        for page in page_ranges(&self.name, &metadata, size)? {
             let bytes = read_at(&mut file, page.bytes).map_err(|error| disk(&error))?;
             pages.push(crc32c::crc32c(&bytes));
         }
         Ok(Finished {
             entry: IndexEntry {
                 path: self.name.clone(),
-                size: sink.size,
+                size,
                 tail: tail.into(),
                 pages,
             },
             file: FileMeta {
                 path: self.name,
-                size: sink.size,
-                crc32c: sink.crc32c,
+                size,
+                crc32c,
             },
         })
     }

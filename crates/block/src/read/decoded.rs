@@ -1,0 +1,308 @@
+//! The decoded pages of a batch, and rows out of them.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use hashbrown::HashMap;
+use latewood_model::{TimeRange, TimestampMs, stale_nan};
+use parquet::data_type::{DoubleType, Int32Type, Int64Type};
+
+use super::block::{Part, PartColumn};
+use super::paged::{Decoded, PageKey};
+use super::plan::{Batch, Piece, SamplePage, within};
+use super::tables::Scrapes;
+use crate::BlockError;
+use crate::decimal::Scale;
+use crate::schema::SCRAPES;
+
+/// A decoded page of samples.
+#[derive(Clone, Debug)]
+pub(super) enum SamplePageData {
+    Integers(Arc<Decoded<i64>>),
+    Doubles(Arc<Decoded<f64>>),
+    Scrapes(Arc<Decoded<i32>>),
+}
+
+/// The bytes of a batch's pages.
+pub(super) struct Fetched {
+    pub(super) batch: Batch,
+    pub(super) samples: Vec<(SamplePage, Bytes)>,
+    pub(super) scrapes: BTreeMap<PageKey, Bytes>,
+}
+
+/// Scrape times: all of a block's, or those of some pages.
+pub(super) enum Times {
+    All(Arc<[TimestampMs]>),
+    Pages(Vec<(u64, Vec<TimestampMs>)>),
+}
+
+impl Times {
+    /// The times of the pages fetched for a batch.
+    pub(super) fn decode(scrapes: &Scrapes, pages: BTreeMap<PageKey, Bytes>) -> Result<Self, BlockError> {
+        let decode = |(key, bytes)| {
+            let first = scrapes.file.page(key).map_or(0, |page| page.rows.start);
+            Ok((first, scrapes.file.decode::<Int64Type>(key, bytes)?.values))
+        };
+        Ok(Self::Pages(
+            pages.into_iter().map(decode).collect::<Result<_, BlockError>>()?,
+        ))
+    }
+
+    /// The time of one scrape.
+    fn at(&self, id: u64) -> Option<TimestampMs> {
+        match self {
+            Self::All(times) => times.get(usize::try_from(id).ok()?).copied(),
+            Self::Pages(pages) => {
+                let (first, times) =
+                    pages.get(pages.partition_point(|(first, _)| *first <= id).checked_sub(1)?)?;
+                times.get(usize::try_from(id - first).ok()?).copied()
+            }
+        }
+    }
+
+    /// The times of scrapes that follow each other.
+    fn run(&self, ids: Range<u64>) -> Option<Arc<[TimestampMs]>> {
+        match self {
+            Self::All(times) => {
+                let range = usize::try_from(ids.start).ok()?..usize::try_from(ids.end).ok()?;
+                times.get(range).map(Arc::from)
+            }
+            Self::Pages(_) => ids.map(|id| self.at(id)).collect(),
+        }
+    }
+}
+
+/// Decoded pages, kept from one batch to the next as far as both need them, and the times handed out.
+#[derive(Default)]
+pub(super) struct PageCache {
+    pages: HashMap<SamplePage, SamplePageData>,
+    times: HashMap<(u64, u64), Arc<[TimestampMs]>>,
+}
+
+/// Vectors of times that are remembered for sharing.
+const MAX_SHARED_TIMES: usize = 4_096;
+
+impl PageCache {
+    /// Decodes the pages of a batch that are not here yet and drops those it does not need.
+    pub(super) fn load(
+        &mut self,
+        parts: &[Part],
+        batch: &Batch,
+        fetched: Vec<(SamplePage, Bytes)>,
+    ) -> Result<(), BlockError> {
+        self.pages.retain(|page, _| batch.pages.contains(page));
+        for (key, bytes) in fetched {
+            if self.pages.contains_key(&key) {
+                continue;
+            }
+            let (number, column, page) = key;
+            let Some(part) = parts.get(number) else { continue };
+            let page = (column, page);
+            let data = match part.kind_of(column) {
+                PartColumn::Vi => {
+                    SamplePageData::Integers(Arc::new(part.file.decode::<Int64Type>(page, bytes)?))
+                }
+                PartColumn::Vf => {
+                    SamplePageData::Doubles(Arc::new(part.file.decode::<DoubleType>(page, bytes)?))
+                }
+                PartColumn::ScrapeId => {
+                    SamplePageData::Scrapes(Arc::new(part.file.decode::<Int32Type>(page, bytes)?))
+                }
+            };
+            self.pages.insert(key, data);
+        }
+        Ok(())
+    }
+
+    /// The times and values of a piece, cut to the range.
+    pub(super) fn rows(
+        &mut self,
+        piece: &Piece,
+        parts: &[Part],
+        times: &Times,
+        range: TimeRange,
+    ) -> Result<(Arc<[TimestampMs]>, Vec<f64>), BlockError> {
+        let part = parts.get(piece.span.part as usize);
+        let part = part.ok_or_else(|| BlockError::corrupt(SCRAPES, "a span leads to no part"))?;
+        let stamps = self.times_of(piece, part, times)?;
+        let wanted = if piece.exact {
+            0..stamps.len()
+        } else {
+            within(&stamps, range)
+        };
+        let first = piece.span.row_start + piece.rows.start;
+        let rows = first + wanted.start as u64..first + wanted.end as u64;
+        let stamps = match wanted == (0..stamps.len()) {
+            true => stamps,
+            false => self.shared(piece, wanted, &stamps),
+        };
+        let mut values = vec![stale_nan(); stamps.len()];
+        if let Some(scale) = piece.span.scale {
+            self.integers(piece, part, &rows, scale, &mut values)?;
+        }
+        if piece.span.has_vf {
+            self.doubles(piece, part, &rows, &mut values)?;
+        }
+        Ok((stamps, values))
+    }
+
+    fn times_of(
+        &mut self,
+        piece: &Piece,
+        part: &Part,
+        times: &Times,
+    ) -> Result<Arc<[TimestampMs]>, BlockError> {
+        let missing = || BlockError::corrupt(SCRAPES, "a scrape that a span names is not there");
+        if !piece.span.contiguous() {
+            return self.times_with_gaps(piece, part, times);
+        }
+        let first = u64::from(piece.span.first_scrape) + piece.rows.start;
+        let key = (first, piece.rows.end - piece.rows.start);
+        if let Some(known) = self.times.get(&key) {
+            return Ok(Arc::clone(known));
+        }
+        let stamps = times.run(first..first + key.1).ok_or_else(missing)?;
+        self.remember(key, &stamps);
+        Ok(stamps)
+    }
+
+    fn remember(&mut self, key: (u64, u64), stamps: &Arc<[TimestampMs]>) {
+        if self.times.len() >= MAX_SHARED_TIMES {
+            self.times.clear();
+        }
+        self.times.insert(key, Arc::clone(stamps));
+    }
+
+    /// A part of times that were read whole, shared where the scrapes are a run.
+    fn shared(&mut self, piece: &Piece, wanted: Range<usize>, stamps: &[TimestampMs]) -> Arc<[TimestampMs]> {
+        let cut: Arc<[TimestampMs]> = stamps.get(wanted.clone()).unwrap_or_default().into();
+        if !piece.span.contiguous() {
+            return cut;
+        }
+        let first = u64::from(piece.span.first_scrape) + piece.rows.start + wanted.start as u64;
+        let key = (first, wanted.len() as u64);
+        if let Some(known) = self.times.get(&key) {
+            return Arc::clone(known);
+        }
+        self.remember(key, &cut);
+        cut
+    }
+
+    fn times_with_gaps(
+        &self,
+        piece: &Piece,
+        part: &Part,
+        times: &Times,
+    ) -> Result<Arc<[TimestampMs]>, BlockError> {
+        let first = piece.span.row_start + piece.rows.start;
+        let rows = first..piece.span.row_start + piece.rows.end;
+        let mut stamps = Vec::with_capacity((rows.end - rows.start) as usize);
+        self.visit(piece, part, part.scrape_id, &rows, |page, cut, _| {
+            if let SamplePageData::Scrapes(page) = page {
+                let ids = page.values.get(cut).unwrap_or_default();
+                stamps.extend(ids.iter().map_while(|&id| times.at(u64::try_from(id).ok()?)));
+            }
+        })?;
+        if stamps.len() as u64 != rows.end - rows.start || !stamps.is_sorted_by(|a, b| a < b) {
+            return Err(BlockError::corrupt(
+                &part.file.name,
+                "scrape_id leads to times that do not ascend",
+            ));
+        }
+        Ok(stamps.into())
+    }
+
+    fn integers(
+        &self,
+        piece: &Piece,
+        part: &Part,
+        rows: &Range<u64>,
+        scale: Scale,
+        out: &mut [f64],
+    ) -> Result<(), BlockError> {
+        let mut exact = true;
+        self.visit(piece, part, part.vi, rows, |page, cut, at| {
+            let SamplePageData::Integers(page) = page else {
+                return;
+            };
+            let values = page.values.get(cut.clone()).unwrap_or_default();
+            let out = out.get_mut(at..).unwrap_or_default();
+            let levels = page.present.as_ref().and_then(|levels| levels.get(cut));
+            let mut restore = |out: &mut f64, vi: i64| match scale.restore(vi) {
+                Some(value) => *out = value,
+                None => exact = false,
+            };
+            match levels {
+                None => out.iter_mut().zip(values).for_each(|(out, &vi)| restore(out, vi)),
+                Some(levels) => {
+                    let present = out
+                        .iter_mut()
+                        .zip(values)
+                        .zip(levels)
+                        .filter(|(_, level)| **level == 1);
+                    present.for_each(|((out, &vi), _)| restore(out, vi));
+                }
+            }
+        })?;
+        if exact {
+            return Ok(());
+        }
+        Err(BlockError::corrupt(
+            &part.file.name,
+            "vi · num is beyond the exact integers",
+        ))
+    }
+
+    fn doubles(
+        &self,
+        piece: &Piece,
+        part: &Part,
+        rows: &Range<u64>,
+        out: &mut [f64],
+    ) -> Result<(), BlockError> {
+        self.visit(piece, part, part.vf, rows, |page, cut, at| {
+            let SamplePageData::Doubles(page) = page else {
+                return;
+            };
+            let values = page.values.get(cut.clone()).unwrap_or_default();
+            let out = out.get_mut(at..).unwrap_or_default();
+            match page.present.as_ref().and_then(|levels| levels.get(cut)) {
+                None => out.iter_mut().zip(values).for_each(|(out, &value)| *out = value),
+                Some(levels) => {
+                    let present = out
+                        .iter_mut()
+                        .zip(values)
+                        .zip(levels)
+                        .filter(|(_, level)| **level == 1);
+                    present.for_each(|((out, &value), _)| *out = value);
+                }
+            }
+        })
+    }
+
+    /// Hands the pages with some of the rows to `take`: the page, which of its rows, and where the first
+    /// of them stands among all.
+    fn visit(
+        &self,
+        piece: &Piece,
+        part: &Part,
+        column: usize,
+        rows: &Range<u64>,
+        mut take: impl FnMut(&SamplePageData, Range<usize>, usize),
+    ) -> Result<(), BlockError> {
+        for page in part.file.pages(column, rows) {
+            let data = self.pages.get(&(piece.span.part as usize, column, page));
+            let place = part.file.page((column, page));
+            let (data, place) = data.zip(place).ok_or_else(|| {
+                BlockError::corrupt(&part.file.name, "a page that was asked for did not come")
+            })?;
+            let start = rows.start.max(place.rows.start);
+            let end = rows.end.min(place.rows.end);
+            let cut = (start - place.rows.start) as usize..(end - place.rows.start) as usize;
+            take(data, cut, (start - rows.start) as usize);
+        }
+        Ok(())
+    }
+}

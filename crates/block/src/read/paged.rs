@@ -1,0 +1,248 @@
+//! A Parquet file whose pages are read one by one: samples and scrapes.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use latewood_objstore::Bucket;
+use parquet::basic::Type;
+use parquet::column::reader::ColumnReaderImpl;
+use parquet::data_type::DataType;
+use parquet::errors::ParquetError;
+use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData};
+use parquet::file::serialized_reader::SerializedPageReader;
+
+use crate::BlockError;
+use crate::index::{IndexEntry, contained, page_ranges, parse_tail};
+
+/// Rows beyond which a page is refused: sixteen times what writers are allowed.
+const MAX_PAGE_ROWS: u64 = 1 << 24;
+
+/// A page of a column: where it is, what rows it has, and what its bytes must add up to.
+#[derive(Clone, Debug)]
+pub(crate) struct PageRef {
+    pub(crate) rows: Range<u64>,
+    bytes: Range<u64>,
+    group: usize,
+    crc32c: u32,
+}
+
+/// A file with its footer and page table; the bytes stay in the bucket.
+#[derive(Debug)]
+pub(crate) struct PagedFile {
+    /// The key in the bucket.
+    key: String,
+    /// The path in the block.
+    pub(crate) name: String,
+    /// Rows.
+    pub(crate) rows: u64,
+    metadata: Arc<ParquetMetaData>,
+    /// The data pages of each column.
+    columns: Vec<Vec<PageRef>>,
+}
+
+/// A decoded page: a value a row, and which of them are not NULL (all, when there is no list).
+#[derive(Debug)]
+pub(crate) struct Decoded<T> {
+    pub(crate) values: Vec<T>,
+    /// Definition levels: 1 where there is a value.
+    pub(crate) present: Option<Vec<i16>>,
+}
+
+/// A page by the column and the number it has there.
+pub(crate) type PageKey = (usize, usize);
+
+impl PagedFile {
+    /// Checks the footer and the page table of a file.
+    pub(crate) fn new(folder: &str, entry: &IndexEntry) -> Result<Self, BlockError> {
+        let metadata = parse_tail(&entry.path, &entry.tail, entry.size)?;
+        let pages = page_ranges(&entry.path, &metadata, entry.size)?;
+        let corrupt = |problem: &str| BlockError::corrupt(&entry.path, problem);
+        if pages.len() != entry.pages.len() {
+            return Err(corrupt("it has not as many pages as the index has checksums"));
+        }
+        let mut columns = vec![Vec::new(); metadata.file_metadata().schema_descr().num_columns()];
+        let mut rows = 0;
+        for (page, &crc32c) in pages.into_iter().zip(&entry.pages) {
+            if page.rows.end - page.rows.start > MAX_PAGE_ROWS {
+                return Err(corrupt("a page has more rows than any writer puts there"));
+            }
+            rows = rows.max(page.rows.end);
+            let column = columns.get_mut(page.column);
+            let column = column.ok_or_else(|| corrupt("a row group has too many columns"))?;
+            if !page.rows.is_empty() {
+                column.push(PageRef {
+                    rows: page.rows,
+                    bytes: page.bytes,
+                    group: page.group,
+                    crc32c,
+                });
+            }
+        }
+        Ok(Self {
+            key: format!("{folder}/{}", entry.path),
+            name: entry.path.clone(),
+            rows,
+            metadata,
+            columns,
+        })
+    }
+
+    /// The number of the column with this name and type.
+    pub(crate) fn column(&self, name: &str, physical: Type) -> Result<usize, BlockError> {
+        let schema = self.metadata.file_metadata().schema_descr();
+        let found = schema.columns().iter().position(|column| {
+            column.name() == name && column.physical_type() == physical && column.max_rep_level() == 0
+        });
+        found.ok_or_else(|| {
+            BlockError::corrupt(&self.name, format!("it has no column {name} of type {physical}"))
+        })
+    }
+
+    /// The numbers of the pages of a column that hold some of the rows.
+    pub(crate) fn pages(&self, column: usize, rows: &Range<u64>) -> Range<usize> {
+        let pages = self.columns.get(column).map_or(&[][..], Vec::as_slice);
+        let first = pages.partition_point(|page| page.rows.end <= rows.start);
+        let end = pages.partition_point(|page| page.rows.start < rows.end);
+        first..end.max(first)
+    }
+
+    /// A page by its key.
+    pub(crate) fn page(&self, key: PageKey) -> Option<&PageRef> {
+        self.columns.get(key.0)?.get(key.1)
+    }
+
+    /// The bytes of pages; ranges closer than `gap` are read as one. Checksums are compared.
+    pub(crate) async fn fetch(
+        &self,
+        bucket: &Bucket,
+        keys: &[PageKey],
+        gap: u64,
+    ) -> Result<BTreeMap<PageKey, Bytes>, BlockError> {
+        let pages = keys.iter().filter_map(|&key| Some((key, self.page(key)?)));
+        let mut pages: Vec<(PageKey, &PageRef)> = pages.collect();
+        pages.sort_unstable_by_key(|(_, page)| page.bytes.start);
+        let ranges = coalesce(pages.iter().map(|(_, page)| page.bytes.clone()), gap);
+        if ranges.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let bodies = bucket.get_ranges(&self.key, &ranges).await?;
+        let cut = |page: &PageRef| {
+            let at = ranges.partition_point(|range| range.end < page.bytes.end);
+            let (range, body) = (ranges.get(at)?, bodies.get(at)?);
+            let start = usize::try_from(page.bytes.start.checked_sub(range.start)?).ok()?;
+            let end = usize::try_from(page.bytes.end.checked_sub(range.start)?).ok()?;
+            (end <= body.len()).then(|| body.slice(start..end))
+        };
+        let cut = |(key, page): (PageKey, &PageRef)| {
+            let bytes =
+                cut(page).ok_or_else(|| BlockError::corrupt(&self.name, "the bucket returned too little"))?;
+            Ok((key, bytes))
+        };
+        pages.into_iter().map(cut).collect()
+    }
+
+    /// Decodes a page after comparing its checksum. NULLs have the type's zero.
+    pub(crate) fn decode<T>(&self, key: PageKey, bytes: Bytes) -> Result<Decoded<T::T>, BlockError>
+    where
+        T: DataType,
+        T::T: Copy + Default,
+    {
+        let page = self.page(key);
+        let page = page.ok_or_else(|| BlockError::corrupt(&self.name, "a page is not there"))?;
+        if crc32c::crc32c(&bytes) != page.crc32c {
+            let problem = format!(
+                "the checksum of the page at byte {} does not match",
+                page.bytes.start
+            );
+            return Err(BlockError::corrupt(&self.name, problem));
+        }
+        let rows = (page.rows.end - page.rows.start) as usize;
+        contained(&self.name, || {
+            self.decode_unchecked::<T>(key.0, page, bytes, rows)
+        })
+    }
+
+    fn decode_unchecked<T>(
+        &self,
+        column: usize,
+        page: &PageRef,
+        bytes: Bytes,
+        rows: usize,
+    ) -> Result<Decoded<T::T>, ParquetError>
+    where
+        T: DataType,
+        T::T: Copy + Default,
+    {
+        let descriptor = self.metadata.file_metadata().schema_descr().column(column);
+        let compression = self.metadata.row_group(page.group).column(column).compression();
+        // The page alone, as if it were the whole column.
+        let chunk = ColumnChunkMetaData::builder(Arc::clone(&descriptor))
+            .set_compression(compression)
+            .set_num_values(rows as i64)
+            .set_data_page_offset(0)
+            .set_total_compressed_size(bytes.len() as i64)
+            .build()?;
+        let reader = SerializedPageReader::new(Arc::new(bytes), &chunk, rows, None)?;
+        let optional = descriptor.max_def_level() > 0;
+        let mut reader = ColumnReaderImpl::<T>::new(descriptor, Box::new(reader));
+        let (mut values, mut levels) = (Vec::new(), Vec::new());
+        let (read, _, _) = reader.read_records(rows, optional.then_some(&mut levels), None, &mut values)?;
+        if read != rows {
+            return Err(ParquetError::General(format!(
+                "a page has {read} rows instead of {rows}"
+            )));
+        }
+        Ok(spread(values, optional.then_some(levels), rows))
+    }
+}
+
+/// Puts the values that are there into their rows.
+fn spread<T: Copy + Default>(values: Vec<T>, levels: Option<Vec<i16>>, rows: usize) -> Decoded<T> {
+    let Some(levels) = levels.filter(|_| values.len() < rows) else {
+        return Decoded {
+            values,
+            present: None,
+        };
+    };
+    let mut next = values.iter();
+    let dense = levels.iter().map(|&level| {
+        let value = if level == 1 { next.next() } else { None };
+        value.copied().unwrap_or_default()
+    });
+    Decoded {
+        values: dense.collect(),
+        present: Some(levels),
+    }
+}
+
+/// Joins ranges, ascending in their starts, that are closer than `gap`.
+fn coalesce(ranges: impl Iterator<Item = Range<u64>>, gap: u64) -> Vec<Range<u64>> {
+    let mut out: Vec<Range<u64>> = Vec::new();
+    for range in ranges {
+        match out.last_mut() {
+            Some(last) if range.start <= last.end.saturating_add(gap) => last.end = last.end.max(range.end),
+            _ => out.push(range),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn near_ranges_are_joined_and_far_ones_are_not() {
+        let joined = coalesce([0..10, 12..20, 15..18, 40..50].into_iter(), 2);
+        assert_eq!(joined, [0..20, 40..50]);
+    }
+
+    #[test]
+    fn values_find_their_rows() {
+        let decoded = spread(vec![5, 6], Some(vec![0, 1, 0, 1]), 4);
+        assert_eq!(decoded.values, [0, 5, 0, 6]);
+        assert_eq!(spread(vec![5, 6], Some(vec![1, 1]), 2).present, None);
+    }
+}

@@ -1,0 +1,147 @@
+//! From matchers and a range to batches of rows: pure.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+use latewood_model::{TimeRange, TimestampMs};
+
+use super::SelectSpec;
+use super::block::Part;
+use super::tables::Tables;
+use crate::ReaderConfig;
+use crate::span::Span;
+
+/// A series' part in a batch: the rows of one of its spans.
+#[derive(Clone, Debug)]
+pub(super) struct Piece {
+    pub(super) span: Span,
+    /// Rows of the span that are wanted, counted from its first.
+    pub(super) rows: Range<u64>,
+    /// Whether the rows are exactly those in the range, so that none need be cut off after reading.
+    pub(super) exact: bool,
+}
+
+/// A page of samples: part, column, number.
+pub(super) type SamplePage = (usize, usize, usize);
+
+/// What is read and decoded at once.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Batch {
+    /// In storage order; all pieces of a series are in one batch.
+    pub(super) pieces: Vec<Piece>,
+    /// Series without samples, when only labels are asked for.
+    pub(super) labels_only: Vec<u32>,
+    /// The pages that hold the pieces.
+    pub(super) pages: BTreeSet<SamplePage>,
+    /// The scrapes whose times are not in memory.
+    pub(super) scrapes: Vec<Range<u64>>,
+    series: usize,
+    samples: u64,
+}
+
+/// The batches of a select.
+pub(super) fn plan(spec: &SelectSpec, tables: &Tables, parts: &[Part], config: &ReaderConfig) -> Vec<Batch> {
+    let matching = tables.series.matching(&spec.matchers);
+    let wanted = matching
+        .into_iter()
+        .filter(|&series| tables.spans.overlaps(series, spec.range));
+    if spec.skip_samples {
+        let wanted: Vec<u32> = wanted.collect();
+        let batches = wanted.chunks(config.batch_series.max(1)).map(|series| Batch {
+            labels_only: series.to_vec(),
+            ..Batch::default()
+        });
+        return batches.collect();
+    }
+    let mut batches = Vec::new();
+    let mut open = Batch::default();
+    for series in wanted {
+        let spans = tables
+            .spans
+            .spans
+            .get(tables.spans.of(series))
+            .unwrap_or_default();
+        let pieces: Vec<Piece> = spans
+            .iter()
+            .filter_map(|span| piece(span, spec.range, tables))
+            .collect();
+        if pieces.is_empty() {
+            continue;
+        }
+        let samples: u64 = pieces.iter().map(|piece| piece.rows.end - piece.rows.start).sum();
+        if open.is_full(samples, config) {
+            batches.push(std::mem::take(&mut open));
+        }
+        open.add(pieces, samples, tables, parts);
+    }
+    if open.series > 0 {
+        batches.push(open);
+    }
+    batches
+}
+
+impl Batch {
+    /// Whether a series with so many samples more has to go to the next batch.
+    fn is_full(&self, samples: u64, config: &ReaderConfig) -> bool {
+        self.series > 0
+            && (self.series >= config.batch_series
+                || self.pages.len() >= config.batch_pages
+                || self.samples.saturating_add(samples) > config.batch_samples as u64)
+    }
+
+    fn add(&mut self, pieces: Vec<Piece>, samples: u64, tables: &Tables, parts: &[Part]) {
+        self.series += 1;
+        self.samples += samples;
+        for piece in pieces {
+            let at = piece.span.part as usize;
+            if let Some(part) = parts.get(at) {
+                let rows = piece.span.row_start + piece.rows.start..piece.span.row_start + piece.rows.end;
+                for column in part.columns_of(&piece.span) {
+                    let pages = part.file.pages(column, &rows);
+                    self.pages.extend(pages.map(|page| (at, column, page)));
+                }
+            }
+            if tables.times.is_none() {
+                let last = u64::from(piece.span.last_scrape);
+                self.scrapes.push(u64::from(piece.span.first_scrape)..last + 1);
+            }
+            self.pieces.push(piece);
+        }
+    }
+}
+
+/// The rows of a span in a range; none when there are none. Exact where the times are in memory and the
+/// span has no gaps; else the whole span, to be cut when its times are known.
+fn piece(span: &Span, range: TimeRange, tables: &Tables) -> Option<Piece> {
+    let whole = || Piece {
+        span: *span,
+        rows: 0..span.row_count,
+        exact: false,
+    };
+    if !span.range.overlaps(range) {
+        return None;
+    }
+    if range.start <= span.range.start && span.range.end <= range.end {
+        return Some(Piece {
+            exact: true,
+            ..whole()
+        });
+    }
+    let Some(times) = tables.times.as_ref().filter(|_| span.contiguous()) else {
+        return Some(whole());
+    };
+    let times = times.get(span.first_scrape as usize..=span.last_scrape as usize)?;
+    let rows = within(times, range);
+    (!rows.is_empty()).then(|| Piece {
+        span: *span,
+        rows: rows.start as u64..rows.end as u64,
+        exact: true,
+    })
+}
+
+/// The indices of ascending times that lie in a range.
+pub(super) fn within(times: &[TimestampMs], range: TimeRange) -> Range<usize> {
+    let start = times.partition_point(|&at| at < range.start);
+    let end = times.partition_point(|&at| at <= range.end);
+    start..end.max(start)
+}

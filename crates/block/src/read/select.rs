@@ -1,0 +1,157 @@
+//! A select as a stream: plan, fetch ahead, decode off the runtime, in order.
+
+use std::sync::Arc;
+
+use futures::stream::{self, BoxStream};
+use futures::{StreamExt, TryStreamExt};
+use latewood_model::{SeriesSamples, TimeRange};
+use parking_lot::Mutex;
+
+use super::SelectSpec;
+use super::block::Block;
+use super::decoded::{Fetched, PageCache, Times};
+use super::paged::PageKey;
+use super::plan::{Batch, plan};
+use super::tables::Tables;
+use crate::BlockError;
+
+type Series = Vec<SeriesSamples>;
+
+/// The stream of a select.
+pub(super) fn select(block: Arc<Block>, spec: SelectSpec) -> BoxStream<'static, Result<Series, BlockError>> {
+    stream::once(begin(block, spec)).try_flatten().boxed()
+}
+
+async fn begin(
+    block: Arc<Block>,
+    spec: SelectSpec,
+) -> Result<BoxStream<'static, Result<Series, BlockError>>, BlockError> {
+    if spec.range.is_empty() || !spec.range.overlaps(block.meta().range) {
+        return Ok(stream::empty().boxed());
+    }
+    let tables = block.tables().await?;
+    let range = spec.range;
+    let batches = {
+        let (block, tables) = (Arc::clone(&block), Arc::clone(&tables));
+        let offload = block.offload.clone();
+        offload
+            .run(move || plan(&spec, &tables, &block.parts, &block.config))
+            .await?
+    };
+    let ahead = block.config.fetch_ahead.max(1);
+    let cache = Arc::new(Mutex::new(PageCache::default()));
+    let fetching = Arc::clone(&block);
+    let fetched = stream::iter(batches)
+        .map(move |batch| fetch(Arc::clone(&fetching), batch))
+        .buffered(ahead);
+    let decoded = fetched.and_then(move |fetched| {
+        let (block, tables, cache) = (Arc::clone(&block), Arc::clone(&tables), Arc::clone(&cache));
+        async move {
+            let offload = block.offload.clone();
+            offload
+                .run(move || materialise(&block, &tables, &cache, fetched, range))
+                .await?
+        }
+    });
+    Ok(decoded
+        .try_filter(|series| std::future::ready(!series.is_empty()))
+        .boxed())
+}
+
+/// Reads the pages of a batch: parts and scrapes at the same time.
+async fn fetch(block: Arc<Block>, batch: Batch) -> Result<Fetched, BlockError> {
+    let gap = block.config.coalesce_bytes;
+    let mut by_part: Vec<Vec<PageKey>> = vec![Vec::new(); block.parts.len()];
+    for &(part, column, page) in &batch.pages {
+        if let Some(keys) = by_part.get_mut(part) {
+            keys.push((column, page));
+        }
+    }
+    let wanted = block
+        .parts
+        .iter()
+        .zip(&by_part)
+        .filter(|(_, keys)| !keys.is_empty());
+    let parts = wanted.map(|(part, keys)| async {
+        let pages = part.file.fetch(&block.bucket, keys, gap).await?;
+        Ok::<_, BlockError>(
+            pages
+                .into_iter()
+                .map(|((column, page), bytes)| ((part.number, column, page), bytes)),
+        )
+    });
+    let scrapes = &block.scrapes;
+    let mut keys: Vec<PageKey> = Vec::new();
+    for rows in &batch.scrapes {
+        keys.extend(
+            scrapes
+                .file
+                .pages(scrapes.ts, rows)
+                .map(|page| (scrapes.ts, page)),
+        );
+    }
+    keys.sort_unstable();
+    keys.dedup();
+    let times = scrapes.file.fetch(&block.bucket, &keys, gap);
+    let (samples, times) = futures::try_join!(futures::future::try_join_all(parts), times)?;
+    Ok(Fetched {
+        samples: samples.into_iter().flatten().collect(),
+        scrapes: times,
+        batch,
+    })
+}
+
+/// Decodes a batch and makes series of it.
+fn materialise(
+    block: &Block,
+    tables: &Tables,
+    cache: &Mutex<PageCache>,
+    fetched: Fetched,
+    range: TimeRange,
+) -> Result<Series, BlockError> {
+    let Fetched {
+        batch,
+        samples,
+        scrapes,
+    } = fetched;
+    let times = match &tables.times {
+        Some(times) => Times::All(Arc::clone(times)),
+        None => Times::decode(&block.scrapes, scrapes)?,
+    };
+    // Batches are decoded one after the other: the lock is never waited for.
+    let mut cache = cache.lock();
+    cache.load(&block.parts, &batch, samples)?;
+    let mut out: Series = Vec::new();
+    let mut last = None;
+    for piece in &batch.pieces {
+        let (timestamps, values) = cache.rows(piece, &block.parts, &times, range)?;
+        if values.is_empty() {
+            continue;
+        }
+        if last == Some(piece.span.series)
+            && let Some(series) = out.last_mut()
+        {
+            join(series, &timestamps, values);
+            continue;
+        }
+        last = Some(piece.span.series);
+        let labels = tables.series.labels(piece.span.series as usize);
+        out.push(SeriesSamples {
+            labels,
+            timestamps,
+            values,
+        });
+    }
+    out.extend(batch.labels_only.iter().map(|&series| SeriesSamples {
+        labels: tables.series.labels(series as usize),
+        timestamps: Arc::default(),
+        values: Vec::new(),
+    }));
+    Ok(out)
+}
+
+/// Appends a later span's samples.
+fn join(series: &mut SeriesSamples, timestamps: &[i64], values: Vec<f64>) {
+    series.timestamps = series.timestamps.iter().chain(timestamps).copied().collect();
+    series.values.extend(values);
+}

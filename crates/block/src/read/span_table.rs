@@ -1,0 +1,181 @@
+//! The spans in memory, checked against everything they point to.
+
+use std::ops::Range;
+
+use arrow::array::{Array, AsArray, BooleanArray, PrimitiveArray, RecordBatch};
+use arrow::datatypes::{ArrowPrimitiveType, Int32Type, Int64Type};
+use bytes::Bytes;
+use latewood_model::TimeRange;
+
+use super::table_file::for_each_batch;
+use crate::decimal::Scale;
+use crate::schema::SPANS;
+use crate::span::{Kind, Span};
+use crate::{BlockError, BlockMeta};
+
+/// The spans of a block, by series.
+#[derive(Debug)]
+pub(crate) struct SpanTable {
+    pub(crate) spans: Vec<Span>,
+    /// Where the spans of each series begin, and the end of all.
+    starts: Vec<u32>,
+}
+
+impl SpanTable {
+    /// Decodes `spans.parquet`.
+    pub(crate) fn decode(bytes: &Bytes, meta: &BlockMeta) -> Result<Self, BlockError> {
+        let mut spans = Vec::new();
+        for_each_batch(SPANS, bytes, meta.spans, |batch| append(batch, &mut spans))?;
+        check(&spans, meta)?;
+        let mut starts = Vec::with_capacity(meta.series as usize + 1);
+        let mut at = 0;
+        for series in 0..=meta.series {
+            while spans
+                .get(at)
+                .is_some_and(|span: &Span| u64::from(span.series) < series)
+            {
+                at += 1;
+            }
+            starts.push(at as u32);
+        }
+        Ok(Self { spans, starts })
+    }
+
+    /// The spans of a series.
+    pub(crate) fn of(&self, series: u32) -> Range<usize> {
+        let at = series as usize;
+        let range = self.starts.get(at).zip(self.starts.get(at + 1));
+        range.map_or(0..0, |(&start, &end)| start as usize..end as usize)
+    }
+
+    /// Whether a series has samples in a range, as far as its spans tell.
+    pub(crate) fn overlaps(&self, series: u32, range: TimeRange) -> bool {
+        let spans = self.spans.get(self.of(series)).unwrap_or_default();
+        spans.iter().any(|span| span.range.overlaps(range))
+    }
+
+    /// Bytes of memory held.
+    pub(crate) fn weight(&self) -> usize {
+        self.spans.capacity() * size_of::<Span>() + self.starts.capacity() * 4
+    }
+}
+
+fn append(batch: &RecordBatch, out: &mut Vec<Span>) -> Result<(), BlockError> {
+    let int = |name| required::<Int32Type>(batch, name);
+    let long = |name| required::<Int64Type>(batch, name);
+    let (series, part, kind) = (int("series_id")?, int("part")?, int("kind")?);
+    let (row_start, row_count) = (long("row_start")?, long("row_count")?);
+    let (first, last) = (int("first_scrape")?, int("last_scrape")?);
+    let (contiguous, has_vf) = (flags(batch, "contiguous")?, flags(batch, "has_vf")?);
+    let (num, den) = (
+        numbers::<Int64Type>(batch, "num")?,
+        numbers::<Int64Type>(batch, "den")?,
+    );
+    let (min_time, max_time) = (long("min_time")?, long("max_time")?);
+    for row in 0..batch.num_rows() {
+        let corrupt = |problem: &str| BlockError::corrupt(SPANS, format!("row {}: {problem}", out.len()));
+        let id =
+            |value: i32, what: &str| u32::try_from(value).map_err(|_| corrupt(&format!("negative {what}")));
+        let count =
+            |value: i64, what: &str| u64::try_from(value).map_err(|_| corrupt(&format!("negative {what}")));
+        let scale = (num.is_valid(row) && den.is_valid(row)).then(|| Scale {
+            num: num.value(row),
+            den: den.value(row),
+        });
+        let span = Span {
+            series: id(series.value(row), "series_id")?,
+            part: id(part.value(row), "part")?,
+            row_start: count(row_start.value(row), "row_start")?,
+            row_count: count(row_count.value(row), "row_count")?,
+            kind: Kind::from_number(kind.value(row)).ok_or_else(|| corrupt("unknown kind"))?,
+            first_scrape: id(first.value(row), "first_scrape")?,
+            last_scrape: id(last.value(row), "last_scrape")?,
+            scale,
+            has_vf: has_vf.value(row),
+            range: TimeRange::new(min_time.value(row), max_time.value(row)),
+        };
+        if span.last_scrape < span.first_scrape || span.contiguous() != contiguous.value(row) {
+            return Err(corrupt("its scrapes contradict its rows"));
+        }
+        out.push(span);
+    }
+    Ok(())
+}
+
+/// Checks what spans point to, and that they follow each other without gap or overlap.
+fn check(spans: &[Span], meta: &BlockMeta) -> Result<(), BlockError> {
+    let mut next_row = vec![0u64; meta.parts.len()];
+    let mut before = 0;
+    for (row, span) in spans.iter().enumerate() {
+        let corrupt = |problem: &str| Err(BlockError::corrupt(SPANS, format!("row {row}: {problem}")));
+        let scrapes = u64::from(span.last_scrape - span.first_scrape) + 1;
+        let Some(expected) = next_row.get_mut(span.part as usize) else {
+            return corrupt("its part is not in meta.json");
+        };
+        if u64::from(span.series) >= meta.series || span.series < before {
+            return corrupt("its series is out of order or not in the series table");
+        }
+        if span.row_count == 0 || span.row_start != *expected {
+            return corrupt("its rows do not follow those of its predecessor");
+        }
+        if scrapes < span.row_count || u64::from(span.last_scrape) >= meta.scrapes {
+            return corrupt("its scrapes are too few or not in scrapes.parquet");
+        }
+        let scaled = span
+            .scale
+            .is_none_or(|scale| scale.num >= 1 && power_of_ten(scale.den));
+        if !scaled || span.range.is_empty() {
+            return corrupt("its scale or its time range makes no sense");
+        }
+        before = span.series;
+        *expected = match span.row_start.checked_add(span.row_count) {
+            Some(end) => end,
+            None => return corrupt("its rows are beyond all measure"),
+        };
+    }
+    let short = meta
+        .parts
+        .iter()
+        .zip(&next_row)
+        .find(|(part, rows)| part.rows != **rows);
+    match short {
+        Some((part, rows)) => Err(BlockError::corrupt(
+            SPANS,
+            format!("spans cover {rows} of {} rows of {}", part.rows, part.path),
+        )),
+        None => Ok(()),
+    }
+}
+
+fn power_of_ten(number: i64) -> bool {
+    number >= 1 && (0..=18).any(|e| 10i64.pow(e) == number)
+}
+
+fn numbers<'a, T: ArrowPrimitiveType>(
+    batch: &'a RecordBatch,
+    name: &str,
+) -> Result<&'a PrimitiveArray<T>, BlockError> {
+    let column = batch
+        .column_by_name(name)
+        .and_then(|column| column.as_primitive_opt::<T>());
+    column.ok_or_else(|| BlockError::corrupt(SPANS, format!("it has no proper column {name}")))
+}
+
+fn required<'a, T: ArrowPrimitiveType>(
+    batch: &'a RecordBatch,
+    name: &str,
+) -> Result<&'a PrimitiveArray<T>, BlockError> {
+    let column = numbers(batch, name)?;
+    if column.null_count() > 0 {
+        return Err(BlockError::corrupt(SPANS, format!("column {name} has NULLs")));
+    }
+    Ok(column)
+}
+
+fn flags<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a BooleanArray, BlockError> {
+    let column = batch
+        .column_by_name(name)
+        .and_then(|column| column.as_boolean_opt());
+    let column = column.filter(|column| column.null_count() == 0);
+    column.ok_or_else(|| BlockError::corrupt(SPANS, format!("it has no proper column {name}")))
+}
