@@ -3,7 +3,7 @@
 //! `cargo run -p latewood-block --example sizes -- FOLDER SET…` where FOLDER holds `SET.samples.parquet`
 //! (series INT32, ts_ms INT64, value DOUBLE) and `SET.series.ndjson.gz` (the labels of series n on line n).
 
-#[path = "../tests/support/data_set.rs"]
+#[path = "../tests/block/data_set.rs"]
 mod data_set;
 
 use std::error::Error;

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use latewood_objstore::Bucket;
+use latewood_objstore::{Bucket, BucketError};
 use parquet::basic::Type;
 use parquet::column::reader::ColumnReaderImpl;
 use parquet::data_type::DataType;
@@ -127,7 +127,10 @@ impl PagedFile {
         if ranges.is_empty() {
             return Ok(BTreeMap::new());
         }
-        let bodies = bucket.get_ranges(&self.key, &ranges).await?;
+        let bodies = bucket
+            .get_ranges(&self.key, &ranges)
+            .await
+            .map_err(|error| self.lost(error))?;
         let cut = |page: &PageRef| {
             let at = ranges.partition_point(|range| range.end < page.bytes.end);
             let (range, body) = (ranges.get(at)?, bodies.get(at)?);
@@ -141,6 +144,18 @@ impl PagedFile {
             Ok((key, bytes))
         };
         pages.into_iter().map(cut).collect()
+    }
+
+    /// A file that is missing or too short is a broken block, whatever the bucket calls it.
+    fn lost(&self, error: BucketError) -> BlockError {
+        match error {
+            BucketError::NotFound { .. } => BlockError::corrupt(&self.name, "the file is missing"),
+            BucketError::Invalid { message, .. } => BlockError::corrupt(
+                &self.name,
+                format!("the file is shorter than its index says: {message}"),
+            ),
+            other => other.into(),
+        }
     }
 
     /// Decodes a page after comparing its checksum. NULLs have the type's zero.

@@ -1,0 +1,10 @@
+//! Blocks written to a folder, put into a bucket and read back.
+
+mod corruption;
+mod data_set;
+mod golden;
+mod labels;
+mod real_sets;
+mod round_trip;
+mod select;
+mod support;

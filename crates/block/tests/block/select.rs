@@ -1,0 +1,126 @@
+//! Selects give what a naive scan gives, in bounded batches and few reads.
+
+use futures::TryStreamExt;
+use latewood_block::{ReaderConfig, SelectSpec};
+use latewood_model::{MatchOp, Matcher, SeriesSamples, TimeRange};
+
+use crate::support::{assert_same, block_of, expected, matcher, select, series, tiny};
+
+/// 240 series of 4 metrics with 60 samples each; half of a pair shares its times, one in five has gaps.
+pub fn fleet() -> Vec<SeriesSamples> {
+    let mut all = Vec::new();
+    for metric in ["cpu_seconds_total", "go_info", "node_load1", "up"] {
+        for instance in 0..60i64 {
+            let samples = (0..60i64).filter(|at| instance % 5 != 0 || at % 6 != 1);
+            let jitter = instance % 3;
+            let samples: Vec<(i64, f64)> = samples
+                .map(|at| (at * 15_000 + jitter, (at * instance) as f64 / 10.0))
+                .collect();
+            let name = format!("host-{instance:02}");
+            let mut labels = vec![("__name__", metric), ("instance", &*name), ("job", "node")];
+            if instance % 4 == 0 {
+                labels.push(("zone", "b"));
+            }
+            all.push(series(&labels, &samples));
+        }
+    }
+    all
+}
+
+fn questions() -> Vec<Vec<Matcher>> {
+    use MatchOp::{Equal, NotEqual, NotRegex, Regex};
+    vec![
+        vec![],
+        vec![matcher(Equal, "__name__", "up")],
+        vec![matcher(Equal, "instance", "host-07")],
+        vec![
+            matcher(Regex, "__name__", "u.|go_info"),
+            matcher(NotEqual, "zone", "b"),
+        ],
+        vec![matcher(Equal, "zone", ""), matcher(Regex, "instance", ".*[0-3]")],
+        vec![
+            matcher(NotRegex, "instance", "host-[0-4].*"),
+            matcher(Equal, "job", "node"),
+        ],
+        vec![matcher(Equal, "nowhere", ""), matcher(NotEqual, "__name__", "")],
+        vec![matcher(Equal, "__name__", "missing")],
+        vec![matcher(NotEqual, "nowhere", "")],
+    ]
+}
+
+#[tokio::test]
+async fn selects_give_what_a_scan_gives() {
+    let all = fleet();
+    let ranges = [
+        TimeRange::ALL,
+        TimeRange::new(0, 0),
+        TimeRange::new(150_001, 450_000),
+        TimeRange::new(885_000, i64::MAX),
+        TimeRange::new(10_000_000, i64::MAX),
+        TimeRange::EMPTY,
+    ];
+    let small = ReaderConfig {
+        batch_samples: 500,
+        batch_series: 7,
+        batch_pages: 3,
+        ..ReaderConfig::default()
+    };
+    let paged = ReaderConfig {
+        scrape_memory: 0,
+        coalesce_bytes: 0,
+        ..small.clone()
+    };
+    for reader in [ReaderConfig::default(), small, paged] {
+        let block = block_of(&all, tiny(), reader).await;
+        assert!(block.meta().parts.len() > 3, "{:?}", block.meta().parts.len());
+        for matchers in questions() {
+            for range in ranges {
+                let found = select(&block, matchers.clone(), range).await.unwrap();
+                assert_same(&found, &expected(&all, &matchers, range));
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn batches_are_bounded() {
+    let all = fleet();
+    let reader = ReaderConfig {
+        batch_samples: 300,
+        ..ReaderConfig::default()
+    };
+    let block = block_of(&all, tiny(), reader).await;
+    let spec = SelectSpec {
+        matchers: vec![],
+        range: TimeRange::ALL,
+        skip_samples: false,
+    };
+    let batches: Vec<Vec<SeriesSamples>> = block.select(spec).try_collect().await.unwrap();
+    let sizes = batches
+        .iter()
+        .map(|batch| batch.iter().map(|series| series.values.len()).sum::<usize>());
+    assert!(sizes.into_iter().all(|size| size <= 300 && size > 200));
+}
+
+#[tokio::test]
+async fn labels_alone_come_without_samples() {
+    let all = fleet();
+    let block = block_of(&all, tiny(), ReaderConfig::default()).await;
+    let spec = SelectSpec {
+        matchers: vec![matcher(MatchOp::Equal, "zone", "b")],
+        range: TimeRange::new(0, 1_000),
+        skip_samples: true,
+    };
+    let batches: Vec<Vec<SeriesSamples>> = block.select(spec).try_collect().await.unwrap();
+    let found: Vec<_> = batches.into_iter().flatten().collect();
+    assert!(
+        found
+            .iter()
+            .all(|series| series.values.is_empty() && series.timestamps.is_empty())
+    );
+    let labels = all
+        .iter()
+        .map(|series| &series.labels)
+        .filter(|labels| labels.get("zone").is_some());
+    assert!(found.iter().map(|series| &series.labels).eq(labels));
+}
