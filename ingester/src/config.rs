@@ -98,8 +98,13 @@ impl PushConfig {
         if u32::try_from(self.max_decompressed_bytes).is_err() {
             return refuse("max_decompressed_bytes must be below 4 GiB".to_owned());
         }
-        if self.max_inflight_bytes < self.max_decompressed_bytes {
-            return refuse("max_inflight_bytes must be at least max_decompressed_bytes".to_owned());
+        let largest = self
+            .max_body_bytes
+            .saturating_add(self.max_decompressed_bytes.saturating_mul(2));
+        if self.max_inflight_bytes < largest {
+            return refuse(format!(
+                "max_inflight_bytes must be at least max_body_bytes + 2 * max_decompressed_bytes, {largest}"
+            ));
         }
         if self.replica_labels.iter().any(String::is_empty) {
             return refuse("replica_labels must not hold an empty name".to_owned());

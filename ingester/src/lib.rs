@@ -4,7 +4,11 @@ mod config;
 pub mod distributor;
 mod error;
 pub mod exemplars;
+pub mod flush;
+pub mod head;
+pub mod journal;
 pub mod metadata;
+pub mod push;
 mod refusal;
 mod write;
 

@@ -8,21 +8,24 @@
 use std::sync::Arc;
 
 use latewood_model::{LabelPair, Labels, Sample, SeriesHash, TenantId};
-use latewood_proto::remote_write::{Columns, LabelSpan, Range32, text};
+use latewood_proto::remote_write::{LabelSpan, Range32, text};
 
 pub(crate) use buffers::{Buffers, BuffersPool};
 pub use builder::BatchBuilder;
 pub(crate) use hashing::HashScratch;
+pub(crate) use settle::settle;
 
 mod buffers;
 mod builder;
 mod hashing;
+mod settle;
 
 /// One validated series of a batch.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Row {
     pub(crate) labels: Range32,
     pub(crate) samples: Range32,
+    pub(crate) exemplars: Range32,
     /// How many samples the sender sent for these: at least as many, equal times counted each.
     pub(crate) sent: u32,
     pub(crate) hash: SeriesHash,
@@ -52,7 +55,8 @@ impl WriteBatch {
         &self.tenant
     }
 
-    /// How many series; a series may stand in a batch more than once.
+    /// How many rows; a series may stand in a batch more than once, or without samples when it only
+    /// brings exemplars.
     #[must_use]
     pub fn len(&self) -> usize {
         self.buffers.rows.len()
@@ -79,12 +83,12 @@ impl WriteBatch {
             .map(|entry| SeriesRow { batch: self, entry })
     }
 
-    pub(crate) fn columns(&self) -> &Columns {
-        &self.buffers.columns
+    pub(crate) fn buffers(&self) -> &Buffers {
+        &self.buffers
     }
 
-    pub(crate) fn body(&self) -> &[u8] {
-        &self.buffers.body
+    pub(crate) fn view<'a>(&'a self, entry: &'a Row) -> SeriesRow<'a> {
+        SeriesRow { batch: self, entry }
     }
 }
 
@@ -124,7 +128,7 @@ impl<'a> SeriesRow<'a> {
 
     /// The labels, sorted by name. Checks UTF-8 again at each step: [`SeriesRow::label_bytes`] does not.
     pub fn labels(&self) -> impl ExactSizeIterator<Item = LabelPair<'a>> + Clone + use<'a> {
-        let body = self.batch.body();
+        let body = &self.batch.buffers.body;
         self.spans()
             .iter()
             .map(move |label| (text(label.name, body), text(label.value, body)))
@@ -132,7 +136,7 @@ impl<'a> SeriesRow<'a> {
 
     /// The labels, sorted by name, as the bytes of their UTF-8: for comparing and copying.
     pub fn label_bytes(&self) -> impl ExactSizeIterator<Item = (&'a [u8], &'a [u8])> + Clone + use<'a> {
-        let body = self.batch.body();
+        let body = &self.batch.buffers.body;
         self.spans()
             .iter()
             .map(move |label| (label.name.bytes(body), label.value.bytes(body)))

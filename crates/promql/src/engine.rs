@@ -7,7 +7,9 @@ use latewood_base::Clock;
 use latewood_model::TimestampMs;
 
 use crate::ast::Expr;
-use crate::{Control, EngineConfig, QueryError, QueryLimits, QueryStats, SeriesSource, Value};
+use crate::exec::{Env, Grid};
+use crate::plan::{QueryTimes, millis};
+use crate::{Control, EngineConfig, QueryError, QueryLimits, QueryStats, SeriesSource, Value, result};
 
 /// An expression at one time.
 #[derive(Clone, Debug)]
@@ -84,12 +86,14 @@ impl Engine {
     /// See [`QueryError`].
     pub fn instant(
         &self,
-        _query: &InstantQuery,
-        _source: Arc<dyn SeriesSource>,
+        query: &InstantQuery,
+        source: Arc<dyn SeriesSource>,
         control: &Control,
     ) -> Result<QueryResult, QueryError> {
-        control.check()?;
-        Err(QueryError::execution("evaluation is not linked in yet"))
+        let times = self.times(query.time, query.time, 0);
+        let env = self.env(source, control, query.lookback, 0);
+        let value = result::instant(&query.expr, &times, &env)?;
+        Ok(finish(value, &env))
     }
 
     /// Evaluates an expression at evenly spaced times. Blocks: call it off the async runtime.
@@ -98,11 +102,65 @@ impl Engine {
     /// See [`QueryError`].
     pub fn range(
         &self,
-        _query: &RangeQuery,
-        _source: Arc<dyn SeriesSource>,
+        query: &RangeQuery,
+        source: Arc<dyn SeriesSource>,
         control: &Control,
     ) -> Result<QueryResult, QueryError> {
-        control.check()?;
-        Err(QueryError::execution("evaluation is not linked in yet"))
+        let step_ms = i64::try_from(query.step.as_millis()).unwrap_or(i64::MAX);
+        if step_ms == 0 {
+            return Err(QueryError::Invalid(
+                "zero or negative query resolution step widths are not accepted. Try a positive integer"
+                    .to_owned(),
+            ));
+        }
+        let grid = Grid::new(query.start, query.end, step_ms)?
+            .ok_or_else(|| QueryError::Invalid("end timestamp must not be before start time".to_owned()))?;
+        if grid.len() as u64 > self.config.max_steps {
+            return Err(QueryError::Invalid(format!(
+                "exceeded maximum resolution of {} points per timeseries. Try decreasing the query resolution (?step=XX)",
+                self.config.max_steps
+            )));
+        }
+        let times = self.times(query.start, query.end, step_ms);
+        let env = self.env(source, control, query.lookback, step_ms);
+        let value = result::range(&query.expr, &times, grid, &env)?;
+        Ok(finish(value, &env))
+    }
+
+    fn times(&self, start: TimestampMs, end: TimestampMs, step_ms: i64) -> QueryTimes {
+        QueryTimes {
+            start,
+            end,
+            step_ms,
+            subquery_step_ms: millis(self.config.subquery_step),
+        }
+    }
+
+    fn env(
+        &self,
+        source: Arc<dyn SeriesSource>,
+        control: &Control,
+        lookback: Option<Duration>,
+        step_ms: i64,
+    ) -> Env {
+        let lookback = lookback.filter(|given| !given.is_zero());
+        Env {
+            source,
+            control: control.clone(),
+            lookback_ms: millis(lookback.unwrap_or(self.config.lookback)),
+            step_ms,
+            annotations: Arc::default(),
+        }
+    }
+}
+
+fn finish(value: Value, env: &Env) -> QueryResult {
+    let annotations = std::mem::take(&mut *env.annotations.lock());
+    let (warnings, infos) = annotations.into_texts();
+    QueryResult {
+        value,
+        warnings,
+        infos,
+        stats: env.control.stats(),
     }
 }

@@ -7,9 +7,12 @@ mod control;
 mod duration;
 mod engine;
 mod error;
+mod exec;
 pub mod functions;
 pub mod parse;
+pub mod plan;
 pub mod print;
+mod result;
 mod source;
 mod value;
 

@@ -1,9 +1,9 @@
 //! Making a batch from label sets instead of a request: for tests, replay tools and generators.
 
-use latewood_model::{Labels, Sample, TenantId, preferred};
+use latewood_model::{Labels, Sample, TenantId};
 use latewood_proto::remote_write::{LabelSpan, Range32, Span};
 
-use super::{Buffers, HashScratch, Row, WriteBatch};
+use super::{Buffers, HashScratch, Row, WriteBatch, settle};
 
 /// Collects series and makes a [`WriteBatch`] of them.
 #[derive(Debug)]
@@ -37,7 +37,8 @@ impl BatchBuilder {
             self.buffers.columns.labels.push(label);
         }
         let mut sorted = samples.to_vec();
-        sort_samples(&mut sorted);
+        let kept = settle(&mut sorted);
+        sorted.truncate(kept);
         let first_sample = self.buffers.columns.samples.len();
         self.buffers.columns.samples.extend(sorted);
         let labels = range(first_label, self.buffers.columns.labels.len());
@@ -49,6 +50,7 @@ impl BatchBuilder {
         self.buffers.rows.push(Row {
             labels,
             samples: range(first_sample, self.buffers.columns.samples.len()),
+            exemplars: Range32::default(),
             sent: u32::try_from(samples.len()).unwrap_or(u32::MAX),
             hash,
             routing,
@@ -77,16 +79,4 @@ fn range(start: usize, end: usize) -> Range32 {
         start: u32::try_from(start).unwrap_or(u32::MAX),
         end: u32::try_from(end).unwrap_or(u32::MAX),
     }
-}
-
-/// Sorts samples by time and lets the tie rule decide between equal times.
-fn sort_samples(samples: &mut Vec<Sample>) {
-    samples.sort_by_key(|sample| sample.timestamp);
-    samples.dedup_by(|later, kept| {
-        let equal = later.timestamp == kept.timestamp;
-        if equal {
-            kept.value = preferred(kept.value, later.value);
-        }
-        equal
-    });
 }

@@ -21,7 +21,7 @@ mod table;
 mod window;
 
 pub use kahan::KahanSum;
-pub use quantile::quantile;
+pub use quantile::{invalid_quantile, quantile};
 pub use spec::{ElementKernel, EngineFunction, FunctionError, FunctionSpec, Kernel, RangeKernel};
 pub use table::{keeps_name, lookup};
 pub use window::Window;

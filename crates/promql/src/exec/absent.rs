@@ -1,0 +1,81 @@
+//! `absent` and `absent_over_time`: a single element where there is nothing.
+
+use latewood_model::Labels;
+
+use super::tile::{Tile, has_values, is_present};
+use super::windows::{WindowFeed, Windows};
+use super::{BoxOperator, Env, Grid, Operator};
+use crate::QueryError;
+use crate::plan::{WindowCall, WindowInput};
+
+/// See the module.
+pub(super) struct AbsentOperator {
+    env: Env,
+    steps: usize,
+    input: Option<Input>,
+    labels: Labels,
+}
+
+enum Input {
+    Vector(BoxOperator),
+    Windows(Box<WindowFeed>, Windows),
+}
+
+impl AbsentOperator {
+    /// `absent`
+    pub(super) fn of_vector(env: &Env, grid: Grid, input: BoxOperator, labels: &Labels) -> Self {
+        Self {
+            env: env.clone(),
+            steps: grid.len(),
+            input: Some(Input::Vector(input)),
+            labels: labels.clone(),
+        }
+    }
+
+    /// `absent_over_time`
+    pub(super) fn of_windows(env: &Env, grid: Grid, call: &WindowCall) -> Result<Self, QueryError> {
+        let feed = WindowFeed::new(env, grid, &call.input)?;
+        let labels = match &call.input {
+            WindowInput::Samples { absent_labels, .. } => absent_labels.clone(),
+            WindowInput::Subquery { .. } => Labels::empty(),
+        };
+        Ok(Self {
+            env: env.clone(),
+            steps: grid.len(),
+            input: Some(Input::Windows(Box::new(feed), Windows::new(grid, &call.input))),
+            labels,
+        })
+    }
+}
+
+impl Operator for AbsentOperator {
+    fn next(&mut self) -> Result<Option<Tile>, QueryError> {
+        let Some(input) = self.input.take() else {
+            return Ok(None);
+        };
+        let mut tile = Tile::new(&self.env.control, self.steps)?;
+        let row = tile.push(self.labels.clone())?;
+        row.fill(1.0);
+        match input {
+            Input::Vector(mut operator) => {
+                while let Some(tile) = operator.next()? {
+                    for (_, values) in tile.rows() {
+                        let pairs = row.iter_mut().zip(values);
+                        pairs
+                            .filter(|(_, value)| is_present(**value))
+                            .for_each(|(mark, _)| *mark = super::tile::absent());
+                    }
+                }
+            }
+            Input::Windows(mut feed, windows) => {
+                while let Some(series) = feed.next()? {
+                    windows.visit(&series, |step, _| {
+                        row[step] = super::tile::absent();
+                        Ok(())
+                    })?;
+                }
+            }
+        }
+        Ok(has_values(row).then_some(tile))
+    }
+}

@@ -1,0 +1,129 @@
+//! Aggregations that make one series of a group. Tiles are folded in as they come; what is held is
+//! groups × steps.
+
+use super::fold::Cell;
+use super::groups::Groups;
+use super::scalar::Scalar;
+use super::tile::{Tile, computed, is_present};
+use super::{BoxOperator, Env, Grid, Operator};
+use crate::plan::AggregateNode;
+use crate::{QueryError, Reservation};
+
+/// See the module.
+pub(super) struct FoldOperator<C> {
+    env: Env,
+    steps: usize,
+    input: Option<BoxOperator>,
+    groups: Option<Groups>,
+    cells: Vec<Option<C>>,
+    param: Option<Scalar>,
+    checks_quantile: bool,
+    held: Option<Reservation>,
+}
+
+impl<C: Cell> FoldOperator<C> {
+    pub(super) fn new(env: &Env, grid: Grid, input: BoxOperator, node: &AggregateNode) -> Self {
+        Self {
+            env: env.clone(),
+            steps: grid.len(),
+            input: Some(input),
+            groups: Some(Groups::new(node)),
+            cells: Vec::new(),
+            param: node.param.as_ref().map(|param| Scalar::new(env, grid, param)),
+            checks_quantile: node.op == crate::ast::AggregateOp::Quantile,
+            held: None,
+        }
+    }
+
+    fn fold(&mut self, groups: &mut Groups, tile: &Tile, held: &mut Reservation) -> Result<(), QueryError> {
+        let cell_bytes = (self.steps as u64).saturating_mul(size_of::<Option<C>>() as u64);
+        for (labels, row) in tile.rows() {
+            let (group, new) = groups.find(labels);
+            if new {
+                held.grow(cell_bytes.saturating_add(labels.heap_size() as u64))?;
+                self.cells.resize(self.cells.len() + self.steps, None);
+            }
+            if C::BYTES_PER_VALUE > 0 {
+                held.grow(row.len() as u64 * C::BYTES_PER_VALUE)?;
+            }
+            let start = group * self.steps;
+            let cells = self.cells.get_mut(start..start + self.steps).unwrap_or_default();
+            for (cell, &value) in cells.iter_mut().zip(row) {
+                if is_present(value) {
+                    match cell {
+                        Some(cell) => cell.add(value),
+                        None => *cell = Some(C::first(value)),
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn warn_of_quantiles(&mut self) -> Result<(), QueryError> {
+        let (Some(param), true) = (&mut self.param, self.checks_quantile) else {
+            return Ok(());
+        };
+        let values = param.values()?;
+        let mut worst = [None::<f64>; 3];
+        for phi in (0..self.steps).map(|step| values.at(step)) {
+            if phi.is_nan() {
+                worst[0] = Some(phi);
+            } else if phi > 1.0 {
+                worst[1] = Some(worst[1].map_or(phi, |most| most.max(phi)));
+            } else if phi < 0.0 {
+                worst[2] = Some(worst[2].map_or(phi, |least| least.min(phi)));
+            }
+        }
+        let texts = worst
+            .into_iter()
+            .flatten()
+            .filter_map(crate::functions::invalid_quantile);
+        texts.for_each(|text| self.env.annotations.lock().warn(text));
+        Ok(())
+    }
+
+    fn emit(&mut self, groups: Groups) -> Result<Option<Tile>, QueryError> {
+        let mut tile = Tile::new(&self.env.control, self.steps)?;
+        for (labels, cells) in groups
+            .into_labels()
+            .into_iter()
+            .zip(self.cells.chunks_mut(self.steps))
+        {
+            self.env.control.check()?;
+            let row = tile.push(labels)?;
+            let mut filled = 0;
+            for (step, (cell, value)) in cells.iter_mut().zip(row).enumerate() {
+                if let Some(cell) = cell {
+                    let param = match &mut self.param {
+                        Some(param) => param.values()?.at(step),
+                        None => 0.0,
+                    };
+                    *value = computed(cell.result(param));
+                    filled += 1;
+                }
+            }
+            tile.count_samples(filled)?;
+        }
+        tile.drop_empty_rows();
+        Ok(tile.non_empty())
+    }
+}
+
+impl<C: Cell> Operator for FoldOperator<C> {
+    fn next(&mut self) -> Result<Option<Tile>, QueryError> {
+        let (Some(mut input), Some(mut groups)) = (self.input.take(), self.groups.take()) else {
+            return Ok(None);
+        };
+        self.warn_of_quantiles()?;
+        let mut held = self.env.control.reserve(0)?;
+        while let Some(tile) = input.next()? {
+            self.env.control.check()?;
+            self.fold(&mut groups, &tile, &mut held)?;
+        }
+        self.held = Some(held);
+        let result = self.emit(groups);
+        (self.cells, self.held) = (Vec::new(), None);
+        result
+    }
+}

@@ -1,0 +1,155 @@
+//! From a plan to operators.
+
+use super::aggregate::FoldOperator;
+use super::scalar::{Scalar, ScalarOperator, Scalars, is_scalar};
+use super::{
+    BoxOperator, Env, Grid, absent, buckets, count_values, fold, join, map, once, scan, set, sort, topk,
+    windows,
+};
+use crate::ast::{AggregateOp, BinaryOp, Cardinality};
+use crate::plan::{AggregateNode, MetricNames, Node, Reading, VectorBinary, WindowKernel, metric_names};
+use crate::{CallContext, QueryError};
+
+/// The operators that compute a node at the steps of a grid.
+pub(crate) fn build(node: &Node, grid: Grid, env: &Env) -> Result<BoxOperator, QueryError> {
+    if is_scalar(node) {
+        return Ok(Box::new(ScalarOperator::new(Scalar::new(env, grid, node))));
+    }
+    Ok(match node {
+        Node::Scan { scan, reading } => {
+            let operator = scan::ScanOperator::new(env, grid, scan, *reading);
+            match reading {
+                Reading::Time if crate::plan::names_of_scan(scan).may_collide() => {
+                    Box::new(scan::SampleTimes::new(env, operator)?)
+                }
+                _ => Box::new(operator),
+            }
+        }
+        Node::Window(call) => match call.kernel {
+            WindowKernel::Value(kernel) => Box::new(windows::WindowOperator::new(env, grid, call, kernel)?),
+            WindowKernel::Presence => Box::new(absent::AbsentOperator::of_windows(env, grid, call)?),
+        },
+        Node::VectorOf(scalar) => build(scalar, grid, env)?,
+        Node::Absent(input, labels) => Box::new(absent::AbsentOperator::of_vector(
+            env,
+            grid,
+            build(input, grid, env)?,
+            labels,
+        )),
+        Node::Sort(input, order) => Box::new(sort::SortOperator::new(
+            env,
+            grid,
+            build(input, grid, env)?,
+            order,
+        )),
+        Node::Buckets(input, call) => Box::new(buckets::BucketOperator::new(
+            env,
+            grid,
+            build(input, grid, env)?,
+            call,
+        )),
+        Node::VectorBinary(binary) => build_binary(binary, grid, env)?,
+        Node::Aggregate(aggregate) => build_aggregate(aggregate, grid, env)?,
+        Node::Once(input) => {
+            let single = build(input, Grid::single(grid.start()), env)?;
+            Box::new(once::OnceOperator::new(env, grid, single))
+        }
+        _ => build_map(node, grid, env)?,
+    })
+}
+
+fn build_map(node: &Node, grid: Grid, env: &Env) -> Result<BoxOperator, QueryError> {
+    let (input, drops_name) = match node {
+        Node::Element { input, .. } | Node::StepTimes(input) | Node::Negate(input) => (input, true),
+        Node::Relabel(input, _) => (input, false),
+        Node::VectorScalar {
+            op,
+            return_bool,
+            vector,
+            ..
+        } => (vector, *return_bool || !crate::plan::is_comparison(*op)),
+        _ => return Err(QueryError::execution("expected a vector")),
+    };
+    let merges = match node {
+        Node::Relabel(..) => true,
+        _ => drops_name && metric_names(input).may_collide(),
+    };
+    let input = build(input, grid, env)?;
+    Ok(match node {
+        Node::Element { kernel, params, .. } => {
+            let function = map::Element {
+                env: env.clone(),
+                grid,
+                kernel: *kernel,
+                params: Scalars::new(env, grid, params),
+                context: CallContext::default(),
+            };
+            Box::new(map::Map::new(env, grid, input, merges, function))
+        }
+        Node::StepTimes(_) => Box::new(map::Map::new(env, grid, input, merges, map::StepTimes(grid))),
+        Node::Relabel(_, relabel) => Box::new(map::Map::new(env, grid, input, merges, relabel.clone())),
+        Node::VectorScalar {
+            op,
+            return_bool,
+            scalar,
+            scalar_left,
+            ..
+        } => {
+            let function = map::WithScalar {
+                op: *op,
+                return_bool: *return_bool,
+                scalar: Scalar::new(env, grid, scalar),
+                scalar_left: *scalar_left,
+            };
+            Box::new(map::Map::new(env, grid, input, merges, function))
+        }
+        _ => Box::new(map::Map::new(env, grid, input, merges, map::Negate)),
+    })
+}
+
+fn build_binary(binary: &VectorBinary, grid: Grid, env: &Env) -> Result<BoxOperator, QueryError> {
+    let sides = [build(&binary.left, grid, env)?, build(&binary.right, grid, env)?];
+    let names = [metric_names(&binary.left), metric_names(&binary.right)];
+    Ok(match binary.op {
+        BinaryOp::And | BinaryOp::Unless => Box::new(set::FilterOperator::new(env, grid, binary, sides)?),
+        BinaryOp::Or => {
+            let named = names.iter().all(|name| matches!(name, MetricNames::One(_)));
+            let disjoint = grid.len() == 1 || (named && names[0] != names[1]);
+            Box::new(set::OrOperator::new(env, grid, binary, sides, disjoint)?)
+        }
+        _ => {
+            let unique = results_are_unique(binary, &names);
+            Box::new(join::JoinOperator::new(env, grid, binary, sides, unique)?)
+        }
+    })
+}
+
+/// Whether the results of different rows of the streaming side must differ in their labels.
+fn results_are_unique(binary: &VectorBinary, names: &[MetricNames; 2]) -> bool {
+    let matching = &binary.matching;
+    let many = &names[usize::from(matching.cardinality == Cardinality::OneToMany)];
+    let one = &names[usize::from(matching.cardinality != Cardinality::OneToMany)];
+    if many.may_collide() || one.may_collide() || !matching.include.is_empty() {
+        return false;
+    }
+    matching.cardinality != Cardinality::OneToOne || (!matching.on && matching.labels.is_empty())
+}
+
+fn build_aggregate(node: &AggregateNode, grid: Grid, env: &Env) -> Result<BoxOperator, QueryError> {
+    let input = build(&node.input, grid, env)?;
+    Ok(match node.op {
+        AggregateOp::Sum => Box::new(FoldOperator::<fold::Sum>::new(env, grid, input, node)),
+        AggregateOp::Avg => Box::new(FoldOperator::<fold::Avg>::new(env, grid, input, node)),
+        AggregateOp::Count => Box::new(FoldOperator::<fold::Count>::new(env, grid, input, node)),
+        AggregateOp::Min => Box::new(FoldOperator::<fold::Min>::new(env, grid, input, node)),
+        AggregateOp::Max => Box::new(FoldOperator::<fold::Max>::new(env, grid, input, node)),
+        AggregateOp::Group => Box::new(FoldOperator::<fold::Group>::new(env, grid, input, node)),
+        AggregateOp::Stddev => Box::new(FoldOperator::<fold::Stddev>::new(env, grid, input, node)),
+        AggregateOp::Stdvar => Box::new(FoldOperator::<fold::Stdvar>::new(env, grid, input, node)),
+        AggregateOp::Quantile => Box::new(FoldOperator::<fold::Quantile>::new(env, grid, input, node)),
+        AggregateOp::Topk | AggregateOp::Bottomk | AggregateOp::Limitk | AggregateOp::LimitRatio => {
+            Box::new(topk::TopkOperator::new(env, grid, input, node))
+        }
+        AggregateOp::CountValues => Box::new(count_values::CountValuesOperator::new(env, grid, input, node)),
+    })
+}

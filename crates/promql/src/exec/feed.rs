@@ -1,0 +1,95 @@
+//! Series of one selection, one after another, from the query's source.
+
+use latewood_model::{SeriesSamples, TimeRange};
+
+use super::{Env, Grid};
+use crate::plan::Scan;
+use crate::{QueryError, Reservation, Select, SeriesCursor};
+
+/// Series of one selection. Opens the selection at the first pull.
+pub(crate) struct SeriesFeed {
+    env: Env,
+    select: Select,
+    state: State,
+    batch: std::vec::IntoIter<SeriesSamples>,
+    held: Option<Reservation>,
+}
+
+enum State {
+    Unopened,
+    Open(Box<dyn SeriesCursor>),
+    Done,
+}
+
+impl SeriesFeed {
+    /// What a scan needs so that at every step of the grid the samples of `(time - window, time]` are there.
+    pub(crate) fn new(env: &Env, scan: &Scan, grid: Grid, window_ms: Option<i64>) -> Self {
+        let depth = window_ms.unwrap_or(env.lookback_ms);
+        let first = scan.at.unwrap_or(grid.start()).saturating_sub(scan.offset_ms);
+        let last = scan.at.unwrap_or(grid.last()).saturating_sub(scan.offset_ms);
+        let select = Select {
+            matchers: scan.matchers.clone(),
+            range: TimeRange::new(first.saturating_sub(depth).saturating_add(1), last),
+            step_ms: if grid.len() > 1 { grid.step() } else { env.step_ms },
+            window_ms: window_ms.unwrap_or(0),
+            function: scan.function.clone(),
+        };
+        Self {
+            env: env.clone(),
+            select,
+            state: State::Unopened,
+            batch: Vec::new().into_iter(),
+            held: None,
+        }
+    }
+
+    /// The next series; `None` at the end.
+    pub(crate) fn next(&mut self) -> Result<Option<SeriesSamples>, QueryError> {
+        loop {
+            self.env.control.check()?;
+            if let Some(series) = self.batch.next() {
+                return Ok(Some(series));
+            }
+            self.held = None;
+            if !self.pull()? {
+                return Ok(None);
+            }
+        }
+    }
+
+    fn pull(&mut self) -> Result<bool, QueryError> {
+        if matches!(self.state, State::Unopened) {
+            let opened = self.env.source.select(&self.select);
+            self.state = State::Open(opened.or_else(|error| self.failed(error))?);
+        }
+        let State::Open(cursor) = &mut self.state else {
+            return Ok(false);
+        };
+        let pulled = cursor.next_batch();
+        let Some(batch) = pulled.or_else(|error| self.failed(error))? else {
+            self.close();
+            return Ok(false);
+        };
+        let samples: usize = batch.iter().map(|series| series.values.len()).sum();
+        self.env.control.count_read(batch.len() as u64, samples as u64);
+        self.held = Some(self.env.control.reserve(samples as u64 * 16)?);
+        self.batch = batch.into_iter();
+        Ok(true)
+    }
+
+    fn close(&mut self) {
+        if let State::Open(cursor) = std::mem::replace(&mut self.state, State::Done) {
+            let mut annotations = self.env.annotations.lock();
+            cursor
+                .warnings()
+                .into_iter()
+                .for_each(|text| annotations.warn(text));
+        }
+    }
+
+    /// A source that gave up because the query ended is not to blame.
+    fn failed<T>(&self, error: crate::SourceError) -> Result<T, QueryError> {
+        self.env.control.check()?;
+        Err(error.into())
+    }
+}

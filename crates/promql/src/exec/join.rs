@@ -1,0 +1,260 @@
+//! Binary operations on two vectors. The side whose elements are unique to their match group (the "one"
+//! side) is held, the other streams.
+//!
+//! Errors depend on what is there at a step: two elements of one match group on the "one" side matter only
+//! at steps where the other side has anything.
+
+use std::collections::HashMap;
+
+use latewood_model::Labels;
+
+use super::arithmetic::{compare, element_binary};
+use super::matching::{result_labels, signature};
+use super::merge::Merger;
+use super::tile::{Tile, absent, is_present};
+use super::{BoxOperator, Env, Grid, Operator};
+use crate::ast::{BinaryOp, Cardinality, Matching};
+use crate::plan::VectorBinary;
+use crate::{QueryError, Reservation};
+
+/// See the module.
+pub(super) struct JoinOperator {
+    env: Env,
+    steps: usize,
+    op: BinaryOp,
+    return_bool: bool,
+    matching: Matching,
+    many: Option<BoxOperator>,
+    one: Option<BoxOperator>,
+    side: OneSide,
+    /// Whether results of different rows may have equal labels.
+    merges: bool,
+}
+
+/// The rows of the "one" side by match group.
+struct OneSide {
+    rows: Option<Tile>,
+    groups: HashMap<Labels, Group>,
+    /// For each step two rows of one group, where there are any.
+    duplicates: HashMap<usize, [usize; 2]>,
+    held: Reservation,
+}
+
+#[derive(Default)]
+struct Group {
+    rows: Vec<usize>,
+    /// At which steps an element of the other side has matched; only kept for one-to-one.
+    matched: Vec<bool>,
+    /// At which steps which result labels came out; only kept for many-to-one.
+    results: HashMap<Labels, Vec<bool>>,
+}
+
+impl JoinOperator {
+    /// `unique` says that results of different rows have different labels.
+    pub(super) fn new(
+        env: &Env,
+        grid: Grid,
+        binary: &VectorBinary,
+        [left, right]: [BoxOperator; 2],
+        unique: bool,
+    ) -> Result<Self, QueryError> {
+        let swapped = binary.matching.cardinality == Cardinality::OneToMany;
+        let (many, one) = if swapped { (right, left) } else { (left, right) };
+        Ok(Self {
+            env: env.clone(),
+            steps: grid.len(),
+            op: binary.op,
+            return_bool: binary.return_bool,
+            matching: binary.matching.clone(),
+            many: Some(many),
+            one: Some(one),
+            side: OneSide {
+                rows: None,
+                groups: HashMap::new(),
+                duplicates: HashMap::new(),
+                held: env.control.reserve(0)?,
+            },
+            merges: !unique,
+        })
+    }
+
+    fn hold_one_side(&mut self) -> Result<(), QueryError> {
+        let Some(mut one) = self.one.take() else {
+            return Ok(());
+        };
+        let mut rows = Tile::new(&self.env.control, self.steps)?;
+        while let Some(tile) = one.next()? {
+            self.env.control.check()?;
+            for (labels, row) in tile.rows() {
+                let key = signature(labels, &self.matching);
+                self.side.held.grow(key.heap_size() as u64 + 128)?;
+                let group = self.side.groups.entry(key).or_default();
+                for &other in &group.rows {
+                    let both = rows.row(other).iter().zip(row).enumerate();
+                    let both = both.filter(|(_, (a, b))| is_present(**a) && is_present(**b));
+                    for (step, _) in both {
+                        self.side.duplicates.entry(step).or_insert([other, rows.len()]);
+                    }
+                }
+                group.rows.push(rows.len());
+                rows.push_row(labels.clone(), row)?;
+            }
+        }
+        self.side.rows = Some(rows);
+        Ok(())
+    }
+
+    /// Fails if the "one" side is ambiguous at a step at which the other side has this row.
+    fn refuse_duplicates(&self, one: &Tile, row: &[f64]) -> Result<(), QueryError> {
+        if self.side.duplicates.is_empty() {
+            return Ok(());
+        }
+        let mut present = row.iter().enumerate().filter(|(_, value)| is_present(**value));
+        let Some(pair) = present.find_map(|(step, _)| self.side.duplicates.get(&step)) else {
+            return Ok(());
+        };
+        let mut texts = pair.map(|row| one.labels(row).to_string());
+        texts.sort();
+        let group = match_labels(one.labels(pair[0]), &self.matching);
+        let side = if self.matching.cardinality == Cardinality::OneToMany {
+            "left"
+        } else {
+            "right"
+        };
+        Err(QueryError::execution(format!(
+            "found duplicate series for the match group {group} on the {side} hand-side of the operation: [{}, {}];many-to-many matching not allowed: matching labels must be unique on one side",
+            texts[0], texts[1],
+        )))
+    }
+
+    /// The results of one row of the "many" side.
+    fn join_row(
+        &mut self,
+        one: &Tile,
+        labels: &Labels,
+        row: &[f64],
+        out: &mut Tile,
+    ) -> Result<(), QueryError> {
+        self.refuse_duplicates(one, row)?;
+        let key = signature(labels, &self.matching);
+        let Some(mut group) = self.side.groups.remove(&key) else {
+            return Ok(());
+        };
+        for (index, other) in group.rows.clone().into_iter().enumerate() {
+            let labels = result_labels(
+                labels,
+                one.labels(other),
+                self.op,
+                self.return_bool,
+                &self.matching,
+            );
+            // Without included labels all partners lead to the same labels, at different steps.
+            if index == 0 || !self.matching.include.is_empty() {
+                out.push(labels.clone())?;
+            }
+            let (_, target) = out.row_mut(out.len() - 1);
+            let met = self.combine(row, one.row(other), target);
+            self.refuse_ambiguous(&mut group, labels, &met)?;
+        }
+        self.side.groups.insert(key, group);
+        Ok(())
+    }
+
+    /// Fills a row of results; at which steps both sides were there.
+    fn combine(&self, many: &[f64], one: &[f64], target: &mut [f64]) -> Vec<bool> {
+        let swapped = self.matching.cardinality == Cardinality::OneToMany;
+        let values = many.iter().zip(one).zip(target);
+        let combine = |((&many, &one), target): ((&f64, &f64), &mut f64)| {
+            if !is_present(many) || !is_present(one) {
+                return false;
+            }
+            let (left, right) = if swapped { (one, many) } else { (many, one) };
+            *target = match compare(self.op, left, right) {
+                Some(holds) if self.return_bool => f64::from(u8::from(holds)),
+                _ => element_binary(self.op, left, right).unwrap_or_else(absent),
+            };
+            true
+        };
+        values.map(combine).collect()
+    }
+
+    fn refuse_ambiguous(
+        &mut self,
+        group: &mut Group,
+        labels: Labels,
+        met: &[bool],
+    ) -> Result<(), QueryError> {
+        if !met.contains(&true) {
+            return Ok(());
+        }
+        let one_to_one = self.matching.cardinality == Cardinality::OneToOne;
+        let (marks, text) = if one_to_one {
+            (
+                &mut group.matched,
+                "multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)",
+            )
+        } else if !self.merges {
+            return Ok(());
+        } else {
+            let marks = group.results.entry(labels).or_default();
+            (
+                marks,
+                "multiple matches for labels: grouping labels must ensure unique matches",
+            )
+        };
+        if marks.is_empty() {
+            self.side.held.grow(self.steps as u64 + 64)?;
+            marks.resize(self.steps, false);
+        }
+        for (mark, &met) in marks.iter_mut().zip(met) {
+            if *mark && met {
+                return Err(QueryError::execution(text));
+            }
+            *mark |= met;
+        }
+        Ok(())
+    }
+
+    fn next_tile(&mut self) -> Result<Option<Tile>, QueryError> {
+        self.hold_one_side()?;
+        let (Some(one), Some(mut many)) = (self.side.rows.take(), self.many.take()) else {
+            return Ok(None);
+        };
+        let mut result = None;
+        while result.is_none() {
+            let Some(tile) = many.next()? else { return Ok(None) };
+            let mut out = Tile::new(&self.env.control, self.steps)?;
+            for (labels, row) in tile.rows() {
+                self.env.control.check()?;
+                self.join_row(&one, labels, row, &mut out)?;
+            }
+            out.drop_empty_rows();
+            result = out.non_empty();
+        }
+        (self.side.rows, self.many) = (Some(one), Some(many));
+        Ok(result)
+    }
+}
+
+/// The labels that a match group is about, as error texts show them.
+fn match_labels(labels: &Labels, matching: &Matching) -> Labels {
+    let names: Vec<&str> = matching.labels.iter().map(String::as_str).collect();
+    if matching.on {
+        labels.keep(&names)
+    } else {
+        signature(labels, matching)
+    }
+}
+
+impl Operator for JoinOperator {
+    fn next(&mut self) -> Result<Option<Tile>, QueryError> {
+        if !self.merges {
+            return self.next_tile();
+        }
+        let mut merger = Merger::new(&self.env.control, self.steps, false)?;
+        while let Some(tile) = self.next_tile()? {
+            merger.add_tile(&tile)?;
+        }
+        Ok(merger.finish().non_empty())
+    }
+}

@@ -1,0 +1,179 @@
+//! Operators that look at one row after another: element-wise functions, operators with a scalar, label
+//! rewriting. They change tiles in place and stream, unless rows may come to have equal labels.
+
+use latewood_model::Labels;
+
+use super::arithmetic::{compare, element_binary};
+use super::matching::{changes_meaning, drop_reserved};
+use super::merge::Merger;
+use super::scalar::{Scalar, Scalars};
+use super::tile::{Tile, computed, is_present};
+use super::{BoxOperator, Env, Grid, Operator};
+use crate::ast::BinaryOp;
+use crate::functions::ElementKernel;
+use crate::plan::Relabel;
+use crate::{CallContext, QueryError};
+
+/// What becomes of a row: its values are changed in place, its new labels returned.
+pub(super) trait RowFunction: Send {
+    fn apply(&mut self, labels: &Labels, row: &mut [f64]) -> Result<Labels, QueryError>;
+}
+
+/// Applies a [`RowFunction`] to every row.
+pub(super) struct Map<F> {
+    env: Env,
+    input: Option<BoxOperator>,
+    steps: usize,
+    merges: bool,
+    function: F,
+}
+
+impl<F: RowFunction> Map<F> {
+    /// `merges` says that rows may come to have equal labels.
+    pub(super) fn new(env: &Env, grid: Grid, input: BoxOperator, merges: bool, function: F) -> Self {
+        Self {
+            env: env.clone(),
+            input: Some(input),
+            steps: grid.len(),
+            merges,
+            function,
+        }
+    }
+
+    fn apply(&mut self, tile: &mut Tile) -> Result<(), QueryError> {
+        for row in 0..tile.len() {
+            self.env.control.check()?;
+            let (labels, values) = tile.row_mut(row);
+            *labels = self.function.apply(labels, values)?;
+        }
+        Ok(())
+    }
+
+    fn merge_all(&mut self) -> Result<Option<Tile>, QueryError> {
+        let Some(mut input) = self.input.take() else {
+            return Ok(None);
+        };
+        let mut merger = Merger::new(&self.env.control, self.steps, false)?;
+        while let Some(mut tile) = input.next()? {
+            self.apply(&mut tile)?;
+            merger.add_tile(&tile)?;
+        }
+        Ok(merger.finish().non_empty())
+    }
+}
+
+impl<F: RowFunction> Operator for Map<F> {
+    fn next(&mut self) -> Result<Option<Tile>, QueryError> {
+        if self.merges {
+            return self.merge_all();
+        }
+        loop {
+            let Some(input) = &mut self.input else {
+                return Ok(None);
+            };
+            let Some(mut tile) = input.next()? else {
+                return Ok(None);
+            };
+            self.apply(&mut tile)?;
+            tile.drop_empty_rows();
+            if !tile.is_empty() {
+                return Ok(Some(tile));
+            }
+        }
+    }
+}
+
+/// An element-wise function.
+pub(super) struct Element {
+    pub(super) env: Env,
+    pub(super) grid: Grid,
+    pub(super) kernel: ElementKernel,
+    pub(super) params: Scalars,
+    pub(super) context: CallContext,
+}
+
+impl RowFunction for Element {
+    fn apply(&mut self, labels: &Labels, row: &mut [f64]) -> Result<Labels, QueryError> {
+        self.context.set_metric_name(labels.metric_name());
+        for (step, value) in row.iter_mut().enumerate() {
+            if is_present(*value) {
+                let params = self.params.at(step)?;
+                let result = (self.kernel)(*value, self.grid.time(step), params, &mut self.context);
+                *value = result.map_or_else(super::tile::absent, computed);
+            }
+        }
+        self.env.settle(&mut self.context)?;
+        Ok(drop_reserved(labels))
+    }
+}
+
+/// The step's time in seconds for each element.
+pub(super) struct StepTimes(pub(super) Grid);
+
+impl RowFunction for StepTimes {
+    fn apply(&mut self, labels: &Labels, row: &mut [f64]) -> Result<Labels, QueryError> {
+        for (step, value) in row.iter_mut().enumerate() {
+            if is_present(*value) {
+                *value = self.0.time(step) as f64 / 1000.0;
+            }
+        }
+        Ok(drop_reserved(labels))
+    }
+}
+
+/// Unary minus.
+pub(super) struct Negate;
+
+impl RowFunction for Negate {
+    fn apply(&mut self, labels: &Labels, row: &mut [f64]) -> Result<Labels, QueryError> {
+        for value in row.iter_mut().filter(|value| is_present(**value)) {
+            *value = computed(-*value);
+        }
+        Ok(drop_reserved(labels))
+    }
+}
+
+/// A binary operator with a scalar.
+pub(super) struct WithScalar {
+    pub(super) op: BinaryOp,
+    pub(super) return_bool: bool,
+    pub(super) scalar: Scalar,
+    pub(super) scalar_left: bool,
+}
+
+impl RowFunction for WithScalar {
+    fn apply(&mut self, labels: &Labels, row: &mut [f64]) -> Result<Labels, QueryError> {
+        let (op, return_bool, scalar_left) = (self.op, self.return_bool, self.scalar_left);
+        let scalar = self.scalar.values()?;
+        for (step, value) in row.iter_mut().enumerate() {
+            if !is_present(*value) {
+                continue;
+            }
+            let (element, other) = (*value, scalar.at(step));
+            let (left, right) = if scalar_left {
+                (other, element)
+            } else {
+                (element, other)
+            };
+            *value = match compare(op, left, right) {
+                Some(holds) if return_bool => f64::from(u8::from(holds)),
+                Some(true) => element,
+                Some(false) => super::tile::absent(),
+                None => element_binary(op, left, right).unwrap_or(f64::NAN),
+            };
+        }
+        if changes_meaning(op) || return_bool {
+            return Ok(drop_reserved(labels));
+        }
+        Ok(labels.clone())
+    }
+}
+
+impl RowFunction for Relabel {
+    fn apply(&mut self, labels: &Labels, _: &mut [f64]) -> Result<Labels, QueryError> {
+        Ok(match self {
+            Self::Replace(replace) => replace.apply(labels).unwrap_or_else(|| labels.clone()),
+            Self::Join(join) => join.apply(labels),
+        })
+    }
+}

@@ -1,0 +1,63 @@
+//! Label sets as binary operations see them: signatures, and the labels of results.
+
+use latewood_model::{Labels, LabelsBuilder, METRIC_NAME};
+
+use crate::ast::{BinaryOp, Cardinality, Matching};
+
+/// The labels that say what a metric is: operators that change its meaning drop them.
+const RESERVED: [&str; 3] = [METRIC_NAME, "__type__", "__unit__"];
+
+/// The labels without those that say what the metric is.
+pub(super) fn drop_reserved(labels: &Labels) -> Labels {
+    if labels.iter().any(|(name, _)| RESERVED.contains(&name)) {
+        labels.without(&RESERVED)
+    } else {
+        labels.clone()
+    }
+}
+
+/// What must be equal for two elements to match.
+pub(super) fn signature(labels: &Labels, matching: &Matching) -> Labels {
+    let names = matching.labels.iter().map(String::as_str);
+    if matching.on {
+        labels.keep(&names.collect::<Vec<_>>())
+    } else {
+        labels.without(&names.chain([METRIC_NAME]).collect::<Vec<_>>())
+    }
+}
+
+/// Whether an operator's result is about something else than its operands.
+pub(super) fn changes_meaning(op: BinaryOp) -> bool {
+    !crate::plan::is_comparison(op) && !matches!(op, BinaryOp::And | BinaryOp::Or | BinaryOp::Unless)
+}
+
+/// The labels of the result of matched elements.
+pub(super) fn result_labels(
+    many: &Labels,
+    one: &Labels,
+    op: BinaryOp,
+    return_bool: bool,
+    matching: &Matching,
+) -> Labels {
+    let mut result = if return_bool || changes_meaning(op) {
+        drop_reserved(many)
+    } else {
+        many.clone()
+    };
+    if matching.cardinality == Cardinality::OneToOne {
+        let names: Vec<&str> = matching.labels.iter().map(String::as_str).collect();
+        result = if matching.on {
+            result.keep(&names)
+        } else {
+            result.without(&names)
+        };
+    }
+    if !matching.include.is_empty() {
+        let mut builder = LabelsBuilder::from(&result);
+        for name in &matching.include {
+            builder.set(name, one.get(name).unwrap_or_default());
+        }
+        result = builder.build();
+    }
+    result
+}

@@ -1,0 +1,65 @@
+//! Rows that turn out to have equal labels, joined where their steps differ.
+
+use std::collections::HashMap;
+
+use latewood_model::Labels;
+
+use super::tile::{Tile, has_values, is_present};
+use crate::{Control, QueryError};
+
+/// The error about two elements with the same labels.
+pub(crate) fn same_labelset() -> QueryError {
+    QueryError::execution("vector cannot contain metrics with the same labelset")
+}
+
+/// Collects rows in the order in which their labels first came.
+pub(super) struct Merger {
+    index: HashMap<Labels, usize>,
+    tile: Tile,
+    strict: bool,
+}
+
+impl Merger {
+    /// Strict: equal labels are an error even if their steps differ.
+    pub(super) fn new(control: &Control, steps: usize, strict: bool) -> Result<Self, QueryError> {
+        Ok(Self {
+            index: HashMap::new(),
+            tile: Tile::new(control, steps)?,
+            strict,
+        })
+    }
+
+    /// Adds a row. Two values at one step are an error.
+    pub(super) fn add(&mut self, labels: &Labels, row: &[f64]) -> Result<(), QueryError> {
+        if !has_values(row) {
+            return Ok(());
+        }
+        let Some(&index) = self.index.get(labels) else {
+            self.index.insert(labels.clone(), self.tile.len());
+            return self.tile.push_row(labels.clone(), row);
+        };
+        if self.strict {
+            return Err(same_labelset());
+        }
+        let (_, there) = self.tile.row_mut(index);
+        for (old, &new) in there.iter_mut().zip(row) {
+            if is_present(new) {
+                if is_present(*old) {
+                    return Err(same_labelset());
+                }
+                *old = new;
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds all rows of a tile.
+    pub(super) fn add_tile(&mut self, tile: &Tile) -> Result<(), QueryError> {
+        tile.rows().try_for_each(|(labels, row)| self.add(labels, row))
+    }
+
+    /// All rows.
+    pub(super) fn finish(self) -> Tile {
+        self.tile
+    }
+}

@@ -1,0 +1,50 @@
+//! Operators: each turns tiles of (series × steps) into tiles, pulled by the one above it.
+//!
+//! What must be held is booked with the query's [`crate::Control`] before it is allocated; every pull looks
+//! at cancellation and the deadline. Series come in storage order and are folded in that order, so results
+//! are the same at every run.
+
+mod absent;
+mod aggregate;
+mod arithmetic;
+mod buckets;
+mod build;
+mod count_values;
+mod env;
+mod feed;
+mod fold;
+mod grid;
+mod groups;
+mod join;
+mod map;
+mod matching;
+mod merge;
+mod once;
+mod scalar;
+mod scan;
+mod set;
+mod sort;
+mod subquery;
+mod tile;
+mod topk;
+mod windows;
+
+pub(crate) use arithmetic::scalar_binary;
+pub(crate) use build::build;
+pub(crate) use env::Env;
+pub(crate) use feed::SeriesFeed;
+pub(crate) use grid::Grid;
+pub(crate) use merge::same_labelset;
+pub(crate) use tile::{Tile, is_present};
+pub(crate) use windows::raw_windows;
+
+use crate::QueryError;
+
+/// A step of a running query.
+pub(crate) trait Operator: Send {
+    /// The next tile; `None` at the end. No row of it is without any value.
+    fn next(&mut self) -> Result<Option<Tile>, QueryError>;
+}
+
+/// Any operator.
+pub(crate) type BoxOperator = Box<dyn Operator>;

@@ -1,0 +1,68 @@
+//! Subqueries: rows on a grid of their own, read as samples.
+
+use super::tile::{Tile, is_present};
+use super::windows::WindowSeries;
+use super::{BoxOperator, Env, Grid, build};
+use crate::QueryError;
+use crate::plan::WindowInput;
+
+/// The series of a subquery, each row's values as samples.
+pub(super) struct SubqueryFeed {
+    source: Option<(BoxOperator, Grid)>,
+    tile: Option<(Tile, usize)>,
+}
+
+impl SubqueryFeed {
+    /// Serves windows at the steps of `grid`.
+    pub(super) fn new(env: &Env, grid: Grid, input: &WindowInput) -> Result<Self, QueryError> {
+        let WindowInput::Subquery {
+            input,
+            range_ms,
+            step_ms,
+            offset_ms,
+            at,
+        } = input
+        else {
+            return Err(QueryError::execution("expected a subquery"));
+        };
+        let inner = grid.subquery(*at, *offset_ms, *range_ms, *step_ms)?;
+        let source = inner.map(|inner| build(input, inner, env).map(|operator| (operator, inner)));
+        Ok(Self {
+            source: source.transpose()?,
+            tile: None,
+        })
+    }
+
+    pub(super) fn next(&mut self) -> Result<Option<WindowSeries>, QueryError> {
+        let Some((operator, grid)) = &mut self.source else {
+            return Ok(None);
+        };
+        loop {
+            if let Some((tile, row)) = &mut self.tile
+                && *row < tile.len()
+            {
+                let series = read(tile, *row, *grid);
+                *row += 1;
+                return Ok(Some(series));
+            }
+            self.tile = None;
+            match operator.next()? {
+                Some(tile) => self.tile = Some((tile, 0)),
+                None => return Ok(None),
+            }
+        }
+    }
+}
+
+fn read(tile: &Tile, row: usize, grid: Grid) -> WindowSeries {
+    let steps = grid.times().zip(tile.row(row));
+    let (timestamps, values) = steps
+        .filter(|(_, value)| is_present(**value))
+        .map(|(time, &value)| (time, value))
+        .unzip();
+    WindowSeries {
+        labels: tile.labels(row).clone(),
+        timestamps,
+        values,
+    }
+}

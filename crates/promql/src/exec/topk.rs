@@ -1,0 +1,283 @@
+//! Aggregations that keep some of a group's series as they are: `topk`, `bottomk`, `limitk`, `limit_ratio`.
+//!
+//! Which of equal elements stay is decided by a heap that works as Go's `container/heap`, as upstream.
+
+use std::collections::HashMap;
+
+use latewood_model::Labels;
+
+use super::groups::Groups;
+use super::scalar::{Scalar, Values};
+use super::tile::{Tile, is_present};
+use super::{BoxOperator, Env, Grid, Operator};
+use crate::ast::AggregateOp;
+use crate::plan::AggregateNode;
+use crate::{QueryError, Reservation};
+
+/// See the module.
+pub(super) struct TopkOperator {
+    env: Env,
+    steps: usize,
+    op: AggregateOp,
+    input: Option<BoxOperator>,
+    groups: Groups,
+    param: Option<Scalar>,
+    series: Vec<Labels>,
+    kept: Vec<Vec<Element>>,
+}
+
+/// A value and the number of its series.
+type Element = (f64, u32);
+
+impl TopkOperator {
+    pub(super) fn new(env: &Env, grid: Grid, input: BoxOperator, node: &AggregateNode) -> Self {
+        Self {
+            env: env.clone(),
+            steps: grid.len(),
+            op: node.op,
+            input: Some(input),
+            groups: Groups::new(node),
+            param: node.param.as_ref().map(|param| Scalar::new(env, grid, param)),
+            series: Vec::new(),
+            kept: Vec::new(),
+        }
+    }
+
+    fn fold(&mut self, tile: &Tile, limits: &[f64], held: &mut Reservation) -> Result<(), QueryError> {
+        for (labels, row) in tile.rows() {
+            self.env.control.check()?;
+            let (group, new) = self.groups.find(labels);
+            if new {
+                held.grow((self.steps as u64).saturating_mul(size_of::<Vec<Element>>() as u64))?;
+                self.kept.resize(self.kept.len() + self.steps, Vec::new());
+            }
+            let number = u32::try_from(self.series.len())
+                .map_err(|_| QueryError::execution("too many series in an aggregation"))?;
+            self.series.push(labels.clone());
+            held.grow(labels.heap_size() as u64)?;
+            let offset = (self.op == AggregateOp::LimitRatio).then(|| ratio_offset(labels));
+            let start = group * self.steps;
+            let heaps = self.kept.get_mut(start..start + self.steps).unwrap_or_default();
+            let mut added = 0;
+            for ((heap, &value), &limit) in heaps.iter_mut().zip(row).zip(limits) {
+                if is_present(value) {
+                    let before = heap.len();
+                    offer(self.op, heap, (value, number), limit, offset);
+                    added += heap.len() - before;
+                }
+            }
+            held.grow(added as u64 * 2 * size_of::<Element>() as u64)?;
+        }
+        Ok(())
+    }
+
+    /// The parameter at each step; `None` when nothing can be kept.
+    fn limits(&mut self) -> Result<Option<Vec<f64>>, QueryError> {
+        let Some(param) = &mut self.param else {
+            return Ok(None);
+        };
+        let values = param.values()?;
+        let constant = matches!(values, Values::Constant(_));
+        let limits: Vec<f64> = (0..self.steps).map(|step| values.at(step)).collect();
+        let with_nan = limits.iter().any(|limit| limit.is_nan());
+        let most = limits
+            .iter()
+            .copied()
+            .fold(f64::MIN, |a, b| if constant { b } else { a.max(b) });
+        let least = limits
+            .iter()
+            .copied()
+            .fold(f64::MAX, |a, b| if constant { b } else { a.min(b) });
+        if self.op == AggregateOp::LimitRatio {
+            return self.checked_ratios(limits, with_nan, most, least);
+        }
+        if !with_nan && most < 1.0 {
+            return Ok(None);
+        }
+        let bound = i64::MAX as f64;
+        if with_nan {
+            return Err(QueryError::execution("Parameter value is NaN"));
+        }
+        if least <= -bound {
+            let least = crate::print::general(least);
+            return Err(QueryError::execution(format!(
+                "Scalar value {least} underflows int64"
+            )));
+        }
+        if most >= bound {
+            let most = crate::print::general(most);
+            return Err(QueryError::execution(format!(
+                "Scalar value {most} overflows int64"
+            )));
+        }
+        Ok(Some(limits))
+    }
+
+    fn checked_ratios(
+        &self,
+        limits: Vec<f64>,
+        with_nan: bool,
+        most: f64,
+        least: f64,
+    ) -> Result<Option<Vec<f64>>, QueryError> {
+        if with_nan {
+            return Err(QueryError::execution("Ratio value is NaN"));
+        }
+        for (outside, given, cap) in [(most > 1.0, most, 1), (least < -1.0, least, -1)] {
+            if outside {
+                let given = crate::print::general(given);
+                self.env.warn(&format!(
+                    "ratio value should be between -1 and 1, got {given}, capping to {cap}"
+                ));
+            }
+        }
+        Ok((most != 0.0 || least != 0.0).then_some(limits))
+    }
+
+    fn emit(&mut self) -> Result<Option<Tile>, QueryError> {
+        let mut tile = Tile::new(&self.env.control, self.steps)?;
+        let mut rows: HashMap<u32, usize> = HashMap::new();
+        for heaps in self.kept.chunks_mut(self.steps) {
+            for (step, heap) in heaps.iter_mut().enumerate() {
+                if matches!(self.op, AggregateOp::Topk | AggregateOp::Bottomk) {
+                    let topk = self.op == AggregateOp::Topk;
+                    heap.sort_by(|a, b| order(topk, b.0, a.0));
+                }
+                for &(value, number) in heap.iter() {
+                    let row = *rows.entry(number).or_insert_with(|| tile.len());
+                    if row == tile.len() {
+                        let labels = self.series.get(number as usize).cloned();
+                        tile.push(labels.unwrap_or_default())?;
+                    }
+                    tile.row_mut(row).1[step] = value;
+                    tile.count_samples(1)?;
+                }
+            }
+        }
+        Ok(tile.non_empty())
+    }
+}
+
+impl Operator for TopkOperator {
+    fn next(&mut self) -> Result<Option<Tile>, QueryError> {
+        let Some(mut input) = self.input.take() else {
+            return Ok(None);
+        };
+        let Some(limits) = self.limits()? else {
+            return Ok(None);
+        };
+        let mut held = self.env.control.reserve(limits.len() as u64 * 8)?;
+        while let Some(tile) = input.next()? {
+            self.fold(&tile, &limits, &mut held)?;
+        }
+        let result = self.emit();
+        (self.kept, self.series) = (Vec::new(), Vec::new());
+        result
+    }
+}
+
+/// Where a series stands between 0 and 1 for `limit_ratio`: the same at every step and in every query.
+fn ratio_offset(labels: &Labels) -> f64 {
+    labels.hash128().high() as f64 / u64::MAX as f64
+}
+
+fn offer(op: AggregateOp, heap: &mut Vec<Element>, new: Element, limit: f64, offset: Option<f64>) {
+    if let Some(offset) = offset {
+        let ratio = limit.clamp(-1.0, 1.0);
+        if (ratio >= 0.0 && offset < ratio) || (ratio < 0.0 && offset >= 1.0 + ratio) {
+            heap.push(new);
+        }
+        return;
+    }
+    if limit < 1.0 {
+        return;
+    }
+    let (room, topk) = ((heap.len() as f64) < limit.trunc(), op == AggregateOp::Topk);
+    match heap.first().copied() {
+        _ if room && op == AggregateOp::Limitk => heap.push(new),
+        _ if room => push(heap, topk, new),
+        Some(worst) if op != AggregateOp::Limitk => {
+            let beats = if topk { worst.0 < new.0 } else { worst.0 > new.0 };
+            if beats || (worst.0.is_nan() && !new.0.is_nan()) {
+                heap[0] = new;
+                sink(heap, topk);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Whether `a` is to be thrown out before `b`.
+fn worse(topk: bool, a: f64, b: f64) -> bool {
+    a.is_nan() || if topk { a < b } else { a > b }
+}
+
+fn order(topk: bool, a: f64, b: f64) -> std::cmp::Ordering {
+    match (a.is_nan(), b.is_nan()) {
+        (true, true) => std::cmp::Ordering::Equal,
+        (a_nan, b_nan) if a_nan || b_nan => b_nan.cmp(&a_nan),
+        _ => {
+            let ascending = a.partial_cmp(&b).unwrap_or(std::cmp::Ordering::Equal);
+            if topk { ascending } else { ascending.reverse() }
+        }
+    }
+}
+
+fn push(heap: &mut Vec<Element>, topk: bool, new: Element) {
+    heap.push(new);
+    let mut child = heap.len() - 1;
+    while child > 0 {
+        let parent = (child - 1) / 2;
+        if !worse(topk, heap[child].0, heap[parent].0) {
+            break;
+        }
+        heap.swap(parent, child);
+        child = parent;
+    }
+}
+
+fn sink(heap: &mut [Element], topk: bool) {
+    let mut parent = 0;
+    loop {
+        let left = 2 * parent + 1;
+        if left >= heap.len() {
+            return;
+        }
+        let right = left + 1;
+        let worst = if right < heap.len() && worse(topk, heap[right].0, heap[left].0) {
+            right
+        } else {
+            left
+        };
+        if !worse(topk, heap[worst].0, heap[parent].0) {
+            return;
+        }
+        heap.swap(parent, worst);
+        parent = worst;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kept(op: AggregateOp, values: &[f64], k: f64) -> Vec<f64> {
+        let mut heap = Vec::new();
+        for (number, &value) in values.iter().enumerate() {
+            offer(op, &mut heap, (value, number as u32), k, None);
+        }
+        let topk = op == AggregateOp::Topk;
+        heap.sort_by(|a, b| order(topk, b.0, a.0));
+        heap.into_iter().map(|element| element.0).collect()
+    }
+
+    #[test]
+    fn heaps_keep_the_best_and_nan_last() {
+        let values = [3.0, f64::NAN, 1.0, 4.0, 1.5, 9.0];
+        assert_eq!(kept(AggregateOp::Topk, &values, 3.0), [9.0, 4.0, 3.0]);
+        assert_eq!(kept(AggregateOp::Bottomk, &values, 3.0), [1.0, 1.5, 3.0]);
+        let all = kept(AggregateOp::Topk, &values, 1e12);
+        assert_eq!(all[..5], [9.0, 4.0, 3.0, 1.5, 1.0]);
+        assert!(all[5].is_nan());
+    }
+}

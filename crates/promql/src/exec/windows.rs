@@ -1,0 +1,250 @@
+//! Functions over windows of samples. Both ends of a window move forward along a series with the steps, so
+//! that each sample is looked at once for all windows together.
+
+use latewood_model::{Labels, is_stale};
+
+use super::matching::drop_reserved;
+use super::merge::Merger;
+use super::scalar::Scalars;
+use super::subquery::SubqueryFeed;
+use super::tile::{Tile, computed};
+use super::{Env, Grid, Operator, SeriesFeed};
+use crate::functions::{RangeKernel, Window};
+use crate::plan::{MetricNames, WindowCall, WindowInput, metric_names};
+use crate::{CallContext, QueryError};
+
+/// Samples looked at between two checks of the deadline.
+const SAMPLES_PER_CHECK: usize = 1 << 20;
+
+/// A series with its samples, stale markers gone.
+pub(super) struct WindowSeries {
+    pub(super) labels: Labels,
+    pub(super) timestamps: Vec<i64>,
+    pub(super) values: Vec<f64>,
+}
+
+/// Where series come from.
+pub(super) enum WindowFeed {
+    Samples(SeriesFeed),
+    Subquery(SubqueryFeed),
+}
+
+impl WindowFeed {
+    pub(super) fn new(env: &Env, grid: Grid, input: &WindowInput) -> Result<Self, QueryError> {
+        match input {
+            WindowInput::Samples { scan, range_ms, .. } => {
+                Ok(Self::Samples(SeriesFeed::new(env, scan, grid, Some(*range_ms))))
+            }
+            WindowInput::Subquery { .. } => SubqueryFeed::new(env, grid, input).map(Self::Subquery),
+        }
+    }
+
+    pub(super) fn next(&mut self) -> Result<Option<WindowSeries>, QueryError> {
+        match self {
+            Self::Samples(feed) => Ok(feed.next()?.map(|series| {
+                let live = series.samples().filter(|sample| !is_stale(sample.value));
+                let (timestamps, values) = live.map(|sample| (sample.timestamp, sample.value)).unzip();
+                WindowSeries {
+                    labels: series.labels.clone(),
+                    timestamps,
+                    values,
+                }
+            })),
+            Self::Subquery(feed) => feed.next(),
+        }
+    }
+}
+
+/// The windows of a series, one to a step.
+#[derive(Clone, Copy)]
+pub(super) struct Windows {
+    grid: Grid,
+    range_ms: i64,
+    offset_ms: i64,
+    at: Option<i64>,
+}
+
+impl Windows {
+    pub(super) fn new(grid: Grid, input: &WindowInput) -> Self {
+        let (range_ms, offset_ms, at) = match input {
+            WindowInput::Samples { scan, range_ms, .. } => (*range_ms, scan.offset_ms, scan.at),
+            WindowInput::Subquery {
+                range_ms,
+                offset_ms,
+                at,
+                ..
+            } => (*range_ms, *offset_ms, *at),
+        };
+        Self {
+            grid,
+            range_ms,
+            offset_ms,
+            at,
+        }
+    }
+
+    /// Calls `visit` with each step that has samples in its window.
+    pub(super) fn visit(
+        &self,
+        series: &WindowSeries,
+        mut visit: impl FnMut(usize, &Window<'_>) -> Result<(), QueryError>,
+    ) -> Result<(), QueryError> {
+        let times = series.timestamps.as_slice();
+        let (mut low, mut high) = (0, 0);
+        for (step, step_time) in self.grid.times().enumerate() {
+            let end = self.at.unwrap_or(step_time).saturating_sub(self.offset_ms);
+            let start = end.saturating_sub(self.range_ms);
+            high += times.iter().skip(high).take_while(|&&time| time <= end).count();
+            low += times
+                .iter()
+                .take(high)
+                .skip(low)
+                .take_while(|&&time| time <= start)
+                .count();
+            let inside = times.get(low..high).zip(series.values.get(low..high));
+            let Some((timestamps, values)) = inside.filter(|(times, _)| !times.is_empty()) else {
+                if high == times.len() && self.at.is_none() {
+                    return Ok(());
+                }
+                continue;
+            };
+            let window = Window {
+                timestamps,
+                values,
+                start,
+                end,
+                step_time,
+            };
+            visit(step, &window)?;
+        }
+        Ok(())
+    }
+}
+
+/// Hands out the samples of each series that has any in its window, at a grid's only step.
+pub(crate) fn raw_windows(
+    env: &Env,
+    grid: Grid,
+    input: &WindowInput,
+    mut each: impl FnMut(&Labels, &[i64], &[f64]) -> Result<(), QueryError>,
+) -> Result<(), QueryError> {
+    let (mut feed, windows) = (WindowFeed::new(env, grid, input)?, Windows::new(grid, input));
+    while let Some(series) = feed.next()? {
+        windows.visit(&series, |_, window| {
+            each(&series.labels, window.timestamps, window.values)
+        })?;
+    }
+    Ok(())
+}
+
+/// See the module.
+pub(super) struct WindowOperator {
+    env: Env,
+    windows: Windows,
+    steps: usize,
+    kernel: RangeKernel,
+    keeps_name: bool,
+    warns_of_gauges: bool,
+    feed: WindowFeed,
+    params: Scalars,
+    context: CallContext,
+    merger: Option<Merger>,
+}
+
+impl WindowOperator {
+    pub(super) fn new(
+        env: &Env,
+        grid: Grid,
+        call: &WindowCall,
+        kernel: RangeKernel,
+    ) -> Result<Self, QueryError> {
+        let names = match &call.input {
+            WindowInput::Samples { scan, .. } => crate::plan::names_of_scan(scan),
+            WindowInput::Subquery { input, .. } => metric_names(input),
+        };
+        let collides = !call.keeps_name && names == MetricNames::Any;
+        let merger = collides.then(|| Merger::new(&env.control, grid.len(), true));
+        Ok(Self {
+            env: env.clone(),
+            windows: Windows::new(grid, &call.input),
+            steps: grid.len(),
+            kernel,
+            keeps_name: call.keeps_name,
+            warns_of_gauges: matches!(call.function.as_str(), "rate" | "increase"),
+            feed: WindowFeed::new(env, grid, &call.input)?,
+            params: Scalars::new(env, grid, &call.params),
+            context: CallContext::default(),
+            merger: merger.transpose()?,
+        })
+    }
+
+    /// Fills a row; how many values it has.
+    fn fill(&mut self, series: &WindowSeries, row: &mut [f64]) -> Result<usize, QueryError> {
+        self.context.set_metric_name(series.labels.metric_name());
+        let (windows, control) = (self.windows, self.env.control.clone());
+        let (mut filled, mut looked_at) = (0, 0);
+        windows.visit(series, |step, window| {
+            looked_at += window.values.len();
+            if looked_at > SAMPLES_PER_CHECK {
+                looked_at = 0;
+                control.check()?;
+            }
+            let params = self.params.at(step)?;
+            if let (Some(result), Some(value)) = (
+                (self.kernel)(window, params, &mut self.context),
+                row.get_mut(step),
+            ) {
+                *value = computed(result);
+                filled += 1;
+            }
+            Ok(())
+        })?;
+        self.env.settle(&mut self.context)?;
+        if filled > 0 && self.warns_of_gauges {
+            self.warn_of_gauge(&series.labels);
+        }
+        Ok(filled)
+    }
+
+    fn warn_of_gauge(&self, labels: &Labels) {
+        let Some(name) = labels.metric_name() else { return };
+        if !["_total", "_sum", "_count", "_bucket"]
+            .iter()
+            .any(|end| name.ends_with(end))
+        {
+            self.env.info(&format!(
+                "metric might not be a counter, name does not end in _total/_sum/_count/_bucket: {}",
+                crate::print::quoted(name)
+            ));
+        }
+    }
+
+    fn next_tile(&mut self) -> Result<Option<Tile>, QueryError> {
+        let mut tile = Tile::new(&self.env.control, self.steps)?;
+        while !tile.is_full() {
+            let Some(series) = self.feed.next()? else { break };
+            let labels = if self.keeps_name {
+                series.labels.clone()
+            } else {
+                drop_reserved(&series.labels)
+            };
+            match self.fill(&series, tile.push(labels)?)? {
+                0 => tile.pop(),
+                filled => tile.count_samples(filled)?,
+            }
+        }
+        Ok(tile.non_empty())
+    }
+}
+
+impl Operator for WindowOperator {
+    fn next(&mut self) -> Result<Option<Tile>, QueryError> {
+        let Some(mut merger) = self.merger.take() else {
+            return self.next_tile();
+        };
+        while let Some(tile) = self.next_tile()? {
+            merger.add_tile(&tile)?;
+        }
+        Ok(merger.finish().non_empty())
+    }
+}

@@ -1,0 +1,152 @@
+//! The plans of function calls.
+
+use super::lower::{QueryTimes, lower, lower_boxed, scan, window_input};
+use super::node::{BucketCall, Node, Reading, Relabel, SortOrder, WindowCall, WindowKernel};
+use super::types::{unparen, value_type};
+use crate::QueryError;
+use crate::ast::{Expr, ExprKind, ValueType};
+use crate::functions::{self, EngineFunction, Kernel, RangeKernel, absent, relabel};
+
+pub(super) fn lower_call(function: &str, args: &[Expr], times: &QueryTimes) -> Result<Node, QueryError> {
+    let spec = functions::lookup(function)
+        .ok_or_else(|| QueryError::execution(format!("unknown function with name {function:?}")))?;
+    match spec.kernel {
+        Kernel::Range(kernel) => lower_window(function, kernel, args, times),
+        Kernel::Element(kernel) => {
+            let is_vector = |expr: &&Expr| value_type(expr) == ValueType::Vector;
+            let input = match args.iter().find(is_vector) {
+                Some(vector) => lower(vector, times)?,
+                None => Node::VectorOf(Box::new(Node::Time)),
+            };
+            let params = args.iter().filter(|arg| !is_vector(arg));
+            Ok(Node::Element {
+                function: function.to_owned(),
+                kernel,
+                input: Box::new(input),
+                params: params.map(|arg| lower(arg, times)).collect::<Result<_, _>>()?,
+            })
+        }
+        Kernel::Engine(engine_function) => lower_engine(function, engine_function, args, times),
+    }
+}
+
+fn lower_window(
+    function: &str,
+    kernel: RangeKernel,
+    args: &[Expr],
+    times: &QueryTimes,
+) -> Result<Node, QueryError> {
+    let (mut input, mut params) = (None, Vec::new());
+    for arg in args {
+        match window_input(arg, times, function)? {
+            Some(window) => input = Some(window),
+            None => params.push(lower(arg, times)?),
+        }
+    }
+    Ok(Node::Window(Box::new(WindowCall {
+        function: function.to_owned(),
+        kernel: WindowKernel::Value(kernel),
+        keeps_name: functions::keeps_name(function),
+        input: input.ok_or_else(|| missing(function))?,
+        params,
+    })))
+}
+
+fn lower_engine(
+    name: &str,
+    function: EngineFunction,
+    args: &[Expr],
+    times: &QueryTimes,
+) -> Result<Node, QueryError> {
+    let arg = |index: usize| args.get(index).ok_or_else(|| missing(name));
+    let node = |index: usize| lower_boxed(arg(index)?, times);
+    let seconds = |milliseconds: i64| Node::Number(milliseconds as f64 / 1000.0);
+    Ok(match function {
+        EngineFunction::Absent => {
+            let labels = absent::labels_of(unparen(arg(0)?));
+            Node::Absent(node(0)?, labels)
+        }
+        EngineFunction::AbsentOverTime => Node::Window(Box::new(WindowCall {
+            function: name.to_owned(),
+            kernel: WindowKernel::Presence,
+            keeps_name: false,
+            input: window_input(arg(0)?, times, name)?.ok_or_else(|| missing(name))?,
+            params: Vec::new(),
+        })),
+        EngineFunction::End => seconds(times.end),
+        EngineFunction::Start => seconds(times.start),
+        EngineFunction::Range => seconds(times.end.saturating_sub(times.start)),
+        EngineFunction::Step => seconds(if times.start == times.end {
+            0
+        } else {
+            times.step_ms
+        }),
+        EngineFunction::HistogramFraction => {
+            Node::Buckets(node(2)?, Box::new(BucketCall::Fraction(*node(0)?, *node(1)?)))
+        }
+        EngineFunction::HistogramQuantile => {
+            Node::Buckets(node(1)?, Box::new(BucketCall::Quantile(*node(0)?)))
+        }
+        EngineFunction::HistogramQuantiles => {
+            let phis = args.iter().skip(2).map(|phi| lower(phi, times));
+            let call = BucketCall::Quantiles(text(arg(1)?)?, phis.collect::<Result<_, _>>()?);
+            Node::Buckets(node(0)?, Box::new(call))
+        }
+        EngineFunction::LabelReplace | EngineFunction::LabelJoin => {
+            Node::Relabel(node(0)?, lower_relabel(function, args)?)
+        }
+        EngineFunction::MaxOf => Node::Extremum(true, node(0)?, node(1)?),
+        EngineFunction::MinOf => Node::Extremum(false, node(0)?, node(1)?),
+        EngineFunction::Pi => Node::Number(std::f64::consts::PI),
+        EngineFunction::Scalar => Node::ScalarOf(node(0)?),
+        EngineFunction::Sort => Node::Sort(node(0)?, SortOrder::Value(false)),
+        EngineFunction::SortDesc => Node::Sort(node(0)?, SortOrder::Value(true)),
+        EngineFunction::SortByLabel => Node::Sort(node(0)?, SortOrder::Labels(texts(args, 1)?, false)),
+        EngineFunction::SortByLabelDesc => Node::Sort(node(0)?, SortOrder::Labels(texts(args, 1)?, true)),
+        EngineFunction::Time => Node::Time,
+        EngineFunction::Timestamp => lower_timestamp(arg(0)?, times)?,
+        EngineFunction::Vector => Node::VectorOf(node(0)?),
+    })
+}
+
+/// `timestamp` of a selector is about its samples, of anything else about the step.
+fn lower_timestamp(arg: &Expr, times: &QueryTimes) -> Result<Node, QueryError> {
+    if let ExprKind::Selector(selector) = &unparen(arg).kind {
+        return Ok(Node::Scan {
+            scan: scan(selector, times, None),
+            reading: Reading::Time,
+        });
+    }
+    Ok(Node::StepTimes(lower_boxed(arg, times)?))
+}
+
+fn lower_relabel(function: EngineFunction, args: &[Expr]) -> Result<Relabel, QueryError> {
+    let texts = texts(args, 1)?;
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    let made = match (function, texts.as_slice()) {
+        (EngineFunction::LabelReplace, [dst, replacement, src, regex]) => {
+            relabel::LabelReplace::new(dst, replacement, src, regex).map(Relabel::Replace)
+        }
+        (EngineFunction::LabelJoin, [dst, separator, sources @ ..]) => {
+            relabel::LabelJoin::new(dst, separator, sources).map(Relabel::Join)
+        }
+        _ => return Err(missing("label_replace or label_join")),
+    };
+    made.map_err(|error| QueryError::execution(error.to_string()))
+}
+
+/// The text of a literal.
+pub(super) fn text(expr: &Expr) -> Result<String, QueryError> {
+    match &unparen(expr).kind {
+        ExprKind::Text(text) => Ok(text.clone()),
+        _ => Err(QueryError::execution("expected a string literal")),
+    }
+}
+
+fn texts(args: &[Expr], from: usize) -> Result<Vec<String>, QueryError> {
+    args.iter().skip(from).map(text).collect()
+}
+
+fn missing(function: &str) -> QueryError {
+    QueryError::execution(format!("wrong arguments in call to {function:?}"))
+}

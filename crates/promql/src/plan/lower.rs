@@ -1,0 +1,166 @@
+//! From the syntax tree to a plan.
+
+use std::time::Duration;
+
+use latewood_model::TimestampMs;
+
+use super::calls::lower_call;
+use super::node::{AggregateNode, Node, Reading, Scan, VectorBinary, WindowInput};
+use super::types::{unparen, value_type};
+use crate::QueryError;
+use crate::ast::{
+    Aggregate, AggregateOp, At, Binary, Expr, ExprKind, Shift, Subquery, ValueType, VectorSelector,
+};
+
+/// The times of a query.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QueryTimes {
+    /// The first step.
+    pub start: TimestampMs,
+    /// No step lies after this.
+    pub end: TimestampMs,
+    /// The distance of steps in milliseconds.
+    pub step_ms: i64,
+    /// The distance of evaluations in subqueries that give none, in milliseconds.
+    pub subquery_step_ms: i64,
+}
+
+impl QueryTimes {
+    pub(super) fn resolve(&self, shift: &Shift) -> Option<TimestampMs> {
+        shift.at.map(|at| match at {
+            At::Time(time) => time,
+            At::Start => self.start,
+            At::End => self.end,
+        })
+    }
+}
+
+/// The plan of an expression that is a scalar or an instant vector.
+///
+/// # Errors
+/// [`QueryError::Execution`] for what cannot be evaluated.
+pub fn lower(expr: &Expr, times: &QueryTimes) -> Result<Node, QueryError> {
+    match &expr.kind {
+        ExprKind::Number(value) => Ok(Node::Number(*value)),
+        ExprKind::Paren(inner) => lower(inner, times),
+        ExprKind::Selector(selector) => Ok(Node::Scan {
+            scan: scan(selector, times, None),
+            reading: Reading::Value,
+        }),
+        ExprKind::Negate(inner) => Ok(Node::Negate(Box::new(lower(inner, times)?))),
+        ExprKind::Binary(binary) => lower_binary(binary, times),
+        ExprKind::Aggregate(aggregate) => lower_aggregate(aggregate, times),
+        ExprKind::Call { function, args } => lower_call(function, args, times),
+        ExprKind::Text(_) | ExprKind::Matrix { .. } | ExprKind::Subquery(_) => {
+            let found = super::types::documented(value_type(expr));
+            Err(QueryError::execution(format!(
+                "expected a scalar or an instant vector, found a {found}"
+            )))
+        }
+    }
+}
+
+pub(super) fn lower_boxed(expr: &Expr, times: &QueryTimes) -> Result<Box<Node>, QueryError> {
+    lower(expr, times).map(Box::new)
+}
+
+pub(crate) fn scan(selector: &VectorSelector, times: &QueryTimes, function: Option<&str>) -> Scan {
+    Scan {
+        matchers: selector.matchers.clone(),
+        offset_ms: selector.shift.offset_ms,
+        at: times.resolve(&selector.shift),
+        function: function.map(str::to_owned),
+    }
+}
+
+/// Milliseconds, saturating: a longer window than time itself is no error.
+pub(crate) fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// The windows of a range selector or subquery; `None` for anything else.
+pub(crate) fn window_input(
+    expr: &Expr,
+    times: &QueryTimes,
+    function: &str,
+) -> Result<Option<WindowInput>, QueryError> {
+    match &unparen(expr).kind {
+        ExprKind::Matrix { selector, range } => Ok(Some(WindowInput::Samples {
+            scan: scan(selector, times, Some(function)),
+            range_ms: millis(*range),
+            absent_labels: crate::functions::absent::labels_of(unparen(expr)),
+        })),
+        ExprKind::Subquery(subquery) => lower_subquery(subquery, times).map(Some),
+        _ => Ok(None),
+    }
+}
+
+fn lower_subquery(subquery: &Subquery, times: &QueryTimes) -> Result<WindowInput, QueryError> {
+    let step_ms = subquery.step.map_or(0, millis);
+    Ok(WindowInput::Subquery {
+        input: lower_boxed(&subquery.expr, times)?,
+        range_ms: millis(subquery.range),
+        step_ms: if step_ms > 0 {
+            step_ms
+        } else {
+            times.subquery_step_ms
+        },
+        offset_ms: subquery.shift.offset_ms,
+        at: times.resolve(&subquery.shift),
+    })
+}
+
+fn lower_binary(binary: &Binary, times: &QueryTimes) -> Result<Node, QueryError> {
+    let left_scalar = value_type(&binary.left) == ValueType::Scalar;
+    let right_scalar = value_type(&binary.right) == ValueType::Scalar;
+    let (left, right) = (lower(&binary.left, times)?, lower(&binary.right, times)?);
+    Ok(match (left_scalar, right_scalar) {
+        (true, true) => Node::ScalarBinary(binary.op, Box::new(left), Box::new(right)),
+        (false, false) => Node::VectorBinary(Box::new(VectorBinary {
+            op: binary.op,
+            return_bool: binary.return_bool,
+            matching: binary.matching.clone().unwrap_or_default(),
+            left,
+            right,
+        })),
+        (scalar_left, _) => {
+            let (vector, scalar) = if scalar_left { (right, left) } else { (left, right) };
+            Node::VectorScalar {
+                op: binary.op,
+                return_bool: binary.return_bool,
+                vector: Box::new(vector),
+                scalar: Box::new(scalar),
+                scalar_left,
+            }
+        }
+    })
+}
+
+fn lower_aggregate(aggregate: &Aggregate, times: &QueryTimes) -> Result<Node, QueryError> {
+    let mut grouping = aggregate.grouping.clone();
+    let (mut param, mut label) = (None, None);
+    match &aggregate.param {
+        Some(expr) if aggregate.op == AggregateOp::CountValues => {
+            let text = super::calls::text(expr)?;
+            if text.is_empty() {
+                return Err(QueryError::execution(format!("invalid label name {text:?}")));
+            }
+            if !aggregate.without {
+                grouping.push(text.clone());
+            }
+            label = Some(text);
+        }
+        Some(expr) => param = Some(lower(expr, times)?),
+        None => {}
+    }
+    grouping.sort_unstable();
+    grouping.dedup();
+    Ok(Node::Aggregate(Box::new(AggregateNode {
+        op: aggregate.op,
+        param,
+        label,
+        grouping,
+        without: aggregate.without,
+        input: lower(&aggregate.expr, times)?,
+    })))
+}

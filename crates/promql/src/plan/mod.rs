@@ -1,0 +1,36 @@
+//! From the syntax tree to a logical plan, and the optimizers that improve it: one to a file.
+//!
+//! A plan is a value: it knows the query's times but no data. `@ start()` and `@ end()` are resolved here,
+//! parentheses are gone, functions are looked up; what is left to `exec` is work.
+
+mod calls;
+mod explain;
+mod fold;
+mod invariant;
+mod lower;
+mod names;
+mod node;
+mod types;
+
+pub use lower::{QueryTimes, lower};
+pub(crate) use lower::{millis, window_input};
+pub(crate) use names::{MetricNames, is_comparison, metric_names, names_of_scan};
+pub use node::{
+    AggregateNode, BucketCall, Node, Reading, Relabel, Scan, SortOrder, VectorBinary, WindowCall,
+    WindowInput, WindowKernel,
+};
+pub use types::value_type;
+pub(crate) use types::{documented, unparen};
+
+use crate::QueryError;
+use crate::ast::Expr;
+
+/// The plan of an expression, optimized.
+///
+/// # Errors
+/// [`QueryError::Execution`] for what cannot be evaluated.
+pub fn plan(expr: &Expr, times: &QueryTimes) -> Result<Node, QueryError> {
+    let mut node = lower(expr, times)?;
+    fold::fold_constants(&mut node);
+    Ok(invariant::evaluate_once(node))
+}

@@ -1,0 +1,114 @@
+//! Bits appended to and read from a byte vector, most significant bit first.
+//!
+//! The writer's state (how many bits of the last byte are free) lives with its owner, so that a series
+//! pays one byte for it.
+
+/// Appends the lowest `count` bits of `value` (`count` ≤ 64). `free` is the number of unused low bits in
+/// the last byte of `bytes`, below 8.
+pub(super) fn push_bits(bytes: &mut Vec<u8>, free: &mut u8, value: u64, count: u32) {
+    let mut left = count;
+    let mut rest = if left == 0 { 0 } else { value << (64 - left) };
+    if *free > 0
+        && let Some(last) = bytes.last_mut()
+        && left > 0
+    {
+        let taken = left.min(u32::from(*free));
+        let top = (rest >> 56) as u8;
+        // The top `taken` bits of `rest` go below the used bits of the last byte.
+        let kept = if taken >= 8 { top } else { top & !(0xff >> taken) };
+        *last |= kept >> (8 - u32::from(*free));
+        *free -= taken as u8;
+        left -= taken;
+        rest = rest.checked_shl(taken).unwrap_or(0);
+    }
+    while left > 0 {
+        let taken = left.min(8);
+        let top = (rest >> 56) as u8;
+        bytes.push(if taken >= 8 { top } else { top & !(0xff >> taken) });
+        *free = (8 - taken) as u8;
+        left -= taken;
+        rest = rest.checked_shl(taken).unwrap_or(0);
+    }
+}
+
+/// Reads bits in the order they were pushed. Behind the end it gives `None`, never a panic.
+#[derive(Debug)]
+pub(super) struct BitReader<'a> {
+    bytes: &'a [u8],
+    /// Bits read ahead, in the upper end.
+    ahead: u64,
+    ahead_count: u32,
+}
+
+impl<'a> BitReader<'a> {
+    /// Reads from the first bit.
+    pub(super) fn new(bytes: &'a [u8]) -> Self {
+        Self {
+            bytes,
+            ahead: 0,
+            ahead_count: 0,
+        }
+    }
+
+    /// The next bit.
+    #[inline]
+    pub(super) fn bit(&mut self) -> Option<bool> {
+        self.bits(1).map(|bit| bit == 1)
+    }
+
+    /// The next `count` bits (≤ 64) in the low end.
+    #[inline]
+    pub(super) fn bits(&mut self, count: u32) -> Option<u64> {
+        if count == 0 {
+            return Some(0);
+        }
+        if count > 56 {
+            let high = self.bits(count - 32)?;
+            return Some((high << 32) | self.bits(32)?);
+        }
+        if self.ahead_count < count {
+            self.refill();
+            if self.ahead_count < count {
+                return None;
+            }
+        }
+        let value = self.ahead >> (64 - count);
+        self.ahead <<= count;
+        self.ahead_count -= count;
+        Some(value)
+    }
+
+    fn refill(&mut self) {
+        while self.ahead_count <= 56
+            && let Some((&byte, rest)) = self.bytes.split_first()
+        {
+            self.ahead |= u64::from(byte) << (56 - self.ahead_count);
+            self.ahead_count += 8;
+            self.bytes = rest;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn bits_come_back_as_pushed(pieces in prop::collection::vec((any::<u64>(), 0u32..=64), 0..200)) {
+            let (mut bytes, mut free) = (Vec::new(), 0);
+            for &(value, count) in &pieces {
+                push_bits(&mut bytes, &mut free, value, count);
+            }
+            let total: u32 = pieces.iter().map(|piece| piece.1).sum();
+            prop_assert_eq!(bytes.len() as u32, total.div_ceil(8));
+            let mut reader = BitReader::new(&bytes);
+            for &(value, count) in &pieces {
+                let mask = if count == 64 { u64::MAX } else { (1 << count) - 1 };
+                prop_assert_eq!(reader.bits(count), Some(value & mask));
+            }
+            prop_assert_eq!(reader.bits(8), None);
+        }
+    }
+}

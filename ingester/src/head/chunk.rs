@@ -1,0 +1,344 @@
+//! Samples of one series packed into bits: delta-of-delta times and XORed values.
+//!
+//! After "Gorilla: a fast, scalable, in-memory time series database" (Pelkonen et al., VLDB 2015), with
+//! wider steps for times, so that a jitter of some milliseconds costs one byte, and with the first time
+//! kept outside of the bits. All arithmetic wraps, so that every `i64` time and every `f64` bit pattern
+//! comes back as it went in.
+
+use std::sync::Arc;
+
+use latewood_model::{Sample, TimeRange, TimestampMs};
+
+use super::bits::{BitReader, push_bits};
+
+/// Widths in bits of a delta-of-delta's classes; class `n` is announced by `n` ones and a zero (the last
+/// one by ones only), class 0 is the delta-of-delta 0.
+const TIME_WIDTHS: [u32; 6] = [0, 6, 10, 17, 32, 64];
+
+/// Bits that announce a new window of significant value bits: `11`, leading zeros, length.
+const NEW_WINDOW_BITS: u32 = 2 + 5 + 6;
+
+/// A chunk that is still appended to, in ascending order of time.
+#[derive(Debug, Default)]
+pub(super) struct OpenChunk {
+    bytes: Vec<u8>,
+    first: TimestampMs,
+    last: TimestampMs,
+    delta: i64,
+    value: u64,
+    count: u32,
+    /// Unused bits in the last byte.
+    free: u8,
+    leading: u8,
+    /// Length of the window of significant bits; 0 when there is none yet.
+    significant: u8,
+}
+
+impl OpenChunk {
+    /// How many samples.
+    pub(super) fn count(&self) -> u32 {
+        self.count
+    }
+
+    /// Bytes of packed samples.
+    pub(super) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Bytes allocated.
+    pub(super) fn capacity(&self) -> usize {
+        self.bytes.capacity()
+    }
+
+    /// The newest sample.
+    pub(super) fn last(&self) -> Option<Sample> {
+        (self.count > 0).then_some(Sample {
+            timestamp: self.last,
+            value: f64::from_bits(self.value),
+        })
+    }
+
+    /// The span of its times.
+    pub(super) fn span(&self) -> TimeRange {
+        if self.count == 0 {
+            TimeRange::EMPTY
+        } else {
+            TimeRange::new(self.first, self.last)
+        }
+    }
+
+    /// Appends a sample that is newer than the last one.
+    pub(super) fn push(&mut self, sample: Sample) {
+        debug_assert!(self.count == 0 || sample.timestamp > self.last);
+        self.grow();
+        if self.count == 0 {
+            self.first = sample.timestamp;
+        } else {
+            self.push_time(sample.timestamp);
+        }
+        self.push_value(sample.value.to_bits());
+        self.last = sample.timestamp;
+        self.count += 1;
+    }
+
+    /// Makes room for the longest sample in steps of a quarter: most series stop growing soon, and a
+    /// vector's doubling would waste as much as it holds.
+    fn grow(&mut self) {
+        const LONGEST: usize = 19;
+        let (len, capacity) = (self.bytes.len(), self.bytes.capacity());
+        if capacity - len < LONGEST {
+            let wanted = (len + (len / 4).max(LONGEST)).next_multiple_of(16);
+            self.bytes.reserve_exact(wanted - len);
+        }
+    }
+
+    fn push_time(&mut self, at: TimestampMs) {
+        let delta = at.wrapping_sub(self.last);
+        let change = delta.wrapping_sub(self.delta);
+        self.delta = delta;
+        let class = if change == 0 {
+            0
+        } else {
+            // Bits that a two's complement number needs, its sign included.
+            let needed = 65 - (change ^ (change >> 63)).leading_zeros();
+            (1..TIME_WIDTHS.len() - 1)
+                .find(|&class| TIME_WIDTHS[class] >= needed)
+                .unwrap_or(TIME_WIDTHS.len() - 1)
+        };
+        let (prefix, length) = match class {
+            5 => (0b1_1111, 5),
+            _ => ((1_u64 << (class + 1)) - 2, class as u32 + 1),
+        };
+        let width = TIME_WIDTHS[class];
+        if width + length <= 64 {
+            let low = if width == 0 {
+                0
+            } else {
+                (change as u64) & (u64::MAX >> (64 - width))
+            };
+            self.bits((prefix << width) | low, width + length);
+        } else {
+            self.bits(prefix, length);
+            self.bits(change as u64, width);
+        }
+    }
+
+    fn push_value(&mut self, value: u64) {
+        let change = value ^ self.value;
+        self.value = value;
+        if change == 0 {
+            self.bits(0, 1);
+            return;
+        }
+        let leading = change.leading_zeros().min(31);
+        let trailing = change.trailing_zeros();
+        let needed = 64 - leading - trailing;
+        let (window, window_leading) = (u32::from(self.significant), u32::from(self.leading));
+        let fits = window > 0 && leading >= window_leading && trailing >= 64 - window_leading - window;
+        if fits && window + 2 <= needed + NEW_WINDOW_BITS {
+            self.bits(0b10, 2);
+            self.bits(change >> (64 - window_leading - window), window);
+        } else {
+            (self.leading, self.significant) = (leading as u8, needed as u8);
+            let header = (0b11 << 11) | (u64::from(leading) << 6) | u64::from(needed - 1);
+            self.bits(header, NEW_WINDOW_BITS);
+            self.bits(change >> trailing, needed);
+        }
+    }
+
+    fn bits(&mut self, value: u64, count: u32) {
+        push_bits(&mut self.bytes, &mut self.free, value, count);
+    }
+
+    /// A copy that can be read while this one grows.
+    pub(super) fn snapshot(&self) -> SealedChunk {
+        SealedChunk {
+            bytes: self.bytes.as_slice().into(),
+            span: self.span(),
+            count: self.count,
+        }
+    }
+}
+
+/// A chunk that no longer changes.
+#[derive(Clone, Debug)]
+pub(super) struct SealedChunk {
+    bytes: Arc<[u8]>,
+    span: TimeRange,
+    count: u32,
+}
+
+impl SealedChunk {
+    /// Packs samples of strictly ascending times.
+    pub(super) fn pack(samples: &[Sample]) -> Self {
+        let mut open = OpenChunk::default();
+        for &sample in samples {
+            open.push(sample);
+        }
+        open.snapshot()
+    }
+
+    /// The span of its times.
+    pub(super) fn span(&self) -> TimeRange {
+        self.span
+    }
+
+    /// How many samples.
+    pub(super) fn count(&self) -> u32 {
+        self.count
+    }
+
+    /// Bytes of memory.
+    pub(super) fn heap_size(&self) -> usize {
+        self.bytes.len() + 16
+    }
+
+    /// Appends the samples within a range to `out`.
+    pub(super) fn read_into(&self, range: TimeRange, out: &mut Vec<Sample>) {
+        let mut reader = ChunkReader::new(self);
+        out.reserve(self.count as usize);
+        while let Some(sample) = reader.next()
+            && sample.timestamp <= range.end
+        {
+            if sample.timestamp >= range.start {
+                out.push(sample);
+            }
+        }
+    }
+}
+
+/// Unpacks a chunk.
+struct ChunkReader<'a> {
+    bits: BitReader<'a>,
+    left: u32,
+    first: Option<TimestampMs>,
+    at: TimestampMs,
+    delta: i64,
+    value: u64,
+    leading: u32,
+    significant: u32,
+}
+
+impl<'a> ChunkReader<'a> {
+    fn new(chunk: &'a SealedChunk) -> Self {
+        Self {
+            bits: BitReader::new(&chunk.bytes),
+            left: chunk.count,
+            first: Some(chunk.span.start),
+            at: 0,
+            delta: 0,
+            value: 0,
+            leading: 0,
+            significant: 0,
+        }
+    }
+
+    fn next(&mut self) -> Option<Sample> {
+        self.left = self.left.checked_sub(1)?;
+        match self.first.take() {
+            Some(first) => self.at = first,
+            None => self.read_time()?,
+        }
+        self.read_value()?;
+        Some(Sample {
+            timestamp: self.at,
+            value: f64::from_bits(self.value),
+        })
+    }
+
+    fn read_time(&mut self) -> Option<()> {
+        let mut class = 0;
+        while class < TIME_WIDTHS.len() - 1 && self.bits.bit()? {
+            class += 1;
+        }
+        let width = *TIME_WIDTHS.get(class)?;
+        if width > 0 {
+            let raw = self.bits.bits(width)?;
+            let unused = 64 - width;
+            self.delta = self.delta.wrapping_add(((raw << unused) as i64) >> unused);
+        }
+        self.at = self.at.wrapping_add(self.delta);
+        Some(())
+    }
+
+    fn read_value(&mut self) -> Option<()> {
+        if !self.bits.bit()? {
+            return Some(());
+        }
+        if self.bits.bit()? {
+            let header = self.bits.bits(11)? as u32;
+            (self.leading, self.significant) = (header >> 6, (header & 63) + 1);
+        }
+        let shift = 64_u32.checked_sub(self.leading + self.significant)?;
+        self.value ^= self.bits.bits(self.significant)?.checked_shl(shift)?;
+        Some(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn unpacked(samples: &[Sample]) -> Vec<Sample> {
+        let mut out = Vec::new();
+        SealedChunk::pack(samples).read_into(TimeRange::ALL, &mut out);
+        out
+    }
+
+    #[test]
+    fn extreme_times_and_values_come_back_bit_for_bit() {
+        let times = [
+            i64::MIN,
+            i64::MIN + 1,
+            -1,
+            0,
+            15_000,
+            30_007,
+            45_001,
+            i64::MAX - 1,
+            i64::MAX,
+        ];
+        let values = [
+            0.0,
+            -0.0,
+            f64::NAN,
+            latewood_model::stale_nan(),
+            f64::from_bits(0xfff8_dead_beef_0001),
+            f64::INFINITY,
+            f64::MIN_POSITIVE,
+            f64::MAX,
+            f64::from_bits(1),
+        ];
+        let samples: Vec<_> = times
+            .into_iter()
+            .zip(values)
+            .map(|(timestamp, value)| Sample { timestamp, value })
+            .collect();
+        assert_eq!(unpacked(&samples), samples);
+    }
+
+    #[test]
+    fn an_even_counter_packs_into_two_bytes_a_sample() {
+        let sample = |n: i64| Sample {
+            timestamp: 1_700_000_000_000 + n * 15_000 + (n * 7919 % 5),
+            value: (n * 37) as f64,
+        };
+        let samples: Vec<_> = (0..480).map(sample).collect();
+        let chunk = SealedChunk::pack(&samples);
+        assert!(chunk.heap_size() < 480 * 3, "{}", chunk.heap_size());
+        assert_eq!(unpacked(&samples), samples);
+    }
+
+    proptest! {
+        #[test]
+        fn any_samples_come_back(
+            times in prop::collection::btree_set(prop_oneof![any::<i64>(), -1000i64..1000, (0i64..100).prop_map(|n| n * 15_000)], 0..100),
+            seed in prop::collection::vec(prop_oneof![any::<u64>(), (0u64..50).prop_map(|n| (n as f64).to_bits())], 100),
+        ) {
+            let samples: Vec<_> = times.into_iter().zip(seed)
+                .map(|(timestamp, bits)| Sample { timestamp, value: f64::from_bits(bits) }).collect();
+            prop_assert_eq!(unpacked(&samples), samples);
+        }
+    }
+}

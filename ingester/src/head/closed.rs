@@ -1,0 +1,34 @@
+//! A generation that takes no more writes.
+
+use std::sync::Arc;
+
+use latewood_cluster::Position;
+
+use super::Generation;
+use crate::flush::LocalGeneration;
+
+/// A frozen generation on its way to the bucket.
+#[derive(Clone, Debug)]
+pub struct ClosedGeneration {
+    /// Its number.
+    pub number: u64,
+    /// The number of the generation that was opened when this one was frozen.
+    pub next: u64,
+    /// Where in the log it was frozen: a checkpoint is taken here once it is flushed.
+    pub frozen_at: Position,
+    /// Whether all its tenants are in the catalog, as the log says.
+    pub flushed: bool,
+    /// Where its samples are.
+    pub data: ClosedData,
+}
+
+/// Where a closed generation's samples are.
+#[derive(Clone, Debug)]
+pub enum ClosedData {
+    /// In memory.
+    Memory(Arc<Generation>),
+    /// In local blocks that an earlier run of this process finished and that are not open yet.
+    OnDisk,
+    /// In local blocks.
+    Local(Arc<LocalGeneration>),
+}

@@ -1,0 +1,141 @@
+//! Reading series of a generation, batch by batch, in storage order.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use latewood_model::{Labels, Matcher, Sample, SeriesSamples, TimeRange, TimestampMs};
+
+use super::matching::Matching;
+use super::series::SamplesSnapshot;
+use super::tenant_head::TenantHead;
+
+/// Series looked at under one hold of the lock.
+const HOLD: usize = 256;
+
+/// Streams the series that match. Each batch is read as it stands when it is asked for.
+#[derive(Debug)]
+pub struct HeadCursor {
+    head: Arc<TenantHead>,
+    matching: Matching,
+    range: TimeRange,
+    skip_samples: bool,
+    metrics: VecDeque<u32>,
+    current: Arc<[u32]>,
+    at: usize,
+}
+
+impl HeadCursor {
+    pub(super) fn new(
+        head: Arc<TenantHead>,
+        matchers: &[Matcher],
+        range: TimeRange,
+        skip_samples: bool,
+    ) -> Self {
+        let matching = Matching::new(matchers);
+        let metrics = if range.is_empty() {
+            VecDeque::new()
+        } else {
+            matching.metrics(&head.table.read()).into()
+        };
+        Self {
+            head,
+            matching,
+            range,
+            skip_samples,
+            metrics,
+            current: Arc::default(),
+            at: 0,
+        }
+    }
+
+    /// The next series, about `max_samples` samples and at most `max_series` series at once; `None` at
+    /// the end, never an empty batch. Takes the table's lock for short whiles only; unpacking happens
+    /// outside of it. CPU-bound: call it off the async runtime.
+    pub fn next_batch(&mut self, max_series: usize, max_samples: usize) -> Option<Vec<SeriesSamples>> {
+        let (mut batch, mut samples) = (Vec::new(), 0);
+        let mut times = SharedTimes::default();
+        while batch.len() < max_series && samples < max_samples {
+            if self.at >= self.current.len() {
+                let Some(metric) = self.metrics.pop_front() else {
+                    break;
+                };
+                (self.current, self.at) = (self.head.order_of(metric), 0);
+                continue;
+            }
+            let room = (max_series - batch.len(), max_samples - samples);
+            for (labels, snapshot) in self.snapshots(room) {
+                let series = self.unpack(labels, &snapshot, &mut times);
+                samples += series.as_ref().map_or(0, |series| series.values.len());
+                batch.extend(series);
+            }
+        }
+        (!batch.is_empty()).then_some(batch)
+    }
+
+    /// Copies what the next series need, under the lock.
+    fn snapshots(&mut self, (series, samples): (usize, usize)) -> Vec<(Labels, SamplesSnapshot)> {
+        let head = Arc::clone(&self.head);
+        let table = head.table.read();
+        let (mut out, mut taken) = (Vec::new(), 0);
+        let end = self.current.len().min(self.at + HOLD);
+        while self.at < end && out.len() < series && taken < samples {
+            let Some(&reference) = self.current.get(self.at) else {
+                break;
+            };
+            self.at += 1;
+            let Some(found) = table.samples_of(reference) else {
+                continue;
+            };
+            if !found.span().overlaps(self.range) || !self.matching.passes(&table, reference) {
+                continue;
+            }
+            let snapshot = if self.skip_samples {
+                SamplesSnapshot::default()
+            } else {
+                found.snapshot(self.range)
+            };
+            taken += snapshot.count();
+            out.push((table.labels(reference), snapshot));
+        }
+        out
+    }
+
+    fn unpack(
+        &self,
+        labels: Labels,
+        snapshot: &SamplesSnapshot,
+        times: &mut SharedTimes,
+    ) -> Option<SeriesSamples> {
+        let mut samples = Vec::new();
+        snapshot.read_into(self.range, &mut samples);
+        if samples.is_empty() && !self.skip_samples {
+            return None;
+        }
+        Some(SeriesSamples {
+            labels,
+            timestamps: times.share(&samples),
+            values: samples.iter().map(|sample| sample.value).collect(),
+        })
+    }
+}
+
+/// Vectors of times of one batch: series that were scraped together share one.
+#[derive(Debug, Default)]
+struct SharedTimes(HashMap<(usize, TimestampMs, TimestampMs), Arc<[TimestampMs]>>);
+
+impl SharedTimes {
+    fn share(&mut self, samples: &[Sample]) -> Arc<[TimestampMs]> {
+        let (Some(first), Some(last)) = (samples.first(), samples.last()) else {
+            return Arc::default();
+        };
+        let key = (samples.len(), first.timestamp, last.timestamp);
+        if let Some(known) = self.0.get(&key)
+            && known.iter().eq(samples.iter().map(|sample| &sample.timestamp))
+        {
+            return Arc::clone(known);
+        }
+        let times: Arc<[TimestampMs]> = samples.iter().map(|sample| sample.timestamp).collect();
+        self.0.insert(key, Arc::clone(&times));
+        times
+    }
+}

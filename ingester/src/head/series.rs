@@ -1,0 +1,237 @@
+//! The samples of one series of a generation.
+//!
+//! Samples that come in order are packed in place; those that come late, or a second time with another
+//! value, are kept aside and merged by the tie rule when they are read. Nothing is lost and nothing is
+//! decided here: a reader gets each time once whatever the order of arrival was.
+
+use latewood_model::{Sample, TimeRange, preferred};
+
+use super::chunk::{OpenChunk, SealedChunk};
+
+/// A chunk of this many bytes is sealed, so that reading a short range of a long generation is cheap.
+const SEAL_AT_BYTES: usize = 1024;
+
+/// This many late samples are packed into a chunk of their own.
+const PACK_LATE_AT: usize = 128;
+
+/// The samples of one series.
+#[derive(Debug, Default)]
+pub(super) struct Samples {
+    open: OpenChunk,
+    /// What most series never have.
+    aside: Option<Box<Aside>>,
+}
+
+#[derive(Debug)]
+struct Aside {
+    /// Chunks in order of their sealing; their spans overlap where samples came late.
+    sealed: Vec<SealedChunk>,
+    /// Late samples in order of arrival.
+    late: Vec<Sample>,
+    /// The span of both.
+    span: TimeRange,
+}
+
+impl Default for Aside {
+    fn default() -> Self {
+        Self {
+            sealed: Vec::new(),
+            late: Vec::new(),
+            span: TimeRange::EMPTY,
+        }
+    }
+}
+
+/// Where an appended sample went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Appended {
+    /// Behind the newest one.
+    InOrder,
+    /// Aside.
+    Late,
+    /// Nowhere: it was there, or lost against what is there.
+    Duplicate,
+}
+
+impl Samples {
+    /// Takes a sample and says where it went and by how many bytes of memory the series grew.
+    pub(super) fn push(&mut self, sample: Sample) -> (Appended, isize) {
+        let before = self.open.capacity();
+        if let Some(last) = self.open.last() {
+            if sample.timestamp == last.timestamp
+                && preferred(last.value, sample.value).to_bits() == last.value.to_bits()
+            {
+                return (Appended::Duplicate, 0);
+            }
+            if sample.timestamp <= last.timestamp {
+                return (Appended::Late, self.push_late(sample));
+            }
+        } else if self
+            .aside
+            .as_ref()
+            .is_some_and(|aside| aside.span.end >= sample.timestamp)
+        {
+            return (Appended::Late, self.push_late(sample));
+        }
+        self.open.push(sample);
+        let mut grown = self.open.capacity() as isize - before as isize;
+        if self.open.len() >= SEAL_AT_BYTES {
+            grown += self.seal();
+        }
+        (Appended::InOrder, grown)
+    }
+
+    fn seal(&mut self) -> isize {
+        let open = std::mem::take(&mut self.open);
+        self.aside_grows(|aside| {
+            aside.span = aside.span.union(open.span());
+            aside.sealed.push(open.snapshot());
+        }) - open.capacity() as isize
+    }
+
+    fn push_late(&mut self, sample: Sample) -> isize {
+        self.aside_grows(|aside| {
+            aside.span.include(sample.timestamp);
+            aside.late.push(sample);
+            if aside.late.len() >= PACK_LATE_AT {
+                let mut late = std::mem::take(&mut aside.late);
+                put_in_order(&mut late);
+                aside.sealed.push(SealedChunk::pack(&late));
+            }
+        })
+    }
+
+    fn aside_grows(&mut self, change: impl FnOnce(&mut Aside)) -> isize {
+        let before = self.aside.as_ref().map_or(0, |aside| aside.heap_size());
+        let aside = self.aside.get_or_insert_default();
+        change(aside);
+        aside.heap_size() as isize - before as isize
+    }
+
+    /// The span of all times.
+    pub(super) fn span(&self) -> TimeRange {
+        let open = self.open.span();
+        self.aside.as_ref().map_or(open, |aside| open.union(aside.span))
+    }
+
+    /// How many chunks.
+    pub(super) fn chunks(&self) -> usize {
+        usize::from(self.open.count() > 0) + self.aside.as_ref().map_or(0, |aside| aside.sealed.len())
+    }
+
+    /// What a reader of a range needs, to be unpacked without a lock.
+    pub(super) fn snapshot(&self, range: TimeRange) -> SamplesSnapshot {
+        let mut snapshot = SamplesSnapshot::default();
+        if let Some(aside) = &self.aside {
+            let sealed = aside.sealed.iter().filter(|chunk| chunk.span().overlaps(range));
+            snapshot.chunks.extend(sealed.cloned());
+            let late = aside
+                .late
+                .iter()
+                .filter(|sample| range.contains(sample.timestamp));
+            snapshot.late.extend(late);
+        }
+        if self.open.span().overlaps(range) {
+            snapshot.chunks.push(self.open.snapshot());
+        }
+        snapshot
+    }
+}
+
+impl Aside {
+    fn heap_size(&self) -> usize {
+        size_of::<Self>()
+            + self.sealed.capacity() * size_of::<SealedChunk>()
+            + self.late.capacity() * size_of::<Sample>()
+            + self.sealed.iter().map(SealedChunk::heap_size).sum::<usize>()
+    }
+}
+
+/// The samples of one series as they stood at one moment.
+#[derive(Debug, Default)]
+pub(super) struct SamplesSnapshot {
+    chunks: Vec<SealedChunk>,
+    late: Vec<Sample>,
+}
+
+impl SamplesSnapshot {
+    /// Appends the samples within a range to `out`, which is empty: ascending, each time once.
+    pub(super) fn read_into(&self, range: TimeRange, out: &mut Vec<Sample>) {
+        for chunk in &self.chunks {
+            chunk.read_into(range, out);
+        }
+        out.extend_from_slice(&self.late);
+        put_in_order(out);
+    }
+
+    /// At most how many samples it holds.
+    pub(super) fn count(&self) -> usize {
+        self.chunks
+            .iter()
+            .map(|chunk| chunk.count() as usize)
+            .sum::<usize>()
+            + self.late.len()
+    }
+}
+
+/// Sorts by time and leaves of each time the one that the tie rule prefers.
+fn put_in_order(samples: &mut Vec<Sample>) {
+    if samples.is_sorted_by(|a, b| a.timestamp < b.timestamp) {
+        return;
+    }
+    samples.sort_by_key(|sample| sample.timestamp);
+    samples.dedup_by(|later, kept| {
+        let same = later.timestamp == kept.timestamp;
+        if same {
+            kept.value = preferred(kept.value, later.value);
+        }
+        same
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// Whatever the order, the repetitions and the values, what is read is what a map with the tie
+        /// rule holds, and the memory is accounted for exactly.
+        #[test]
+        fn reads_equal_a_sorted_map(
+            arrivals in prop::collection::vec(
+                (prop_oneof![4 => -50i64..2000, 1 => any::<i64>()], prop_oneof![Just(latewood_model::STALE_NAN_BITS), any::<u64>(), 0u64..3]),
+                0..700),
+            ascending in any::<bool>(),
+            (start, end) in (-100i64..2100, -100i64..2100),
+        ) {
+            let mut arrivals = arrivals;
+            if ascending {
+                arrivals.sort_by_key(|arrival| arrival.0);
+            }
+            let mut model: BTreeMap<i64, f64> = BTreeMap::new();
+            let (mut samples, mut heap) = (Samples::default(), 0);
+            for (timestamp, bits) in arrivals {
+                let value = f64::from_bits(bits);
+                heap += samples.push(Sample { timestamp, value }).1;
+                let stands = model.entry(timestamp).or_insert(value);
+                *stands = preferred(*stands, value);
+            }
+            for range in [TimeRange::ALL, TimeRange::new(start, end)] {
+                let mut read = Vec::new();
+                samples.snapshot(range).read_into(range, &mut read);
+                let expected: Vec<_> = model.iter().filter(|entry| range.contains(*entry.0))
+                    .map(|(&timestamp, &value)| Sample { timestamp, value }).collect();
+                prop_assert_eq!(read, expected);
+            }
+            let counted = samples.open.capacity() + samples.aside.as_ref().map_or(0, |aside| aside.heap_size());
+            prop_assert_eq!(heap, counted as isize);
+            let span = samples.span();
+            prop_assert_eq!(model.keys().next().copied().unwrap_or(i64::MAX), span.start);
+            prop_assert_eq!(model.keys().last().copied().unwrap_or(i64::MIN), span.end);
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! The generations of one shard.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use latewood_cluster::Position;
+use latewood_model::TenantId;
+use parking_lot::RwLock;
+use tokio::sync::watch;
+
+use super::{AppendCounts, ClosedData, ClosedGeneration, Generation, TenantHead};
+use crate::flush::{LocalBlock, LocalGeneration};
+use crate::journal::EntryBatch;
+
+/// A shard's generations. Cheap to clone; clones share them.
+#[derive(Clone, Debug)]
+pub struct Head(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    generations: RwLock<Generations>,
+    /// Counts changes of the list of generations, to wake whoever flushes them.
+    changes: watch::Sender<u64>,
+}
+
+#[derive(Debug)]
+struct Generations {
+    open: Arc<Generation>,
+    /// Whether the open generation's samples are in local blocks already, so that a replay need not keep them.
+    open_on_disk: bool,
+    closed: BTreeMap<u64, ClosedGeneration>,
+    /// All generations up to this one are dropped.
+    floor: u64,
+    /// Generations that an earlier run of this process wrote to local blocks.
+    on_disk: BTreeSet<u64>,
+}
+
+/// What holds a part of a tenant's samples.
+#[derive(Clone, Debug)]
+pub enum HeadPart {
+    /// Memory.
+    Memory(Arc<TenantHead>),
+    /// A local block.
+    Local(Arc<LocalBlock>),
+}
+
+/// A tenant's parts at one moment.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// The parts of the generations asked for, oldest first.
+    pub parts: Vec<HeadPart>,
+    /// All generations up to this one were dropped.
+    pub floor: u64,
+}
+
+impl Head {
+    /// A head whose open generation is 0; of the generations in `on_disk` the samples are in local blocks.
+    #[must_use]
+    pub fn new(on_disk: BTreeSet<u64>) -> Self {
+        let generations = Generations {
+            open_on_disk: on_disk.contains(&0),
+            open: Arc::new(Generation::new(0)),
+            closed: BTreeMap::new(),
+            floor: 0,
+            on_disk,
+        };
+        Self(Arc::new(Shared {
+            generations: RwLock::new(generations),
+            changes: watch::Sender::new(0),
+        }))
+    }
+
+    /// The generation that takes writes.
+    #[must_use]
+    pub fn open(&self) -> Arc<Generation> {
+        Arc::clone(&self.0.generations.read().open)
+    }
+
+    /// Appends to the open generation; `None` when the entry was made for another one.
+    pub(crate) fn write(&self, entry: &EntryBatch) -> Option<AppendCounts> {
+        let (open, on_disk) = {
+            let generations = self.0.generations.read();
+            (Arc::clone(&generations.open), generations.open_on_disk)
+        };
+        if open.number() != entry.generation {
+            return None;
+        }
+        Some(if on_disk {
+            AppendCounts::default()
+        } else {
+            open.apply(entry)
+        })
+    }
+
+    /// Closes the open generation if it is this one, and opens the next.
+    pub(crate) fn freeze(&self, generation: u64, next: u64, frozen_at: Position) -> bool {
+        let mut generations = self.0.generations.write();
+        if generations.open.number() != generation || next <= generation {
+            return false;
+        }
+        let on_disk = generations.on_disk.contains(&next);
+        let before = std::mem::replace(&mut generations.open, Arc::new(Generation::new(next)));
+        let was_on_disk = std::mem::replace(&mut generations.open_on_disk, on_disk);
+        if was_on_disk || !before.is_empty() {
+            let data = if was_on_disk {
+                ClosedData::OnDisk
+            } else {
+                ClosedData::Memory(before)
+            };
+            let closed = ClosedGeneration {
+                number: generation,
+                next,
+                frozen_at,
+                flushed: false,
+                data,
+            };
+            generations.closed.insert(generation, closed);
+        }
+        drop(generations);
+        self.changed();
+        true
+    }
+
+    /// Notes that all generations up to this one are in the catalog.
+    pub(crate) fn flushed(&self, generation: u64) {
+        let mut generations = self.0.generations.write();
+        for closed in generations.closed.range_mut(..=generation) {
+            closed.1.flushed = true;
+        }
+        drop(generations);
+        self.changed();
+    }
+
+    /// Begins anew behind a checkpoint: all before `open` is flushed.
+    pub(crate) fn restore(&self, floor: u64, open: u64) {
+        let mut generations = self.0.generations.write();
+        generations.open = Arc::new(Generation::new(open));
+        generations.open_on_disk = generations.on_disk.contains(&open);
+        generations.closed.clear();
+        generations.floor = floor;
+        drop(generations);
+        self.changed();
+    }
+
+    /// Serves a closed generation from local blocks from now on; its memory goes when the last reader ends.
+    pub(crate) fn moved_to_disk(&self, generation: u64, local: Arc<LocalGeneration>) {
+        let mut generations = self.0.generations.write();
+        if let Some(closed) = generations.closed.get_mut(&generation) {
+            closed.data = ClosedData::Local(local);
+        }
+        drop(generations);
+        self.changed();
+    }
+
+    /// Forgets a flushed generation; views that need it are answered with `StaleView` from now on.
+    pub(crate) fn dropped(&self, generation: u64) -> Option<ClosedGeneration> {
+        let mut generations = self.0.generations.write();
+        generations.floor = generations.floor.max(generation);
+        let dropped = generations.closed.remove(&generation);
+        drop(generations);
+        self.changed();
+        dropped
+    }
+
+    /// The closed generations, oldest first.
+    #[must_use]
+    pub fn closed(&self) -> Vec<ClosedGeneration> {
+        self.0.generations.read().closed.values().cloned().collect()
+    }
+
+    /// What of a tenant is held in generations later than `after`.
+    #[must_use]
+    pub fn snapshot(&self, tenant: &TenantId, after: u64) -> Snapshot {
+        let generations = self.0.generations.read();
+        let later = generations.closed.range(after.saturating_add(1)..);
+        let mut parts: Vec<HeadPart> = later.filter_map(|(_, closed)| part_of(closed, tenant)).collect();
+        if generations.open.number() > after || after == 0 {
+            parts.extend(generations.open.tenant(tenant).map(HeadPart::Memory));
+        }
+        Snapshot {
+            parts,
+            floor: generations.floor,
+        }
+    }
+
+    /// Bytes of memory of the open generation and of those that are closed and not yet on disk.
+    #[must_use]
+    pub fn memory(&self) -> (usize, usize) {
+        let generations = self.0.generations.read();
+        let closed = generations.closed.values().map(|closed| match &closed.data {
+            ClosedData::Memory(generation) => generation.bytes(),
+            ClosedData::OnDisk | ClosedData::Local(_) => 0,
+        });
+        (generations.open.bytes(), closed.sum())
+    }
+
+    /// Sees changes of the list of generations.
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.0.changes.subscribe()
+    }
+
+    fn changed(&self) {
+        self.0.changes.send_modify(|count| *count = count.wrapping_add(1));
+    }
+}
+
+fn part_of(closed: &ClosedGeneration, tenant: &TenantId) -> Option<HeadPart> {
+    match &closed.data {
+        ClosedData::Memory(generation) => generation.tenant(tenant).map(HeadPart::Memory),
+        ClosedData::Local(local) => local.block(tenant).map(HeadPart::Local),
+        ClosedData::OnDisk => None,
+    }
+}

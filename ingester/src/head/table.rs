@@ -1,0 +1,301 @@
+//! The series of one tenant in one generation: labels, samples, and the ways to find them.
+//!
+//! A series is known by a reference that counts up from 0 in the order of definition; references and
+//! everything they lead to are only ever added, so a reader may let go of the lock and come back.
+
+use hashbrown::HashTable;
+use latewood_model::{LabelPair, Labels, METRIC_NAME, Sample, SeriesHash, TimeRange};
+
+use super::series::{Appended, Samples};
+use super::symbols::{Pairs, Symbols};
+
+/// Series are kept in pages of this many, so that growth never copies them nor wastes half.
+const PAGE: usize = 512;
+
+/// One series. Its labels are the pair numbers `start .. start + len` of the table's `labels`.
+#[derive(Debug)]
+struct Series {
+    hash: u64,
+    labels_start: u64,
+    labels_len: u32,
+    samples: Samples,
+}
+
+/// What appending did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AppendCounts {
+    /// Series that were new.
+    pub series: u64,
+    /// Samples behind the newest of their series.
+    pub in_order: u64,
+    /// Samples kept aside: late, or another value for the newest time.
+    pub late: u64,
+    /// Samples that were there already, or lost by the tie rule.
+    pub duplicates: u64,
+}
+
+impl AppendCounts {
+    /// Adds another's counts.
+    pub fn add(&mut self, other: Self) {
+        self.series += other.series;
+        self.in_order += other.in_order;
+        self.late += other.late;
+        self.duplicates += other.duplicates;
+    }
+}
+
+/// The series of one metric, in order of definition.
+#[derive(Debug)]
+struct Metric {
+    /// The pair of the metric's name; `None` gathers the series without one.
+    name: Option<u32>,
+    series: Vec<u32>,
+}
+
+/// All series of a tenant in a generation.
+#[derive(Debug, Default)]
+pub(super) struct SeriesTable {
+    pub(super) symbols: Symbols,
+    pub(super) pairs: Pairs,
+    pages: Vec<Vec<Series>>,
+    /// Label pairs of all series one after another.
+    labels: Vec<u32>,
+    by_hash: HashTable<u32>,
+    metrics: Vec<Metric>,
+    metric_of_pair: hashbrown::HashMap<Option<u32>, u32, foldhash::fast::FixedState>,
+    /// Bytes held by samples.
+    samples_heap: usize,
+    samples: u64,
+    span: Option<TimeRange>,
+}
+
+impl SeriesTable {
+    /// How many series.
+    pub(super) fn len(&self) -> usize {
+        self.pages
+            .last()
+            .map_or(0, |last| (self.pages.len() - 1) * PAGE + last.len())
+    }
+
+    /// How many samples were appended.
+    pub(super) fn samples(&self) -> u64 {
+        self.samples
+    }
+
+    /// The span of all times.
+    pub(super) fn span(&self) -> TimeRange {
+        self.span.unwrap_or(TimeRange::EMPTY)
+    }
+
+    fn series(&self, reference: u32) -> Option<&Series> {
+        let index = reference as usize;
+        self.pages.get(index / PAGE)?.get(index % PAGE)
+    }
+
+    /// The numbers of a series' label pairs, sorted by label name.
+    pub(super) fn pairs_of(&self, reference: u32) -> &[u32] {
+        self.series(reference)
+            .map_or(&[], |series| self.label_slice(series))
+    }
+
+    fn label_slice(&self, series: &Series) -> &[u32] {
+        let start = series.labels_start as usize;
+        let end = start + series.labels_len as usize;
+        self.labels.get(start..end).unwrap_or(&[])
+    }
+
+    /// Name and value of a pair.
+    pub(super) fn pair_text(&self, pair: u32) -> LabelPair<'_> {
+        let (name, value) = self.pairs.get(pair).unwrap_or((u32::MAX, u32::MAX));
+        (self.symbols.get(name), self.symbols.get(value))
+    }
+
+    /// A series' label pairs, sorted by name.
+    pub(super) fn label_pairs(&self, reference: u32) -> impl Iterator<Item = LabelPair<'_>> {
+        self.pairs_of(reference).iter().map(|&pair| self.pair_text(pair))
+    }
+
+    /// A series' labels.
+    pub(super) fn labels(&self, reference: u32) -> Labels {
+        Labels::from_sorted(self.label_pairs(reference))
+    }
+
+    /// A series' samples.
+    pub(super) fn samples_of(&self, reference: u32) -> Option<&Samples> {
+        self.series(reference).map(|series| &series.samples)
+    }
+
+    /// The reference of a label set, verified label by label.
+    pub(super) fn find<'a>(
+        &self,
+        hash: SeriesHash,
+        pairs: impl Iterator<Item = LabelPair<'a>> + Clone,
+    ) -> Option<u32> {
+        let equal = |&reference: &u32| {
+            self.series(reference).is_some_and(|series| {
+                series.hash == hash.low() && same(self.label_pairs(reference), pairs.clone())
+            })
+        };
+        self.by_hash.find(hash.low(), equal).copied()
+    }
+
+    /// The reference of a label set given as pair numbers sorted by label name; new sets get the next
+    /// reference. The flag says whether it is new.
+    pub(super) fn define(&mut self, hash: SeriesHash, pairs: &[u32]) -> (u32, bool) {
+        let known = self.by_hash.find(hash.low(), |&reference| {
+            self.series(reference)
+                .is_some_and(|series| series.hash == hash.low() && self.label_slice(series) == pairs)
+        });
+        if let Some(&reference) = known {
+            return (reference, false);
+        }
+        let reference = self.len() as u32;
+        self.insert(reference, hash.low(), pairs);
+        let pages = &self.pages;
+        self.by_hash.insert_unique(hash.low(), reference, |&other| {
+            let index = other as usize;
+            let series = pages.get(index / PAGE).and_then(|page| page.get(index % PAGE));
+            series.map_or(0, |series| series.hash)
+        });
+        (reference, true)
+    }
+
+    fn insert(&mut self, reference: u32, hash: u64, pairs: &[u32]) {
+        if self.pages.last().is_none_or(|page| page.len() == PAGE) {
+            // The first page grows by need: most tenants of many are small.
+            let room = if self.pages.is_empty() { 0 } else { PAGE };
+            self.pages.push(Vec::with_capacity(room));
+        }
+        let labels_start = self.labels.len() as u64;
+        if self.labels.capacity() - self.labels.len() < pairs.len() {
+            self.labels
+                .reserve_exact((self.labels.len() / 8).max(pairs.len() * 32));
+        }
+        self.labels.extend_from_slice(pairs);
+        let series = Series {
+            hash,
+            labels_start,
+            labels_len: pairs.len() as u32,
+            samples: Samples::default(),
+        };
+        if let Some(page) = self.pages.last_mut() {
+            page.push(series);
+        }
+        self.index_metric(reference, pairs);
+    }
+
+    fn index_metric(&mut self, reference: u32, pairs: &[u32]) {
+        let name = pairs
+            .iter()
+            .copied()
+            .find(|&pair| self.pair_text(pair).0 == METRIC_NAME);
+        let next = self.metrics.len() as u32;
+        let metric = *self.metric_of_pair.entry(name).or_insert(next);
+        if metric == next {
+            self.metrics.push(Metric {
+                name,
+                series: Vec::new(),
+            });
+        }
+        if let Some(metric) = self.metrics.get_mut(metric as usize) {
+            metric.series.push(reference);
+        }
+    }
+
+    /// Appends one sample to a series.
+    pub(super) fn append(&mut self, reference: u32, sample: Sample, counts: &mut AppendCounts) {
+        let index = reference as usize;
+        let page = self.pages.get_mut(index / PAGE);
+        let Some(series) = page.and_then(|page| page.get_mut(index % PAGE)) else {
+            debug_assert!(false, "no series {reference}");
+            return;
+        };
+        let (appended, grown) = series.samples.push(sample);
+        self.samples_heap = self.samples_heap.saturating_add_signed(grown);
+        match appended {
+            Appended::InOrder => counts.in_order += 1,
+            Appended::Late => counts.late += 1,
+            Appended::Duplicate => {
+                counts.duplicates += 1;
+                return;
+            }
+        }
+        self.samples += 1;
+        self.span
+            .get_or_insert(TimeRange::EMPTY)
+            .include(sample.timestamp);
+    }
+
+    /// How many metrics, the nameless one included.
+    pub(super) fn metric_count(&self) -> usize {
+        self.metrics.len()
+    }
+
+    /// A metric's name; the empty one for series without a name.
+    pub(super) fn metric_name(&self, metric: u32) -> &str {
+        let name = self.metrics.get(metric as usize).and_then(|metric| metric.name);
+        name.map_or("", |pair| self.pair_text(pair).1)
+    }
+
+    /// The metric of a name.
+    pub(super) fn metric_by_name(&self, name: &str) -> Option<u32> {
+        let pair = if name.is_empty() {
+            None
+        } else {
+            let symbols = (self.symbols.find(METRIC_NAME)?, self.symbols.find(name)?);
+            Some(self.pairs.find(symbols)?)
+        };
+        self.metric_of_pair.get(&pair).copied()
+    }
+
+    /// A metric's series in order of definition.
+    pub(super) fn series_of_metric(&self, metric: u32) -> &[u32] {
+        self.metrics
+            .get(metric as usize)
+            .map_or(&[], |metric| &metric.series)
+    }
+
+    /// The storage order of two series of one metric: the other pairs, one by one.
+    pub(super) fn compare(&self, metric: u32, a: u32, b: u32) -> std::cmp::Ordering {
+        let name = self.metrics.get(metric as usize).and_then(|metric| metric.name);
+        let rest = |reference| {
+            let pairs = self.pairs_of(reference).iter().copied();
+            pairs.filter(move |&pair| Some(pair) != name)
+        };
+        let (mut a, mut b) = (rest(a), rest(b));
+        loop {
+            match (a.next(), b.next()) {
+                (Some(a), Some(b)) if a == b => {}
+                (Some(a), Some(b)) => return self.pair_text(a).cmp(&self.pair_text(b)),
+                (a, b) => return a.is_some().cmp(&b.is_some()),
+            }
+        }
+    }
+
+    /// Bytes of memory.
+    pub(super) fn heap_size(&self) -> usize {
+        let page = |page: &Vec<Series>| page.capacity() * size_of::<Series>();
+        let metric = |metric: &Metric| size_of::<Metric>() + metric.series.capacity() * 4;
+        self.symbols.heap_size()
+            + self.pairs.heap_size()
+            + self.pages.iter().map(page).sum::<usize>()
+            + self.labels.capacity() * 4
+            + self.by_hash.allocation_size()
+            + self.metrics.iter().map(metric).sum::<usize>()
+            + self.metric_of_pair.allocation_size()
+            + self.samples_heap
+    }
+}
+
+fn same<'a, 'b>(
+    mut a: impl Iterator<Item = LabelPair<'a>>,
+    mut b: impl Iterator<Item = LabelPair<'b>>,
+) -> bool {
+    loop {
+        match (a.next(), b.next()) {
+            (Some(a), Some(b)) if a.0 == b.0 && a.1 == b.1 => {}
+            (None, None) => return true,
+            _ => return false,
+        }
+    }
+}

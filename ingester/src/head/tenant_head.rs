@@ -1,0 +1,169 @@
+//! One tenant's part of a generation: its series table behind a lock, and what readers keep beside it.
+//!
+//! Lock order: the orders' mutex is never held while the table's lock is waited for, nor the other way.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use latewood_model::{LabelPair, Matcher, SeriesHash, TimeRange};
+use parking_lot::RwLock;
+
+use super::cursor::HeadCursor;
+use super::matching::Matching;
+use super::order::Orders;
+use super::statistics::HeadStatistics;
+use super::table::{AppendCounts, SeriesTable};
+use crate::journal::TenantEntry;
+
+/// Series looked at under one hold of the lock by reads that touch all.
+const HOLD: usize = 1024;
+
+/// One tenant's series of one generation. Writers apply an entry at a time; readers take the lock for
+/// short whiles.
+#[derive(Debug, Default)]
+pub struct TenantHead {
+    pub(super) table: RwLock<SeriesTable>,
+    orders: Orders,
+}
+
+impl TenantHead {
+    /// Applies a tenant's part of an entry and says what it did and how many bytes of memory are held now.
+    pub(crate) fn apply(&self, entry: &TenantEntry) -> (AppendCounts, usize) {
+        let mut table = self.table.write();
+        let mut counts = AppendCounts::default();
+        let texts = entry.symbols.iter();
+        let symbols: Vec<u32> = texts.map(|text| table.symbols.intern(text)).collect();
+        let symbol = |index: u32| symbols.get(index as usize).copied().unwrap_or_default();
+        let (mut defined, mut numbers) = (Vec::with_capacity(entry.definitions()), Vec::new());
+        for (hash, pairs) in entry.definition_pairs() {
+            numbers.clear();
+            let known = pairs.iter().map(|&(name, value)| (symbol(name), symbol(value)));
+            numbers.extend(known.map(|pair| table.pairs.intern(pair)));
+            let (reference, new) = table.define(hash, &numbers);
+            counts.series += u64::from(new);
+            defined.push(reference);
+        }
+        entry.for_each_sample(&defined, |reference, sample| {
+            table.append(reference, sample, &mut counts);
+        });
+        (counts, table.heap_size())
+    }
+
+    /// The references of label sets that are known, in one hold of the lock. `None` for those that are not.
+    pub(crate) fn find_all<'a, P>(
+        &self,
+        series: impl Iterator<Item = (SeriesHash, P)>,
+        mut found: impl FnMut(Option<u32>),
+    ) where
+        P: Iterator<Item = LabelPair<'a>> + Clone,
+    {
+        let table = self.table.read();
+        for (hash, pairs) in series {
+            found(table.find(hash, pairs));
+        }
+    }
+
+    /// Streams the series that match and have samples in a range.
+    #[must_use]
+    pub fn select(
+        self: &Arc<Self>,
+        matchers: &[Matcher],
+        range: TimeRange,
+        skip_samples: bool,
+    ) -> HeadCursor {
+        HeadCursor::new(Arc::clone(self), matchers, range, skip_samples)
+    }
+
+    pub(super) fn order_of(&self, metric: u32) -> Arc<[u32]> {
+        self.orders.of_metric(&self.table, metric)
+    }
+
+    /// The names of labels on the series that match and whose span meets a range.
+    #[must_use]
+    pub fn label_names(&self, matchers: &[Matcher], range: TimeRange) -> BTreeSet<String> {
+        let pairs = self.pairs(matchers, range);
+        self.texts(&pairs, |(name, _)| Some(name))
+    }
+
+    /// The values of a label on the series that match and whose span meets a range.
+    #[must_use]
+    pub fn label_values(&self, label: &str, matchers: &[Matcher], range: TimeRange) -> BTreeSet<String> {
+        let pairs = self.pairs(matchers, range);
+        self.texts(&pairs, |(name, value)| (name == label).then_some(value))
+    }
+
+    fn texts(&self, pairs: &[u32], pick: impl Fn(LabelPair<'_>) -> Option<&str>) -> BTreeSet<String> {
+        let mut texts = BTreeSet::new();
+        for chunk in pairs.chunks(HOLD) {
+            let table = self.table.read();
+            for &pair in chunk {
+                if let Some(text) = pick(table.pair_text(pair))
+                    && !texts.contains(text)
+                {
+                    texts.insert(text.to_owned());
+                }
+            }
+        }
+        texts
+    }
+
+    /// The label pairs that occur on the series that match.
+    fn pairs(&self, matchers: &[Matcher], range: TimeRange) -> Vec<u32> {
+        let mut matching = Matching::new(matchers);
+        let (metrics, everything) = {
+            let table = self.table.read();
+            let span = table.span();
+            let everything = matching.is_empty() && range.start <= span.start && span.end <= range.end;
+            if everything {
+                return (0..table.pairs.len() as u32).collect();
+            }
+            (matching.metrics(&table), span.overlaps(range))
+        };
+        let mut seen = Vec::new();
+        for metric in metrics.into_iter().filter(|_| everything) {
+            let series = self.table.read().series_of_metric(metric).to_vec();
+            for chunk in series.chunks(HOLD) {
+                let table = self.table.read();
+                seen.resize(table.pairs.len(), false);
+                for &reference in chunk {
+                    let span = table
+                        .samples_of(reference)
+                        .map_or(TimeRange::EMPTY, |samples| samples.span());
+                    if span.overlaps(range) && matching.passes(&table, reference) {
+                        for &pair in table.pairs_of(reference) {
+                            if let Some(place) = seen.get_mut(pair as usize) {
+                                *place = true;
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        let seen = seen.into_iter().zip(0..);
+        seen.filter_map(|(seen, pair)| seen.then_some(pair)).collect()
+    }
+
+    /// Cardinality.
+    #[must_use]
+    pub fn statistics(&self) -> HeadStatistics {
+        HeadStatistics::of(&self.table)
+    }
+
+    /// The span of all samples.
+    #[must_use]
+    pub fn span(&self) -> TimeRange {
+        self.table.read().span()
+    }
+
+    /// How many series.
+    #[must_use]
+    pub fn series(&self) -> usize {
+        self.table.read().len()
+    }
+
+    /// Bytes of memory.
+    #[must_use]
+    pub fn heap_size(&self) -> usize {
+        self.table.read().heap_size() + self.orders.heap_size()
+    }
+}

@@ -1,0 +1,24 @@
+//! The shard's log: what stands in it, how it is encoded, who proposes it and how it is applied.
+//!
+//! An entry refers to series of the open generation by number and carries labels only where a series is
+//! first used (`docs/adr/0003-series-references-in-the-journal.md`). Layout: `docs/format/entry.md`.
+
+mod builder;
+mod command;
+mod decode;
+mod encode;
+mod entry;
+mod proposer;
+mod queue;
+mod state;
+#[cfg(test)]
+mod tests;
+mod varint;
+
+pub use builder::EntryBuilder;
+pub use command::ShardCommand;
+pub use decode::{EntryError, decode};
+pub use encode::encode;
+pub use entry::{EntryBatch, TenantEntry, Texts};
+pub use proposer::{Proposer, ProposerConfig};
+pub use state::{ShardResponse, ShardState};

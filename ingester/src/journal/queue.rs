@@ -1,0 +1,95 @@
+//! What waits to be proposed: parts of writes, cut so that no entry grows beyond its size.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use latewood_model::{Sample, TenantId};
+use tokio::sync::oneshot;
+
+use super::proposer::ProposeError;
+use crate::distributor::ShardPart;
+use crate::{SeriesRow, WriteBatch};
+
+/// Rows of a batch, or parts of long rows, that together make at most about one entry.
+#[derive(Debug)]
+pub(super) struct Piece {
+    batch: Arc<WriteBatch>,
+    rows: Vec<(u32, Range<u32>)>,
+    weight: usize,
+}
+
+/// About how many bytes an entry needs for a sample, at most.
+const SAMPLE_WEIGHT: usize = 12;
+/// About how many bytes an entry needs for a row beside labels and samples.
+const ROW_WEIGHT: usize = 16;
+
+impl Piece {
+    fn new(batch: &Arc<WriteBatch>) -> Self {
+        Self {
+            batch: Arc::clone(batch),
+            rows: Vec::new(),
+            weight: 64,
+        }
+    }
+
+    /// Cuts a part into pieces of about `target` bytes each.
+    pub(super) fn cut(part: &ShardPart, target: usize) -> Vec<Self> {
+        let (mut pieces, mut piece) = (Vec::new(), Self::new(part.batch()));
+        for (row, series) in part.series() {
+            let texts = series
+                .label_bytes()
+                .map(|(name, value)| name.len() + value.len() + 4);
+            let labels: usize = ROW_WEIGHT + texts.sum::<usize>();
+            let total = series.samples().len();
+            let mut start = 0;
+            loop {
+                if piece.weight + labels + SAMPLE_WEIGHT > target && !piece.rows.is_empty() {
+                    pieces.push(std::mem::replace(&mut piece, Self::new(part.batch())));
+                }
+                let room = target.saturating_sub(piece.weight + labels) / SAMPLE_WEIGHT;
+                let end = total.min(start + room.max(1));
+                piece.rows.push((row, start as u32..end as u32));
+                piece.weight += labels + (end - start) * SAMPLE_WEIGHT;
+                start = end;
+                if start >= total {
+                    break;
+                }
+            }
+        }
+        if !piece.rows.is_empty() {
+            pieces.push(piece);
+        }
+        pieces
+    }
+
+    /// About how many bytes it makes in an entry.
+    pub(super) fn weight(&self) -> usize {
+        self.weight
+    }
+
+    /// Whose series these are.
+    pub(super) fn tenant(&self) -> &TenantId {
+        self.batch.tenant()
+    }
+
+    /// How many rows.
+    pub(super) fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// The rows with their samples.
+    pub(super) fn rows(&self) -> impl Iterator<Item = (SeriesRow<'_>, &[Sample])> {
+        self.rows.iter().filter_map(|(row, range)| {
+            let series = self.batch.row(*row)?;
+            let samples = series.samples().get(range.start as usize..range.end as usize)?;
+            Some((series, samples))
+        })
+    }
+}
+
+/// A piece with whoever waits for it.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    pub(super) piece: Piece,
+    pub(super) done: oneshot::Sender<Result<(), ProposeError>>,
+}
