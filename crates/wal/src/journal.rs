@@ -21,8 +21,9 @@ use crate::metrics::Metrics;
 use crate::queue::{Completion, Pending, Queue};
 use crate::record::Record;
 use crate::recover::{Active, Recovered, replay, segment_name};
+use crate::roll::{create_segment, draw_salt};
 use crate::std_files::StdFiles;
-use crate::writer::{Failure, Shared, Writer, create_segment, draw_salt};
+use crate::writer::{Failure, Shared, Writer};
 use crate::{GroupId, read};
 
 /// A journal that many groups append to. Cheap to clone; closed when the last clone is dropped.

@@ -14,7 +14,7 @@ use crate::GroupId;
 use crate::config::WalConfig;
 use crate::error::WalError;
 use crate::files::Files;
-use crate::format::{Kind, RECORD_HEADER, RecordHeader, SEGMENT_HEADER, SegmentHeader};
+use crate::format::{Kind, RecordHeader, SEGMENT_HEADER};
 use crate::index::Index;
 use crate::metrics::Metrics;
 use crate::queue::{Pending, Queue};
@@ -203,99 +203,9 @@ impl Writer {
         }
     }
 
-    fn io(&self, action: &'static str, error: &std::io::Error) -> WalError {
+    pub(crate) fn io(&self, action: &'static str, error: &std::io::Error) -> WalError {
         let name = segment_name(self.active.sequence);
         WalError::io(action, self.shared.files.path(&name), error)
-    }
-
-    /// Closes the active segment and begins the next one.
-    fn roll(&mut self) -> Result<(), Failure> {
-        if self.shared.config.preallocate {
-            let cut = self.active.file.truncate(self.active.end);
-            cut.map_err(|error| Failure::Poisoned(poisoned(&self.io("cut to its length", &error))))?;
-            // The new length must be durable too.
-            self.active.synced = self.active.synced.min(self.active.end.saturating_sub(1));
-        }
-        self.sync()?;
-        let Some(sequence) = self.active.sequence.checked_add(1) else {
-            let full = std::io::Error::other("4 billion segments were written");
-            return Err(Failure::Retryable(self.io("begin a segment after", &full)));
-        };
-        let salt = draw_salt(&self.rng);
-        self.active = create_segment(&*self.shared.files, sequence, salt, &self.shared.config)?;
-        self.shared
-            .index
-            .write()
-            .add_segment(sequence, SEGMENT_HEADER as u64);
-        self.snapshot_owed = true;
-        self.note_synced();
-        self.write_snapshot()?;
-        self.drop_segments().map_err(Failure::Poisoned)?;
-        match self.move_old_entries() {
-            // Space can wait; the appends at hand need not.
-            Err(Failure::Retryable(error)) => tracing::warn!(%error, "cannot move old journal entries"),
-            Err(poisoned) => return Err(poisoned),
-            Ok(()) => {}
-        }
-        Ok(())
-    }
-
-    /// Writes purge points and state values again, so that older segments hold none that is needed.
-    pub(crate) fn write_snapshot(&mut self) -> Result<(), Failure> {
-        let records = self.shared.index.read().snapshot();
-        self.append(records.iter())?;
-        self.sync()?;
-        self.snapshot_owed = false;
-        Ok(())
-    }
-
-    /// Appends that would leave a hole behind a failed one are set apart.
-    fn refuse_holes(&mut self, batch: Vec<Pending>) -> (Vec<Pending>, Vec<(Pending, WalError)>) {
-        if self.broken.is_empty() {
-            return (batch, Vec::new());
-        }
-        let (mut good, mut refused) = (Vec::new(), Vec::new());
-        for pending in batch {
-            match self.first_hole(&pending) {
-                Some(error) => refused.push((pending, error)),
-                None => good.push(pending),
-            }
-        }
-        (good, refused)
-    }
-
-    fn first_hole(&mut self, pending: &Pending) -> Option<WalError> {
-        for record in &pending.records {
-            let Some(missing) = self.broken.get(&record.group()).copied() else {
-                continue;
-            };
-            let (group, index) = (record.group(), record.index());
-            match record.kind() {
-                Kind::Entry if index > missing => {
-                    return Some(WalError::AfterFailure {
-                        group,
-                        index,
-                        missing,
-                    });
-                }
-                Kind::Entry => drop(self.broken.remove(&group)),
-                Kind::Truncate if index <= missing.saturating_add(1) => drop(self.broken.remove(&group)),
-                _ => {}
-            }
-        }
-        None
-    }
-
-    fn note_broken(&mut self, batch: &[Pending]) {
-        for record in batch.iter().flat_map(|pending| &pending.records) {
-            let missing = match record.kind() {
-                Kind::Entry => record.index(),
-                Kind::Truncate => record.index().saturating_sub(1),
-                _ => continue,
-            };
-            let first = self.broken.entry(record.group()).or_insert(missing);
-            *first = missing.min(*first);
-        }
     }
 
     /// At an orderly stop: a last record that says all before it is durable, so that damage in the last
@@ -311,11 +221,6 @@ impl Writer {
     }
 }
 
-/// A number that nobody outside can guess.
-pub(crate) fn draw_salt(rng: &Rng) -> u32 {
-    u32::try_from(rng.next_u64() & u64::from(u32::MAX)).unwrap_or(1)
-}
-
 pub(crate) fn poisoned(error: &WalError) -> WalError {
     match error {
         WalError::Poisoned { .. } => error.clone(),
@@ -324,50 +229,3 @@ pub(crate) fn poisoned(error: &WalError) -> WalError {
         },
     }
 }
-
-/// Makes a segment whose header is durable, and whose name is. When it fails for want of space nothing
-/// is left of it.
-pub(crate) fn create_segment(
-    files: &dyn Files,
-    sequence: u32,
-    salt: u32,
-    config: &WalConfig,
-) -> Result<Active, Failure> {
-    let name = segment_name(sequence);
-    let path = files.path(&name);
-    let failed = |action: &'static str, error: &std::io::Error| WalError::io(action, &path, error);
-    let file = files
-        .create(&name)
-        .map_err(|error| Failure::Retryable(failed("create", &error)))?;
-    let header = SegmentHeader {
-        sequence: u64::from(sequence),
-        salt,
-    }
-    .encode();
-    let reserved = if config.preallocate {
-        file.reserve(config.segment_bytes)
-    } else {
-        Ok(())
-    };
-    if let Err(error) = reserved.and_then(|()| file.write_at(0, &header)) {
-        let error = failed("begin", &error);
-        return Err(match files.remove(&name) {
-            Ok(()) => Failure::Retryable(error),
-            Err(_) => Failure::Poisoned(poisoned(&error)),
-        });
-    }
-    let durable = file.sync().and_then(|()| files.sync_directory());
-    durable.map_err(|error| Failure::Poisoned(poisoned(&failed("sync", &error))))?;
-    let end = SEGMENT_HEADER as u64;
-    Ok(Active {
-        sequence,
-        salt,
-        file,
-        end,
-        synced: end,
-    })
-}
-
-const _: () = assert!(
-    RECORD_HEADER.is_multiple_of(crate::format::ALIGN) && SEGMENT_HEADER.is_multiple_of(crate::format::ALIGN)
-);

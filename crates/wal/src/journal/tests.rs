@@ -450,12 +450,13 @@ proptest! {
     /// appends are in it in order, and none by half that came after one that is not.
     #[test]
     fn a_crash_leaves_a_prefix_that_holds_all_that_was_acknowledged(
-        rounds in prop::collection::vec((steps(), 0_u8..4), 1..4), seed in any::<u64>(),
+        rounds in prop::collection::vec((steps(), 0_u8..4, any::<bool>()), 1..4), seed in any::<u64>(),
     ) {
         let runtime = Runtime::new().unwrap();
         let (files, rng) = (MemoryFiles::new(), Rng::seeded(seed));
         let mut models = BTreeMap::<u64, Model>::new();
-        for (steps, loss) in rounds {
+        for (steps, loss, preallocate) in rounds {
+            let config = || WalConfig { preallocate, ..config() };
             let (journal, _) = runtime.block_on(async { try_open(&files, config()) }).unwrap();
             prop_assert_eq!(held(&journal), expected(&models));
             // The states after each append since the last one that was acknowledged.
