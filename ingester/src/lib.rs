@@ -10,9 +10,14 @@ pub mod journal;
 pub mod metadata;
 pub mod push;
 mod refusal;
+mod service;
+mod shard;
+pub mod store_api;
 mod write;
 
 pub use config::PushConfig;
 pub use error::IngestError;
+pub use service::{Ingester, IngesterConfig, IngesterDeps, StartError};
+pub use shard::Shard;
 pub use refusal::{Cause, Refusals};
 pub use write::{BatchBuilder, SeriesRow, WriteBatch};

@@ -92,8 +92,18 @@ impl HeadStatistics {
 
     /// Adds another shard's numbers, whose series are others. Values that stand in both count twice.
     pub fn add(&mut self, other: Self) {
-        self.series += other.series;
-        self.label_pairs += other.label_pairs;
+        self.combine(other, |mine, others| mine + others);
+    }
+
+    /// Takes in another generation of the same shard: most series are the same ones, so the greater
+    /// number counts.
+    pub fn widen(&mut self, other: Self) {
+        self.combine(other, u64::max);
+    }
+
+    fn combine(&mut self, other: Self, one: impl Fn(u64, u64) -> u64) {
+        self.series = one(self.series, other.series);
+        self.label_pairs = one(self.label_pairs, other.label_pairs);
         self.chunks += other.chunks;
         self.span = self.span.union(other.span);
         let maps = [
@@ -104,7 +114,8 @@ impl HeadStatistics {
         ];
         for (mine, others) in maps {
             for (name, value) in others {
-                *mine.entry(name).or_default() += value;
+                let known = mine.entry(name).or_default();
+                *known = one(*known, value);
             }
         }
     }

@@ -1,0 +1,67 @@
+//! Settings of the flush.
+
+use serde::{Deserialize, Serialize};
+
+/// When generations are frozen, and what may wait for the bucket.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct FlushConfig {
+    /// A generation is frozen this long after it was opened, in seconds. Default 7200.
+    pub max_age_seconds: u64,
+    /// Memory of the open generations of all shards, in bytes; a shard's generation is frozen at its
+    /// share. Writes are refused at twice of it, when encoding does not keep up. Default 1 GiB.
+    pub max_head_bytes: u64,
+    /// Local blocks that wait for the bucket, all shards together, in bytes; over it writes are refused.
+    /// Default 20 GiB.
+    pub max_unflushed_bytes: u64,
+    /// How long a flushed generation is still served to queries that pinned an older view, in seconds.
+    /// Default 60.
+    pub linger_seconds: u64,
+    /// How often age and memory are looked at, in milliseconds. Default 1000.
+    pub check_interval_ms: u64,
+    /// The first pause after a failed upload, in milliseconds; doubled each time. Default 500.
+    pub retry_initial_ms: u64,
+    /// The longest pause between attempts, in milliseconds. Default 30000.
+    pub retry_max_ms: u64,
+    /// How many files of a block are uploaded at once. Default 4.
+    pub upload_concurrency: usize,
+}
+
+impl Default for FlushConfig {
+    fn default() -> Self {
+        Self {
+            max_age_seconds: 7200,
+            max_head_bytes: 1 << 30,
+            max_unflushed_bytes: 20 << 30,
+            linger_seconds: 60,
+            check_interval_ms: 1000,
+            retry_initial_ms: 500,
+            retry_max_ms: 30_000,
+            upload_concurrency: 4,
+        }
+    }
+}
+
+impl FlushConfig {
+    /// Checks that the settings can be; the text names the one that cannot.
+    ///
+    /// # Errors
+    /// What is wrong.
+    pub fn validate(&self) -> Result<(), String> {
+        let positive = [
+            ("max_age_seconds", self.max_age_seconds),
+            ("max_head_bytes", self.max_head_bytes),
+            ("max_unflushed_bytes", self.max_unflushed_bytes),
+            ("check_interval_ms", self.check_interval_ms),
+            ("retry_initial_ms", self.retry_initial_ms),
+            ("upload_concurrency", self.upload_concurrency as u64),
+        ];
+        if let Some((name, _)) = positive.iter().find(|(_, value)| *value == 0) {
+            return Err(format!("{name} must be at least 1"));
+        }
+        if self.retry_max_ms < self.retry_initial_ms {
+            return Err("retry_max_ms must be at least retry_initial_ms".to_owned());
+        }
+        Ok(())
+    }
+}

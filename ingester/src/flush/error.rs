@@ -1,0 +1,60 @@
+//! Why a step of a flush failed. Every step is tried again.
+
+use latewood_base::{ErrorKind, Kinded, OffloadError};
+use latewood_block::BlockError;
+use latewood_catalog::CatalogError;
+use latewood_cluster::ClusterError;
+use latewood_objstore::BucketError;
+
+/// Why a step of a flush failed.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum FlushError {
+    /// A block was not written or not opened.
+    #[error(transparent)]
+    Block(#[from] BlockError),
+    /// The catalog did not take the commit.
+    #[error(transparent)]
+    Catalog(#[from] CatalogError),
+    /// The bucket did not take a file.
+    #[error(transparent)]
+    Bucket(#[from] BucketError),
+    /// The shard's log did not take the step.
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
+    /// Work off the runtime gave no result.
+    #[error(transparent)]
+    Offload(#[from] OffloadError),
+    /// The local disk.
+    #[error("{path}: {message}")]
+    Disk {
+        /// The file.
+        path: String,
+        /// What the system said.
+        message: String,
+    },
+    /// The ingester is stopping.
+    #[error("the ingester is stopping")]
+    Stopping,
+}
+
+impl FlushError {
+    pub(super) fn disk(path: &std::path::Path, error: impl ToString) -> Self {
+        Self::Disk {
+            path: path.display().to_string(),
+            message: error.to_string(),
+        }
+    }
+}
+
+impl Kinded for FlushError {
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Block(error) => error.kind(),
+            Self::Catalog(error) => error.kind(),
+            Self::Bucket(error) => error.kind(),
+            Self::Cluster(error) => error.kind(),
+            Self::Offload(_) | Self::Disk { .. } => ErrorKind::Internal,
+            Self::Stopping => ErrorKind::Unavailable,
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! Which block a generation becomes: pure.
+
+use latewood_base::Ulid;
+use latewood_block::BlockMeta;
+use latewood_catalog::{BlockEntry, FileEntry, Resolution};
+use latewood_model::TenantId;
+use xxhash_rust::xxh3::xxh3_128;
+
+/// The id of the block of a tenant's part of a generation: the same on every replica and in every attempt
+/// after a crash. `attempt` is 0 unless the catalog has declared the ids of earlier attempts dead.
+pub(super) fn block_id(tenant: &TenantId, shard: u32, generation: u64, attempt: u32) -> Ulid {
+    let mut input = tenant.as_str().as_bytes().to_vec();
+    input.push(0xff);
+    input.extend_from_slice(&shard.to_le_bytes());
+    input.extend_from_slice(&generation.to_le_bytes());
+    input.extend_from_slice(&attempt.to_le_bytes());
+    Ulid::from_parts(generation, xxh3_128(&input))
+}
+
+/// The block as the catalog carries it; `meta.json` is named beside the files that it lists.
+pub(super) fn block_entry(meta: &BlockMeta, meta_bytes: u64) -> BlockEntry {
+    let mut entry = BlockEntry::new(meta.id, Resolution::Raw, meta.range);
+    entry.series = meta.series;
+    entry.samples = meta.samples;
+    entry.bytes = meta.bytes() + meta_bytes;
+    entry.index_bytes = meta.file("index").map_or(0, |file| file.size);
+    entry.format = meta.version;
+    entry.shard = meta.shard;
+    entry.generation = meta.generation;
+    let files = meta.files.iter().map(|file| FileEntry {
+        path: file.path.clone(),
+        size: file.size,
+        crc32c: Some(file.crc32c),
+        footer_offset: None,
+    });
+    entry.files = files.collect();
+    entry.files.push(FileEntry {
+        path: BlockMeta::FILE.to_owned(),
+        size: meta_bytes,
+        crc32c: None,
+        footer_offset: None,
+    });
+    entry
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_tells_tenant_shard_generation_and_attempt_apart() {
+        let (a, b) = (TenantId::anonymous(), TenantId::new("b").unwrap());
+        let ids = [
+            block_id(&a, 0, 7, 0),
+            block_id(&b, 0, 7, 0),
+            block_id(&a, 1, 7, 0),
+            block_id(&a, 0, 8, 0),
+            block_id(&a, 0, 7, 1),
+        ];
+        let distinct: std::collections::BTreeSet<_> = ids.into_iter().collect();
+        assert_eq!(distinct.len(), 5);
+        assert_eq!(block_id(&a, 0, 7, 0).to_string(), ids[0].to_string());
+        assert_eq!(ids[0].timestamp_ms(), 7);
+    }
+}

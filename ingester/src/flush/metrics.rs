@@ -1,0 +1,72 @@
+//! What the flush counts.
+
+use std::time::Duration;
+
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::registry::Registry;
+
+/// Counters of all shards' flushes. Clones share them.
+#[derive(Clone, Debug, Default)]
+pub struct FlushMetrics {
+    generations: Counter,
+    failures: Counter,
+    samples: Counter,
+    encoded_bytes: Counter,
+    flushed_bytes: Counter,
+    encode_milliseconds: Counter,
+}
+
+impl FlushMetrics {
+    /// Registers the counters.
+    #[must_use]
+    pub fn new(registry: &mut Registry) -> Self {
+        let metrics = Self::default();
+        let mut counter = |name: &str, help: &str, counter: &Counter| registry.register(name, help, counter.clone());
+        counter(
+            "latewood_ingester_flushed_generations",
+            "Generations whose blocks are all in the catalog",
+            &metrics.generations,
+        );
+        counter(
+            "latewood_ingester_flush_failures",
+            "Steps of flushes that failed and were tried again",
+            &metrics.failures,
+        );
+        counter(
+            "latewood_ingester_encoded_samples",
+            "Samples written to local blocks",
+            &metrics.samples,
+        );
+        counter(
+            "latewood_ingester_encoded_bytes",
+            "Bytes of local blocks written",
+            &metrics.encoded_bytes,
+        );
+        counter(
+            "latewood_ingester_flushed_bytes",
+            "Bytes of blocks brought into the bucket",
+            &metrics.flushed_bytes,
+        );
+        counter(
+            "latewood_ingester_encode_milliseconds",
+            "Time spent writing local blocks",
+            &metrics.encode_milliseconds,
+        );
+        metrics
+    }
+
+    pub(super) fn encoded(&self, took: Duration, samples: u64, bytes: u64) {
+        self.encode_milliseconds.inc_by(u64::try_from(took.as_millis()).unwrap_or(u64::MAX));
+        self.samples.inc_by(samples);
+        self.encoded_bytes.inc_by(bytes);
+    }
+
+    pub(super) fn flushed(&self, bytes: u64) {
+        self.generations.inc();
+        self.flushed_bytes.inc_by(bytes);
+    }
+
+    pub(super) fn failed(&self) {
+        self.failures.inc();
+    }
+}

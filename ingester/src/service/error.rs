@@ -1,0 +1,52 @@
+//! Why an ingester does not start.
+
+use latewood_base::{ErrorKind, Kinded, OffloadError};
+use latewood_wal::WalError;
+
+use crate::IngestError;
+use crate::flush::FlushError;
+
+/// Why an ingester does not start.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum StartError {
+    /// A setting cannot be.
+    #[error("ingester settings: {0}")]
+    Config(String),
+    /// The data directory cannot be used.
+    #[error("{path}: {message}")]
+    DataDir {
+        /// The file or directory.
+        path: String,
+        /// What is wrong, and what to do.
+        message: String,
+    },
+    /// The journal cannot be opened.
+    #[error(transparent)]
+    Journal(#[from] WalError),
+    /// A shard cannot be opened.
+    #[error("shard {shard}: {error}")]
+    Shard {
+        /// Which.
+        shard: u32,
+        /// Why.
+        error: FlushError,
+    },
+    /// The write path cannot be built.
+    #[error(transparent)]
+    Ingest(#[from] IngestError),
+    /// Work off the runtime gave no result.
+    #[error(transparent)]
+    Offload(#[from] OffloadError),
+}
+
+impl Kinded for StartError {
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Config(_) => ErrorKind::Invalid,
+            Self::DataDir { .. } | Self::Offload(_) => ErrorKind::Internal,
+            Self::Journal(error) => error.kind(),
+            Self::Shard { error, .. } => error.kind(),
+            Self::Ingest(error) => error.kind(),
+        }
+    }
+}

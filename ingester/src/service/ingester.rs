@@ -1,0 +1,193 @@
+//! The ingester.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use axum::Router;
+use futures::future::join_all;
+use latewood_base::{Clock, Ids, Offload, Rng, Shutdown, Tasks};
+use latewood_catalog::Catalogs;
+use latewood_objstore::Bucket;
+use latewood_proto::store::StoreApi;
+use latewood_wal::Journal;
+use prometheus_client::registry::Registry;
+
+use super::{IngesterConfig, StartError, admin, layout};
+use crate::Shard;
+use crate::distributor::{Distributor, ShardWriter};
+use crate::exemplars::ExemplarStore;
+use crate::flush::{DiskBudget, FlushMetrics};
+use crate::metadata::MetadataStore;
+use crate::push::{self, PushService};
+use crate::shard::ShardContext;
+use crate::store_api::{IngesterStore, StoreParts};
+
+/// What an ingester needs from outside.
+#[derive(Clone, Debug)]
+pub struct IngesterDeps {
+    /// Where blocks go.
+    pub bucket: Bucket,
+    /// The catalogs of that bucket.
+    pub catalogs: Arc<Catalogs>,
+    /// Time.
+    pub clock: Clock,
+    /// Ids.
+    pub ids: Ids,
+    /// Randomness.
+    pub rng: Rng,
+    /// Journal and unflushed blocks; this process alone uses it.
+    pub data_dir: PathBuf,
+    /// Where CPU-bound work goes.
+    pub offload: Offload,
+    /// Ends the ingester, as [`Ingester::stop`] does.
+    pub shutdown: Shutdown,
+}
+
+/// A running ingester.
+#[derive(Debug)]
+pub struct Ingester {
+    shards: Arc<Vec<Arc<Shard>>>,
+    store: IngesterStore,
+    push: PushService,
+    journal: Journal,
+    shutdown: Shutdown,
+    tasks: Tasks,
+}
+
+impl Ingester {
+    /// Starts: opens the journal, replays all shards, then takes writes and flushes.
+    ///
+    /// # Errors
+    /// [`StartError`] says what is in the way.
+    pub async fn start(
+        config: IngesterConfig,
+        deps: IngesterDeps,
+        registry: &mut Registry,
+    ) -> Result<Self, StartError> {
+        config.validate()?;
+        let wanted = config.new_shards();
+        let dir = deps.data_dir.clone();
+        let shards = deps.offload.run(move || layout::shards(&dir, wanted)).await??;
+        let journal = open_journal(&config, &deps, registry).await?;
+        let (shutdown, tasks) = (deps.shutdown.child(), Tasks::new());
+        let metadata = Arc::new(MetadataStore::new(&config.push));
+        let exemplars = Arc::new(ExemplarStore::new(&config.push));
+        let context = ShardContext {
+            config: &config,
+            deps: &deps,
+            shards,
+            journal: journal.clone(),
+            metadata: Arc::clone(&metadata),
+            budget: Arc::new(DiskBudget::new(config.flush.max_unflushed_bytes)),
+            metrics: FlushMetrics::new(registry),
+            shutdown: shutdown.clone(),
+            tasks: tasks.clone(),
+        };
+        let shards = open_shards(&context).await;
+        let shards = match shards {
+            Ok(shards) => Arc::new(shards),
+            Err(error) => {
+                shutdown.begin();
+                tasks.join().await;
+                close_journal(&journal, &deps.offload).await;
+                return Err(error);
+            }
+        };
+        let writers = shards.iter().map(|shard| Arc::clone(shard) as Arc<dyn ShardWriter>);
+        let push = PushService::new(
+            config.push.clone(),
+            Distributor::new(writers.collect())?,
+            Arc::clone(&exemplars),
+            Arc::clone(&metadata),
+            deps.clock.clone(),
+            deps.offload.clone(),
+            registry,
+        )?;
+        let store = IngesterStore::new(StoreParts {
+            shards: shards.iter().map(|shard| shard.reader()).collect(),
+            catalogs: Arc::clone(&deps.catalogs),
+            exemplars,
+            metadata,
+            offload: deps.offload.clone(),
+        });
+        for shard in shards.iter() {
+            shard.start_flushing(&tasks);
+        }
+        Ok(Self {
+            shards,
+            store,
+            push,
+            journal,
+            shutdown,
+            tasks,
+        })
+    }
+
+    /// What queriers read from.
+    #[must_use]
+    pub fn store(&self) -> Arc<dyn StoreApi> {
+        Arc::new(self.store.clone())
+    }
+
+    /// The write path, without HTTP.
+    #[must_use]
+    pub fn push(&self) -> &PushService {
+        &self.push
+    }
+
+    /// The shards by number.
+    #[must_use]
+    pub fn shards(&self) -> &[Arc<Shard>] {
+        &self.shards
+    }
+
+    /// Remote write and the flush.
+    pub fn routes(&self) -> Router {
+        push::routes(self.push.clone()).merge(admin::routes(Arc::clone(&self.shards)))
+    }
+
+    /// Stops: what was acknowledged is in the journal and is replayed by the next start; nothing is
+    /// flushed. Stop the listeners before.
+    pub async fn stop(&self) {
+        self.shutdown.begin();
+        self.tasks.join().await;
+        join_all(self.shards.iter().map(|shard| shard.stop())).await;
+        let journal = self.journal.clone();
+        // A runtime that is going away closes it when the last handle is dropped.
+        let _closed = tokio::task::spawn_blocking(move || journal.close()).await;
+    }
+}
+
+async fn open_journal(
+    config: &IngesterConfig,
+    deps: &IngesterDeps,
+    registry: &mut Registry,
+) -> Result<Journal, StartError> {
+    let (dir, settings) = (deps.data_dir.join("journal"), config.journal.clone());
+    let (rng, clock) = (deps.rng.clone(), deps.clock.clone());
+    let mut metrics = Registry::default();
+    let open = move || {
+        let opened = Journal::open(&dir, settings, &rng, &clock, &mut metrics);
+        (opened, metrics)
+    };
+    let (opened, metrics) = deps.offload.run(open).await?;
+    drop(metrics);
+    let _ = registry;
+    let (journal, recovered) = opened?;
+    tracing::info!(?recovered, "journal open");
+    Ok(journal)
+}
+
+async fn open_shards(context: &ShardContext<'_>) -> Result<Vec<Arc<Shard>>, StartError> {
+    let open = |number| async move {
+        let shard = Box::pin(Shard::open(context, number)).await;
+        shard.map(Arc::new).map_err(|error| StartError::Shard { shard: number, error })
+    };
+    let opened = join_all((0..context.shards).map(open)).await;
+    opened.into_iter().collect()
+}
+
+async fn close_journal(journal: &Journal, offload: &Offload) {
+    let journal = journal.clone();
+    let _closed = offload.run(move || journal.close()).await;
+}

@@ -1,0 +1,13 @@
+//! The ingester as one component: config, start, routes, stop.
+
+mod admin;
+mod config;
+mod error;
+mod ingester;
+mod layout;
+#[cfg(test)]
+mod tests;
+
+pub use config::IngesterConfig;
+pub use error::StartError;
+pub use ingester::{Ingester, IngesterDeps};

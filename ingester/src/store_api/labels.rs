@@ -1,0 +1,58 @@
+//! Label names and values over heads and local blocks.
+
+use std::collections::BTreeSet;
+
+use latewood_base::Offload;
+use latewood_proto::store::StoreError;
+use latewood_proto::store::wire::LabelStrings;
+
+use super::reads::Reads;
+use super::scope::Scope;
+use super::store::{offload_error, store_error};
+use crate::head::HeadPart;
+
+/// The values of a label, or the names of all labels, on the series that match; at most `limit` (0: all).
+pub(super) async fn strings(
+    reads: Reads,
+    scope: Scope,
+    label: Option<String>,
+    limit: u64,
+    offload: &Offload,
+) -> Result<LabelStrings, StoreError> {
+    let newest_version = reads.newest_version;
+    let mut all = BTreeSet::new();
+    for part in reads.parts() {
+        all.append(&mut of_part(part, &scope, label.clone(), offload).await?);
+    }
+    let limit = if limit == 0 { usize::MAX } else { usize::try_from(limit).unwrap_or(usize::MAX) };
+    Ok(LabelStrings {
+        values: all.into_iter().take(limit).collect(),
+        newest_version,
+    })
+}
+
+async fn of_part(
+    part: HeadPart,
+    scope: &Scope,
+    label: Option<String>,
+    offload: &Offload,
+) -> Result<BTreeSet<String>, StoreError> {
+    let (matchers, range) = (scope.matchers.clone(), scope.range);
+    match part {
+        HeadPart::Memory(head) => {
+            let work = move || match label {
+                Some(label) => head.label_values(&label, &matchers, range),
+                None => head.label_names(&matchers, range),
+            };
+            offload.run(work).await.map_err(offload_error)
+        }
+        HeadPart::Local(local) => {
+            let found = match label {
+                Some(label) => local.block.label_values(&label, &matchers, range).await,
+                None => local.block.label_names(&matchers, range).await,
+            };
+            let found = found.map_err(|error| store_error(&error))?;
+            Ok(found.into_iter().collect())
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! Which parts of which generations answer a request.
+
+use std::sync::Arc;
+
+use latewood_base::ErrorKind;
+use latewood_proto::store::StoreError;
+
+use super::scope::PinnedView;
+use super::store::{Inner, store_error};
+use crate::head::HeadPart;
+
+/// The parts that answer, by shard, and the newest catalog version known here.
+#[derive(Debug)]
+pub(super) struct Reads {
+    pub(super) shards: Vec<Vec<HeadPart>>,
+    pub(super) newest_version: u64,
+}
+
+impl Reads {
+    /// The parts of all shards.
+    pub(super) fn parts(self) -> impl Iterator<Item = HeadPart> {
+        self.shards.into_iter().flatten()
+    }
+}
+
+impl Inner {
+    /// Takes hold of what answers a request under its view.
+    ///
+    /// A generation that was dropped is in the catalog, for every tenant that had anything in it. So when
+    /// the catalog's newest `flushed[shard]` is beyond the request's, and all up to it may be dropped, the
+    /// request needs a newer view. The catalog is looked at after the heads: what was dropped before is
+    /// in it.
+    pub(super) async fn reads(self: &Arc<Self>, view: &PinnedView) -> Result<Reads, StoreError> {
+        let (mut shards, mut gone) = (Vec::with_capacity(self.shards.len()), Vec::new());
+        for reader in &self.shards {
+            reader.group.read_barrier().await.map_err(|error| store_error(&error))?;
+            let flushed = view.flushed(reader.shard);
+            let snapshot = reader.head.snapshot(&view.tenant, flushed);
+            if snapshot.floor > flushed {
+                gone.push((reader.shard, flushed, snapshot.floor));
+            }
+            shards.push(snapshot.parts);
+        }
+        let newest = self.catalogs.tenant(&view.tenant).view().await;
+        let newest = match newest {
+            Ok(newest) => newest,
+            Err(_) if gone.is_empty() => {
+                let newest_version = view.version;
+                return Ok(Reads { shards, newest_version });
+            }
+            Err(error) => {
+                let text = format!("whether the view is too old cannot be found out: {error}");
+                return Err(StoreError::new(ErrorKind::Unavailable, text));
+            }
+        };
+        let needs_more = |&(shard, flushed, floor): &(u32, u64, u64)| {
+            newest.flushed_generation(shard).min(floor) > flushed
+        };
+        if gone.iter().any(needs_more) {
+            return Err(StoreError::StaleView {
+                min_version: newest.version,
+            });
+        }
+        Ok(Reads {
+            shards,
+            newest_version: newest.version,
+        })
+    }
+}

@@ -1,0 +1,105 @@
+//! Streams of series from heads and local blocks, merged and put into frames.
+
+use std::sync::Arc;
+
+use futures::StreamExt;
+use futures::stream;
+use latewood_base::{ErrorKind, Offload};
+use latewood_block::SelectSpec;
+use latewood_proto::store::wire::SelectFrame;
+use latewood_proto::store::{
+    BatchBounds, FrameBuilder, FrameStream, SeriesStream, StoreError, merge_series, work_ahead,
+};
+
+use super::reads::Reads;
+use super::scope::Scope;
+use super::store::store_error;
+use crate::head::{HeadCursor, HeadPart};
+
+/// The frames that answer a select; after `limit` series (0: none) they end.
+pub(super) fn frames(
+    reads: Reads,
+    scope: &Scope,
+    skip_samples: bool,
+    limit: u64,
+    offload: &Offload,
+) -> FrameStream {
+    let newest_version = reads.newest_version;
+    let sources = reads.parts().map(|part| source(part, scope, skip_samples, offload));
+    let mut sources: Vec<SeriesStream> = sources.collect();
+    let merged = match sources.len() {
+        0 | 1 => sources.pop().unwrap_or_else(|| stream::empty().boxed()),
+        _ => merge_series(sources.into_iter().map(work_ahead).collect(), BatchBounds::default()),
+    };
+    let left = if limit == 0 { u64::MAX } else { limit };
+    let state = Some((merged, left, true));
+    stream::unfold(state, move |state| async move {
+        let (mut merged, left, first) = state?;
+        let mut batch = match merged.next().await {
+            Some(Ok(batch)) if left > 0 => batch,
+            Some(Err(error)) => return Some((Err(error), None)),
+            // An answer without series still tells the newest version.
+            Some(Ok(_)) | None if first => return Some((Ok(empty(newest_version)), None)),
+            Some(Ok(_)) | None => return None,
+        };
+        batch.truncate(usize::try_from(left).unwrap_or(usize::MAX));
+        let left = left - batch.len() as u64;
+        let mut builder = FrameBuilder::new();
+        for series in batch {
+            builder.push(series);
+        }
+        let mut frame = builder.take();
+        frame.newest_version = newest_version;
+        let rest = (left > 0).then_some((merged, left, false));
+        Some((Ok(frame), rest))
+    })
+    .boxed()
+}
+
+fn empty(newest_version: u64) -> SelectFrame {
+    SelectFrame {
+        newest_version,
+        ..SelectFrame::default()
+    }
+}
+
+fn source(part: HeadPart, scope: &Scope, skip_samples: bool, offload: &Offload) -> SeriesStream {
+    match part {
+        HeadPart::Memory(head) => {
+            let cursor = head.select(&scope.matchers, scope.range, skip_samples);
+            head_stream(cursor, offload.clone())
+        }
+        HeadPart::Local(local) => {
+            let spec = SelectSpec {
+                matchers: scope.matchers.clone(),
+                range: scope.range,
+                skip_samples,
+            };
+            let series = local.block.select(spec);
+            // The stream holds the local block, so that its files stay until it ends.
+            series
+                .map(move |batch| {
+                    let _held = Arc::strong_count(&local);
+                    batch.map_err(|error| store_error(&error))
+                })
+                .boxed()
+        }
+    }
+}
+
+/// A cursor's batches, each made off the runtime.
+fn head_stream(cursor: HeadCursor, offload: Offload) -> SeriesStream {
+    let bounds = BatchBounds::default();
+    stream::unfold(Some((cursor, offload)), move |state| async move {
+        let (mut cursor, offload) = state?;
+        let work = move || {
+            let batch = cursor.next_batch(bounds.series, bounds.samples);
+            (cursor, batch)
+        };
+        match offload.run(work).await {
+            Ok((cursor, batch)) => Some((Ok(batch?), Some((cursor, offload)))),
+            Err(error) => Some((Err(StoreError::new(ErrorKind::Internal, error)), None)),
+        }
+    })
+    .boxed()
+}

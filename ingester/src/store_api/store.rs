@@ -1,0 +1,153 @@
+//! The Store API of an ingester.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use latewood_base::{ErrorKind, Kinded, Offload, OffloadError};
+use latewood_catalog::Catalogs;
+use latewood_cluster::Group;
+use latewood_model::{Exemplar, Labels, TenantId, TimeRange};
+use latewood_proto::store::wire::{
+    self, ExemplarsRequest, ExemplarsResponse, LabelNamesRequest, LabelStrings, LabelValuesRequest,
+    MetadataRequest, MetadataResponse, SelectRequest, StatisticsRequest, StatisticsResponse,
+};
+use latewood_proto::store::{FrameStream, StoreApi, StoreError};
+
+use super::scope::{PinnedView, Scope, matchers};
+use super::{labels, select, statistics};
+use crate::exemplars::ExemplarStore;
+use crate::head::Head;
+use crate::journal::ShardState;
+use crate::metadata::MetadataStore;
+
+/// One shard, for reading.
+#[derive(Clone, Debug)]
+pub struct ShardReader {
+    /// Its number.
+    pub shard: u32,
+    /// Its log, for read barriers.
+    pub group: Group<ShardState>,
+    /// Its data.
+    pub head: Head,
+}
+
+/// What the store is made of.
+#[derive(Clone, Debug)]
+pub struct StoreParts {
+    /// All shards of this node.
+    pub shards: Vec<ShardReader>,
+    /// The catalogs, to tell views that are too old.
+    pub catalogs: Arc<Catalogs>,
+    /// Exemplars of all tenants.
+    pub exemplars: Arc<ExemplarStore>,
+    /// Metadata of all tenants.
+    pub metadata: Arc<MetadataStore>,
+    /// Where heads are read.
+    pub offload: Offload,
+}
+
+/// Answers queriers from heads and unflushed local blocks.
+#[derive(Clone, Debug)]
+pub struct IngesterStore(Arc<Inner>);
+
+pub(super) type Inner = StoreParts;
+
+impl IngesterStore {
+    /// A store over these parts.
+    #[must_use]
+    pub fn new(parts: StoreParts) -> Self {
+        Self(Arc::new(parts))
+    }
+}
+
+pub(super) fn store_error(error: &impl Kinded) -> StoreError {
+    StoreError::from_kinded(error)
+}
+
+pub(super) fn offload_error(error: OffloadError) -> StoreError {
+    let kind = match error {
+        OffloadError::Panicked => ErrorKind::Internal,
+        OffloadError::Stopping => ErrorKind::Unavailable,
+    };
+    StoreError::new(kind, error)
+}
+
+#[async_trait]
+impl StoreApi for IngesterStore {
+    async fn select(&self, request: SelectRequest) -> Result<FrameStream, StoreError> {
+        let scope = Scope::new(request.scope)?;
+        let reads = self.0.reads(&scope.view).await?;
+        Ok(select::frames(reads, &scope, request.skip_samples, request.limit, &self.0.offload))
+    }
+
+    async fn label_names(&self, request: LabelNamesRequest) -> Result<LabelStrings, StoreError> {
+        let scope = Scope::new(request.scope)?;
+        let reads = self.0.reads(&scope.view).await?;
+        labels::strings(reads, scope, None, request.limit, &self.0.offload).await
+    }
+
+    async fn label_values(&self, request: LabelValuesRequest) -> Result<LabelStrings, StoreError> {
+        let scope = Scope::new(request.scope)?;
+        let reads = self.0.reads(&scope.view).await?;
+        labels::strings(reads, scope, Some(request.label), request.limit, &self.0.offload).await
+    }
+
+    async fn metadata(&self, request: MetadataRequest) -> Result<MetadataResponse, StoreError> {
+        let tenant = tenant(&request.tenant)?;
+        let metric = (!request.metric.is_empty()).then_some(request.metric.as_str());
+        let limit = usize::try_from(request.limit).unwrap_or(usize::MAX);
+        let found = self.0.metadata.query(&tenant, metric, limit).into_iter();
+        let metrics = found.map(|(metric, metadata)| wire::MetricMetadata {
+            metric,
+            metric_type: i32::from(metadata.metric_type as u8),
+            help: metadata.help,
+            unit: metadata.unit,
+        });
+        Ok(MetadataResponse {
+            metrics: metrics.collect(),
+        })
+    }
+
+    async fn exemplars(&self, request: ExemplarsRequest) -> Result<ExemplarsResponse, StoreError> {
+        let tenant = tenant(&request.tenant)?;
+        let selectors: Result<Vec<_>, _> =
+            request.selectors.iter().map(|selector| matchers(&selector.matchers)).collect();
+        let (selectors, store) = (selectors?, Arc::clone(&self.0.exemplars));
+        let range = TimeRange::new(request.start_ms, request.end_ms);
+        let work = move || store.query(&tenant, &selectors, range);
+        let found = self.0.offload.run(work).await.map_err(offload_error)?;
+        Ok(ExemplarsResponse {
+            series: found.into_iter().map(series_exemplars).collect(),
+        })
+    }
+
+    async fn statistics(&self, request: StatisticsRequest) -> Result<StatisticsResponse, StoreError> {
+        let view = PinnedView::new(&request.tenant, request.view)?;
+        let reads = self.0.reads(&view).await?;
+        statistics::statistics(reads, request.limit, &self.0.offload).await
+    }
+}
+
+fn tenant(text: &str) -> Result<TenantId, StoreError> {
+    TenantId::new(text).map_err(|error| StoreError::new(ErrorKind::Invalid, error))
+}
+
+fn series_exemplars((labels, exemplars): (Labels, Vec<Exemplar>)) -> wire::SeriesExemplars {
+    let exemplars = exemplars.into_iter().map(|exemplar| wire::Exemplar {
+        labels: wire_labels(&exemplar.labels),
+        value: exemplar.value,
+        timestamp_ms: exemplar.timestamp,
+    });
+    wire::SeriesExemplars {
+        labels: wire_labels(&labels),
+        exemplars: exemplars.collect(),
+    }
+}
+
+fn wire_labels(labels: &Labels) -> Vec<wire::Label> {
+    let label = |(name, value): (&str, &str)| wire::Label {
+        name: name.to_owned(),
+        value: value.to_owned(),
+    };
+    labels.iter().map(label).collect()
+}
