@@ -39,6 +39,7 @@ pub(crate) struct ShardContext<'a> {
     pub(crate) budget: Arc<DiskBudget>,
     pub(crate) metrics: FlushMetrics,
     pub(crate) shutdown: Shutdown,
+    pub(crate) tasks: Tasks,
 }
 
 impl Shard {
@@ -83,7 +84,7 @@ impl Shard {
             deps.offload.clone(),
             context.shutdown.clone(),
         );
-        context.spawn("propose", proposing);
+        context.tasks.spawn("propose", proposing);
         Ok(Self {
             number,
             group,

@@ -32,6 +32,12 @@ pub enum FlushError {
         /// What the system said.
         message: String,
     },
+    /// The shard's checkpoint is of another release.
+    #[error("the checkpoint of shard {shard} cannot be read: it was written by a newer release, upgrade")]
+    Checkpoint {
+        /// The shard.
+        shard: u32,
+    },
     /// The ingester is stopping.
     #[error("the ingester is stopping")]
     Stopping,
@@ -53,7 +59,7 @@ impl Kinded for FlushError {
             Self::Catalog(error) => error.kind(),
             Self::Bucket(error) => error.kind(),
             Self::Cluster(error) => error.kind(),
-            Self::Offload(_) | Self::Disk { .. } => ErrorKind::Internal,
+            Self::Offload(_) | Self::Disk { .. } | Self::Checkpoint { .. } => ErrorKind::Internal,
             Self::Stopping => ErrorKind::Unavailable,
         }
     }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use latewood_cluster::Position;
 use latewood_model::TenantId;
@@ -19,6 +20,8 @@ pub struct Head(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     generations: RwLock<Generations>,
+    /// Whether a checkpoint could not be read, so that what is here is not the state.
+    restore_failed: AtomicBool,
     /// Counts changes of the list of generations, to wake whoever flushes them.
     changes: watch::Sender<u64>,
 }
@@ -66,6 +69,7 @@ impl Head {
         };
         Self(Arc::new(Shared {
             generations: RwLock::new(generations),
+            restore_failed: AtomicBool::new(false),
             changes: watch::Sender::new(0),
         }))
     }
@@ -140,6 +144,16 @@ impl Head {
         generations.floor = floor;
         drop(generations);
         self.changed();
+    }
+
+    /// Notes that a checkpoint could not be read.
+    pub(crate) fn fail_restore(&self) {
+        self.0.restore_failed.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether a checkpoint could not be read: then nothing here may be served.
+    pub(crate) fn restore_failed(&self) -> bool {
+        self.0.restore_failed.load(Ordering::Relaxed)
     }
 
     /// Serves a closed generation from local blocks from now on; its memory goes when the last reader ends.

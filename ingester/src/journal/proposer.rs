@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
-use latewood_base::{ErrorKind, Kinded, Offload, OffloadError};
+use latewood_base::{ErrorKind, Kinded, Offload, OffloadError, Shutdown};
 use latewood_cluster::{ClusterError, Group};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
@@ -38,6 +38,25 @@ impl Default for ProposerConfig {
             max_queued_bytes: 64 << 20,
             max_inflight_entries: 2,
         }
+    }
+}
+
+impl ProposerConfig {
+    /// Checks that the settings can be; the text names the one that cannot.
+    ///
+    /// # Errors
+    /// What is wrong.
+    pub fn validate(&self) -> Result<(), String> {
+        if !(4096..=64 << 20).contains(&self.max_entry_bytes) {
+            return Err("max_entry_bytes must be between 4 KiB and 64 MiB".to_owned());
+        }
+        if self.max_queued_bytes < self.max_entry_bytes {
+            return Err("max_queued_bytes must be at least max_entry_bytes".to_owned());
+        }
+        if !(1..=64).contains(&self.max_inflight_entries) {
+            return Err("max_inflight_entries must be between 1 and 64".to_owned());
+        }
+        Ok(())
     }
 }
 
@@ -99,12 +118,14 @@ pub struct Proposer {
 }
 
 impl Proposer {
-    /// A proposer and the task behind it, which ends when the last handle is dropped and all is done.
+    /// A proposer and the task behind it, which ends after the shutdown, or when the last handle is dropped,
+    /// once all that was queued is done.
     pub fn new(
         config: ProposerConfig,
         group: Group<ShardState>,
         head: Head,
         offload: Offload,
+        shutdown: Shutdown,
     ) -> (Self, impl Future<Output = ()> + Send) {
         let (queue, receiver) = mpsc::unbounded_channel();
         let proposer = Self {
@@ -119,7 +140,7 @@ impl Proposer {
             waiting: Arc::clone(&proposer.waiting),
             config: Arc::clone(&proposer.config),
         };
-        (proposer, task.run(receiver))
+        (proposer, task.run(receiver, shutdown))
     }
 
     /// Proposes a part; returns when all of it is durable and applied.
@@ -165,12 +186,15 @@ struct Task {
 }
 
 impl Task {
-    async fn run(self, mut queue: mpsc::UnboundedReceiver<Waiting>) {
+    async fn run(self, mut queue: mpsc::UnboundedReceiver<Waiting>, shutdown: Shutdown) {
         let mut under_way = FuturesUnordered::new();
         let most = self.config.max_inflight_entries.max(1);
+        let mut stopping = std::pin::pin!(shutdown.begun());
         loop {
             tokio::select! {
                 biased;
+                // What is queued is still written; nothing more is taken.
+                () = &mut stopping, if !queue.is_closed() => queue.close(),
                 Some(()) = under_way.next(), if !under_way.is_empty() => {}
                 first = queue.recv(), if under_way.len() < most => {
                     let Some(first) = first else { break };

@@ -81,8 +81,10 @@ impl ReplicatedState for ShardState {
         let numbers = reader.number().zip(reader.number()).filter(|_| known);
         match numbers {
             Some((generation, next)) => self.head.restore(generation, next),
-            // Only a newer release writes another one; the log's entries will say so too.
-            None => tracing::error!(%position, "the shard's checkpoint cannot be read"),
+            None => {
+                tracing::error!(%position, "the shard's checkpoint cannot be read");
+                self.head.fail_restore();
+            }
         }
     }
 }

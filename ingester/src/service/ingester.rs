@@ -165,14 +165,13 @@ async fn open_journal(
 ) -> Result<Journal, StartError> {
     let (dir, settings) = (deps.data_dir.join("journal"), config.journal.clone());
     let (rng, clock) = (deps.rng.clone(), deps.clock.clone());
-    let mut metrics = Registry::default();
+    let mut metrics = std::mem::take(registry);
     let open = move || {
         let opened = Journal::open(&dir, settings, &rng, &clock, &mut metrics);
         (opened, metrics)
     };
     let (opened, metrics) = deps.offload.run(open).await?;
-    drop(metrics);
-    let _ = registry;
+    *registry = metrics;
     let (journal, recovered) = opened?;
     tracing::info!(?recovered, "journal open");
     Ok(journal)
