@@ -17,7 +17,7 @@ mod write;
 
 pub use config::PushConfig;
 pub use error::IngestError;
+pub use refusal::{Cause, Refusals};
 pub use service::{Ingester, IngesterConfig, IngesterDeps, StartError};
 pub use shard::Shard;
-pub use refusal::{Cause, Refusals};
 pub use write::{BatchBuilder, SeriesRow, WriteBatch};

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use latewood_base::{ErrorKind, Kinded, Offload, Shutdown, Tasks};
+use latewood_base::{ErrorKind, Offload, Shutdown, Tasks};
 use latewood_cluster::{Group, GroupConfig};
 use latewood_wal::Journal;
 

@@ -135,7 +135,9 @@ impl LocalStore {
         let mut whole = BTreeSet::new();
         for entry in fs::read_dir(&self.root).map_err(failed)? {
             let name = entry.map_err(failed)?.file_name();
-            let number = name.to_str().and_then(|name| name.strip_prefix("gen-")?.parse().ok());
+            let number = name
+                .to_str()
+                .and_then(|name| name.strip_prefix("gen-")?.parse().ok());
             let Some(generation) = number else { continue };
             if self.complete(generation).is_some() {
                 whole.insert(generation);
@@ -197,7 +199,9 @@ impl LocalStore {
                 if known.0.as_deref() != metric {
                     let found = metric.and_then(|metric| {
                         let mut found = metadata.query(tenant, Some(metric), 1).into_iter();
-                        found.find(|(name, _)| name == metric).map(|(_, metadata)| metadata)
+                        found
+                            .find(|(name, _)| name == metric)
+                            .map(|(_, metadata)| metadata)
                     });
                     known = (metric.map(str::to_owned), found);
                 }
@@ -219,10 +223,14 @@ impl LocalStore {
         let json = serde_json::to_vec(&complete).map_err(|error| FlushError::disk(&dir, error))?;
         let (draft, path) = (dir.join("complete.draft"), dir.join(COMPLETE));
         fs::write(&draft, json).map_err(failed)?;
-        fs::File::open(&draft).and_then(|file| file.sync_all()).map_err(failed)?;
+        fs::File::open(&draft)
+            .and_then(|file| file.sync_all())
+            .map_err(failed)?;
         fs::rename(&draft, &path).map_err(failed)?;
         for folder in [dir.as_path(), &self.root] {
-            fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)?;
+            fs::File::open(folder)
+                .and_then(|folder| folder.sync_all())
+                .map_err(failed)?;
         }
         Ok(())
     }

@@ -21,7 +21,8 @@ impl FlushMetrics {
     #[must_use]
     pub fn new(registry: &mut Registry) -> Self {
         let metrics = Self::default();
-        let mut counter = |name: &str, help: &str, counter: &Counter| registry.register(name, help, counter.clone());
+        let mut counter =
+            |name: &str, help: &str, counter: &Counter| registry.register(name, help, counter.clone());
         counter(
             "latewood_ingester_flushed_generations",
             "Generations whose blocks are all in the catalog",
@@ -56,7 +57,8 @@ impl FlushMetrics {
     }
 
     pub(super) fn encoded(&self, took: Duration, samples: u64, bytes: u64) {
-        self.encode_milliseconds.inc_by(u64::try_from(took.as_millis()).unwrap_or(u64::MAX));
+        self.encode_milliseconds
+            .inc_by(u64::try_from(took.as_millis()).unwrap_or(u64::MAX));
         self.samples.inc_by(samples);
         self.encoded_bytes.inc_by(bytes);
     }

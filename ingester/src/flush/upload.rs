@@ -47,7 +47,8 @@ impl Uploader {
                 return Ok(());
             }
             if uploaded != Some(attempt) {
-                self.upload(tenant, local, &self.meta(tenant, generation, local, attempt)).await?;
+                self.upload(tenant, local, &self.meta(tenant, generation, local, attempt))
+                    .await?;
                 uploaded = Some(attempt);
             }
             let meta = self.meta(tenant, generation, local, attempt);
@@ -76,7 +77,12 @@ impl Uploader {
     }
 
     /// `meta.json` last: a folder with it is whole.
-    async fn upload(&self, tenant: &TenantId, local: &LocalBlock, meta: &BlockMeta) -> Result<(), FlushError> {
+    async fn upload(
+        &self,
+        tenant: &TenantId,
+        local: &LocalBlock,
+        meta: &BlockMeta,
+    ) -> Result<(), FlushError> {
         if meta.samples == 0 {
             return Ok(());
         }

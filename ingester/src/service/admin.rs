@@ -28,10 +28,7 @@ pub(super) fn routes(shards: Arc<Vec<Arc<Shard>>>) -> Router {
         .with_state(shards)
 }
 
-async fn flush(
-    State(shards): State<Arc<Vec<Arc<Shard>>>>,
-    Query(parameters): Query<Parameters>,
-) -> Response {
+async fn flush(State(shards): State<Arc<Vec<Arc<Shard>>>>, Query(parameters): Query<Parameters>) -> Response {
     let wait = match parameters.wait.as_deref() {
         None | Some("" | "false" | "0") => false,
         Some("true" | "1") => true,

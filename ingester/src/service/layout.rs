@@ -35,9 +35,13 @@ pub(super) fn shards(data_dir: &Path, wanted: u32) -> Result<u32, StartError> {
     match fs::read(&path) {
         Ok(json) => {
             let hint = "restore it, or move the data directory away to begin anew without what it holds";
-            let layout: Layout = serde_json::from_slice(&json).map_err(|error| failed(&format!("{error}: {hint}")))?;
+            let layout: Layout =
+                serde_json::from_slice(&json).map_err(|error| failed(&format!("{error}: {hint}")))?;
             if layout.version != VERSION || layout.shards == 0 {
-                return Err(failed(&format!("version {} with {} shards is not known: {hint}", layout.version, layout.shards)));
+                return Err(failed(&format!(
+                    "version {} with {} shards is not known: {hint}",
+                    layout.version, layout.shards
+                )));
             }
             if layout.shards != wanted {
                 let (kept, wanted) = (layout.shards, wanted);

@@ -33,7 +33,11 @@ impl Inner {
     pub(super) async fn reads(self: &Arc<Self>, view: &PinnedView) -> Result<Reads, StoreError> {
         let (mut shards, mut gone) = (Vec::with_capacity(self.shards.len()), Vec::new());
         for reader in &self.shards {
-            reader.group.read_barrier().await.map_err(|error| store_error(&error))?;
+            reader
+                .group
+                .read_barrier()
+                .await
+                .map_err(|error| store_error(&error))?;
             let flushed = view.flushed(reader.shard);
             let snapshot = reader.head.snapshot(&view.tenant, flushed);
             if snapshot.floor > flushed {
@@ -46,7 +50,10 @@ impl Inner {
             Ok(newest) => newest,
             Err(_) if gone.is_empty() => {
                 let newest_version = view.version;
-                return Ok(Reads { shards, newest_version });
+                return Ok(Reads {
+                    shards,
+                    newest_version,
+                });
             }
             Err(error) => {
                 let text = format!("whether the view is too old cannot be found out: {error}");

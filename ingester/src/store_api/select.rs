@@ -25,11 +25,16 @@ pub(super) fn frames(
     offload: &Offload,
 ) -> FrameStream {
     let newest_version = reads.newest_version;
-    let sources = reads.parts().map(|part| source(part, scope, skip_samples, offload));
+    let sources = reads
+        .parts()
+        .map(|part| source(part, scope, skip_samples, offload));
     let mut sources: Vec<SeriesStream> = sources.collect();
     let merged = match sources.len() {
         0 | 1 => sources.pop().unwrap_or_else(|| stream::empty().boxed()),
-        _ => merge_series(sources.into_iter().map(work_ahead).collect(), BatchBounds::default()),
+        _ => merge_series(
+            sources.into_iter().map(work_ahead).collect(),
+            BatchBounds::default(),
+        ),
     };
     let left = if limit == 0 { u64::MAX } else { limit };
     let state = Some((merged, left, true));

@@ -77,7 +77,13 @@ impl StoreApi for IngesterStore {
     async fn select(&self, request: SelectRequest) -> Result<FrameStream, StoreError> {
         let scope = Scope::new(request.scope)?;
         let reads = self.0.reads(&scope.view).await?;
-        Ok(select::frames(reads, &scope, request.skip_samples, request.limit, &self.0.offload))
+        Ok(select::frames(
+            reads,
+            &scope,
+            request.skip_samples,
+            request.limit,
+            &self.0.offload,
+        ))
     }
 
     async fn label_names(&self, request: LabelNamesRequest) -> Result<LabelStrings, StoreError> {
@@ -110,8 +116,11 @@ impl StoreApi for IngesterStore {
 
     async fn exemplars(&self, request: ExemplarsRequest) -> Result<ExemplarsResponse, StoreError> {
         let tenant = tenant(&request.tenant)?;
-        let selectors: Result<Vec<_>, _> =
-            request.selectors.iter().map(|selector| matchers(&selector.matchers)).collect();
+        let selectors: Result<Vec<_>, _> = request
+            .selectors
+            .iter()
+            .map(|selector| matchers(&selector.matchers))
+            .collect();
         let (selectors, store) = (selectors?, Arc::clone(&self.0.exemplars));
         let range = TimeRange::new(request.start_ms, request.end_ms);
         let work = move || store.query(&tenant, &selectors, range);
