@@ -44,7 +44,7 @@ kernels! {
     /// `log10`
     log10 = |value| value.log10();
     /// `log2`
-    log2 = |value| value.log2();
+    log2 = |value| go_log2(value);
     /// `rad`: multiplied before it is divided, as upstream.
     rad = |value| value * std::f64::consts::PI / 180.0;
     /// `sgn`: zeros keep their sign, NaN stays.
@@ -60,6 +60,28 @@ kernels! {
     /// `tanh`
     tanh = |value| value.tanh();
 }
+
+/// Go's `math.Log2`: the exponent and the logarithm of the fraction in [0.5, 1), so that powers of two are exact.
+fn go_log2(value: f64) -> f64 {
+    if value <= 0.0 || !value.is_finite() {
+        return value.ln();
+    }
+    let (normal, shift) = if value < f64::MIN_POSITIVE {
+        (value * TWO_TO_52, 52)
+    } else {
+        (value, 0)
+    };
+    // A positive normal number has its exponent in these 11 bits.
+    let biased = i32::try_from(normal.to_bits() >> 52).unwrap_or_default();
+    let fraction = f64::from_bits((normal.to_bits() & !(0x7ff << 52)) | (1022 << 52));
+    let exponent = f64::from(biased - 1022 - shift);
+    if fraction == 0.5 {
+        return exponent - 1.0;
+    }
+    fraction.ln() * (1.0 / std::f64::consts::LN_2) + exponent
+}
+
+const TWO_TO_52: f64 = (1_u64 << 52) as f64;
 
 /// `round(v, nearest = 1)`: halves go up. Works with the inverse of `nearest`, as upstream.
 pub(super) fn round(value: f64, _: i64, params: &[f64], _: &mut CallContext) -> Option<f64> {
@@ -149,6 +171,19 @@ mod tests {
             Some(f64::NEG_INFINITY)
         );
         assert_eq!(of(clamp_min, -0.0, &[0.0]).map(f64::to_bits), Some(0));
+    }
+
+    #[test]
+    fn logarithms_of_powers_are_exact() {
+        assert_eq!(of(log2, f64::from_bits(1), &[]), Some(-1074.0));
+        for exponent in [-1022, -1, 0, 1, 10, 1023] {
+            let value = 2.0_f64.powi(exponent);
+            assert_eq!(of(log2, value, &[]), Some(f64::from(exponent)), "{value}");
+        }
+        assert_eq!(of(log10, 1000.0, &[]), Some(3.0));
+        assert_eq!(of(log2, 0.0, &[]), Some(f64::NEG_INFINITY));
+        assert_eq!(of(log2, f64::INFINITY, &[]), Some(f64::INFINITY));
+        assert!(of(log10, -1.0, &[]).is_some_and(f64::is_nan));
     }
 
     #[test]

@@ -20,8 +20,9 @@ use crate::ast::Expr;
 
 /// The longest query, in bytes.
 pub const MAX_QUERY_LENGTH: usize = 1 << 20;
-/// How deep an expression may be nested: brackets, and operators one after the other.
-pub const MAX_QUERY_DEPTH: usize = 256;
+/// How deep an expression may be nested: brackets, and operators one after the other. Parser, planner and engine
+/// recurse this deep; without optimisation the engine then needs most of a thread's usual 2 MiB of stack.
+pub const MAX_QUERY_DEPTH: usize = 128;
 
 /// What the language has beyond its core.
 #[derive(Clone, Copy, Debug, Default)]
