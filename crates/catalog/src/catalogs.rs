@@ -7,7 +7,9 @@ use latewood_base::{Clock, Ids, Offload};
 use latewood_model::TenantId;
 use latewood_objstore::Bucket;
 use parking_lot::Mutex;
+use prometheus_client::registry::Registry;
 
+use crate::metrics::Metrics;
 use crate::{CatalogConfig, CatalogError, TenantCatalog};
 
 /// The catalogs of all tenants of a bucket. One for a process.
@@ -26,7 +28,11 @@ pub(crate) struct Shared {
     pub(crate) config: CatalogConfig,
     /// Large logs are parsed here.
     pub(crate) offload: Offload,
+    pub(crate) metrics: Metrics,
 }
+
+/// How many tenants are kept; beyond it those that nobody holds are dropped and loaded anew when asked for.
+const MAX_TENANTS: usize = 16_384;
 
 impl Catalogs {
     /// The catalogs of a bucket. Reads nothing yet.
@@ -38,11 +44,17 @@ impl Catalogs {
             ids,
             config,
             offload: Offload::per_core(),
+            metrics: Metrics::default(),
         };
         Arc::new(Self {
             shared: Arc::new(shared),
             tenants: Mutex::new(HashMap::new()),
         })
+    }
+
+    /// Registers the metrics; once for a registry.
+    pub fn register_metrics(&self, registry: &mut Registry) {
+        self.shared.metrics.register(registry);
     }
 
     /// The catalog of a tenant. Reads nothing yet.
@@ -51,6 +63,14 @@ impl Catalogs {
         let mut tenants = self.tenants.lock();
         if let Some(known) = tenants.get(tenant) {
             return Arc::clone(known);
+        }
+        if tenants.len() >= MAX_TENANTS {
+            // First those without data, which strangers may have made up. Should a tenant be held twice,
+            // nothing is wrong: each holder reads the same log.
+            tenants.retain(|_, catalog| Arc::strong_count(catalog) > 1 || has_data(catalog));
+        }
+        if tenants.len() >= MAX_TENANTS {
+            tenants.retain(|_, catalog| Arc::strong_count(catalog) > 1);
         }
         let catalog = Arc::new(TenantCatalog::new(tenant.clone(), Arc::clone(&self.shared)));
         tenants.insert(tenant.clone(), Arc::clone(&catalog));
@@ -68,4 +88,8 @@ impl Catalogs {
             .filter_map(|name| TenantId::new(name).ok())
             .collect())
     }
+}
+
+fn has_data(catalog: &TenantCatalog) -> bool {
+    catalog.known_view().is_some_and(|view| view.version > 0)
 }

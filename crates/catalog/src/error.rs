@@ -90,11 +90,11 @@ pub enum CatalogError {
         /// What is wrong.
         message: String,
     },
-    /// An object was written by a newer release.
+    /// An object is in a version of the format that is not known here.
     #[error(
         "catalog object {key:?} has format version {found}; this release reads up to {newest}: upgrade it"
     )]
-    NewerFormat {
+    UnknownFormat {
         /// The object.
         key: String,
         /// Its version.
@@ -161,7 +161,7 @@ impl Kinded for CatalogError {
                 ErrorKind::Unavailable
             }
             Self::Corrupt { .. } => ErrorKind::Corrupt,
-            Self::NewerFormat { .. } | Self::Cut(_) => ErrorKind::Internal,
+            Self::UnknownFormat { .. } | Self::Cut(_) => ErrorKind::Internal,
             Self::TooLarge { .. } => ErrorKind::TooLarge,
         }
     }

@@ -7,8 +7,18 @@
 mod block_entry;
 mod catalogs;
 mod change;
+mod checkpoint;
+mod committer;
 mod config;
+mod envelope;
 mod error;
+mod garbage;
+mod keys;
+mod lease;
+mod log;
+mod metrics;
+mod prune;
+mod rebuild;
 mod tenant_catalog;
 mod tombstone;
 mod view;
@@ -18,6 +28,11 @@ pub use catalogs::Catalogs;
 pub use change::{Change, Commit, FlushStep};
 pub use config::{CatalogConfig, CatalogConfigError};
 pub use error::{CatalogError, Conflict};
+pub use garbage::{
+    GarbagePolicy, GarbageReport, GarbageStep, ListedBlock, collect_garbage, group_listing, plan_garbage,
+};
+pub use lease::Lease;
+pub use rebuild::plan_rebuild;
 pub use tenant_catalog::TenantCatalog;
 pub use tombstone::{Tombstone, TombstoneMatcher};
 pub use view::{DeadBlock, View};

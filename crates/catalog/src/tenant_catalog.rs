@@ -1,34 +1,63 @@
-//! One tenant's catalog.
+//! One tenant's catalog: the newest view known here, and the way to newer ones.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use latewood_model::TenantId;
 use parking_lot::Mutex;
+use tokio::sync::Mutex as AsyncMutex;
 
 use crate::catalogs::Shared;
-use crate::{CatalogError, Change, Commit, View};
+use crate::committer::Committer;
+use crate::log::{Loaded, Log};
+use crate::{CatalogError, Change, View};
 
-/// One tenant's catalog: the newest view known here, and the way to newer ones.
+/// One tenant's catalog. Any number of callers, and any number of processes, may use it at once.
 #[derive(Debug)]
 pub struct TenantCatalog {
-    tenant: TenantId,
-    shared: Arc<Shared>,
-    known: Mutex<Option<Arc<View>>>,
+    log: Log,
+    known: Mutex<Option<Known>>,
+    /// One reader at a time goes to the bucket; those that wait share what it found. Lock order: `turn`
+    /// before `flight` before `known`.
+    flight: AsyncMutex<()>,
+    /// How many reads have begun.
+    begun: AtomicU64,
+    /// The number of the last read that ended, and how.
+    ended: Mutex<(u64, Result<(), CatalogError>)>,
+    /// One committer of this process at a time: it would only lose races against its own kind.
+    turn: AsyncMutex<()>,
+}
+
+#[derive(Clone, Debug)]
+struct Known {
+    view: Arc<View>,
+    /// When it was last compared with the log, on the clock's own scale.
+    compared: Duration,
+    /// The newest checkpoint known of; 0 is none.
+    checkpoint: u64,
 }
 
 impl TenantCatalog {
     pub(crate) fn new(tenant: TenantId, shared: Arc<Shared>) -> Self {
         Self {
-            tenant,
-            shared,
+            log: Log { tenant, shared },
             known: Mutex::new(None),
+            flight: AsyncMutex::new(()),
+            begun: AtomicU64::new(0),
+            ended: Mutex::new((0, Ok(()))),
+            turn: AsyncMutex::new(()),
         }
     }
 
     /// Whose.
     #[must_use]
     pub fn tenant(&self) -> &TenantId {
-        &self.tenant
+        &self.log.tenant
+    }
+
+    pub(crate) fn log(&self) -> &Log {
+        &self.log
     }
 
     /// The newest view known here; loads the log on first use, else does no I/O.
@@ -36,46 +65,155 @@ impl TenantCatalog {
     /// # Errors
     /// [`CatalogError`] when the log cannot be read.
     pub async fn view(&self) -> Result<Arc<View>, CatalogError> {
-        let mut known = self.known.lock();
-        let empty = || Arc::new(View::empty(self.tenant.clone()));
-        Ok(Arc::clone(known.get_or_insert_with(empty)))
+        match self.known_view() {
+            Some(view) => Ok(view),
+            None => self.refresh(0).await,
+        }
     }
 
-    /// Reads the commits that follow, to the end of the log; concurrent callers share one read.
+    /// The newest view known here, if any is. Does no I/O.
+    #[must_use]
+    pub fn known_view(&self) -> Option<Arc<View>> {
+        self.known.lock().as_ref().map(|known| Arc::clone(&known.view))
+    }
+
+    /// A view of at least this version: the known one if it is, else after a [`TenantCatalog::refresh`].
     ///
     /// # Errors
-    /// [`CatalogError::Behind`] when the log ends before `at_least`.
-    pub async fn refresh(&self, at_least: u64) -> Result<Arc<View>, CatalogError> {
-        let view = self.view().await?;
-        if view.version < at_least {
-            return Err(CatalogError::Behind {
-                tenant: self.tenant.to_string(),
-                wanted: at_least,
-                found: view.version,
-            });
+    /// As [`TenantCatalog::refresh`].
+    pub async fn at_least(&self, version: u64) -> Result<Arc<View>, CatalogError> {
+        match self.known_view() {
+            Some(view) if view.version >= version => Ok(view),
+            _ => self.refresh(version).await,
         }
+    }
+
+    /// Reads the commits that follow, to the end of the log: whatever was committed before this call is in the
+    /// view. Concurrent callers share one read. `at_least` is a version that is known to exist; 0 if none is.
+    ///
+    /// # Errors
+    /// [`CatalogError::Behind`] when the log ends before `at_least`; others when it cannot be read.
+    pub async fn refresh(&self, at_least: u64) -> Result<Arc<View>, CatalogError> {
+        let begun_before = self.begun.load(Ordering::SeqCst);
+        let _flight = self.flight.lock().await;
+        let (last, outcome) = self.ended.lock().clone();
+        // A read that began after this call has everything that this call asks for.
+        let outcome = if last > begun_before {
+            outcome
+        } else {
+            self.read().await
+        };
+        outcome?;
+        let view = self.known_view();
+        let found = view.as_ref().map_or(0, |view| view.version);
+        view.filter(|view| view.version >= at_least)
+            .ok_or_else(|| CatalogError::Behind {
+                tenant: self.tenant().to_string(),
+                wanted: at_least,
+                found,
+            })
+    }
+
+    /// Goes to the bucket. The caller holds `flight`.
+    async fn read(&self) -> Result<(), CatalogError> {
+        let number = self.begun.fetch_add(1, Ordering::SeqCst) + 1;
+        let outcome = self.read_on().await;
+        *self.ended.lock() = (number, outcome.clone());
+        outcome
+    }
+
+    async fn read_on(&self) -> Result<(), CatalogError> {
+        let now = self.log.shared.clock.elapsed();
+        let known = self.known.lock().clone();
+        let loaded = match known {
+            // Commits after a view that old may be pruned, and their places look free.
+            Some(known) if !self.is_too_old(&known, now) => Loaded {
+                view: self.log.follow(View::clone(&known.view)).await?,
+                checkpoint: known.checkpoint,
+            },
+            _ => self.log.load().await?,
+        };
+        self.learn(loaded.view.into(), loaded.checkpoint, now);
+        Ok(())
+    }
+
+    fn is_too_old(&self, known: &Known, now: Duration) -> bool {
+        now.saturating_sub(known.compared) > self.log.shared.config.reload_after()
+    }
+
+    /// Takes note of a view that was the end of the log at `compared`.
+    fn learn(&self, view: Arc<View>, checkpoint: u64, compared: Duration) {
+        let mut known = self.known.lock();
+        match known.as_mut() {
+            Some(known) => {
+                known.checkpoint = known.checkpoint.max(checkpoint);
+                if view.version >= known.view.version {
+                    known.compared = known.compared.max(compared);
+                    // The same version keeps its object, so that caches by pointer stay warm.
+                    if view.version > known.view.version {
+                        known.view = view;
+                    }
+                }
+            }
+            None => {
+                *known = Some(Known {
+                    view,
+                    compared,
+                    checkpoint,
+                });
+            }
+        }
+    }
+
+    /// A view to build a commit on: the known one unless it is too old.
+    async fn view_to_commit_on(&self) -> Result<Arc<View>, CatalogError> {
+        let now = self.log.shared.clock.elapsed();
+        let known = self.known.lock().clone();
+        match known {
+            Some(known) if !self.is_too_old(&known, now) => Ok(known.view),
+            _ => self.refresh(0).await,
+        }
+    }
+
+    /// Commits a change and returns the view after it: all of the change is in the log, or nothing. Lost
+    /// replies are looked up, lost races are repeated on the newer view.
+    ///
+    /// # Errors
+    /// [`CatalogError::Conflict`] when the change does not fit the newest view (nothing was done);
+    /// [`CatalogError::OutcomeUnknown`] when the bucket fails for too long to find out.
+    pub async fn commit(&self, change: Change) -> Result<Arc<View>, CatalogError> {
+        let _turn = self.turn.lock().await;
+        let result = self.commit_in_turn(change).await;
+        self.log.shared.metrics.count_commit(&result);
+        result
+    }
+
+    async fn commit_in_turn(&self, change: Change) -> Result<Arc<View>, CatalogError> {
+        let base = self.view_to_commit_on().await?;
+        let begun = self.log.shared.clock.elapsed();
+        let view = Committer::new(self, change).run(base).await?;
+        self.learn(Arc::clone(&view), 0, begun);
+        self.checkpoint_if_due(&view).await;
         Ok(view)
     }
 
-    /// Commits a change and returns the view after it.
-    ///
-    /// # Errors
-    /// [`CatalogError::Conflict`] when it does not fit the newest view.
-    pub async fn commit(&self, change: Change) -> Result<Arc<View>, CatalogError> {
-        let view = self.view().await?;
-        let commit = Commit {
-            tenant: self.tenant.clone(),
-            sequence: view.version + 1,
-            id: self.shared.ids.next(),
-            at_ms: self.shared.clock.now_ms(),
-            change,
-        };
-        let next = view.apply(&commit).map_err(|conflict| CatalogError::Conflict {
-            tenant: self.tenant.to_string(),
-            conflict,
-        })?;
-        let next = Arc::new(next);
-        *self.known.lock() = Some(Arc::clone(&next));
-        Ok(next)
+    /// Writes a checkpoint when there are enough commits since the last. A failure costs time at the next
+    /// load and nothing else.
+    async fn checkpoint_if_due(&self, view: &Arc<View>) {
+        let last = self.known.lock().as_ref().map_or(0, |known| known.checkpoint);
+        if view.version.saturating_sub(last) < self.log.shared.config.checkpoint_interval {
+            return;
+        }
+        match self.log.write_checkpoint(Arc::clone(view)).await {
+            Ok(()) => {
+                if let Some(known) = self.known.lock().as_mut() {
+                    known.checkpoint = known.checkpoint.max(view.version);
+                }
+            }
+            Err(error) => {
+                self.log.shared.metrics.checkpoint_failures.inc();
+                tracing::warn!(tenant = %self.tenant(), %error, "could not write a checkpoint of the catalog");
+            }
+        }
     }
 }

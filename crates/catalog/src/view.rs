@@ -72,36 +72,50 @@ impl View {
     /// The view after one more commit.
     ///
     /// # Errors
-    /// [`Conflict`] when the commit does not fit this view; the view is as it was.
+    /// [`Conflict`] when the commit does not fit this view.
     pub fn apply(&self, commit: &Commit) -> Result<Self, Conflict> {
-        let expected = self.version + 1;
+        // What needs no copy of the view first: most refusals are found here.
+        self.check_order(commit)?;
+        check_by_itself(&commit.change)?;
+        self.clone().changed(commit)
+    }
+
+    /// As [`View::apply`], without a copy: for replay.
+    pub(crate) fn applied(self, commit: &Commit) -> Result<Self, Conflict> {
+        self.check_order(commit)?;
+        check_by_itself(&commit.change)?;
+        self.changed(commit)
+    }
+
+    fn check_order(&self, commit: &Commit) -> Result<(), Conflict> {
+        let expected = self.version.saturating_add(1);
         if commit.sequence != expected || commit.tenant != self.tenant {
             return Err(Conflict::OutOfOrder {
                 expected,
                 found: commit.sequence,
             });
         }
-        let change = &commit.change;
-        check_by_itself(change)?;
-        let mut next = self.clone();
-        next.version = commit.sequence;
-        change.flushed.iter().try_for_each(|step| next.step(*step))?;
-        next.check_tombstones_applied(change)?;
+        Ok(())
+    }
+
+    fn changed(mut self, commit: &Commit) -> Result<Self, Conflict> {
+        let (change, at_ms) = (&commit.change, commit.at_ms);
+        self.version = commit.sequence;
+        change.flushed.iter().try_for_each(|step| self.step(*step))?;
+        self.check_tombstones_applied(change)?;
         for id in &change.remove {
-            next.remove(*id, commit.at_ms)?;
+            self.remove(*id, at_ms)?;
         }
-        change.add.iter().try_for_each(|block| next.add(block))?;
+        change.add.iter().try_for_each(|block| self.add(block))?;
         for id in &change.mark_dead {
-            next.mark_dead(*id, commit.at_ms)?;
+            self.mark_dead(*id, at_ms)?;
         }
         for id in &change.forget_dead {
-            next.dead.remove(id);
+            self.dead.remove(id);
         }
-        change
-            .add_tombstones
-            .iter()
-            .try_for_each(|tombstone| next.bury(tombstone))?;
-        Ok(next)
+        let tombstones = &change.add_tombstones;
+        tombstones.iter().try_for_each(|tombstone| self.bury(tombstone))?;
+        Ok(self)
     }
 
     fn step(&mut self, step: FlushStep) -> Result<(), Conflict> {

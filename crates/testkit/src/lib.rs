@@ -1,1 +1,5 @@
 //! Test support: failing store, generators, peers.
+
+mod faulty_bucket;
+
+pub use faulty_bucket::{Chances, Fault, FaultyBucket, Gate, Operation, Rule};

@@ -1,0 +1,191 @@
+//! Objects that no view needs: which (pure), and their removal.
+//!
+//! A block that no commit names is first marked dead, so that a commit that names it later is refused, and
+//! deleted only after the grace period. A block that a commit removed is dead from then on: for the grace
+//! period readers of older views may still read it.
+
+use std::collections::BTreeMap;
+
+use futures::TryStreamExt;
+use latewood_base::Ulid;
+use latewood_model::{TenantId, TimestampMs};
+use latewood_objstore::ObjectInfo;
+
+use crate::{CatalogError, Change, Resolution, TenantCatalog, View};
+
+/// How long garbage stays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GarbagePolicy {
+    /// How long dead blocks stay readable, and how old an unknown block must be to be marked dead, in
+    /// milliseconds. Far longer than the longest query and the longest upload. Default: 48 hours.
+    pub grace_ms: i64,
+    /// How long after its death a block's id is remembered, in milliseconds. Default: 30 days.
+    pub remember_ms: i64,
+}
+
+impl Default for GarbagePolicy {
+    fn default() -> Self {
+        const HOUR_MS: i64 = 3_600_000;
+        Self {
+            grace_ms: 48 * HOUR_MS,
+            remember_ms: 30 * 24 * HOUR_MS,
+        }
+    }
+}
+
+/// The objects of one block, as listings of the bucket show them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedBlock {
+    /// The block.
+    pub id: Ulid,
+    /// The keys of its objects.
+    pub keys: Vec<String>,
+    /// When the youngest of them was written, in milliseconds since the Unix epoch.
+    pub newest_ms: TimestampMs,
+}
+
+/// A step of a collection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum GarbageStep {
+    /// Declares a block garbage that no commit names.
+    MarkDead(Ulid),
+    /// Deletes the objects of a block that has been dead for the grace period.
+    Delete {
+        /// The block.
+        id: Ulid,
+        /// Its objects, in the order in which they go: what makes it a block goes first.
+        keys: Vec<String>,
+    },
+    /// Forgets a block whose objects are long gone.
+    Forget(Ulid),
+}
+
+/// The object without which a folder is no block.
+const META: &str = "/meta.json";
+
+/// Groups the objects of a listing by block; what is in no block's folder of this tenant is left out.
+#[must_use]
+pub fn group_listing(tenant: &TenantId, objects: impl IntoIterator<Item = ObjectInfo>) -> Vec<ListedBlock> {
+    let mut blocks: BTreeMap<Ulid, ListedBlock> = BTreeMap::new();
+    for object in objects {
+        let Some(id) = block_of(tenant, &object.key) else {
+            continue;
+        };
+        let block = blocks.entry(id).or_insert_with(|| ListedBlock {
+            id,
+            keys: Vec::new(),
+            newest_ms: object.modified_ms,
+        });
+        block.newest_ms = block.newest_ms.max(object.modified_ms);
+        block.keys.push(object.key);
+    }
+    blocks.into_values().collect()
+}
+
+fn block_of(tenant: &TenantId, key: &str) -> Option<Ulid> {
+    let rest = key.strip_prefix(tenant.as_str())?.strip_prefix('/')?;
+    let (resolution, rest) = rest.split_once('/')?;
+    Resolution::from_name(resolution)?;
+    let (folder, _) = rest.split_once('/')?;
+    Ulid::from_string(folder.strip_prefix("block=")?).ok()
+}
+
+/// What is to be done about a listing, given a view that was read after the listing.
+#[must_use]
+pub fn plan_garbage(
+    view: &View,
+    listing: &[ListedBlock],
+    now_ms: TimestampMs,
+    policy: &GarbagePolicy,
+) -> Vec<GarbageStep> {
+    let past = |since_ms: TimestampMs, period_ms: i64| now_ms.saturating_sub(since_ms) >= period_ms;
+    let mut steps = Vec::new();
+    for block in listing {
+        match view.dead.get(&block.id) {
+            _ if view.blocks.contains_key(&block.id) => {}
+            Some(dead) if past(dead.since_ms, policy.grace_ms) => {
+                let mut keys = block.keys.clone();
+                keys.sort_by_key(|key| !key.ends_with(META));
+                steps.push(GarbageStep::Delete { id: block.id, keys });
+            }
+            Some(_) => {}
+            None if past(block.newest_ms, policy.grace_ms) => steps.push(GarbageStep::MarkDead(block.id)),
+            None => {}
+        }
+    }
+    let listed = |id: &Ulid| listing.iter().any(|block| block.id == *id);
+    let remember_ms = policy.remember_ms.max(policy.grace_ms);
+    let forgotten = view.dead.iter();
+    let forgotten = forgotten.filter(|(id, dead)| past(dead.since_ms, remember_ms) && !listed(id));
+    steps.extend(forgotten.map(|(id, _)| GarbageStep::Forget(*id)));
+    steps
+}
+
+/// What a collection did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct GarbageReport {
+    /// Blocks marked dead.
+    pub marked: usize,
+    /// Blocks deleted.
+    pub deleted: usize,
+    /// Objects deleted.
+    pub objects: usize,
+    /// Ids forgotten.
+    pub forgotten: usize,
+}
+
+/// How many ids one commit of a collection names at most.
+const IDS_PER_COMMIT: usize = 1_000;
+
+/// Collects a tenant's garbage once: lists its blocks, marks, deletes and forgets as [`plan_garbage`] says.
+/// May run anywhere, any number of times at once, and be cut short at any point.
+///
+/// # Errors
+/// [`CatalogError`]; what was done until then stays done.
+pub async fn collect_garbage(
+    catalog: &TenantCatalog,
+    policy: &GarbagePolicy,
+) -> Result<GarbageReport, CatalogError> {
+    let shared = &catalog.log().shared;
+    let mut objects = Vec::new();
+    for resolution in Resolution::ALL {
+        let folder = format!("{}/{resolution}", catalog.tenant());
+        let listing: Vec<ObjectInfo> = shared.bucket.list(&folder, None).try_collect().await?;
+        objects.extend(listing);
+    }
+    let listing = group_listing(catalog.tenant(), objects);
+    let view = catalog.refresh(0).await?;
+    let steps = plan_garbage(&view, &listing, shared.clock.now_ms(), policy);
+    let mut report = GarbageReport::default();
+    let (mut mark, mut forget) = (Vec::new(), Vec::new());
+    for step in steps {
+        match step {
+            GarbageStep::MarkDead(id) => mark.push(id),
+            GarbageStep::Forget(id) => forget.push(id),
+            GarbageStep::Delete { keys, .. } => {
+                for key in &keys {
+                    shared.bucket.delete(key).await?;
+                }
+                report.deleted += 1;
+                report.objects += keys.len();
+            }
+        }
+    }
+    for mark_dead in mark.chunks(IDS_PER_COMMIT).map(<[Ulid]>::to_vec) {
+        report.marked += mark_dead.len();
+        let change = Change {
+            mark_dead,
+            ..Change::default()
+        };
+        catalog.commit(change).await?;
+    }
+    for forget_dead in forget.chunks(IDS_PER_COMMIT).map(<[Ulid]>::to_vec) {
+        report.forgotten += forget_dead.len();
+        let change = Change {
+            forget_dead,
+            ..Change::default()
+        };
+        catalog.commit(change).await?;
+    }
+    Ok(report)
+}
