@@ -102,13 +102,12 @@ fn compile(translated: &str) -> Result<Regex, MatcherError> {
 
 fn plan(expression: &str) -> Result<Arc<Plan>, MatcherError> {
     let translated = anchored(expression)?;
-    let regex = compile(&translated)?;
     let hir = ParserBuilder::new()
         .nest_limit(MAX_REGEX_NESTING)
         .build()
         .parse(&translated)
         .map_err(|error| MatcherError::Regex(error.to_string()))?;
-    Ok(Arc::new(Plan::new(&hir, regex)))
+    Plan::new(&hir, || compile(&translated)).map(Arc::new)
 }
 
 impl Matcher {

@@ -37,22 +37,21 @@ pub(super) enum Gap {
 }
 
 impl Plan {
-    /// The plan of `^(?s:…)$`, given as parsed and compiled.
-    pub(super) fn new(hir: &Hir, regex: Regex) -> Self {
-        let Some(body) = body(hir) else {
-            return Self::Regex {
-                regex,
-                prefix: String::new(),
-            };
-        };
-        if let Some(mut set) = texts_of_all(body) {
+    /// The plan of `^(?s:…)$`; compiles it only where nothing simpler will do.
+    pub(super) fn new<E>(hir: &Hir, compile: impl FnOnce() -> Result<Regex, E>) -> Result<Self, E> {
+        let body = body(hir);
+        if let Some(mut set) = body.and_then(texts_of_all) {
             set.sort_unstable();
             set.dedup();
-            return Self::Set(set);
+            return Ok(Self::Set(set));
         }
-        around(body).unwrap_or_else(|| Self::Regex {
-            regex,
-            prefix: body.first().and_then(literal).unwrap_or_default(),
+        if let Some(plan) = body.and_then(around) {
+            return Ok(plan);
+        }
+        let first = body.and_then(<[Hir]>::first);
+        Ok(Self::Regex {
+            regex: compile()?,
+            prefix: first.and_then(literal).unwrap_or_default(),
         })
     }
 
