@@ -1,5 +1,7 @@
 //! Commits over a bucket that works, that fails, and that loses replies.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod support;
 
 use std::collections::BTreeSet;
@@ -7,10 +9,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::TryStreamExt;
-use latewood_base::{ErrorKind, Kinded, Ulid};
+use latewood_base::{Clock, ErrorKind, Ids, Kinded, Rng, Ulid};
 use latewood_catalog::{CatalogConfig, CatalogError, Change, Conflict, FlushStep, TenantCatalog};
-use latewood_objstore::Bucket;
+use latewood_objstore::{Bucket, BucketConfig, DirectoryBucket, open_bucket};
 use latewood_testkit::{Chances, Fault, FaultyBucket, Gate, Operation, Rule};
+use prometheus_client::registry::Registry;
 use support::{add, block, flush, id, memory, process, process_with};
 
 fn conflict(error: &CatalogError) -> &Conflict {
@@ -263,23 +266,47 @@ async fn nor_when_requests_fail_and_replies_are_lost() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn nor_on_many_threads_over_a_directory() {
-    let folder = tempfile::tempdir().unwrap();
-    let rng = latewood_base::Rng::seeded(1);
-    let directory = latewood_objstore::DirectoryBucket::open(folder.path(), rng)
-        .await
-        .unwrap();
-    let bucket: Bucket = Arc::new(directory);
+async fn run_processes(bucket: &Bucket) {
     let mut committers = tokio::task::JoinSet::new();
     for committer in 0..4 {
-        let catalog = process(&bucket, committer);
+        let catalog = process(bucket, committer);
         committers.spawn(flush_often(catalog, u128::from(committer) + 1, 10));
     }
     while let Some(done) = committers.join_next().await {
         assert_eq!(done.unwrap().len(), 10);
     }
-    assert_eq!(sequences(&bucket).await, (1..=40).collect::<Vec<_>>());
+    assert_eq!(sequences(bucket).await, (1..=40).collect::<Vec<_>>());
+    assert_eq!(process(bucket, 9).view().await.unwrap().flushed_generation(0), 40);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn nor_on_many_threads_over_a_directory() {
+    let folder = tempfile::tempdir().unwrap();
+    let directory = DirectoryBucket::open(folder.path(), Rng::seeded(1))
+        .await
+        .unwrap();
+    run_processes(&(Arc::new(directory) as Bucket)).await;
+}
+
+/// `LATEWOOD_TEST_BUCKET=s3://bucket LATEWOOD_TEST_S3_ENDPOINT=http://host:port` with `AWS_*` credentials.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn nor_on_the_bucket_of_the_environment() {
+    let Ok(url) = std::env::var("LATEWOOD_TEST_BUCKET") else {
+        return;
+    };
+    let run = Ids::new(Clock::system(), Rng::system()).next();
+    let config = BucketConfig {
+        s3_endpoint: std::env::var("LATEWOOD_TEST_S3_ENDPOINT").ok(),
+        ..BucketConfig::at(&format!("{url}/{run}"))
+    };
+    let bucket = open_bucket(&config, Clock::system(), &mut Registry::default())
+        .await
+        .unwrap();
+    run_processes(&bucket).await;
+    let objects: Vec<_> = bucket.list("", None).try_collect().await.unwrap();
+    for object in objects {
+        bucket.delete(&object.key).await.unwrap();
+    }
 }
 
 #[tokio::test]

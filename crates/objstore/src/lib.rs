@@ -1,7 +1,7 @@
 //! Buckets from a URL: the one crate that knows `object_store`.
 //!
 //! Everything above speaks [`ObjectClient`]; retry, limits, metrics and faults are decorators of it,
-//! each in a file of its own. What a bucket must do is in [`client`], and tested by `conformance`.
+//! each in a file of its own. What a bucket must do is tested by `conformance`, which every one runs.
 
 mod backoff;
 mod client;

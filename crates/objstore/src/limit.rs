@@ -12,8 +12,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::{Bucket, BucketError, ObjectClient, ObjectInfo};
 
-/// Lets at most so many requests run at once; further ones wait in order of arrival. An upload in parts and
-/// a listing count as one.
+/// Lets at most so many requests run at once; further ones wait in order of arrival. An upload in
+/// parts counts as one; a listing takes a place only to begin.
 #[derive(Debug)]
 pub(crate) struct Limited {
     inner: Bucket,

@@ -1,0 +1,171 @@
+//! Leases, garbage and rebuild.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::TryStreamExt;
+use latewood_base::{Clock, Ids, ManualClock, Rng, Ulid};
+use latewood_catalog::{
+    BlockEntry, CatalogConfig, CatalogError, Catalogs, Change, GarbagePolicy, GarbageReport, Resolution,
+    TenantCatalog, collect_garbage, plan_rebuild,
+};
+use latewood_model::TimeRange;
+use latewood_objstore::{Bucket, MemoryBucket};
+use support::{START_MS, add, block, flush, id, memory, process, process_with, tenant};
+
+const HOUR: Duration = Duration::from_secs(3_600);
+
+#[tokio::test]
+async fn a_lease_excludes_until_it_is_released_or_runs_out() {
+    let bucket = memory();
+    let ((one, _), (two, two_clock)) = (
+        process_with(&bucket, 1, CatalogConfig::default()),
+        process_with(&bucket, 2, CatalogConfig::default()),
+    );
+    let lease = one
+        .lease("compaction", 60_000)
+        .await
+        .unwrap()
+        .expect("it is free");
+    assert!(two.lease("compaction", 60_000).await.unwrap().is_none());
+    assert!(two.lease("other", 60_000).await.unwrap().is_some());
+    lease.release().await.unwrap();
+    let mut lease = two
+        .lease("compaction", 60_000)
+        .await
+        .unwrap()
+        .expect("it was released");
+    assert!(lease.renew(120_000).await.unwrap());
+    assert!(one.lease("compaction", 60_000).await.unwrap().is_none());
+    two_clock.advance(Duration::from_secs(121));
+    let taken = two.lease("compaction", 60_000).await.unwrap();
+    assert!(taken.is_some(), "it ran out");
+    assert!(!lease.renew(60_000).await.unwrap(), "another has it");
+    bucket
+        .put("team-a/lease/damaged", Bytes::from("?"))
+        .await
+        .unwrap();
+    assert!(one.lease("damaged", 60_000).await.unwrap().is_some());
+}
+
+fn with_times() -> (Bucket, Arc<TenantCatalog>, ManualClock) {
+    let (clock, hand) = Clock::manual(START_MS);
+    let bucket: Bucket = Arc::new(MemoryBucket::with_clock(clock.clone()));
+    let ids = Ids::new(clock.clone(), Rng::seeded(1));
+    let catalogs = Catalogs::new(Arc::clone(&bucket), clock, ids, CatalogConfig::default());
+    (bucket, catalogs.tenant(&tenant()), hand)
+}
+
+async fn write_block(bucket: &Bucket, number: u128) {
+    for file in ["index", "meta.json", "samples/p.parquet"] {
+        let key = format!("{}/{file}", block(number).folder(&tenant()));
+        bucket.put(&key, Bytes::from("x")).await.unwrap();
+    }
+}
+
+async fn blocks_in(bucket: &Bucket) -> Vec<String> {
+    bucket.list_folders("team-a/raw").await.unwrap()
+}
+
+#[tokio::test]
+async fn garbage_is_marked_then_deleted_then_forgotten() {
+    let (bucket, catalog, clock) = with_times();
+    let policy = GarbagePolicy::default();
+    let collect = || collect_garbage(&catalog, &policy);
+    for number in 1..=3 {
+        write_block(&bucket, number).await;
+    }
+    // 1 and 2 are committed, 3 was uploaded by somebody who died.
+    for number in 1..=2 {
+        catalog.commit(add(number)).await.unwrap();
+    }
+    assert_eq!(
+        collect().await.unwrap(),
+        GarbageReport::default(),
+        "an upload may be under way"
+    );
+    catalog
+        .commit(Change::replace(Vec::new(), vec![id(1)], Vec::new()))
+        .await
+        .unwrap();
+    assert_eq!(
+        collect().await.unwrap(),
+        GarbageReport::default(),
+        "older views may still read it"
+    );
+    clock.advance(48 * HOUR);
+    let report = collect().await.unwrap();
+    assert_eq!((report.marked, report.deleted, report.objects), (1, 1, 3));
+    assert_eq!(blocks_in(&bucket).await.len(), 2);
+    let late = catalog.commit(add(3)).await.unwrap_err();
+    assert!(late.to_string().contains("is dead"), "{late}");
+    clock.advance(48 * HOUR);
+    assert_eq!(collect().await.unwrap().deleted, 1);
+    assert_eq!(blocks_in(&bucket).await, [format!("block={}", id(2))]);
+    clock.advance(30 * 24 * HOUR);
+    assert_eq!(collect().await.unwrap().forgotten, 2);
+    let view = catalog.view().await.unwrap();
+    assert_eq!((view.blocks.len(), view.dead.len()), (1, 0));
+    let left: Vec<_> = bucket.list("team-a/raw", None).try_collect().await.unwrap();
+    assert_eq!(left.len(), 3, "the live block has all its objects");
+}
+
+fn compacted(number: u128, lineage: &[u128], start: i64, end: i64) -> BlockEntry {
+    BlockEntry {
+        lineage: lineage.iter().copied().map(id).collect(),
+        range: TimeRange::new(start, end),
+        level: 1,
+        ..block(number)
+    }
+}
+
+#[tokio::test]
+async fn a_catalog_is_rebuilt_from_its_blocks_and_loses_none() {
+    let flushed = |number| flush(number, 4, number as u64 - 1, number as u64).add.remove(0);
+    let (start, end) = (START_MS, START_MS + 7_199_999);
+    let half = START_MS + 3_600_000;
+    let mut blocks: Vec<BlockEntry> = (1..=4).map(flushed).collect();
+    // 1 has both of its successors, 2 only the first half of its own.
+    blocks.push(compacted(11, &[1], start, half - 1));
+    blocks.push(compacted(12, &[1], half, end));
+    blocks.push(compacted(13, &[2], start, half - 1));
+    // A downsampled block replaces nothing.
+    blocks.push(BlockEntry {
+        resolution: Resolution::FiveMinutes,
+        ..compacted(14, &[3], start, end)
+    });
+    let bucket = memory();
+    let catalog = process(&bucket, 1);
+    let known = BTreeMap::from([(4, 2), (5, 9)]);
+    let view = catalog.rebuild(blocks.clone(), &known).await.unwrap();
+    let live: Vec<Ulid> = view.blocks.keys().copied().collect();
+    assert_eq!(live, [2, 3, 4, 11, 12, 13, 14].map(id));
+    assert!(view.dead.contains_key(&id(1)));
+    assert_eq!(view.flushed, BTreeMap::from([(4, 4), (5, 9)]));
+    let again = process(&bucket, 2).rebuild(blocks, &known).await.unwrap_err();
+    assert!(matches!(again, CatalogError::NotEmpty { .. }), "{again}");
+    assert_eq!(plan_rebuild(Vec::new(), &BTreeMap::new()), []);
+}
+
+#[tokio::test]
+async fn block_folders_and_tenants_are_found_in_the_bucket() {
+    let (bucket, catalog, _) = with_times();
+    write_block(&bucket, 1).await;
+    bucket.put("team-a/raw/stray", Bytes::new()).await.unwrap();
+    bucket.put("__latewood__/probe/x", Bytes::new()).await.unwrap();
+    let folder = format!("team-a/raw/block={}", id(1));
+    assert_eq!(
+        catalog.block_folders().await.unwrap(),
+        [(Resolution::Raw, id(1), folder)]
+    );
+    let (clock, _) = Clock::manual(0);
+    let ids = Ids::new(clock.clone(), Rng::seeded(1));
+    let catalogs = Catalogs::new(bucket, clock, ids, CatalogConfig::default());
+    assert_eq!(catalogs.tenants().await.unwrap(), [tenant()]);
+}
