@@ -3,3 +3,4 @@
 mod faulty_bucket;
 
 pub use faulty_bucket::{Chances, Fault, FaultyBucket, Gate, Operation, Rule};
+pub mod promqltest;

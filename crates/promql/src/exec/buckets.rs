@@ -91,16 +91,28 @@ impl BucketOperator {
         if matches!(self.function, Function::Fraction) {
             return Ok(buckets::bucket_fraction(param(0), param(1), buckets));
         }
-        let phi = param(which);
-        if let Some(text) = invalid_quantile(phi) {
-            self.env.annotations.lock().warn(text);
-        }
-        let quantile = buckets::bucket_quantile(phi, buckets);
+        let quantile = buckets::bucket_quantile(param(which), buckets);
         if quantile.forced.is_some() {
             let text = for_metric(buckets::FORCED_MONOTONICITY.to_owned(), name);
             self.env.annotations.lock().info(text);
         }
         Ok(quantile.value)
+    }
+
+    /// Warns of quantiles outside [0, 1], whether or not there is anything to take them of.
+    fn warn_of_quantiles(&mut self) -> Result<(), QueryError> {
+        if matches!(self.function, Function::Fraction) {
+            return Ok(());
+        }
+        for step in 0..self.steps {
+            let texts = self
+                .params
+                .at(step)?
+                .iter()
+                .filter_map(|&phi| invalid_quantile(phi));
+            texts.for_each(|text| self.env.annotations.lock().warn(text));
+        }
+        Ok(())
     }
 
     fn result_labels(&mut self, labels: &Labels, which: usize) -> Result<Labels, QueryError> {
@@ -110,7 +122,7 @@ impl BucketOperator {
         };
         let phi = self.params.at(0)?.get(which).copied().unwrap_or(f64::NAN);
         let mut builder = LabelsBuilder::from(&labels);
-        builder.set(label, &crate::print::general(phi));
+        builder.set(label, &open_metrics(phi));
         Ok(builder.build())
     }
 
@@ -152,6 +164,15 @@ impl BucketOperator {
     }
 }
 
+/// A number as OpenMetrics writes it: whole numbers with `.0`.
+fn open_metrics(value: f64) -> String {
+    let text = crate::print::general(value);
+    if text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-') {
+        return text + ".0";
+    }
+    text
+}
+
 /// Adds the metric's name to a text, if it has one.
 fn with_metric(text: String, labels: &Labels) -> String {
     for_metric(text, labels.get(METRIC_NAME).unwrap_or_default())
@@ -169,6 +190,7 @@ impl Operator for BucketOperator {
         let Some(mut input) = self.input.take() else {
             return Ok(None);
         };
+        self.warn_of_quantiles()?;
         let (rows, histograms) = self.gather(&mut input)?;
         Ok(self.evaluate(&rows, &histograms)?.non_empty())
     }

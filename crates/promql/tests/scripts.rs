@@ -1,0 +1,65 @@
+//! Runs the scripts of `tests/scripts`, and those of the folder that `LATEWOOD_PROMQLTEST` names.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use latewood_testkit::promqltest::{Report, run_script};
+
+fn scripts(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).expect("the folder of scripts");
+    let paths = entries.map(|entry| entry.expect("a script").path());
+    let mut paths: Vec<PathBuf> = paths
+        .filter(|path| path.extension().is_some_and(|extension| extension == "test"))
+        .collect();
+    paths.sort();
+    assert!(!paths.is_empty(), "no scripts in {}", folder.display());
+    paths
+}
+
+fn run(path: &Path) -> Report {
+    let text = std::fs::read_to_string(path).expect("a readable script");
+    run_script(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+#[test]
+fn our_scripts_pass() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scripts");
+    let mut problems = String::new();
+    for path in scripts(&folder) {
+        let report = run(&path);
+        assert!(report.passed > 0 && report.skipped == 0, "{}", path.display());
+        for failure in report.failures.iter().chain(&report.unparsed) {
+            let (line, query, reason) = (failure.line, &failure.query, &failure.reason);
+            let _ = writeln!(problems, "{}:{line}: {query}: {reason}", path.display());
+        }
+    }
+    assert!(problems.is_empty(), "{problems}");
+}
+
+#[test]
+fn the_scripts_of_another_folder_pass() {
+    let Some(folder) = std::env::var_os("LATEWOOD_PROMQLTEST") else {
+        return;
+    };
+    let (mut problems, mut passed) = (String::new(), 0);
+    for path in scripts(Path::new(&folder)) {
+        let report = run(&path);
+        passed += report.passed;
+        println!(
+            "{}: {} passed, {} failed, {} skipped, {} not parsed",
+            path.display(),
+            report.passed,
+            report.failures.len(),
+            report.skipped,
+            report.unparsed.len()
+        );
+        for failure in &report.unparsed {
+            println!("  not parsed: {}: {}", failure.query, failure.reason);
+        }
+        for failure in &report.failures {
+            let (line, query, reason) = (failure.line, &failure.query, &failure.reason);
+            let _ = writeln!(problems, "{}:{line}: {query}\n    {reason}", path.display());
+        }
+    }
+    assert!(problems.is_empty(), "{passed} passed\n{problems}");
+}

@@ -1,0 +1,175 @@
+//! Whether a result is the expected one. Values may differ by a millionth, as in Prometheus's runner.
+
+use std::collections::HashMap;
+
+use latewood_model::{Labels, TimestampMs, is_stale};
+use latewood_promql::{MatrixSeries, Point, QueryResult, Value, VectorSample};
+use regex::Regex;
+
+use super::script::{Eval, EvalTimes, Expect, ExpectKind};
+
+/// The relative difference that is allowed.
+const EPSILON: f64 = 0.000_001;
+
+/// Compares values; the text says what differs.
+pub(super) fn compare(eval: &Eval, value: &Value) -> Result<(), String> {
+    match value {
+        Value::Scalar(point) => match eval.scalar {
+            Some(expected) => close(expected, point.value),
+            None => Err(format!("got the scalar {}", point.value)),
+        },
+        Value::String { text, .. } => match &eval.text {
+            Some(expected) if expected == text => Ok(()),
+            expected => Err(format!("expected the text {expected:?}, got {text:?}")),
+        },
+        Value::Vector(samples) => {
+            let ordered = eval
+                .expects
+                .iter()
+                .any(|expect| expect.kind == ExpectKind::Ordered);
+            compare_vector(eval, samples, ordered)
+        }
+        Value::Matrix(series) => {
+            let (start, step) = match (eval.range_vector, eval.times) {
+                (Some([start, _, step]), _) => (start, step),
+                (None, EvalTimes::Range { start, step, .. }) => (start, step),
+                (None, EvalTimes::Instant(at)) => (at, 1),
+            };
+            compare_matrix(eval, series, start, step)
+        }
+    }
+}
+
+fn compare_vector(eval: &Eval, samples: &[VectorSample], ordered: bool) -> Result<(), String> {
+    if eval.scalar.is_some() {
+        return Err(format!("expected a scalar, got {samples:?}"));
+    }
+    let found: HashMap<&Labels, (usize, f64)> = samples
+        .iter()
+        .enumerate()
+        .map(|(position, sample)| (&sample.labels, (position, sample.value)))
+        .collect();
+    for (position, line) in eval.series.iter().enumerate() {
+        let Some(Some(expected)) = line.values.first().copied() else {
+            return Err(format!("{} has no expected value", line.labels));
+        };
+        let Some(&(at, value)) = found.get(&line.labels) else {
+            return Err(format!("{} is missing in {}", line.labels, show(samples)));
+        };
+        close(expected, value).map_err(|text| format!("{}: {text}", line.labels))?;
+        if ordered && at != position {
+            return Err(format!("{} is at {at} instead of {position}", line.labels));
+        }
+    }
+    if samples.len() != eval.series.len() {
+        return Err(format!(
+            "expected {} elements, got {}",
+            eval.series.len(),
+            show(samples)
+        ));
+    }
+    Ok(())
+}
+
+fn show(samples: &[VectorSample]) -> String {
+    let texts: Vec<String> = samples
+        .iter()
+        .map(|sample| format!("{} {}", sample.labels, sample.value))
+        .collect();
+    format!("[{}]", texts.join(", "))
+}
+
+fn compare_matrix(eval: &Eval, series: &[MatrixSeries], start: TimestampMs, step: i64) -> Result<(), String> {
+    let found: HashMap<&Labels, &[Point]> = series
+        .iter()
+        .map(|one| (&one.labels, one.points.as_slice()))
+        .collect();
+    for line in &eval.series {
+        let times = (0..).map(|index: i64| start + index * step);
+        let expected: Vec<(TimestampMs, f64)> = times
+            .zip(&line.values)
+            .filter_map(|(at, value)| value.map(|value| (at, value)))
+            .collect();
+        let points = found.get(&line.labels).copied().unwrap_or_default();
+        let same_times = expected
+            .iter()
+            .map(|point| point.0)
+            .eq(points.iter().map(|point| point.timestamp));
+        if !same_times {
+            return Err(format!("{}: expected {expected:?}, got {points:?}", line.labels));
+        }
+        for ((at, expected), point) in expected.iter().zip(points) {
+            close(*expected, point.value).map_err(|text| format!("{} at {at}: {text}", line.labels))?;
+        }
+    }
+    if series.len() != eval.series.len() {
+        let labels: Vec<String> = series.iter().map(|one| one.labels.to_string()).collect();
+        return Err(format!(
+            "expected {} series, got {}",
+            eval.series.len(),
+            labels.join(", ")
+        ));
+    }
+    Ok(())
+}
+
+fn close(expected: f64, found: f64) -> Result<(), String> {
+    let same = if is_stale(expected) || is_stale(found) {
+        is_stale(expected) && is_stale(found)
+    } else if expected.is_nan() || found.is_nan() {
+        expected.is_nan() && found.is_nan()
+    } else if expected == found {
+        true
+    } else {
+        let (difference, sum) = ((expected - found).abs(), expected.abs() + found.abs());
+        if expected == 0.0 || found == 0.0 || sum < f64::MIN_POSITIVE {
+            difference < EPSILON * f64::MIN_POSITIVE
+        } else {
+            difference / sum.min(f64::MAX) < EPSILON
+        }
+    };
+    same.then_some(())
+        .ok_or_else(|| format!("expected {expected}, got {found}"))
+}
+
+/// Compares warnings and infos.
+pub(super) fn compare_annotations(eval: &Eval, result: &QueryResult) -> Result<(), String> {
+    for expect in &eval.expects {
+        let (texts, wanted) = match expect.kind {
+            ExpectKind::Warn => (&result.warnings, true),
+            ExpectKind::NoWarn => (&result.warnings, false),
+            ExpectKind::Info => (&result.infos, true),
+            ExpectKind::NoInfo => (&result.infos, false),
+            ExpectKind::Fail | ExpectKind::Ordered => continue,
+        };
+        let found = texts
+            .iter()
+            .map(|text| fits(expect, text))
+            .collect::<Result<Vec<bool>, String>>()?;
+        if found.contains(&true) != wanted {
+            return Err(format!("expected {expect:?}, got {texts:?}"));
+        }
+    }
+    Ok(())
+}
+
+/// The same for an expression.
+fn regex_without_place(regex: &str) -> &str {
+    let bare = regex
+        .strip_suffix(r"\)")
+        .and_then(|regex| regex.rsplit_once(r" \("));
+    bare.map_or(regex, |(bare, _)| bare)
+}
+
+/// Whether a text is the one that an `expect` line wants.
+pub(super) fn fits(expect: &Expect, text: &str) -> Result<bool, String> {
+    if let Some(message) = &expect.message {
+        return Ok(message == text);
+    }
+    match &expect.regex {
+        Some(regex) => Regex::new(regex_without_place(regex))
+            .map(|regex| regex.is_match(text))
+            .map_err(|error| error.to_string()),
+        None => Ok(true),
+    }
+}

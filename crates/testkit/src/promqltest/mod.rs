@@ -1,0 +1,16 @@
+//! Scripts of PromQL queries and what they must return, in the language of Prometheus's promqltest:
+//! `load` adds samples, `clear` forgets them, `eval` asks and compares.
+//!
+//! Native histograms are not spoken yet: an `eval` after a `load` that has some, or that expects some, is
+//! skipped and counted.
+
+mod compare;
+mod run;
+mod script;
+mod series;
+mod storage;
+
+pub use run::{Failure, Report, run_script};
+pub use script::{Command, Eval, EvalTimes, Expect, ExpectKind, Load, ScriptError, parse_script};
+pub use series::{SeriesLine, parse_series};
+pub use storage::MemorySource;

@@ -1,0 +1,69 @@
+//! Series in memory as a source for the engine.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use latewood_model::{Labels, SeriesSamples, TimestampMs, storage_order};
+use latewood_promql::{Select, SeriesCursor, SeriesSource, SourceError};
+
+/// Series that a cursor hands out at once: small, so that batches matter in tests.
+const BATCH: usize = 3;
+
+/// Samples by series, then by time.
+type Store = BTreeMap<Labels, BTreeMap<TimestampMs, f64>>;
+
+/// Samples in memory.
+#[derive(Debug, Default)]
+pub struct MemorySource(Mutex<Store>);
+
+impl MemorySource {
+    /// Adds a sample; a later one at the same time replaces it.
+    pub fn add(&self, labels: &Labels, timestamp: TimestampMs, value: f64) {
+        let mut store = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        store.entry(labels.clone()).or_default().insert(timestamp, value);
+    }
+
+    /// Forgets everything.
+    pub fn clear(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+}
+
+impl SeriesSource for MemorySource {
+    fn select(&self, select: &Select) -> Result<Box<dyn SeriesCursor>, SourceError> {
+        let store = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let matches = |labels: &Labels| {
+            let value = |name| labels.get(name).unwrap_or_default();
+            select
+                .matchers
+                .iter()
+                .all(|matcher| matcher.matches(value(matcher.name())))
+        };
+        let mut series: Vec<SeriesSamples> = store
+            .iter()
+            .filter(|(labels, _)| matches(labels))
+            .map(|(labels, samples)| cut(labels, samples, select))
+            .collect();
+        series.sort_by(|a, b| storage_order(&a.labels, &b.labels));
+        Ok(Box::new(MemoryCursor(series.into_iter())))
+    }
+}
+
+fn cut(labels: &Labels, samples: &BTreeMap<TimestampMs, f64>, select: &Select) -> SeriesSamples {
+    let inside = samples.iter().filter(|(at, _)| select.range.contains(**at));
+    let (timestamps, values): (Vec<TimestampMs>, Vec<f64>) = inside.unzip();
+    SeriesSamples {
+        labels: labels.clone(),
+        timestamps: Arc::from(timestamps),
+        values,
+    }
+}
+
+struct MemoryCursor(std::vec::IntoIter<SeriesSamples>);
+
+impl SeriesCursor for MemoryCursor {
+    fn next_batch(&mut self) -> Result<Option<Vec<SeriesSamples>>, SourceError> {
+        let batch: Vec<SeriesSamples> = self.0.by_ref().take(BATCH).collect();
+        Ok((!batch.is_empty()).then_some(batch))
+    }
+}
