@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use latewood_base::Clock;
+use latewood_model::{Labels, LabelsBuilder, METRIC_NAME};
 use latewood_promql::ast::Expr;
 use latewood_promql::parse::{ParseOptions, parse};
 use latewood_promql::{
@@ -41,8 +42,17 @@ pub struct Failure {
 struct Runner {
     engine: Engine,
     source: Arc<MemorySource>,
-    foreign: bool,
     report: Report,
+}
+
+/// The native histogram that a series of a classic one belongs to.
+fn converted(labels: &Labels) -> Option<Labels> {
+    let name = labels.metric_name()?;
+    let base = ["_bucket", "_sum", "_count"]
+        .iter()
+        .find_map(|end| name.strip_suffix(end))?;
+    let mut builder = LabelsBuilder::from(labels);
+    Some(builder.remove("le").set(METRIC_NAME, base).build())
 }
 
 enum Outcome {
@@ -65,14 +75,12 @@ pub fn run_script(text: &str) -> Result<Report, ScriptError> {
     let mut runner = Runner {
         engine: Engine::new(config),
         source: Arc::default(),
-        foreign: false,
         report: Report::default(),
     };
     for command in parse_script(text)? {
         match command {
             Command::Clear => {
                 runner.source.clear();
-                runner.foreign = false;
             }
             Command::Load(load) => runner.load(&load),
             Command::Eval(eval) => runner.eval(&eval),
@@ -83,9 +91,16 @@ pub fn run_script(text: &str) -> Result<Report, ScriptError> {
 
 impl Runner {
     fn load(&mut self, load: &Load) {
-        self.foreign |= load.foreign;
         let interval = i64::try_from(load.interval.as_millis()).unwrap_or(i64::MAX);
         for line in &load.series {
+            if line.has_histograms || line.has_starts {
+                self.source.mark_foreign(&line.labels);
+            }
+            if load.converts
+                && let Some(labels) = converted(&line.labels)
+            {
+                self.source.mark_foreign(&labels);
+            }
             for (at, value) in (0..).map(|index: i64| index * interval).zip(&line.values) {
                 if let Some(value) = value {
                     self.source.add(&line.labels, at, *value);
@@ -95,7 +110,7 @@ impl Runner {
     }
 
     fn eval(&mut self, eval: &Eval) {
-        if self.foreign || eval.series.iter().any(|line| line.has_histograms) {
+        if eval.series.iter().any(|line| line.has_histograms) {
             self.report.skipped += 1;
             return;
         }
@@ -104,7 +119,12 @@ impl Runner {
             query: eval.query.clone(),
             reason,
         };
-        match self.check(eval) {
+        let outcome = self.check(eval);
+        if self.source.take_touched() {
+            self.report.skipped += 1;
+            return;
+        }
+        match outcome {
             Ok(Outcome::Passed) => self.report.passed += 1,
             Ok(Outcome::Unparsed(reason)) => self.report.unparsed.push(failure(reason)),
             Err(reason) => self.report.failures.push(failure(reason)),
@@ -112,12 +132,8 @@ impl Runner {
     }
 
     fn check(&self, eval: &Eval) -> Result<Outcome, String> {
-        let options = ParseOptions {
-            features: self.engine.config().features,
-            ..ParseOptions::default()
-        };
         let fails = eval.expects.iter().find(|expect| expect.kind == ExpectKind::Fail);
-        let outcome = match parse(&eval.query, &options) {
+        let outcome = match parse(&eval.query, &self.options()) {
             Ok(expr) => self.query(&expr, eval.times).map_err(|error| error.to_string()),
             Err(error) if fails.is_none() => return Ok(Outcome::Unparsed(error.to_string())),
             Err(error) => Err(error.to_string()),
@@ -189,7 +205,6 @@ impl Runner {
     fn options(&self) -> ParseOptions {
         ParseOptions {
             features: self.engine.config().features,
-            ..ParseOptions::default()
         }
     }
 }

@@ -24,8 +24,8 @@ pub struct Load {
     pub interval: Duration,
     /// The series.
     pub series: Vec<SeriesLine>,
-    /// Whether something in it is not spoken here.
-    pub foreign: bool,
+    /// Whether classic histograms are to become native ones too.
+    pub converts: bool,
 }
 
 /// `eval`
@@ -149,20 +149,21 @@ fn parse_load(line: &str, block: &[&str]) -> Result<Load, String> {
     let mut load = Load {
         interval: parse_duration(interval.trim())?,
         series: Vec::new(),
-        foreign: command != "load",
+        converts: command != "load",
     };
+    let mut has_starts = false;
     for line in block {
         if line
             .split_whitespace()
             .next()
             .is_some_and(|word| word.ends_with("@st"))
         {
-            load.foreign = true;
+            has_starts = true;
             continue;
         }
         let series = parse_series(line)?;
-        load.foreign |= series.has_histograms;
-        load.series.push(series);
+        let has_starts = std::mem::take(&mut has_starts);
+        load.series.push(SeriesLine { has_starts, ..series });
     }
     Ok(load)
 }

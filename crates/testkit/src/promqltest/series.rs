@@ -14,6 +14,8 @@ pub struct SeriesLine {
     pub values: Vec<Option<f64>>,
     /// Whether it has native histograms, which are left out.
     pub has_histograms: bool,
+    /// Whether its samples have start timestamps, which are left out.
+    pub has_starts: bool,
 }
 
 /// Reads a line of a series.
@@ -27,6 +29,7 @@ pub fn parse_series(line: &str) -> Result<SeriesLine, String> {
             labels,
             values: Vec::new(),
             has_histograms: true,
+            has_starts: false,
         });
     }
     let mut values = Vec::new();
@@ -37,6 +40,7 @@ pub fn parse_series(line: &str) -> Result<SeriesLine, String> {
         labels,
         values,
         has_histograms: false,
+        has_starts: false,
     })
 }
 

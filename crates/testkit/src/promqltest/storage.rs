@@ -1,6 +1,7 @@
 //! Series in memory as a source for the engine.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use latewood_model::{Labels, SeriesSamples, TimestampMs, storage_order};
@@ -14,24 +15,43 @@ type Store = BTreeMap<Labels, BTreeMap<TimestampMs, f64>>;
 
 /// Samples in memory.
 #[derive(Debug, Default)]
-pub struct MemorySource(Mutex<Store>);
+pub struct MemorySource {
+    store: Mutex<Store>,
+    foreign: Mutex<BTreeSet<Labels>>,
+    touched: AtomicBool,
+}
 
 impl MemorySource {
     /// Adds a sample; a later one at the same time replaces it.
     pub fn add(&self, labels: &Labels, timestamp: TimestampMs, value: f64) {
-        let mut store = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut store = self.store.lock().unwrap_or_else(PoisonError::into_inner);
         store.entry(labels.clone()).or_default().insert(timestamp, value);
+    }
+
+    /// Says that a series has more than the samples added: queries that select it cannot be judged.
+    pub fn mark_foreign(&self, labels: &Labels) {
+        let mut foreign = self.foreign.lock().unwrap_or_else(PoisonError::into_inner);
+        foreign.insert(labels.clone());
+    }
+
+    /// Whether a series that was marked has been selected since the last call.
+    pub fn take_touched(&self) -> bool {
+        self.touched.swap(false, Ordering::Relaxed)
     }
 
     /// Forgets everything.
     pub fn clear(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.foreign
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clear();
+        self.store.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 }
 
 impl SeriesSource for MemorySource {
     fn select(&self, select: &Select) -> Result<Box<dyn SeriesCursor>, SourceError> {
-        let store = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let store = self.store.lock().unwrap_or_else(PoisonError::into_inner);
         let matches = |labels: &Labels| {
             let value = |name| labels.get(name).unwrap_or_default();
             select
@@ -39,6 +59,10 @@ impl SeriesSource for MemorySource {
                 .iter()
                 .all(|matcher| matcher.matches(value(matcher.name())))
         };
+        let foreign = self.foreign.lock().unwrap_or_else(PoisonError::into_inner);
+        if foreign.iter().any(matches) {
+            self.touched.store(true, Ordering::Relaxed);
+        }
         let mut series: Vec<SeriesSamples> = store
             .iter()
             .filter(|(labels, _)| matches(labels))
