@@ -1,4 +1,4 @@
-//! Test support: failing store, generators, peers.
+//! Test support: a failing store, and scripts of PromQL.
 
 mod faulty_bucket;
 
