@@ -67,4 +67,29 @@ mod tests {
             assert!(pause <= most && pause >= most / 2, "{attempt}: {pause:?}");
         }
     }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_what_was_not_answered_is_tried_again_and_not_for_ever() {
+        let backoff = Backoff::new(&BucketConfig::default(), Rng::seeded(1));
+        let attempts = async |answers: Vec<Result<(), BucketError>>| {
+            let mut count = 0;
+            let outcome = backoff.run(|| {
+                count += 1;
+                let answer = answers.get(count - 1).or(answers.last()).cloned();
+                std::future::ready(answer.unwrap_or(Ok(())))
+            });
+            let outcome = outcome.await;
+            (count, outcome)
+        };
+        let off = || {
+            Err(BucketError::Unavailable {
+                key: "k".to_owned(),
+                message: "off".to_owned(),
+            })
+        };
+        let missing = || Err(BucketError::NotFound { key: "k".to_owned() });
+        assert_eq!(attempts(vec![off(), off(), Ok(())]).await, (3, Ok(())));
+        assert_eq!(attempts(vec![off(), missing()]).await, (2, missing()));
+        assert_eq!(attempts(vec![off()]).await, (6, off()));
+    }
 }

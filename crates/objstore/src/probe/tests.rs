@@ -108,3 +108,17 @@ async fn a_bucket_that_does_not_answer_is_not_called_wrong() {
     let error = probed(Fault::Unavailable).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_create_that_was_not_answered_is_left_to_its_caller() {
+    let bucket: Bucket = Arc::new(Wrong(MemoryBucket::new(), Fault::Unavailable));
+    let backoff = crate::backoff::Backoff::new(&crate::BucketConfig::default(), Rng::seeded(1));
+    let retrying = crate::retry::Retrying::new(bucket, backoff);
+    let begun = tokio::time::Instant::now();
+    let outcome = retrying.create("k", Bytes::new()).await;
+    assert!(
+        matches!(outcome, Err(BucketError::Unavailable { .. })),
+        "{outcome:?}"
+    );
+    assert_eq!(begun.elapsed(), std::time::Duration::ZERO, "no second try");
+}
