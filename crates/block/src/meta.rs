@@ -61,6 +61,9 @@ pub struct BlockMeta {
     pub parts: Vec<PartMeta>,
     /// All files but `meta.json` itself, in the order of their paths.
     pub files: Vec<FileMeta>,
+    /// CRC-32C of this object as JSON without white space and with a 0 here. Set by
+    /// [`BlockMeta::to_json`], compared by [`BlockMeta::from_json`].
+    pub checksum: u32,
 }
 
 /// A file of samples.
@@ -111,17 +114,28 @@ impl BlockMeta {
         self.files.iter().find(|file| file.path == path)
     }
 
-    /// As it is written.
+    /// As it is written, with a fresh checksum.
     ///
     /// # Errors
     /// Only when serialisation itself fails.
     pub fn to_json(&self) -> Result<Vec<u8>, BlockError> {
-        let mut json = serde_json::to_vec_pretty(self).map_err(|error| BlockError::Encode {
-            file: Self::FILE.to_owned(),
-            message: error.to_string(),
-        })?;
+        let sealed = Self {
+            checksum: self.sum()?,
+            ..self.clone()
+        };
+        let mut json = serde_json::to_vec_pretty(&sealed).map_err(|error| serialising(&error))?;
         json.push(b'\n');
         Ok(json)
+    }
+
+    /// What [`BlockMeta::checksum`] should be.
+    pub(crate) fn sum(&self) -> Result<u32, BlockError> {
+        let unsealed = Self {
+            checksum: 0,
+            ..self.clone()
+        };
+        let json = serde_json::to_vec(&unsealed).map_err(|error| serialising(&error))?;
+        Ok(crc32c::crc32c(&json))
     }
 
     /// Reads and checks a `meta.json`.
@@ -145,6 +159,9 @@ impl BlockMeta {
             });
         }
         let meta: Self = serde_json::from_slice(json).map_err(corrupt)?;
+        if meta.sum()? != meta.checksum {
+            return Err(BlockError::corrupt(Self::FILE, "its checksum does not match"));
+        }
         meta.check().map(|()| meta)
     }
 
@@ -178,6 +195,13 @@ impl BlockMeta {
             Some(part) => corrupt(format!("the part {:?} is not among the files", part.path)),
             None => Ok(()),
         }
+    }
+}
+
+fn serialising(error: &serde_json::Error) -> BlockError {
+    BlockError::Encode {
+        file: BlockMeta::FILE.to_owned(),
+        message: error.to_string(),
     }
 }
 

@@ -5,6 +5,7 @@
 //! file before it was compared with what is really there.
 
 mod block;
+mod check;
 mod column;
 mod decoded;
 mod labels;
@@ -21,5 +22,22 @@ mod tables;
 mod texts;
 
 pub use block::Block;
+pub(crate) use block::{check_index, open_files};
+pub(crate) use check::{check_samples, check_scrapes};
+pub(crate) use series_table::SeriesTable;
+pub(crate) use span_table::SpanTable;
 pub use spec::SelectSpec;
 pub use statistics::{BlockStatistics, Count};
+pub(crate) use table_file::check_file;
+
+use std::sync::Arc;
+
+use parquet::file::metadata::ParquetMetaData;
+
+use crate::BlockError;
+use crate::index::{IndexEntry, parse_tail};
+
+/// The footer of a file, from the index.
+pub(crate) fn parse_entry(entry: &IndexEntry) -> Result<Arc<ParquetMetaData>, BlockError> {
+    parse_tail(&entry.path, &entry.tail, entry.size)
+}

@@ -7,6 +7,7 @@ use arrow::datatypes::{ArrowPrimitiveType, Int32Type, Int64Type};
 use bytes::Bytes;
 use latewood_model::TimeRange;
 
+use super::series_table::SeriesTable;
 use super::table_file::for_each_batch;
 use crate::decimal::Scale;
 use crate::schema::SPANS;
@@ -22,14 +23,15 @@ pub(crate) struct SpanTable {
 }
 
 impl SpanTable {
-    /// Decodes `spans.parquet`.
-    pub(crate) fn decode(bytes: &Bytes, meta: &BlockMeta) -> Result<Self, BlockError> {
+    /// Decodes `spans.parquet` of a block whose series table was read: memory is taken for so many
+    /// series as it really has.
+    pub(crate) fn decode(bytes: &Bytes, meta: &BlockMeta, series: &SeriesTable) -> Result<Self, BlockError> {
         let mut spans = Vec::new();
         for_each_batch(SPANS, bytes, meta.spans, |batch| append(batch, &mut spans))?;
         check(&spans, meta)?;
-        let mut starts = Vec::with_capacity(meta.series as usize + 1);
+        let mut starts = Vec::with_capacity(series.len() + 1);
         let mut at = 0;
-        for series in 0..=meta.series {
+        for series in 0..=series.len() as u64 {
             while spans
                 .get(at)
                 .is_some_and(|span: &Span| u64::from(span.series) < series)

@@ -54,7 +54,7 @@ impl Tables {
         let decode = move || {
             // The number of series is believed only after that many rows were read.
             let series = SeriesTable::decode(&series, meta.series)?;
-            let spans = SpanTable::decode(&spans, &meta)?;
+            let spans = SpanTable::decode(&spans, &meta, &series)?;
             let mut times = Vec::new();
             for (key, bytes) in pages {
                 times.extend(scrapes.file.decode::<Int64Type>(key, bytes)?.values);

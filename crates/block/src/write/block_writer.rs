@@ -213,7 +213,10 @@ impl BlockWriter {
             spans,
             parts: self.parts,
             files,
+            checksum: 0,
         };
+        let checksum = meta.sum()?;
+        let meta = BlockMeta { checksum, ..meta };
         write_meta(&self.dir, &meta)?;
         Ok(meta)
     }

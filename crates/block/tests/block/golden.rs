@@ -1,1 +1,106 @@
-//! Golden block.
+//! The committed block of each version is read, and the newest is written bit for bit.
+//!
+//! After a deliberate change of what is written (an encoder's new version counts), run with
+//! `LATEWOOD_WRITE_GOLDEN=1` and say so in the commit.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use latewood_base::Offload;
+use latewood_block::{ReaderConfig, WriterConfig, inspect, verify, views};
+use latewood_model::{MetricMetadata, MetricType, SeriesSamples, TimeRange, stale_nan};
+
+use crate::support::{FOLDER, assert_same, bucket_of, files, open, select, series, write};
+
+fn newest() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/v1")
+}
+
+fn content() -> Vec<SeriesSamples> {
+    let start = 1_700_000_000_000;
+    let times: Arc<[i64]> = (0..20).map(|at| start + at * 15_000).collect();
+    let scraped = |labels: &[(&str, &str)], value: &dyn Fn(i32) -> f64| SeriesSamples {
+        timestamps: Arc::clone(&times),
+        values: (0..20).map(value).collect(),
+        ..series(labels, &[])
+    };
+    let ended = |at: i32| {
+        if at == 19 {
+            stale_nan()
+        } else {
+            f64::from(at) * 0.25
+        }
+    };
+    let third = |at: i32| f64::from(at) / 3.0;
+    let mut gaps = scraped(&[("__name__", "temp"), ("job", "x")], &|at| f64::from(at) - 7.5);
+    gaps.timestamps = times.iter().copied().filter(|at| at % 60_000 != 35_000).collect();
+    gaps.values.truncate(gaps.timestamps.len());
+    vec![
+        scraped(&[("__name__", "bytes"), ("job", "x"), ("path", "a'\"b")], &|at| {
+            f64::from(at * 4096)
+        }),
+        scraped(&[("__name__", "ratio"), ("Job", "y"), ("job", "x")], &third),
+        gaps,
+        scraped(&[("__name__", "up"), ("job", "x")], &ended),
+    ]
+}
+
+fn describe(series: &SeriesSamples) -> Option<MetricMetadata> {
+    (series.labels.metric_name() == Some("bytes")).then(|| MetricMetadata {
+        metric_type: MetricType::Counter,
+        help: "Bytes read.".to_owned(),
+        unit: "bytes".to_owned(),
+    })
+}
+
+#[test]
+fn the_newest_version_is_written_bit_for_bit() {
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path(), &content(), WriterConfig::default(), &describe);
+    if std::env::var_os("LATEWOOD_WRITE_GOLDEN").is_some() {
+        let _ = std::fs::remove_dir_all(newest());
+        write(&newest(), &content(), WriterConfig::default(), &describe);
+    }
+    let (written, golden) = (files(dir.path()), files(&newest()));
+    let names = |files: &[(String, Vec<u8>)]| files.iter().map(|file| file.0.clone()).collect::<Vec<_>>();
+    assert_eq!(names(&written), names(&golden));
+    for (written, golden) in written.iter().zip(&golden) {
+        assert!(written.1 == golden.1, "{} differs", written.0);
+    }
+}
+
+#[tokio::test]
+async fn the_golden_block_is_read() {
+    let bucket = bucket_of(&files(&newest())).await;
+    let block = open(&bucket, ReaderConfig::default()).await.unwrap();
+    assert_same(&select(&block, vec![], TimeRange::ALL).await.unwrap(), &content());
+    let metadata = block.metadata(Some("bytes")).await.unwrap();
+    assert_eq!(Some(&metadata[0].1), describe(&content()[0]).as_ref());
+    assert!(
+        verify(&bucket, FOLDER, &Offload::new(1))
+            .await
+            .unwrap()
+            .is_whole()
+    );
+}
+
+#[tokio::test]
+async fn people_are_told_what_is_in_it() {
+    let report = inspect(&bucket_of(&files(&newest())).await, FOLDER)
+        .await
+        .unwrap();
+    for line in [
+        "tenant       anonymous",
+        "time         2023-11-14T22:13:20.000Z",
+        "samples      75",
+        "  vi\n",
+        "l_job\n",
+    ] {
+        assert!(report.contains(line), "{line} is not in\n{report}");
+    }
+    let sql = views(&newest()).unwrap();
+    assert!(
+        sql.contains("CREATE OR REPLACE VIEW samples") && sql.contains("'k': 'job', 'v': \"l_job\""),
+        "{sql}"
+    );
+}

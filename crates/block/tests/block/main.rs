@@ -2,6 +2,7 @@
 
 mod corruption;
 mod data_set;
+mod duckdb;
 mod golden;
 mod labels;
 mod real_sets;

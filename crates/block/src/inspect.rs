@@ -1,0 +1,112 @@
+//! A report of what a block is made of.
+
+use std::fmt::Write as _;
+
+use latewood_objstore::Bucket;
+use parquet::file::metadata::ParquetMetaData;
+
+use crate::read::{check_index, parse_entry};
+use crate::schema::INDEX;
+use crate::{BlockError, BlockMeta};
+
+/// Describes the block in `folder`: counts, and what its files and columns cost in bytes, in all and a
+/// sample. Reads `meta.json` and `index` alone.
+///
+/// # Errors
+/// [`BlockError::Bucket`] or [`BlockError::Corrupt`] when one of them cannot be read.
+pub async fn inspect(bucket: &Bucket, folder: &str) -> Result<String, BlockError> {
+    let json = bucket
+        .get(&format!("{folder}/{}", BlockMeta::FILE), BlockMeta::MAX_BYTES)
+        .await?;
+    let meta = BlockMeta::from_json(&json)?;
+    let most = meta.file(INDEX).map_or(0, |file| file.size);
+    let index = bucket.get(&format!("{folder}/{INDEX}"), most).await?;
+    let entries = check_index(&meta, &index)?;
+    let mut out = String::new();
+    head(&meta, json.len() as u64, &mut out);
+    for file in &meta.files {
+        row(&mut out, &file.path, file.size, meta.samples);
+        if let Some(entry) = entries.iter().find(|entry| entry.path == file.path) {
+            columns(parse_entry(entry)?.as_ref(), meta.samples, &mut out);
+        }
+    }
+    row(&mut out, BlockMeta::FILE, json.len() as u64, meta.samples);
+    Ok(out)
+}
+
+fn head(meta: &BlockMeta, json: u64, out: &mut String) {
+    let mut line = |name: &str, value: String| {
+        // Writing to a String cannot fail.
+        let _ = writeln!(out, "{name:<12} {value}");
+    };
+    let optional = |number: Option<u64>| number.map_or("-".to_owned(), |number| number.to_string());
+    line("block", format!("{} (format {})", meta.id, meta.version));
+    line("tenant", meta.tenant.to_string());
+    line("resolution", meta.resolution.to_string());
+    line("shard", optional(meta.shard.map(u64::from)));
+    line("generation", optional(meta.generation));
+    line(
+        "time",
+        format!("{} … {}", time(meta.range.start), time(meta.range.end)),
+    );
+    line("series", meta.series.to_string());
+    line("samples", meta.samples.to_string());
+    line("scrapes", meta.scrapes.to_string());
+    line("spans", meta.spans.to_string());
+    line("parts", meta.parts.len().to_string());
+    let bytes = meta.bytes() + json;
+    line(
+        "bytes",
+        format!("{bytes} ({:.4} a sample)", per_sample(bytes, meta.samples)),
+    );
+    let lineage: Vec<String> = meta.lineage.iter().map(ToString::to_string).collect();
+    line(
+        "lineage",
+        if lineage.is_empty() {
+            "-".to_owned()
+        } else {
+            lineage.join(" ")
+        },
+    );
+    out.push('\n');
+}
+
+fn columns(metadata: &ParquetMetaData, samples: u64, out: &mut String) {
+    for (number, column) in metadata
+        .file_metadata()
+        .schema_descr()
+        .columns()
+        .iter()
+        .enumerate()
+    {
+        let chunks = metadata
+            .row_groups()
+            .iter()
+            .filter_map(|group| group.columns().get(number));
+        let bytes: i64 = chunks
+            .map(|chunk| chunk.compressed_size().max(0))
+            .fold(0, i64::saturating_add);
+        row(
+            out,
+            &format!("  {}", column.path().string()),
+            bytes as u64,
+            samples,
+        );
+    }
+}
+
+fn row(out: &mut String, name: &str, bytes: u64, samples: u64) {
+    let _ = writeln!(out, "{bytes:>12} {:>8.4}  {name}", per_sample(bytes, samples));
+}
+
+fn per_sample(bytes: u64, samples: u64) -> f64 {
+    bytes as f64 / samples.max(1) as f64
+}
+
+fn time(at: i64) -> String {
+    let known = chrono::DateTime::from_timestamp_millis(at);
+    known.map_or_else(
+        || format!("{at} ms"),
+        |time| time.format("%Y-%m-%dT%H:%M:%S%.3fZ").to_string(),
+    )
+}

@@ -1,0 +1,120 @@
+//! DuckDB views that join a block back to (metric, labels, ts, value).
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use crate::index;
+use crate::read::{check_index, parse_entry};
+use crate::schema::{HOT_PREFIX, INDEX, SCRAPES, SERIES, SPANS};
+use crate::{BlockError, BlockMeta};
+
+/// The bits of the stale marker, as a DuckDB BIT literal is written.
+const STALE_BITS: &str = "0111111111110000000000000000000000000000000000000000000000000010";
+
+/// The SQL for a block in a local folder.
+///
+/// # Errors
+/// [`BlockError::Disk`] when `meta.json` or `index` cannot be read, [`BlockError::Corrupt`] when they are broken.
+pub fn views(folder: &Path) -> Result<String, BlockError> {
+    let read = |name: &str, most: u64| {
+        let path = folder.join(name);
+        let size = std::fs::metadata(&path)
+            .map_err(|error| BlockError::disk(&path, &error))?
+            .len();
+        if size > most {
+            return Err(BlockError::corrupt(
+                name,
+                format!("it has {size} bytes; at most {most} are read"),
+            ));
+        }
+        std::fs::read(&path).map_err(|error| BlockError::disk(&path, &error))
+    };
+    let meta = BlockMeta::from_json(&read(BlockMeta::FILE, BlockMeta::MAX_BYTES)?)?;
+    let index_size = meta.file(INDEX).map_or(0, |file| file.size);
+    let index = read(INDEX, index_size)?;
+    views_of(&meta, &index.into(), &folder.display().to_string())
+}
+
+/// The SQL for a block whose files are below `base`: a path, or a URL that DuckDB reads.
+///
+/// # Errors
+/// [`BlockError::Corrupt`] when the index is broken.
+pub fn views_of(meta: &BlockMeta, index: &bytes::Bytes, base: &str) -> Result<String, BlockError> {
+    let entries = check_index(meta, index)?;
+    let hot = hot_labels(&entries)?;
+    let file = |name: &str| quoted(&format!("{}/{name}", base.trim_end_matches('/')));
+    let mut sql = String::new();
+    let mut line = |text: String| {
+        sql.push_str(&text);
+        sql.push('\n');
+    };
+    line(format!(
+        "-- Block {} of tenant {}: {} series, {} samples.",
+        meta.id, meta.tenant, meta.series, meta.samples
+    ));
+    line(
+        "-- value = coalesce(vf, vi * num / den); a stale marker is stored as two NULLs and shown as its"
+            .into(),
+    );
+    line(
+        "-- NaN (bits 0x7ff0000000000002), made of a bit string, since no literal keeps a NaN's payload."
+            .into(),
+    );
+    line("CREATE OR REPLACE VIEW series AS".into());
+    line("SELECT series_id, metric, map_concat(map_from_entries([pair FOR pair IN [".into());
+    line(format!("{}]", pairs(&hot)));
+    line("  IF pair.v IS NOT NULL]), coalesce(labels_rest, MAP {})) AS labels, type, unit, help".into());
+    line(format!("FROM read_parquet({});", file(SERIES)));
+    for (view, path) in [("spans", SPANS), ("scrapes", SCRAPES)] {
+        line(format!(
+            "CREATE OR REPLACE VIEW {view} AS SELECT * FROM read_parquet({});",
+            file(path)
+        ));
+    }
+    if meta.parts.is_empty() {
+        return Ok(sql);
+    }
+    let parts: Vec<String> = meta.parts.iter().map(|part| file(&part.path)).collect();
+    line("CREATE OR REPLACE VIEW samples AS".into());
+    line("SELECT series_id, series.metric, series.labels, scrapes.ts, CASE".into());
+    line(format!(
+        "  WHEN vf IS NULL AND vi IS NULL THEN CAST('{STALE_BITS}'::BIT AS DOUBLE)"
+    ));
+    line("  ELSE coalesce(vf, CAST(vi * num AS DOUBLE) / CAST(den AS DOUBLE)) END AS value".into());
+    line(format!(
+        "FROM read_parquet([{}], hive_partitioning = false)",
+        parts.join(", ")
+    ));
+    line("JOIN series USING (series_id) JOIN scrapes USING (scrape_id);".into());
+    Ok(sql)
+}
+
+/// The names of the labels that have columns.
+fn hot_labels(entries: &[index::IndexEntry]) -> Result<Vec<String>, BlockError> {
+    let entry = entries.iter().find(|entry| entry.path == SERIES);
+    let entry = entry.ok_or_else(|| BlockError::corrupt(INDEX, format!("it does not have {SERIES}")))?;
+    let metadata = parse_entry(entry)?;
+    let fields = metadata.file_metadata().schema().get_fields();
+    let hot = fields
+        .iter()
+        .filter_map(|field| field.name().strip_prefix(HOT_PREFIX));
+    Ok(hot.map(str::to_owned).collect())
+}
+
+fn pairs(hot: &[String]) -> String {
+    let mut out = String::from("  ");
+    for (number, name) in hot.iter().enumerate() {
+        let comma = if number == 0 { "" } else { ",\n  " };
+        let column = format!("{HOT_PREFIX}{name}").replace('"', "\"\"");
+        // Writing to a String cannot fail.
+        let _ = write!(out, "{comma}{{'k': {}, 'v': \"{column}\"}}", quoted(name));
+    }
+    if hot.is_empty() {
+        out.push_str("{'k': '', 'v': NULL::VARCHAR}");
+    }
+    out
+}
+
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}

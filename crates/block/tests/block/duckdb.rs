@@ -1,0 +1,130 @@
+//! DuckDB reads the same bits through the views. Runs where `LATEWOOD_PEERS` names a folder with a Python
+//! that has DuckDB; the recorded set R is compared too where `LATEWOOD_DATA` is set.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use latewood_block::{WriterConfig, views};
+use latewood_model::SeriesSamples;
+
+use crate::select::fleet;
+use crate::support::{series, tiny, write};
+
+/// Reads lines `labels-as-json TAB ts TAB bits` from `expected` and counts the differences to the view.
+const COMPARE: &str = r"
+import duckdb, sys
+sql, expected = sys.argv[1], sys.argv[2]
+con = duckdb.connect()
+con.execute('set enable_progress_bar = false')
+con.execute(open(sql, encoding='utf-8').read())
+con.execute('''create table expected as select * from read_csv(?, delim='\t', header=false, quote='', escape='',
+  columns={'key': 'VARCHAR', 'ts': 'BIGINT', 'bits': 'VARCHAR'})''', [expected])
+con.execute('''create table names as select series_id, coalesce(metric, '') || '|' ||
+  list_aggregate(list_sort([hex(encode(e.key)) || '=' || hex(encode(e.value)) for e in map_entries(labels)]), 'string_agg', ',') as key
+  from series''')
+con.execute('''create table found as select coalesce(n.key, '') as key, ts, s.value::BIT::VARCHAR as bits
+  from samples s join names n using (series_id)''')
+count = con.execute('select (select count(*) from found), (select count(*) from expected)').fetchone()
+differ = con.execute('''select count(*) from ((from found except all from expected) union all
+  (from expected except all from found))''').fetchone()[0]
+print(count[0], count[1], differ)
+";
+
+fn python() -> Option<PathBuf> {
+    let peers = PathBuf::from(std::env::var_os("LATEWOOD_PEERS")?);
+    Some(peers.join("venv/bin/python"))
+}
+
+fn hex(text: &str) -> String {
+    text.bytes().map(|byte| format!("{byte:02X}")).collect()
+}
+
+fn key(series: &SeriesSamples) -> String {
+    let pairs = series.labels.iter().filter(|pair| pair.0 != "__name__");
+    let mut pairs: Vec<String> = pairs
+        .map(|(name, value)| format!("{}={}", hex(name), hex(value)))
+        .collect();
+    pairs.sort();
+    format!(
+        "{}|{}",
+        series.labels.metric_name().unwrap_or(""),
+        pairs.join(",")
+    )
+}
+
+fn compare(python: &Path, all: &[SeriesSamples], config: WriterConfig) {
+    let dir = tempfile::tempdir().unwrap();
+    let block = dir.path().join("it's a block");
+    write(&block, all, config, &|_| None);
+    let (sql, expected) = (dir.path().join("views.sql"), dir.path().join("expected.tsv"));
+    std::fs::write(&sql, views(&block).unwrap()).unwrap();
+    let mut out = std::io::BufWriter::new(std::fs::File::create(&expected).unwrap());
+    let mut samples = 0;
+    for one in all {
+        let key = key(one);
+        for sample in one.samples() {
+            samples += 1;
+            writeln!(
+                out,
+                "{key}\t{}\t{:064b}",
+                sample.timestamp,
+                sample.value.to_bits()
+            )
+            .unwrap();
+        }
+    }
+    out.into_inner().unwrap();
+    let arguments = ["-c", COMPARE];
+    let run = Command::new(python)
+        .args(arguments)
+        .arg(&sql)
+        .arg(&expected)
+        .stderr(Stdio::inherit())
+        .output();
+    let told = String::from_utf8(run.unwrap().stdout).unwrap();
+    assert_eq!(told.trim(), format!("{samples} {samples} 0"));
+}
+
+#[test]
+fn duckdb_reads_the_same_bits() {
+    let Some(python) = python() else {
+        eprintln!("LATEWOOD_PEERS is not set: no DuckDB to compare with");
+        return;
+    };
+    let odd = [
+        0x7ff0_0000_0000_0002,
+        0x8000_0000_0000_0000,
+        0xfff8_dead_beef_0001,
+        0x7ff0_0000_0000_0000,
+        1,
+    ];
+    let samples: Vec<(i64, f64)> = odd
+        .iter()
+        .zip(-2..)
+        .map(|(&bits, at)| (at, f64::from_bits(bits)))
+        .collect();
+    let mut all = fleet();
+    all.push(series(
+        &[
+            ("__name__", "x'y\"z"),
+            ("Job", "a"),
+            ("JOB", "b"),
+            ("job", "c\"'"),
+        ],
+        &samples,
+    ));
+    compare(&python, &all, tiny());
+    compare(
+        &python,
+        &all,
+        WriterConfig {
+            hot_labels: 0,
+            ..tiny()
+        },
+    );
+    if let Some(folder) = std::env::var_os("LATEWOOD_DATA") {
+        let all = crate::data_set::load(Path::new(&folder), "R").unwrap();
+        compare(&python, &all, WriterConfig::default());
+    }
+}
