@@ -10,6 +10,8 @@ mod invariant;
 mod lower;
 mod names;
 mod node;
+#[cfg(test)]
+mod tests;
 mod types;
 
 pub use lower::{QueryTimes, lower};

@@ -1,0 +1,46 @@
+//! Plans as text.
+
+use super::{QueryTimes, plan};
+use crate::parse::{ParseOptions, parse};
+
+fn explain(query: &str) -> String {
+    let times = QueryTimes {
+        start: 1_000,
+        end: 61_000,
+        step_ms: 1_000,
+        subquery_step_ms: 60_000,
+    };
+    let expr = parse(query, &ParseOptions::default()).unwrap();
+    plan(&expr, &times).unwrap().to_string()
+}
+
+#[test]
+fn constants_are_folded() {
+    assert_eq!(explain("-(2 ^ 3) + 1"), "number -7\n");
+    assert_eq!(
+        explain("m * (60 * 60)"),
+        "vector and scalar Mul\n  scan {__name__=\"m\"} offset 0ms\n  number 3600\n"
+    );
+}
+
+#[test]
+fn what_no_step_changes_is_evaluated_once() {
+    assert_eq!(
+        explain("m / sum(m @ end())"),
+        "join Div Matching { on: false, labels: [], cardinality: OneToOne, include: [] }\n  \
+         scan {__name__=\"m\"} offset 0ms\n  once\n    Sum by ()\n      \
+         scan {__name__=\"m\"} offset 0ms @ 61000\n"
+    );
+    assert!(explain("rate(m[5m] @ 10)").starts_with("once\n"));
+    assert!(explain("predict_linear(m[5m] @ 10, 60)").starts_with("predict_linear"));
+    assert!(explain("timestamp(m @ 10)").starts_with("once\n"));
+    assert!(explain("hour(m @ 10) + time()").starts_with("vector and scalar"));
+}
+
+#[test]
+fn subqueries_take_the_default_step() {
+    assert!(
+        explain("max_over_time(rate(m[1m])[1h:])")
+            .starts_with("max_over_time over 3600000ms every 60000ms\n")
+    );
+}

@@ -1,0 +1,193 @@
+//! The engine's limits and errors, from outside.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use latewood_base::{Clock, ErrorKind, Kinded};
+use latewood_model::Labels;
+use latewood_promql::parse::{ParseOptions, parse};
+use latewood_promql::{
+    Control, Engine, EngineConfig, InstantQuery, QueryError, QueryLimits, QueryResult, RangeQuery, Select,
+    SeriesCursor, SeriesSource, SourceError, Value,
+};
+use latewood_testkit::promqltest::MemorySource;
+
+/// A hundred series of a sample a second for a minute.
+fn source() -> Arc<MemorySource> {
+    let source = MemorySource::default();
+    for series in 0..100 {
+        let labels = Labels::from_pairs([("__name__", "m"), ("series", &format!("{series:03}"))]);
+        (0..60).for_each(|second| source.add(&labels, second * 1_000, second as f64));
+    }
+    Arc::new(source)
+}
+
+fn range(query: &str, source: Arc<dyn SeriesSource>, control: &Control) -> Result<QueryResult, QueryError> {
+    let query = RangeQuery {
+        expr: parse(query, &ParseOptions::default()).expect("a good query"),
+        start: 0,
+        end: 59_000,
+        step: Duration::from_secs(1),
+        lookback: None,
+    };
+    Engine::new(EngineConfig::default()).range(&query, source, control)
+}
+
+fn limited(limits: QueryLimits) -> Control {
+    Control::new(Clock::manual(0).0, limits)
+}
+
+#[test]
+fn memory_follows_groups_and_steps_and_is_given_back() {
+    let control = limited(QueryLimits::NONE);
+    let result = range("sum(rate(m[10s]))", source(), &control).unwrap();
+    assert!(matches!(&result.value, Value::Matrix(series) if series.len() == 1));
+    assert_eq!(result.stats.series_read, 100);
+    assert_eq!(result.stats.samples_read, 6_000);
+    assert_eq!(control.bytes(), 0);
+}
+
+#[test]
+fn limits_end_a_query_as_unprocessable() {
+    let few_samples = QueryLimits {
+        max_samples: 1_000,
+        ..QueryLimits::NONE
+    };
+    let error = range("m", source(), &limited(few_samples)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unprocessable);
+    assert_eq!(
+        error.to_string(),
+        "query processing would load too many samples into memory in query execution"
+    );
+    let little_memory = QueryLimits {
+        max_bytes: 20_000,
+        ..QueryLimits::NONE
+    };
+    let error = range("m", source(), &limited(little_memory)).unwrap_err();
+    assert!(matches!(error, QueryError::TooMuchMemory { limit: 20_000 }));
+}
+
+#[test]
+fn a_subquery_without_end_is_refused_before_memory_is_taken() {
+    let limits = QueryLimits {
+        max_bytes: 1 << 30,
+        ..QueryLimits::NONE
+    };
+    for query in [
+        "max_over_time(m[250y:1ms])",
+        "max_over_time(vector(time())[250y:1ms])",
+    ] {
+        let error = range(query, source(), &limited(limits)).unwrap_err();
+        assert!(
+            matches!(error, QueryError::TooMuchMemory { .. }),
+            "{query}: {error}"
+        );
+    }
+}
+
+/// Never ends, and is canceled or runs out of time after some series.
+struct Endless {
+    control: Control,
+    cancel: bool,
+}
+
+impl SeriesSource for Endless {
+    fn select(&self, _: &Select) -> Result<Box<dyn SeriesCursor>, SourceError> {
+        let control = self.control.clone();
+        Ok(Box::new(Endless {
+            control,
+            cancel: self.cancel,
+        }))
+    }
+}
+
+impl SeriesCursor for Endless {
+    fn next_batch(&mut self) -> Result<Option<Vec<latewood_model::SeriesSamples>>, SourceError> {
+        if self.cancel {
+            self.control.cancel();
+        }
+        Ok(Some(vec![latewood_model::SeriesSamples {
+            labels: Labels::from_pairs([("__name__", "m")]),
+            timestamps: Arc::from([0]),
+            values: vec![1.0],
+        }]))
+    }
+}
+
+#[test]
+fn a_query_stops_when_canceled_or_late() {
+    let control = limited(QueryLimits::NONE);
+    let source = Arc::new(Endless {
+        control: control.clone(),
+        cancel: true,
+    });
+    let error = range("sum(m)", source, &control).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Canceled);
+
+    let limits = QueryLimits {
+        timeout: Duration::from_millis(5),
+        ..QueryLimits::NONE
+    };
+    let control = Control::new(Clock::system(), limits);
+    let source = Arc::new(Endless {
+        control: control.clone(),
+        cancel: false,
+    });
+    let error = range("sum(m)", source, &control).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Timeout);
+    assert_eq!(error.to_string(), "query timed out in expression evaluation");
+}
+
+#[test]
+fn bad_parameters_are_invalid() {
+    let engine = Engine::new(EngineConfig::default());
+    let control = limited(QueryLimits::NONE);
+    for (query, end, step, text) in [
+        ("m", 0, 0, "zero or negative query resolution"),
+        ("m", -1, 1, "end timestamp must not be before start time"),
+        ("m", 20_000_000, 1, "exceeded maximum resolution of 11000 points"),
+        (
+            "m[5m]",
+            1,
+            1,
+            "invalid expression type \"range vector\" for range query",
+        ),
+        ("'m'", 1, 1, "invalid expression type \"string\" for range query"),
+    ] {
+        let query = RangeQuery {
+            expr: parse(query, &ParseOptions::default()).unwrap(),
+            start: 0,
+            end,
+            step: Duration::from_millis(step),
+            lookback: None,
+        };
+        let error = engine.range(&query, source(), &control).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Invalid);
+        assert!(error.to_string().starts_with(text), "{error}");
+    }
+}
+
+#[test]
+fn times_at_the_end_of_time_do_no_harm() {
+    let engine = Engine::new(EngineConfig::default());
+    for time in [i64::MIN, i64::MIN + 1, i64::MAX] {
+        for query in [
+            "m",
+            "rate(m[5m] offset 1y)",
+            "m offset -1y",
+            "sum_over_time(m[1h:1m])",
+            "timestamp(m)",
+        ] {
+            let query = InstantQuery {
+                expr: parse(query, &ParseOptions::default()).unwrap(),
+                time,
+                lookback: None,
+            };
+            let result = engine.instant(&query, source(), &limited(QueryLimits::NONE));
+            assert!(
+                result.is_ok() || matches!(result, Err(QueryError::Invalid(_))),
+                "{result:?}"
+            );
+        }
+    }
+}
