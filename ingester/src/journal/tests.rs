@@ -1,1 +1,197 @@
-//! Entries.
+//! Entries survive encoding; damaged ones are refused; the golden file is written bit for bit.
+
+use std::sync::Arc;
+
+use latewood_cluster::{Command, Position, ReplicatedState};
+use latewood_model::{Labels, Sample, TenantId, TimeRange};
+use proptest::prelude::*;
+
+use super::*;
+use crate::head::{Generation, Head};
+use crate::{BatchBuilder, WriteBatch};
+
+const GOLDEN: &str = include_str!("../../testdata/entry-v1.txt");
+
+fn entry(generation: &Generation, term: u64, batches: &[WriteBatch]) -> EntryBatch {
+    let mut builder = EntryBuilder::new(generation, term);
+    for batch in batches {
+        for row in batch.rows() {
+            builder.push(batch.tenant(), row, row.samples());
+        }
+    }
+    builder.build()
+}
+
+fn batch(tenant: &str, series: &[(&[(&str, &str)], &[(i64, f64)])]) -> WriteBatch {
+    let mut builder = BatchBuilder::new(TenantId::new(tenant).unwrap(), &[]);
+    for (labels, samples) in series {
+        let samples: Vec<_> =
+            samples.iter().map(|&(timestamp, value)| Sample { timestamp, value }).collect();
+        builder.push(&Labels::from_pairs(labels.iter().copied()), &samples);
+    }
+    builder.build()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The commands of the golden file, a line each.
+fn golden_commands() -> Vec<ShardCommand> {
+    let generation = Generation::new(1_700_000_000_000);
+    let up: &[(&str, &str)] = &[("__name__", "up"), ("job", "node")];
+    let down: &[(&str, &str)] = &[("__name__", "down"), ("job", "nöde")];
+    let first = entry(&generation, 3, &[batch("a", &[(up, &[(1_000, 1.0), (16_000, -0.0)])])]);
+    generation.apply(&first);
+    let stale = latewood_model::stale_nan();
+    let second = [
+        batch("a", &[(up, &[(31_000, stale)]), (down, &[(i64::MIN, f64::NAN), (i64::MAX, 0.5)])]),
+        batch("b", &[(up, &[(-5, f64::NEG_INFINITY)])]),
+    ];
+    let second = entry(&generation, 3, &second);
+    vec![
+        ShardCommand::Write(Arc::new(first)),
+        ShardCommand::Write(Arc::new(second)),
+        ShardCommand::Freeze {
+            generation: 1_700_000_000_000,
+            next: 1_700_007_200_000,
+        },
+        ShardCommand::Flushed {
+            generation: 1_700_000_000_000,
+        },
+    ]
+}
+
+#[test]
+fn the_golden_file_is_read_and_written_bit_for_bit() {
+    let commands = golden_commands();
+    let written: String = commands.iter().map(|command| hex(&encode(command)) + "\n").collect();
+    assert_eq!(written, GOLDEN);
+    let bytes = |line: &str| -> Vec<u8> {
+        (0..line.len()).step_by(2).map(|at| u8::from_str_radix(&line[at..at + 2], 16).unwrap()).collect()
+    };
+    let read: Vec<_> = GOLDEN.lines().map(|line| ShardCommand::decode(bytes(line).into()).unwrap()).collect();
+    assert_eq!(read, commands);
+}
+
+#[test]
+fn a_known_series_costs_a_few_bytes() {
+    let generation = Generation::new(1);
+    let labels: Vec<Labels> = (0..100)
+        .map(|n| Labels::from_pairs([("__name__", "http_requests_total"), ("pod", &format!("pod-{n}"))]))
+        .collect();
+    let write = |at: i64| {
+        let mut builder = BatchBuilder::new(TenantId::anonymous(), &[]);
+        for labels in &labels {
+            builder.push(labels, &[Sample { timestamp: at, value: 1.5 }]);
+        }
+        let entry = entry(&generation, 1, &[builder.build()]);
+        generation.apply(&entry);
+        encode(&ShardCommand::Write(Arc::new(entry))).len()
+    };
+    let (first, second) = (write(1_700_000_000_000), write(1_700_000_015_000));
+    assert!(first > 2_000 && second < 100 * 11 + 50, "{first} {second}");
+}
+
+#[test]
+fn damaged_and_newer_entries_are_refused_and_never_panic() {
+    assert_eq!(decode(&[9, 1]), Err(EntryError::Version { found: 9 }));
+    for command in golden_commands() {
+        let whole = encode(&command);
+        for cut in 0..whole.len() {
+            assert!(decode(&whole[..cut]).is_err(), "cut at {cut}");
+        }
+        let mut longer = whole.clone();
+        longer.push(0);
+        assert!(decode(&longer).is_err());
+        for place in 0..whole.len() {
+            for bit in 0..8 {
+                let mut flipped = whole.clone();
+                flipped[place] ^= 1 << bit;
+                if let Ok(ShardCommand::Write(entry)) = decode(&flipped) {
+                    // What still reads as an entry must be safe to encode again.
+                    let again = encode(&ShardCommand::Write(entry));
+                    assert!(decode(&again).is_ok());
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_count_does_not_ask_for_memory_that_the_bytes_do_not_back() {
+    let mut bytes = vec![1, 1, 0, 0];
+    bytes.extend([0xff, 0xff, 0xff, 0xff, 0x7f]);
+    assert_eq!(decode(&bytes), Err(EntryError::Damaged("number of tenants")));
+}
+
+#[test]
+fn an_entry_of_another_term_or_generation_does_nothing() {
+    let head = Head::new(std::collections::BTreeSet::new());
+    let mut state = ShardState::new(head.clone());
+    let up: &[(&str, &str)] = &[("__name__", "up")];
+    let write = |term| {
+        let batch = batch("a", &[(up, &[(1, 1.0)])]);
+        ShardCommand::Write(Arc::new(entry(&head.open(), term, &[batch])))
+    };
+    let at = |term, index| Position { term, index };
+    assert_eq!(state.apply(at(2, 1), &write(1)), ShardResponse::Stale);
+    let before = write(2);
+    let freeze = ShardCommand::Freeze { generation: 0, next: 50 };
+    assert_eq!(state.apply(at(2, 2), &freeze), ShardResponse::Frozen);
+    assert_eq!(state.apply(at(2, 3), &before), ShardResponse::Stale);
+    assert_eq!(state.apply(at(2, 4), &freeze), ShardResponse::Stale);
+    assert!(matches!(state.apply(at(2, 5), &write(2)), ShardResponse::Written(counts) if counts.in_order == 1));
+    state.restore(&ShardState::checkpoint(50, 60), at(2, 6));
+    assert_eq!((head.open().number(), head.restore_failed()), (60, false));
+    state.restore(b"\x09", at(2, 7));
+    assert!(head.restore_failed());
+}
+
+/// Two entries made against the same state both define a series: the second definition finds the first.
+#[test]
+fn a_series_defined_twice_is_one_series() {
+    let generation = Generation::new(1);
+    let up: &[(&str, &str)] = &[("__name__", "up")];
+    let one = entry(&generation, 1, &[batch("a", &[(up, &[(1, 1.0)])])]);
+    let two = entry(&generation, 1, &[batch("a", &[(up, &[(2, 2.0)]), (up, &[(3, 3.0)])])]);
+    assert_eq!(generation.apply(&one).series + generation.apply(&two).series, 1);
+    let head = generation.tenant(&TenantId::new("a").unwrap()).unwrap();
+    let read = head.select(&[], TimeRange::ALL, false).next_batch(10, 100).unwrap();
+    assert_eq!((read.len(), read[0].values.as_slice()), (1, [1.0, 2.0, 3.0].as_slice()));
+}
+
+type Row = (u8, Vec<(i64, u64)>);
+
+proptest! {
+    #[test]
+    fn entries_come_back(
+        rounds in prop::collection::vec(prop::collection::vec(("[ab]", prop::collection::vec((0u8..6, prop::collection::vec((any::<i64>(), any::<u64>()), 1..4)), 1..6)), 1..4), 1..4),
+        term: u64,
+    ) {
+        let generation = Generation::new(9);
+        for round in &rounds {
+            let batches: Vec<WriteBatch> = round.iter().map(|(tenant, rows): &(String, Vec<Row>)| {
+                let mut builder = BatchBuilder::new(TenantId::new(tenant).unwrap(), &[]);
+                for (series, samples) in rows {
+                    let labels = Labels::from_pairs([("__name__", "m".repeat(usize::from(*series) + 1)), ("é", series.to_string())]);
+                    let samples: Vec<_> = samples.iter().map(|&(timestamp, bits)| Sample { timestamp, value: f64::from_bits(bits) }).collect();
+                    builder.push(&labels, &samples);
+                }
+                builder.build()
+            }).collect();
+            let entry = entry(&generation, term, &batches);
+            generation.apply(&entry);
+            let command = ShardCommand::Write(Arc::new(entry));
+            prop_assert_eq!(ShardCommand::decode(command.encode()), Ok(command));
+        }
+    }
+
+    #[test]
+    fn any_bytes_are_refused_or_read(mut bytes in prop::collection::vec(any::<u8>(), 0..300), write: bool) {
+        if write && bytes.len() > 2 {
+            (bytes[0], bytes[1]) = (1, 1);
+        }
+        let _ = decode(&bytes);
+    }
+}
