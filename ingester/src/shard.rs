@@ -127,6 +127,18 @@ impl Shard {
         &self.head
     }
 
+    /// Bytes of writes that wait to be proposed.
+    #[must_use]
+    pub fn queued_bytes(&self) -> u64 {
+        self.proposer.waiting_bytes() as u64
+    }
+
+    /// Bytes of local blocks of all shards.
+    #[must_use]
+    pub fn unflushed_bytes(&self) -> u64 {
+        self.budget.used()
+    }
+
     pub(crate) fn reader(&self) -> ShardReader {
         ShardReader {
             shard: self.number,

@@ -44,7 +44,7 @@ pub enum FlushError {
 }
 
 impl FlushError {
-    pub(super) fn disk(path: &std::path::Path, error: impl ToString) -> Self {
+    pub(super) fn disk(path: &std::path::Path, error: &dyn ToString) -> Self {
         Self::Disk {
             path: path.display().to_string(),
             message: error.to_string(),

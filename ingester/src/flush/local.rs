@@ -131,7 +131,7 @@ impl LocalStore {
     /// # Errors
     /// The directory cannot be read.
     pub fn scan(&self) -> Result<BTreeSet<u64>, FlushError> {
-        let failed = |error| FlushError::disk(&self.root, error);
+        let failed = |error| FlushError::disk(&self.root, &error);
         let mut whole = BTreeSet::new();
         for entry in fs::read_dir(&self.root).map_err(failed)? {
             let name = entry.map_err(failed)?.file_name();
@@ -214,13 +214,13 @@ impl LocalStore {
 
     fn write_complete(&self, generation: u64, tenants: Vec<TenantId>) -> Result<(), FlushError> {
         let dir = self.dir(generation);
-        let failed = |error: std::io::Error| FlushError::disk(&dir, error);
+        let failed = |error: std::io::Error| FlushError::disk(&dir, &error);
         fs::create_dir_all(&dir).map_err(failed)?;
         let complete = Complete {
             version: COMPLETE_VERSION,
             tenants,
         };
-        let json = serde_json::to_vec(&complete).map_err(|error| FlushError::disk(&dir, error))?;
+        let json = serde_json::to_vec(&complete).map_err(|error| FlushError::disk(&dir, &error))?;
         let (draft, path) = (dir.join("complete.draft"), dir.join(COMPLETE));
         fs::write(&draft, json).map_err(failed)?;
         fs::File::open(&draft)
@@ -241,7 +241,7 @@ impl LocalStore {
     /// A block cannot be read.
     pub async fn read(&self, generation: u64) -> Result<Arc<LocalGeneration>, FlushError> {
         let dir = self.dir(generation);
-        let missing = || FlushError::disk(&dir.join(COMPLETE), "not there or not readable");
+        let missing = || FlushError::disk(&dir.join(COMPLETE), &"not there or not readable");
         let complete = self.complete(generation).ok_or_else(missing)?;
         let (mut blocks, mut bytes) = (BTreeMap::new(), 0);
         for (place, tenant) in complete.tenants.into_iter().enumerate() {
@@ -269,7 +269,7 @@ impl LocalStore {
     pub fn delete(&self, generation: u64) -> Result<(), FlushError> {
         let dir = self.dir(generation);
         let gone = |result: std::io::Result<()>| match result {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(FlushError::disk(&dir, error)),
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(FlushError::disk(&dir, &error)),
             _ => Ok(()),
         };
         gone(fs::remove_file(dir.join(COMPLETE)))?;

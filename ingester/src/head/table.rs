@@ -65,7 +65,6 @@ pub(super) struct SeriesTable {
     metric_of_pair: hashbrown::HashMap<Option<u32>, u32, foldhash::fast::FixedState>,
     /// Bytes held by samples.
     samples_heap: usize,
-    samples: u64,
     span: Option<TimeRange>,
 }
 
@@ -75,11 +74,6 @@ impl SeriesTable {
         self.pages
             .last()
             .map_or(0, |last| (self.pages.len() - 1) * PAGE + last.len())
-    }
-
-    /// How many samples were appended.
-    pub(super) fn samples(&self) -> u64 {
-        self.samples
     }
 
     /// The span of all times.
@@ -129,7 +123,7 @@ impl SeriesTable {
     pub(super) fn find<'a>(
         &self,
         hash: SeriesHash,
-        pairs: impl Iterator<Item = LabelPair<'a>> + Clone,
+        pairs: &(impl Iterator<Item = LabelPair<'a>> + Clone),
     ) -> Option<u32> {
         let equal = |&reference: &u32| {
             self.series(reference).is_some_and(|series| {
@@ -220,7 +214,6 @@ impl SeriesTable {
                 return;
             }
         }
-        self.samples += 1;
         self.span
             .get_or_insert(TimeRange::EMPTY)
             .include(sample.timestamp);

@@ -59,7 +59,7 @@ impl TenantHead {
     {
         let table = self.table.read();
         for (hash, pairs) in series {
-            found(table.find(hash, pairs));
+            found(table.find(hash, &pairs));
         }
     }
 

@@ -12,6 +12,7 @@ use latewood_proto::store::StoreApi;
 use latewood_wal::Journal;
 use prometheus_client::registry::Registry;
 
+use super::metrics::ShardsCollector;
 use super::{IngesterConfig, StartError, admin, layout};
 use crate::Shard;
 use crate::distributor::{Distributor, ShardWriter};
@@ -112,6 +113,7 @@ impl Ingester {
             metadata,
             offload: deps.offload.clone(),
         });
+        registry.register_collector(Box::new(ShardsCollector(Arc::clone(&shards))));
         for shard in shards.iter() {
             shard.start_flushing(&tasks);
         }

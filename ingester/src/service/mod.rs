@@ -5,6 +5,7 @@ mod config;
 mod error;
 mod ingester;
 mod layout;
+mod metrics;
 #[cfg(test)]
 mod tests;
 

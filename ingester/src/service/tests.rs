@@ -5,14 +5,18 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::body::Body;
+use axum::http::Request;
 use futures::StreamExt;
-use latewood_base::{Clock, Ids, ManualClock, Offload, Rng, Shutdown};
+use latewood_base::{Clock, ErrorKind, Ids, Kinded, ManualClock, Offload, Rng, Shutdown};
 use latewood_block::{Block, ReaderConfig, SelectSpec};
-use latewood_catalog::{CatalogConfig, Catalogs, View};
+use latewood_catalog::{CatalogConfig, Catalogs, Change, View};
 use latewood_model::{Labels, Sample, TenantId, TimeRange};
 use latewood_objstore::{Bucket, MemoryBucket};
 use latewood_proto::store::{StoreError, frame_series, wire};
+use latewood_testkit::{Chances, Fault, FaultyBucket, Operation, Rule};
 use prometheus_client::registry::Registry;
+use tower::ServiceExt;
 
 use super::{Ingester, IngesterConfig, IngesterDeps};
 use crate::BatchBuilder;
@@ -23,6 +27,7 @@ type Data = BTreeMap<String, BTreeMap<i64, u64>>;
 
 struct Node {
     ingester: Ingester,
+    registry: Registry,
     catalogs: Arc<Catalogs>,
     hand: ManualClock,
     tenant: TenantId,
@@ -32,6 +37,15 @@ const START_MS: i64 = 1_700_000_000_000;
 
 impl Node {
     async fn start(dir: &Path, bucket: &Bucket, shards: u32) -> Self {
+        Self::start_with(dir, bucket, shards, |_| {}).await
+    }
+
+    async fn start_with(
+        dir: &Path,
+        bucket: &Bucket,
+        shards: u32,
+        change: impl FnOnce(&mut IngesterConfig),
+    ) -> Self {
         let (clock, hand) = Clock::manual(START_MS);
         let rng = Rng::seeded(7);
         let ids = Ids::new(clock.clone(), Rng::system());
@@ -48,6 +62,7 @@ impl Node {
         config.flush.check_interval_ms = 5;
         config.flush.retry_initial_ms = 1;
         config.flush.retry_max_ms = 5;
+        change(&mut config);
         let deps = IngesterDeps {
             bucket: Arc::clone(bucket),
             catalogs: Arc::clone(&catalogs),
@@ -58,11 +73,11 @@ impl Node {
             offload: Offload::new(2),
             shutdown: Shutdown::new(),
         };
-        let ingester = Ingester::start(config, deps, &mut Registry::default())
-            .await
-            .unwrap();
+        let mut registry = Registry::default();
+        let ingester = Ingester::start(config, deps, &mut registry).await.unwrap();
         Self {
             ingester,
+            registry,
             catalogs,
             hand,
             tenant: TenantId::anonymous(),
@@ -164,7 +179,12 @@ async fn read_blocks(bucket: &Bucket, view: &View) -> Data {
     let mut data = Data::new();
     for entry in view.blocks.values() {
         let folder = entry.folder(&view.tenant);
-        let block = Block::open(Arc::clone(bucket), &folder, Offload::new(1), ReaderConfig::default());
+        let block = Block::open(
+            Arc::clone(bucket),
+            &folder,
+            Offload::new(1),
+            ReaderConfig::default(),
+        );
         let mut series = block.await.unwrap().select(SelectSpec {
             matchers: Vec::new(),
             range: TimeRange::ALL,
@@ -172,7 +192,11 @@ async fn read_blocks(bucket: &Bucket, view: &View) -> Data {
         });
         while let Some(batch) = series.next().await {
             for series in batch.unwrap() {
-                add(&mut data, series.labels.to_string(), series.samples().map(|s| (s.timestamp, s.value.to_bits())));
+                add(
+                    &mut data,
+                    &series.labels.to_string(),
+                    series.samples().map(|s| (s.timestamp, s.value.to_bits())),
+                );
             }
         }
     }
@@ -180,9 +204,9 @@ async fn read_blocks(bucket: &Bucket, view: &View) -> Data {
 }
 
 /// Adds samples, none of which may be there already.
-fn add(data: &mut Data, series: String, samples: impl Iterator<Item = (i64, u64)>) {
+fn add(data: &mut Data, series: &str, samples: impl Iterator<Item = (i64, u64)>) {
     for (at, bits) in samples {
-        let before = data.entry(series.clone()).or_default().insert(at, bits);
+        let before = data.entry(series.to_owned()).or_default().insert(at, bits);
         assert!(before.is_none(), "{series} at {at} is visible twice");
     }
 }
@@ -193,7 +217,7 @@ impl Node {
         let view = self.view().await;
         let mut all = read_blocks(bucket, &view).await;
         for (series, samples) in self.read(Some(&view)).await.unwrap() {
-            add(&mut all, series, samples.into_iter());
+            add(&mut all, &series, samples.into_iter());
         }
         assert_eq!(&all, model);
     }
@@ -232,7 +256,12 @@ async fn a_flush_moves_data_from_head_to_blocks_under_pinned_views() {
     node.ingester.stop().await;
     // The journal was purged: a restart replays the open generation alone.
     let node = Node::start(dir.path(), &bucket, 2).await;
-    let open: u64 = node.ingester.shards().iter().map(|shard| shard.head().open().samples()).sum();
+    let open: u64 = node
+        .ingester
+        .shards()
+        .iter()
+        .map(|shard| shard.head().open().samples())
+        .sum();
     assert_eq!(open, 80);
     let stale = node.read(None).await;
     assert!(matches!(stale, Err(StoreError::StaleView { .. })), "{stale:?}");
@@ -265,4 +294,277 @@ fn copy(from: &Path, to: &Path) {
             std::fs::copy(entry.path(), target).unwrap();
         }
     }
+}
+
+fn catalog_commits() -> Rule {
+    Rule::new(Fault::Before).on(Operation::Create).key("/catalog/")
+}
+
+/// Freezes and waits until all is in local blocks, while the bucket takes no commits.
+async fn to_local_blocks(node: &Node) {
+    for shard in node.ingester.shards() {
+        shard.flush(false).await.unwrap();
+        let mut changes = shard.head().changes();
+        while shard.head().memory().1 > 0 {
+            changes.changed().await.unwrap();
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bucket_that_fails_by_chance_loses_and_doubles_nothing() {
+    for seed in 0..4 {
+        let chances = Chances {
+            before: 0.15,
+            after: 0.15,
+            read_factor: 0.5,
+        };
+        let faulty = FaultyBucket::seeded(memory(), seed, chances);
+        let bucket: Bucket = faulty.clone();
+        let (dir, mut model) = (tempfile::tempdir().unwrap(), Data::new());
+        let node = Node::start(dir.path(), &bucket, 2).await;
+        for step in 0..4 {
+            node.write(30, 2 * step, &mut model).await;
+            node.flush().await;
+            node.write(30, 2 * step + 1, &mut model).await;
+        }
+        assert!(faulty.struck() > 0);
+        faulty.heal();
+        node.check(&bucket, &model).await;
+        let view = node.view().await;
+        assert_eq!(view.blocks.len(), 8, "one block a shard and flush");
+        node.ingester.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bucket_that_is_away_costs_disk_and_not_memory_and_survives_restarts() {
+    let faulty = FaultyBucket::new(memory());
+    let bucket: Bucket = faulty.clone();
+    let (dir, mut model) = (tempfile::tempdir().unwrap(), Data::new());
+    let node = Node::start(dir.path(), &bucket, 2).await;
+    let before = node.view().await;
+    faulty.add(Rule::new(Fault::Before));
+    for step in 0..3 {
+        node.write(30, step, &mut model).await;
+        to_local_blocks(&node).await;
+    }
+    node.write(30, 3, &mut model).await;
+    assert_eq!(node.read(Some(&before)).await.unwrap(), model);
+    node.ingester.stop().await;
+    // The next life serves the same blocks without reading their samples into memory.
+    let node = Node::start(dir.path(), &bucket, 2).await;
+    assert_eq!(node.read(Some(&before)).await.unwrap(), model);
+    for shard in node.ingester.shards() {
+        assert_eq!((shard.head().closed().len(), shard.head().memory().1), (3, 0));
+        assert!(shard.head().open().samples() > 0);
+    }
+    faulty.heal();
+    node.flush().await;
+    node.check(&bucket, &model).await;
+    let view = node.view().await;
+    assert_eq!(
+        (node.read(Some(&view)).await.unwrap(), view.blocks.len()),
+        (Data::new(), 8)
+    );
+    node.ingester.stop().await;
+}
+
+/// The data directory as a crash would leave it at each step, against a bucket that is further on or not.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_crash_at_any_step_of_a_flush_is_made_good() {
+    let faulty = FaultyBucket::new(memory());
+    let bucket: Bucket = faulty.clone();
+    let dirs = tempfile::tempdir().unwrap();
+    let at = |name: &str| dirs.path().join(name);
+    let mut model = Data::new();
+    let node = Node::start(&at("live"), &bucket, 2).await;
+    node.write(30, 0, &mut model).await;
+    node.ingester.stop().await;
+    copy(&at("live"), &at("written"));
+    faulty.add(catalog_commits());
+    let node = Node::start(&at("live"), &bucket, 2).await;
+    to_local_blocks(&node).await;
+    node.ingester.stop().await;
+    // Frozen and encoded; perhaps uploaded; not committed.
+    copy(&at("live"), &at("encoded"));
+    // Frozen and half encoded.
+    copy(&at("live"), &at("encoding"));
+    for shard in std::fs::read_dir(at("encoding").join("unflushed")).unwrap() {
+        for generation in std::fs::read_dir(shard.unwrap().path()).unwrap() {
+            let generation = generation.unwrap().path();
+            if generation.join("complete.json").exists() {
+                std::fs::remove_file(generation.join("complete.json")).unwrap();
+            }
+        }
+    }
+    // All commits lose their reply: the flush ends all the same.
+    faulty.heal();
+    faulty.add(Rule::new(Fault::After).on(Operation::Create).key("/catalog/"));
+    let node = Node::start(&at("live"), &bucket, 2).await;
+    node.flush().await;
+    node.check(&bucket, &model).await;
+    node.ingester.stop().await;
+    faulty.heal();
+    let version = node.view().await.version;
+    // Committed, but the log does not know: each earlier state of the directory finds it out.
+    for state in ["encoding", "encoded", "live"] {
+        let node = Node::start(&at(state), &bucket, 2).await;
+        node.check(&bucket, &model).await;
+        node.flush().await;
+        node.check(&bucket, &model).await;
+        assert_eq!(
+            node.view().await.version,
+            version,
+            "{state}: nothing is committed twice"
+        );
+        let mut more = model.clone();
+        node.write(30, 7, &mut more).await;
+        node.check(&bucket, &more).await;
+        node.ingester.stop().await;
+    }
+    // Not frozen when it was copied, on a bucket of its own: a plain start.
+    let other = memory();
+    let node = Node::start(&at("written"), &other, 2).await;
+    node.flush().await;
+    node.check(&other, &model).await;
+    node.ingester.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_id_that_was_declared_garbage_is_replaced() {
+    let faulty = FaultyBucket::new(memory());
+    let bucket: Bucket = faulty.clone();
+    let (dir, mut model) = (tempfile::tempdir().unwrap(), Data::new());
+    let node = Node::start(dir.path(), &bucket, 1).await;
+    node.write(5, 0, &mut model).await;
+    faulty.add(catalog_commits());
+    to_local_blocks(&node).await;
+    let shard = &node.ingester.shards()[0];
+    let crate::head::ClosedData::Local(local) = &shard.head().closed()[0].data else {
+        panic!("not local");
+    };
+    let id = local.block(&node.tenant).unwrap().block.meta().id;
+    faulty.heal();
+    // The flush may have been faster: then there is nothing to declare.
+    let change = Change {
+        mark_dead: vec![id],
+        ..Change::default()
+    };
+    let declared = node.catalogs.tenant(&node.tenant).commit(change).await;
+    node.flush().await;
+    node.check(&bucket, &model).await;
+    assert_eq!(node.view().await.blocks.contains_key(&id), declared.is_err());
+    node.ingester.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tenant_without_data_in_a_generation_needs_no_commit() {
+    let (dir, bucket, mut model) = (tempfile::tempdir().unwrap(), memory(), Data::new());
+    let mut node = Node::start(dir.path(), &bucket, 1).await;
+    let mut others = Data::new();
+    node.write(5, 0, &mut model).await;
+    node.flush().await;
+    node.tenant = TenantId::new("other").unwrap();
+    node.write(5, 0, &mut others).await;
+    node.flush().await;
+    node.tenant = TenantId::anonymous();
+    assert_eq!(node.view().await.version, 1);
+    node.write(5, 1, &mut model).await;
+    node.flush().await;
+    node.check(&bucket, &model).await;
+    assert_eq!(node.view().await.version, 2);
+    node.tenant = TenantId::new("other").unwrap();
+    assert_eq!(node.view().await.version, 1);
+    node.check(&bucket, &others).await;
+    node.ingester.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn over_the_disk_budget_writes_are_refused_until_the_bucket_is_back() {
+    let faulty = FaultyBucket::new(memory());
+    let bucket: Bucket = faulty.clone();
+    let (dir, mut model) = (tempfile::tempdir().unwrap(), Data::new());
+    let node = Node::start_with(dir.path(), &bucket, 1, |config| {
+        config.flush.max_unflushed_bytes = 1;
+        config.flush.linger_seconds = 0;
+    });
+    let node = node.await;
+    node.write(5, 0, &mut model).await;
+    faulty.add(catalog_commits());
+    to_local_blocks(&node).await;
+    let shard = &node.ingester.shards()[0];
+    let mut builder = BatchBuilder::new(node.tenant.clone(), &[]);
+    let (labels, timestamp) = (Labels::from_pairs([("__name__", "up")]), START_MS);
+    builder.push(
+        &labels,
+        &[Sample {
+            timestamp,
+            value: 1.0,
+        }],
+    );
+    let part = ShardPart::whole(Arc::new(builder.build()), 0);
+    let refused = shard.write(part.clone()).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Overloaded);
+    assert!(refused.to_string().contains("max_unflushed_bytes"), "{refused}");
+    faulty.heal();
+    node.flush().await;
+    let mut changes = shard.head().changes();
+    while !shard.head().closed().is_empty() {
+        changes.changed().await.unwrap();
+    }
+    while shard.write(part.clone()).await.is_err() {
+        tokio::task::yield_now().await;
+    }
+    node.ingester.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn writes_and_reads_go_on_while_generations_are_flushed() {
+    let (dir, bucket) = (tempfile::tempdir().unwrap(), memory());
+    let node = Arc::new(Node::start(dir.path(), &bucket, 2).await);
+    let writer = Arc::clone(&node);
+    let writing = tokio::spawn(async move {
+        let mut model = Data::new();
+        for step in 0..60 {
+            writer.write(20, step, &mut model).await;
+        }
+        model
+    });
+    let mut seen = 0;
+    while !writing.is_finished() {
+        node.flush().await;
+        let view = node.view().await;
+        let mut all = read_blocks(&bucket, &view).await;
+        for (series, samples) in node.read(Some(&view)).await.unwrap() {
+            add(&mut all, &series, samples.into_iter());
+        }
+        let samples = all.values().map(BTreeMap::len).sum::<usize>();
+        assert!(samples >= seen, "what was seen stays");
+        seen = samples;
+    }
+    node.check(&bucket, &writing.await.unwrap()).await;
+    node.ingester.stop().await;
+}
+
+/// Through the routes: remote write in, flush, and what is read.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_flush_route_waits_and_metrics_show_the_head() {
+    let (dir, bucket, mut model) = (tempfile::tempdir().unwrap(), memory(), Data::new());
+    let node = Node::start(dir.path(), &bucket, 2).await;
+    node.write(10, 0, &mut model).await;
+    let mut text = String::new();
+    prometheus_client::encoding::text::encode(&mut text, &node.registry).unwrap();
+    assert!(text.contains("latewood_ingester_head_series 10\n"), "{text}");
+    let post = |path: &str| {
+        let request = Request::post(path).body(Body::empty()).unwrap();
+        node.ingester.routes().oneshot(request)
+    };
+    let status =
+        |response: Result<axum::response::Response, std::convert::Infallible>| response.unwrap().status();
+    assert_eq!(status(post("/api/v1/admin/flush?wait=maybe").await), 400);
+    assert_eq!(status(post("/api/v1/admin/flush?wait=true").await), 204);
+    assert_eq!(node.view().await.blocks.len(), 2);
+    node.check(&bucket, &model).await;
+    node.ingester.stop().await;
 }

@@ -45,21 +45,19 @@ impl Inner {
             }
             shards.push(snapshot.parts);
         }
-        let newest = self.catalogs.tenant(&view.tenant).view().await;
-        let newest = match newest {
-            Ok(newest) => newest,
-            Err(_) if gone.is_empty() => {
-                let newest_version = view.version;
-                return Ok(Reads {
-                    shards,
-                    newest_version,
-                });
-            }
-            Err(error) => {
-                let text = format!("whether the view is too old cannot be found out: {error}");
-                return Err(StoreError::new(ErrorKind::Unavailable, text));
-            }
-        };
+        let catalog = self.catalogs.tenant(&view.tenant);
+        if gone.is_empty() {
+            let known = catalog.known_view().map_or(0, |newest| newest.version);
+            let newest_version = known.max(view.version);
+            return Ok(Reads {
+                shards,
+                newest_version,
+            });
+        }
+        let newest = catalog.view().await.map_err(|error| {
+            let text = format!("whether the view is too old cannot be found out: {error}");
+            StoreError::new(ErrorKind::Unavailable, text)
+        })?;
         let needs_more = |&(shard, flushed, floor): &(u32, u64, u64)| {
             newest.flushed_generation(shard).min(floor) > flushed
         };
