@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use latewood_base::{Clock, ErrorKind, Offload};
 use latewood_model::TenantId;
-use latewood_promql::{Control, Engine, InstantQuery, QueryError, QueryResult, RangeQuery, SeriesSource};
+use latewood_promql::{
+    Control, Engine, EngineConfig, InstantQuery, QueryError, QueryResult, RangeQuery, SeriesSource,
+};
 use latewood_proto::store::StoreError;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
@@ -70,7 +72,7 @@ impl Drop for CancelOnDrop {
 impl Evaluator {
     pub(crate) fn new(config: &QuerierConfig, fanout: Arc<Fanout>, clock: Clock, metrics: Metrics) -> Self {
         Self {
-            engine: Engine::new(config.engine.clone()),
+            engine: Engine::new(engine_config(config)),
             fanout,
             clock,
             gate: QueryGate::new(config.max_concurrent_queries, config.max_queued_queries),
@@ -140,6 +142,14 @@ impl Evaluator {
             }
             _ => Ok(evaluated),
         }
+    }
+}
+
+/// The engine counts points; the API, as Prometheus's, counts the steps between them.
+fn engine_config(config: &QuerierConfig) -> EngineConfig {
+    EngineConfig {
+        max_steps: config.engine.max_steps.saturating_add(1),
+        ..config.engine.clone()
     }
 }
 

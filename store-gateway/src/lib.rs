@@ -1,1 +1,18 @@
-//! Serves blocks from the bucket.
+//! Serves the blocks of the bucket by the Store API.
+//!
+//! A request names the blocks to answer from: those of one pinned view of the catalog. The answer holds
+//! what all of them hold or it is an error; which blocks are asked for, and of whom, is the querier's to say.
+
+mod blocks;
+mod config;
+mod error;
+mod masks;
+mod metrics;
+mod open_blocks;
+mod select;
+mod statistics;
+mod store_gateway;
+
+pub use config::GatewayConfig;
+pub use error::GatewayError;
+pub use store_gateway::StoreGateway;

@@ -11,9 +11,6 @@ use super::{Call, time};
 use crate::ApiError;
 use crate::evaluate::{Query, QueryOptions};
 
-/// The most steps of a range query.
-const MAX_STEPS: i64 = 11_000;
-
 pub(super) async fn instant(call: Call) -> Result<Answer, ApiError> {
     let params = &call.params;
     let limit = params.limit()?;
@@ -80,13 +77,28 @@ fn steps(call: &Call) -> Result<(i64, i64, Duration), ApiError> {
         let text = "zero or negative query resolution step widths are not accepted. Try a positive integer";
         return Err(ApiError::parameter("step", text));
     }
-    if end.saturating_sub(start) / step > MAX_STEPS {
-        return Err(ApiError::invalid(
-            "exceeded maximum resolution of 11,000 points per timeseries. \
+    let max_steps = call.api.config.engine.max_steps;
+    if (end.saturating_sub(start) / step).unsigned_abs() > max_steps {
+        return Err(ApiError::invalid(format!(
+            "exceeded maximum resolution of {} points per timeseries. \
              Try decreasing the query resolution (?step=XX)",
-        ));
+            grouped(max_steps)
+        )));
     }
     Ok((start, end, Duration::from_millis(step.unsigned_abs())))
+}
+
+/// A number with commas between its thousands.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
 }
 
 fn check_range_type(expr: &Expr) -> Result<(), ApiError> {

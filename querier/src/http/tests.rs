@@ -413,6 +413,19 @@ mod queries {
     }
 
     #[tokio::test]
+    async fn eleven_thousand_steps_are_allowed() {
+        let server = Server::over(vec![]);
+        let (status, body) = server
+            .json("/api/v1/query_range?query=1&start=0&end=11000&step=1")
+            .await;
+        assert_eq!(status, 200, "{body}");
+        assert_eq!(
+            body["data"]["result"][0]["values"].as_array().unwrap().len(),
+            11_001
+        );
+    }
+
+    #[tokio::test]
     async fn limits_cut_with_a_warning_and_stats_come_when_asked_for() {
         let server = Server::over(vec![data().shared()]);
         let (_, body) = server

@@ -1,0 +1,61 @@
+//! Settings of the store-gateway.
+
+use latewood_block::ReaderConfig;
+use serde::{Deserialize, Serialize};
+
+/// Settings of the store-gateway.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct GatewayConfig {
+    /// How blocks are read. Batches are smaller than a compactor's, because a select holds a few of each
+    /// block. Default: 65,536 samples, 1,024 series, 16 pages, 1 batch ahead.
+    pub reader: ReaderConfig,
+    /// Memory of the blocks that are kept open, in bytes; the least recently used are closed first, those in
+    /// use live on until they are not. Default 512 MiB.
+    pub open_blocks_bytes: usize,
+    /// Blocks of one request that are opened, or asked for labels, at once. Default 16.
+    pub blocks_at_once: usize,
+    /// Requests that are answered at once, a select until its stream begins; further ones wait. Default 64.
+    pub max_concurrent_requests: usize,
+    /// Up to this many blocks of one select are each decoded ahead in a task of their own; with more, which
+    /// would hold too much, one after the other. Default 32.
+    pub decode_ahead_blocks: usize,
+}
+
+impl Default for GatewayConfig {
+    fn default() -> Self {
+        Self {
+            reader: ReaderConfig {
+                batch_samples: 1 << 16,
+                batch_series: 1 << 10,
+                batch_pages: 16,
+                fetch_ahead: 1,
+                ..ReaderConfig::default()
+            },
+            open_blocks_bytes: 512 << 20,
+            blocks_at_once: 16,
+            max_concurrent_requests: 64,
+            decode_ahead_blocks: 32,
+        }
+    }
+}
+
+impl GatewayConfig {
+    /// Checks what types cannot.
+    ///
+    /// # Errors
+    /// A text that names the field and what it must be.
+    pub fn validate(&self) -> Result<(), String> {
+        self.reader
+            .validate()
+            .map_err(|error| format!("store_gateway.reader: {error}"))?;
+        let positive = [
+            ("blocks_at_once", self.blocks_at_once),
+            ("max_concurrent_requests", self.max_concurrent_requests),
+        ];
+        match positive.iter().find(|(_, value)| *value == 0) {
+            Some((name, _)) => Err(format!("store_gateway.{name} must be at least 1")),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! Errors of the store-gateway.
+
+use latewood_base::{ErrorKind, Kinded, Ulid};
+use latewood_block::BlockError;
+use latewood_catalog::CatalogError;
+use latewood_model::TenantError;
+use latewood_proto::store::StoreError;
+
+/// Why the store-gateway did not answer.
+#[derive(Debug, thiserror::Error)]
+pub enum GatewayError {
+    /// The request has no scope or view.
+    #[error("the request lacks its {0}")]
+    Lacks(&'static str),
+    /// The request's tenant is none.
+    #[error("{0}")]
+    Tenant(#[from] TenantError),
+    /// The request names a block by something that is no ULID.
+    #[error("{0:?} is no block id")]
+    BlockId(String),
+    /// The view is older than the catalog, which has replaced a block since.
+    #[error("stale view: block {block} was replaced by catalog version {version}")]
+    Replaced {
+        /// The block.
+        block: Ulid,
+        /// The newest version known here.
+        version: u64,
+    },
+    /// No version of the catalog names the block.
+    #[error("block {block} of tenant {tenant} is not in the catalog (version {version})")]
+    Unknown {
+        /// The block.
+        block: Ulid,
+        /// Whose.
+        tenant: String,
+        /// The newest version known here.
+        version: u64,
+    },
+    /// The catalog names the block and the bucket does not have it.
+    #[error("block {block} is in the catalog and not in the bucket: {object} is missing")]
+    Missing {
+        /// The block.
+        block: Ulid,
+        /// What is missing.
+        object: String,
+    },
+    /// A block cannot be read.
+    #[error("block {block}: {source}")]
+    Block {
+        /// The block.
+        block: Ulid,
+        /// Why.
+        source: BlockError,
+    },
+    /// The catalog cannot be read.
+    #[error("{0}")]
+    Catalog(#[from] CatalogError),
+    /// A tombstone of the catalog has a condition that does not compile.
+    #[error("tombstone {tombstone}: {message}")]
+    Tombstone {
+        /// The tombstone.
+        tombstone: Ulid,
+        /// What is wrong with it.
+        message: String,
+    },
+    /// The process is stopping.
+    #[error("the store-gateway is stopping")]
+    Stopping,
+}
+
+impl Kinded for GatewayError {
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Lacks(_) | Self::Tenant(_) | Self::BlockId(_) => ErrorKind::Invalid,
+            Self::Replaced { .. } => ErrorKind::Conflict,
+            Self::Unknown { .. } => ErrorKind::NotFound,
+            Self::Missing { .. } | Self::Tombstone { .. } => ErrorKind::Corrupt,
+            Self::Block { source, .. } => source.kind(),
+            Self::Catalog(error) => error.kind(),
+            Self::Stopping => ErrorKind::Unavailable,
+        }
+    }
+}
+
+impl From<GatewayError> for StoreError {
+    fn from(error: GatewayError) -> Self {
+        match error {
+            GatewayError::Replaced { version, .. } => Self::StaleView { min_version: version },
+            error => Self::from_kinded(&error),
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! Deletions that compaction has not applied yet: samples they cover are left out of what is read.
+
+use std::sync::Arc;
+
+use latewood_base::Ulid;
+use latewood_catalog::{Tombstone, View};
+use latewood_model::{Matcher, SeriesSamples, TimeRange};
+
+use crate::GatewayError;
+
+/// The deletions that bind one block.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Masks(Arc<[Mask]>);
+
+#[derive(Debug)]
+struct Mask {
+    matchers: Vec<Matcher>,
+    range: TimeRange,
+}
+
+impl Masks {
+    /// The deletions of a view that bind a block.
+    pub(crate) fn of(view: &View, block: Ulid) -> Result<Self, GatewayError> {
+        let masks = view.tombstones_of(block).map(|tombstone| mask(tombstone));
+        Ok(Self(masks.collect::<Result<_, _>>()?))
+    }
+
+    /// What is left of a series; `None` when that is nothing.
+    pub(crate) fn apply(&self, series: SeriesSamples) -> Option<SeriesSamples> {
+        let fits = |mask: &&Mask| {
+            let value = |name: &str| series.labels.get(name).unwrap_or("");
+            mask.matchers
+                .iter()
+                .all(|matcher| matcher.matches(value(matcher.name())))
+        };
+        let ranges: Vec<TimeRange> = self.0.iter().filter(fits).map(|mask| mask.range).collect();
+        if ranges.is_empty() {
+            return Some(series);
+        }
+        let covered = |at: i64| ranges.iter().any(|range| range.contains(at));
+        let (timestamps, values): (Vec<_>, Vec<_>) = series
+            .samples()
+            .filter(|sample| !covered(sample.timestamp))
+            .map(|sample| (sample.timestamp, sample.value))
+            .unzip();
+        // Without samples a series was asked for by its labels alone, or everything of it was deleted.
+        let nothing_left = values.is_empty() && !series.values.is_empty();
+        (!nothing_left).then(|| SeriesSamples {
+            labels: series.labels,
+            timestamps: timestamps.into(),
+            values,
+        })
+    }
+}
+
+fn mask(tombstone: &Tombstone) -> Result<Mask, GatewayError> {
+    let matchers = tombstone.matchers.iter().map(|matcher| matcher.to_matcher());
+    let matchers: Result<_, _> = matchers.collect();
+    Ok(Mask {
+        matchers: matchers.map_err(|error| GatewayError::Tombstone {
+            tombstone: tombstone.id,
+            message: error.to_string(),
+        })?,
+        range: tombstone.range,
+    })
+}

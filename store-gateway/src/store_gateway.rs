@@ -1,0 +1,193 @@
+//! [`StoreGateway`].
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures::{StreamExt, TryStreamExt, stream};
+use latewood_base::Offload;
+use latewood_catalog::Catalogs;
+use latewood_model::{Matcher, MetricMetadata, TimeRange};
+use latewood_objstore::Bucket;
+use latewood_proto::store::wire::{
+    ExemplarsRequest, ExemplarsResponse, LabelNamesRequest, LabelStrings, LabelValuesRequest,
+    MetadataRequest, MetadataResponse, Scope, SelectRequest, StatisticsRequest, StatisticsResponse,
+};
+use latewood_proto::store::{FrameStream, StoreApi, StoreError, matcher_from_wire, wire};
+use prometheus_client::registry::Registry;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::blocks::{Blocks, OpenBlock, Pinned};
+use crate::metrics::Metrics;
+use crate::{GatewayConfig, GatewayError, select, statistics};
+
+/// Answers the Store API from the blocks of the bucket that a request's view names, and from those alone.
+pub struct StoreGateway {
+    blocks: Blocks,
+    places: Arc<Semaphore>,
+    metrics: Metrics,
+}
+
+/// A request's scope, read.
+struct Asked {
+    pinned: Pinned,
+    matchers: Vec<Matcher>,
+    range: TimeRange,
+    /// Held until the request is answered; a select's stream goes on without it, because a query holds
+    /// several streams and those that wait for a place must not wait for each other.
+    _place: OwnedSemaphorePermit,
+}
+
+impl StoreGateway {
+    /// A store-gateway over a bucket; opens nothing yet. Registers its metrics.
+    #[must_use]
+    pub fn new(
+        config: GatewayConfig,
+        bucket: Bucket,
+        catalogs: Arc<Catalogs>,
+        offload: Offload,
+        registry: &mut Registry,
+    ) -> Self {
+        let metrics = Metrics::new(registry);
+        let places = config.max_concurrent_requests.clamp(1, Semaphore::MAX_PERMITS);
+        Self {
+            blocks: Blocks::new(config, bucket, catalogs, offload, metrics.clone()),
+            places: Arc::new(Semaphore::new(places)),
+            metrics,
+        }
+    }
+
+    async fn place(&self) -> Result<OwnedSemaphorePermit, StoreError> {
+        let place = Arc::clone(&self.places).acquire_owned().await;
+        place.map_err(|_| GatewayError::Stopping.into())
+    }
+
+    async fn asked(&self, scope: Option<Scope>) -> Result<Asked, StoreError> {
+        let scope = scope.ok_or(GatewayError::Lacks("scope"))?;
+        let matchers = scope.matchers.iter().map(matcher_from_wire);
+        let matchers = matchers.collect::<Result<_, _>>()?;
+        let place = self.place().await?;
+        Ok(Asked {
+            pinned: self.blocks.pinned(&scope.tenant, scope.view).await?,
+            matchers,
+            range: TimeRange::new(scope.start_ms, scope.end_ms),
+            _place: place,
+        })
+    }
+
+    /// Asks every block, some at once.
+    async fn each<T, Fut>(
+        &self,
+        blocks: &[OpenBlock],
+        call: impl Fn(OpenBlock) -> Fut,
+    ) -> Result<Vec<T>, StoreError>
+    where
+        Fut: Future<Output = Result<T, GatewayError>>,
+    {
+        let calls = stream::iter(blocks.iter().cloned().map(call));
+        let answers = calls.buffered(self.blocks.config.blocks_at_once.max(1));
+        Ok(answers.try_collect().await?)
+    }
+}
+
+/// Sorted, distinct, at most `limit` of them; 0 is no limit.
+fn union(lists: Vec<Vec<String>>, limit: u64, newest_version: u64) -> LabelStrings {
+    let all: BTreeSet<String> = lists.into_iter().flatten().collect();
+    LabelStrings {
+        values: all.into_iter().take(most(limit)).collect(),
+        newest_version,
+    }
+}
+
+fn most(limit: u64) -> usize {
+    match usize::try_from(limit) {
+        Ok(0) | Err(_) => usize::MAX,
+        Ok(limit) => limit,
+    }
+}
+
+#[async_trait]
+impl StoreApi for StoreGateway {
+    async fn select(&self, request: SelectRequest) -> Result<FrameStream, StoreError> {
+        let asked = self.asked(request.scope).await?;
+        self.metrics.selects.inc();
+        let spec = latewood_block::SelectSpec {
+            matchers: asked.matchers,
+            range: asked.range,
+            skip_samples: request.skip_samples,
+        };
+        let ahead = self.blocks.config.decode_ahead_blocks;
+        let series = select::merged(asked.pinned.blocks, &spec, ahead);
+        let version = asked.pinned.newest_version;
+        Ok(select::frames(
+            series,
+            most(request.limit),
+            version,
+            self.metrics.clone(),
+        ))
+    }
+
+    async fn label_names(&self, request: LabelNamesRequest) -> Result<LabelStrings, StoreError> {
+        let asked = self.asked(request.scope).await?;
+        let (matchers, range) = (&asked.matchers, asked.range);
+        let names = self.each(&asked.pinned.blocks, move |open| async move {
+            let names = open.block.label_names(matchers, range).await;
+            names.map_err(|error| open.failed(error))
+        });
+        Ok(union(names.await?, request.limit, asked.pinned.newest_version))
+    }
+
+    async fn label_values(&self, request: LabelValuesRequest) -> Result<LabelStrings, StoreError> {
+        let asked = self.asked(request.scope).await?;
+        let (matchers, range, label) = (&asked.matchers, asked.range, request.label.as_str());
+        let values = self.each(&asked.pinned.blocks, move |open| async move {
+            let values = open.block.label_values(label, matchers, range).await;
+            values.map_err(|error| open.failed(error))
+        });
+        Ok(union(values.await?, request.limit, asked.pinned.newest_version))
+    }
+
+    async fn metadata(&self, request: MetadataRequest) -> Result<MetadataResponse, StoreError> {
+        let _place = self.place().await?;
+        let pinned = self.blocks.pinned(&request.tenant, request.view).await?;
+        let metric = (!request.metric.is_empty()).then_some(request.metric.as_str());
+        let lists = self.each(&pinned.blocks, move |open| async move {
+            let list = open.block.metadata(metric).await;
+            list.map_err(|error| open.failed(error))
+        });
+        let mut by_metric: BTreeMap<String, BTreeSet<MetricMetadata>> = BTreeMap::new();
+        for (metric, metadata) in lists.await?.into_iter().flatten() {
+            by_metric.entry(metric).or_default().insert(metadata);
+        }
+        let metrics = by_metric.into_iter().take(most(request.limit));
+        let rows = metrics.flat_map(|(metric, all)| all.into_iter().map(move |one| (metric.clone(), one)));
+        let rows = rows.map(|(metric, one)| wire::MetricMetadata {
+            metric,
+            metric_type: one.metric_type as i32,
+            help: one.help,
+            unit: one.unit,
+        });
+        Ok(MetadataResponse {
+            metrics: rows.collect(),
+        })
+    }
+
+    /// Blocks do not give exemplars yet: `docs/gaps.md`.
+    async fn exemplars(&self, _: ExemplarsRequest) -> Result<ExemplarsResponse, StoreError> {
+        Ok(ExemplarsResponse::default())
+    }
+
+    async fn statistics(&self, request: StatisticsRequest) -> Result<StatisticsResponse, StoreError> {
+        let _place = self.place().await?;
+        let pinned = self.blocks.pinned(&request.tenant, request.view).await?;
+        let limit = usize::try_from(request.limit).unwrap_or(usize::MAX);
+        let parts = self.each(&pinned.blocks, move |open| async move {
+            let part = open.block.statistics(limit).await;
+            part.map_err(|error| open.failed(error))
+        });
+        Ok(statistics::of_blocks(&parts.await?, limit))
+    }
+}
+
+#[cfg(test)]
+mod tests;
