@@ -284,7 +284,7 @@ impl Context {
             .filter(|span| span.part as usize == number)
             .collect();
         report.samples = check_samples(path, bytes, &spans, times, |row, text| {
-            report.add(path, Some(row), text)
+            report.add(path, Some(row), text);
         })?;
         Ok(())
     }

@@ -13,16 +13,16 @@ impl SeriesTable {
         let mut rows: Option<Vec<u32>> = None;
         for matcher in ordered {
             let verdict = Verdict::new(self, matcher);
-            match &mut rows {
-                Some(rows) => rows.retain(|&row| verdict.accepts(self, row)),
-                none => {
-                    *none = Some(
-                        (0..self.rows as u32)
-                            .filter(|&row| verdict.accepts(self, row))
-                            .collect(),
-                    )
+            let accepted = match rows.take() {
+                Some(mut rows) => {
+                    rows.retain(|&row| verdict.accepts(self, row));
+                    rows
                 }
-            }
+                None => (0..self.rows as u32)
+                    .filter(|&row| verdict.accepts(self, row))
+                    .collect(),
+            };
+            rows = Some(accepted);
         }
         rows.unwrap_or_else(|| (0..self.rows as u32).collect())
     }

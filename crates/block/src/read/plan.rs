@@ -132,7 +132,7 @@ fn piece(span: &Span, range: TimeRange, tables: &Tables) -> Option<Piece> {
     };
     let times = times.get(span.first_scrape as usize..=span.last_scrape as usize)?;
     let rows = within(times, range);
-    (!rows.is_empty()).then(|| Piece {
+    (!rows.is_empty()).then_some(Piece {
         span: *span,
         rows: rows.start as u64..rows.end as u64,
         exact: true,

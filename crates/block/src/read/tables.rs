@@ -13,7 +13,7 @@ use super::series_table::SeriesTable;
 use super::span_table::SpanTable;
 use super::table_file::check_file;
 use crate::schema::{SCRAPES, SERIES, SPANS};
-use crate::{BlockError, BlockMeta, ReaderConfig};
+use crate::{BlockError, BlockMeta, FileMeta, ReaderConfig};
 
 /// The tables of a block, decoded.
 #[derive(Debug)]
@@ -52,9 +52,12 @@ impl Tables {
         )?;
         let (meta, scrapes) = (Arc::clone(meta), Arc::clone(scrapes));
         let decode = move || {
+            for (file, bytes) in [&series, &spans] {
+                check_file(file, bytes)?;
+            }
             // The number of series is believed only after that many rows were read.
-            let series = SeriesTable::decode(&series, meta.series)?;
-            let spans = SpanTable::decode(&spans, &meta, &series)?;
+            let series = SeriesTable::decode(&series.1, meta.series)?;
+            let spans = SpanTable::decode(&spans.1, &meta, &series)?;
             let mut times = Vec::new();
             for (key, bytes) in pages {
                 times.extend(scrapes.file.decode::<Int64Type>(key, bytes)?.values);
@@ -78,14 +81,14 @@ impl Tables {
     }
 }
 
-/// A whole file, its size and checksum compared.
+/// A whole file, to be compared with its size and checksum off the runtime.
 async fn file(
     bucket: &Bucket,
     folder: &str,
     meta: &BlockMeta,
     name: &str,
     config: &ReaderConfig,
-) -> Result<Bytes, BlockError> {
+) -> Result<(FileMeta, Bytes), BlockError> {
     let file = meta.file(name);
     let file =
         file.ok_or_else(|| BlockError::corrupt(BlockMeta::FILE, format!("it does not name {name}")))?;
@@ -99,6 +102,5 @@ async fn file(
         }
         other => other?,
     };
-    check_file(file, &bytes)?;
-    Ok(bytes)
+    Ok((file.clone(), bytes))
 }

@@ -1,7 +1,7 @@
 //! The dictionary of scrape times: each distinct vector of times is stored once, and series refer to it.
 
 use std::collections::VecDeque;
-use std::hash::{BuildHasher, Hash, Hasher};
+use std::hash::BuildHasher;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -205,9 +205,7 @@ impl Scrapes {
 }
 
 fn hash(times: &[TimestampMs]) -> u64 {
-    let mut hasher = FixedState::default().build_hasher();
-    times.hash(&mut hasher);
-    hasher.finish()
+    FixedState::default().hash_one(times)
 }
 
 fn contiguous(first: u32, count: usize) -> Placed {

@@ -1,5 +1,7 @@
 //! Blocks written to a folder, put into a bucket and read back.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
 mod corruption;
 mod data_set;
 mod duckdb;
