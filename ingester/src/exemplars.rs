@@ -66,7 +66,7 @@ impl ExemplarStore {
     }
 
     /// Adds an exemplar of a series; `hash` is that of its labels, which are only asked for when the
-    /// series has no exemplars yet, or for comparison.
+    /// exemplar is new.
     pub fn add(
         &self,
         tenant: &TenantId,
@@ -88,8 +88,16 @@ impl ExemplarStore {
             Some(newest) if !after(&exemplar, newest) => return ExemplarOutcome::OutOfOrder,
             _ => {}
         }
-        let known = mine.series.contains_key(&hash);
-        let labels = (!known).then(labels);
+        let (known, labels) = (mine.series.contains_key(&hash), labels());
+        if mine
+            .series
+            .get(&hash)
+            .is_some_and(|series| series.labels != labels)
+        {
+            // Two series of one hash: the first keeps the place.
+            return ExemplarOutcome::NoRoom;
+        }
+        let labels = (!known).then_some(labels);
         let size = exemplar_size(&exemplar) + labels.as_ref().map_or(0, series_size);
         while mine.order.len() >= self.per_tenant
             || self.bytes.load(Ordering::Relaxed) + size > self.max_bytes
