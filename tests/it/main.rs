@@ -1,0 +1,7 @@
+//! The integration tests: one binary, so that there is one link.
+//!
+//! Tests beside real programs find them through `LATEWOOD_PEERS` (see CONTRIBUTING.md) and fail in CI
+//! when it is not set.
+
+mod layers;
+mod tidy;
