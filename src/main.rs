@@ -1,1 +1,49 @@
-fn main() {}
+//! `latewood`: long-term storage for Prometheus metrics. One binary holds every role and the tools.
+
+mod app;
+mod bench;
+mod block_tool;
+mod cli;
+mod config;
+mod features;
+mod roles;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use cli::{Cli, Command};
+
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
+fn main() -> ExitCode {
+    match run(Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // The logs may not have been started: the last word goes to standard error as it is.
+            eprintln!("latewood: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: Cli) -> anyhow::Result<()> {
+    match cli.command {
+        Command::Config(args) => config::print(&args),
+        Command::Block(command) => runtime()?.block_on(block_tool::run(command)),
+        Command::Bench(command) => runtime()?.block_on(bench::run(command)),
+        Command::All(args) => run_role(&roles::ALL, &args),
+        Command::Ingester(args) => run_role(&roles::INGESTER, &args),
+        Command::StoreGateway(args) => run_role(&roles::STORE_GATEWAY, &args),
+        Command::Compactor(args) => run_role(&roles::COMPACTOR, &args),
+    }
+}
+
+fn run_role(role: &roles::Role, args: &cli::RoleArgs) -> anyhow::Result<()> {
+    let config = config::load(args)?;
+    runtime()?.block_on(app::run(role, config))
+}
+
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
+}

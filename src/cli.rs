@@ -1,0 +1,109 @@
+//! The command line. Flags win over the configuration file.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Long-term storage for Prometheus metrics, on object storage.
+#[derive(Debug, Parser)]
+#[command(name = "latewood", version, about)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Roles and tools.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run every role in this process
+    All(RoleArgs),
+    /// Run the role that takes remote write, keeps the newest samples and writes blocks
+    Ingester(RoleArgs),
+    /// Run the role that serves blocks from the bucket
+    StoreGateway(RoleArgs),
+    /// Run the role that tends blocks in the bucket
+    Compactor(RoleArgs),
+    /// Look into a block
+    #[command(subcommand)]
+    Block(BlockCommand),
+    /// Print the configuration that would be used, as YAML
+    Config(ConfigArgs),
+    /// Put load on a Prometheus-compatible server
+    #[command(subcommand)]
+    Bench(BenchCommand),
+}
+
+/// The flags of every role.
+#[derive(Clone, Debug, Default, Args)]
+pub struct RoleArgs {
+    /// Configuration file, YAML
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Folder for journal, caches and, unless --bucket says otherwise, the bucket [default: ./data]
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Where HTTP is served [default: 127.0.0.1:9009]
+    #[arg(long, value_name = "ADDR")]
+    pub http_addr: Option<SocketAddr>,
+    /// Where gRPC is served [default: 127.0.0.1:9095]
+    #[arg(long, value_name = "ADDR")]
+    pub grpc_addr: Option<SocketAddr>,
+    /// file:///folder, s3://bucket/prefix, gs://bucket/prefix or az://container/prefix [default: DATA_DIR/bucket]
+    #[arg(long, value_name = "URL")]
+    pub bucket: Option<String>,
+    /// Address of an S3 server that is not AWS, such as http://127.0.0.1:8333
+    #[arg(long, value_name = "URL")]
+    pub s3_endpoint: Option<String>,
+    /// Prometheus's experimental features, separated by commas; an unknown one is warned of
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub enable_feature: Vec<String>,
+    /// error, warn, info, debug, trace, or directives per module [default: info]
+    #[arg(long, value_name = "LEVEL")]
+    pub log_level: Option<String>,
+}
+
+/// What can be done with a block.
+#[derive(Debug, Subcommand)]
+pub enum BlockCommand {
+    /// Print sizes per file and column, counts, and bytes a sample
+    Inspect(BlockArgs),
+    /// Check every checksum, order and count; exit with 1 where something is wrong
+    Verify(BlockArgs),
+    /// Print the DuckDB views that join the files to (metric, labels, ts, value)
+    Views(BlockArgs),
+}
+
+/// Which block.
+#[derive(Debug, Args)]
+pub struct BlockArgs {
+    /// The block's folder: a path, or its key in the bucket when --bucket is given
+    pub block: String,
+    /// The bucket that holds it
+    #[arg(long, value_name = "URL")]
+    pub bucket: Option<String>,
+    /// Address of an S3 server that is not AWS
+    #[arg(long, value_name = "URL")]
+    pub s3_endpoint: Option<String>,
+}
+
+/// Which configuration to print.
+#[derive(Debug, Args)]
+pub struct ConfigArgs {
+    /// Print the defaults alone
+    #[arg(long)]
+    pub defaults: bool,
+    /// As for a role
+    #[command(flatten)]
+    pub role: RoleArgs,
+}
+
+/// Kinds of load.
+#[derive(Debug, Subcommand)]
+pub enum BenchCommand {
+    /// Remote-write a dataset
+    Write(crate::bench::WriteArgs),
+    /// Ask queries again and again
+    Query(crate::bench::QueryArgs),
+}

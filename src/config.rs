@@ -1,0 +1,173 @@
+//! The configuration: fields only, each role's section owned by its crate; loading and printing.
+
+use std::fs;
+use std::path::PathBuf;
+
+use anyhow::{Context, bail};
+use latewood_catalog::CatalogConfig;
+use latewood_compactor::CompactorConfig;
+use latewood_ingester::IngesterConfig;
+use latewood_objstore::BucketConfig;
+use latewood_querier::QuerierConfig;
+use latewood_service::{LogConfig, ServiceConfig};
+use latewood_store_gateway::StoreGatewayConfig;
+use serde::{Deserialize, Serialize};
+
+use crate::cli::{ConfigArgs, RoleArgs};
+
+/// Everything that can be set. The reference with all fields: docs/configuration.md.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Folder for journal, caches and, unless `bucket.url` says otherwise, the bucket.
+    pub data_dir: PathBuf,
+    /// Names of Prometheus's experimental features to enable.
+    pub enable_features: Vec<String>,
+    /// Where blocks live.
+    pub bucket: BucketConfig,
+    /// The listeners.
+    pub service: ServiceConfig,
+    /// The logs.
+    pub log: LogConfig,
+    /// The catalog of blocks.
+    pub catalog: CatalogConfig,
+    /// The role that takes remote write.
+    pub ingester: IngesterConfig,
+    /// The role that answers PromQL.
+    pub querier: QuerierConfig,
+    /// The role that serves blocks.
+    pub store_gateway: StoreGatewayConfig,
+    /// The role that tends blocks.
+    pub compactor: CompactorConfig,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            data_dir: PathBuf::from("./data"),
+            enable_features: Vec::new(),
+            bucket: BucketConfig::default(),
+            service: ServiceConfig::default(),
+            log: LogConfig::default(),
+            catalog: CatalogConfig::default(),
+            ingester: IngesterConfig::default(),
+            querier: QuerierConfig::default(),
+            store_gateway: StoreGatewayConfig::default(),
+            compactor: CompactorConfig::default(),
+        }
+    }
+}
+
+impl Config {
+    fn validate(&self) -> anyhow::Result<()> {
+        self.bucket.validate()?;
+        self.service.validate().map_err(anyhow::Error::msg)?;
+        self.catalog.validate()?;
+        self.ingester.validate()?;
+        self.querier.validate()?;
+        self.store_gateway.validate()?;
+        self.compactor.validate()?;
+        Ok(())
+    }
+}
+
+/// The file's settings, or the defaults, with the flags over them, checked.
+///
+/// # Errors
+/// A text that names the file, the field and what to do.
+pub fn load(args: &RoleArgs) -> anyhow::Result<Config> {
+    let mut config = match &args.config {
+        Some(file) => {
+            let text = fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+            parse(&text).with_context(|| format!("in {}", file.display()))?
+        }
+        None => Config::default(),
+    };
+    apply_flags(&mut config, args);
+    config.validate()?;
+    Ok(config)
+}
+
+/// `latewood config`.
+///
+/// # Errors
+/// As [`load`].
+pub fn print(args: &ConfigArgs) -> anyhow::Result<()> {
+    let config = if args.defaults { Config::default() } else { load(&args.role)? };
+    print!("{}", serde_saphyr::to_string(&config)?);
+    Ok(())
+}
+
+fn apply_flags(config: &mut Config, args: &RoleArgs) {
+    let args = args.clone();
+    if let Some(data_dir) = args.data_dir {
+        config.data_dir = data_dir;
+    }
+    if let Some(addr) = args.http_addr {
+        config.service.http_addr = addr;
+    }
+    if let Some(addr) = args.grpc_addr {
+        config.service.grpc_addr = addr;
+    }
+    if let Some(level) = args.log_level {
+        config.log.level = level;
+    }
+    config.bucket.url = args.bucket.or(config.bucket.url.take());
+    config.bucket.s3_endpoint = args.s3_endpoint.or(config.bucket.s3_endpoint.take());
+    config.enable_features.extend(args.enable_feature);
+}
+
+fn parse(text: &str) -> anyhow::Result<Config> {
+    match serde_saphyr::from_str(text) {
+        Ok(config) => Ok(config),
+        Err(error) => {
+            let message = error.to_string();
+            match nearest_field(&message) {
+                Some(nearest) => bail!("{message}; did you mean `{nearest}`?"),
+                None => bail!(message),
+            }
+        }
+    }
+}
+
+/// Of serde's "unknown field `x`, expected one of `a`, `b`", the expected name that is nearest to `x`.
+fn nearest_field(message: &str) -> Option<&str> {
+    let (_, rest) = message.split_once("unknown field `")?;
+    let mut names = rest.split('`').step_by(2);
+    let unknown = names.next()?;
+    names
+        .filter(|name| name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_'))
+        .map(|name| (strsim::jaro_winkler(unknown, name), name))
+        .filter(|(likeness, _)| *likeness > 0.7)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, name)| name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_printed_defaults_are_read_back() {
+        let printed = serde_saphyr::to_string(&Config::default()).unwrap();
+        let back = serde_saphyr::to_string(&parse(&printed).unwrap()).unwrap();
+        assert_eq!(printed, back);
+    }
+
+    #[test]
+    fn an_unknown_key_is_refused_and_the_nearest_is_named() {
+        let error = parse("service:\n  http_adr: 127.0.0.1:1\n").unwrap_err().to_string();
+        assert!(error.contains("http_adr") && error.contains("did you mean `http_addr`?"), "{error}");
+        assert!(parse("nonsense: 1\n").is_err());
+    }
+
+    #[test]
+    fn flags_win_over_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("latewood.yaml");
+        fs::write(&file, "data_dir: /from/file\nlog: {level: warn}\n").unwrap();
+        let args = RoleArgs { config: Some(file), data_dir: Some("/from/flag".into()), ..Default::default() };
+        let config = load(&args).unwrap();
+        assert_eq!((config.data_dir.to_str(), config.log.level.as_str()), (Some("/from/flag"), "warn"));
+    }
+}

@@ -1,0 +1,23 @@
+//! `--enable-feature`: Prometheus's names.
+
+/// Features of Prometheus that change nothing here because Latewood always works so.
+const ALWAYS_ON: &[&str] = &["exemplar-storage", "metadata-wal-records", "promql-at-modifier", "promql-negative-offset"];
+
+/// Features that change what Latewood does.
+const KNOWN: &[&str] = &["promql-experimental-functions"];
+
+/// Sorts the asked features: returns those that are known here, and warns of the others as Prometheus does.
+pub fn enable(asked: &[String]) -> Vec<String> {
+    let mut enabled = Vec::new();
+    for name in asked.iter().map(|name| name.trim()).filter(|name| !name.is_empty()) {
+        if KNOWN.contains(&name) {
+            tracing::info!(feature = name, "experimental feature enabled");
+            enabled.push(name.to_owned());
+        } else if ALWAYS_ON.contains(&name) {
+            tracing::info!(feature = name, "this feature is always on");
+        } else {
+            tracing::warn!(feature = name, "unknown option for --enable-feature");
+        }
+    }
+    enabled
+}
