@@ -1,0 +1,147 @@
+//! Real Prometheus, node_exporter and SeaweedFS.
+
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::beside;
+use super::process::Process;
+
+/// Where the real programs are.
+pub struct Peers(PathBuf);
+
+impl Peers {
+    /// As `LATEWOOD_PEERS` says.
+    pub fn find() -> Option<Self> {
+        beside("LATEWOOD_PEERS").map(Self)
+    }
+
+    fn program(&self, name: &str) -> Command {
+        Command::new(self.0.join("root/usr/bin").join(name))
+    }
+
+    /// A Python with duckdb and boto3.
+    pub fn python(&self) -> Command {
+        Command::new(self.0.join("venv/bin/python"))
+    }
+}
+
+/// A port that was free a moment ago, for programs that cannot choose one themselves.
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// A running node_exporter.
+pub struct NodeExporter {
+    _process: Process,
+    /// `host:port`
+    pub address: String,
+}
+
+impl NodeExporter {
+    /// Starts it.
+    pub async fn start(peers: &Peers, folder: &Path) -> Self {
+        let address = format!("127.0.0.1:{}", free_port());
+        let mut command = peers.program("prometheus-node-exporter");
+        command.arg(format!("--web.listen-address={address}")).arg("--no-collector.systemd");
+        let mut process = Process::start("node-exporter", &mut command, folder);
+        process.wait_for(&format!("http://{address}/metrics")).await;
+        Self { _process: process, address }
+    }
+}
+
+/// A running Prometheus.
+pub struct Prometheus {
+    _process: Process,
+    /// `http://host:port`
+    pub url: String,
+}
+
+impl Prometheus {
+    /// Starts it with a configuration in which `SELF` stands for its own `host:port`.
+    pub async fn start(peers: &Peers, folder: &Path, config: &str) -> Self {
+        let address = format!("127.0.0.1:{}", free_port());
+        let file = folder.join("prometheus.yml");
+        std::fs::write(&file, config.replace("SELF", &address)).unwrap();
+        let mut command = peers.program("prometheus");
+        command
+            .arg(format!("--config.file={}", file.display()))
+            .arg(format!("--storage.tsdb.path={}", folder.join("prometheus").display()))
+            .arg(format!("--web.listen-address={address}"))
+            .arg("--web.enable-remote-write-receiver")
+            .arg("--enable-feature=exemplar-storage,metadata-wal-records");
+        let mut process = Process::start("prometheus", &mut command, folder);
+        let url = format!("http://{address}");
+        process.wait_for(&format!("{url}/-/ready")).await;
+        Self { _process: process, url }
+    }
+}
+
+/// A running SeaweedFS with a bucket named `latewood`.
+pub struct SeaweedFs {
+    _process: Process,
+    /// `http://host:port`
+    pub endpoint: String,
+}
+
+impl SeaweedFs {
+    /// The environment of a client.
+    pub const CREDENTIALS: [(&str, &str); 2] =
+        [("AWS_ACCESS_KEY_ID", "latewood"), ("AWS_SECRET_ACCESS_KEY", "latewood-secret")];
+
+    const IDENTITIES: &str = r#"{"identities":[{"name":"admin",
+        "credentials":[{"accessKey":"latewood","secretKey":"latewood-secret"}],
+        "actions":["Admin","Read","Write","List","Tagging"]}]}"#;
+
+    const MAKE_BUCKET: &str = "
+import sys, time, boto3
+s3 = boto3.client('s3', endpoint_url=sys.argv[1], aws_access_key_id='latewood',
+                  aws_secret_access_key='latewood-secret', region_name='us-east-1')
+for attempt in range(60):
+    try:
+        s3.create_bucket(Bucket='latewood')
+        break
+    except Exception:
+        if attempt == 59:
+            raise
+        time.sleep(0.5)
+";
+
+    /// Starts it and makes the bucket.
+    pub async fn start(peers: &Peers, folder: &Path) -> Self {
+        let identities = folder.join("s3.json");
+        std::fs::write(&identities, Self::IDENTITIES).unwrap();
+        let data = folder.join("weed");
+        std::fs::create_dir_all(&data).unwrap();
+        let s3 = free_port();
+        let mut command = Command::new(peers.0.join("venv/bin/weed"));
+        command
+            .arg("server")
+            .arg(format!("-dir={}", data.display()))
+            .args(["-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-filer", "-s3"])
+            .args(["-volume.max=40", "-master.volumeSizeLimitMB=128", "-s3.port.iceberg=0", "-s3.port.lance=0"])
+            .arg(format!("-s3.config={}", identities.display()))
+            .arg(format!("-s3.port={s3}"));
+        for port in ["master.port", "volume.port", "filer.port"] {
+            command.arg(format!("-{port}={}", grpc_twin_free_port()));
+        }
+        let mut process = Process::start("seaweedfs", &mut command, folder);
+        let endpoint = format!("http://127.0.0.1:{s3}");
+        process.wait_for(&format!("{endpoint}/status")).await;
+        let made = peers.python().args(["-c", Self::MAKE_BUCKET, &endpoint]).status().unwrap();
+        assert!(made.success(), "cannot make the bucket");
+        Self { _process: process, endpoint }
+    }
+}
+
+/// SeaweedFS serves gRPC at each port plus 10,000: both must be free and valid.
+fn grpc_twin_free_port() -> u16 {
+    (0..1000)
+        .map(|_| free_port())
+        .map(|port| if port > 55_000 { port - 20_000 } else { port })
+        .find(|port| {
+            let is_free = |port: u16| TcpListener::bind(("127.0.0.1", port)).is_ok();
+            is_free(*port) && is_free(port + 10_000)
+        })
+        .unwrap()
+}

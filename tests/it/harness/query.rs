@@ -1,0 +1,86 @@
+//! Asking a Prometheus API and comparing answers.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+/// The samples of an answer: labels → time in milliseconds → value.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Answer(pub BTreeMap<BTreeMap<String, String>, BTreeMap<i64, f64>>);
+
+impl Answer {
+    /// Asks for an expression at one time.
+    pub async fn instant(url: &str, expression: &str, seconds: f64) -> Result<Self, String> {
+        let time = seconds.to_string();
+        Self::ask(&format!("{url}/api/v1/query"), &[("query", expression), ("time", &time)]).await
+    }
+
+    /// Asks for an expression over a range.
+    pub async fn range(url: &str, expression: &str, start: f64, end: f64, step: f64) -> Result<Self, String> {
+        let [start, end, step] = [start, end, step].map(|number| number.to_string());
+        let form = [("query", expression), ("start", &start), ("end", &end), ("step", &step)];
+        Self::ask(&format!("{url}/api/v1/query_range"), &form).await
+    }
+
+    async fn ask(url: &str, form: &[(&str, &str)]) -> Result<Self, String> {
+        let answer = reqwest::Client::new().post(url).form(form).send().await.map_err(|error| error.to_string())?;
+        let body: Value = answer.json().await.map_err(|error| error.to_string())?;
+        if body["status"] != "success" {
+            return Err(body["error"].as_str().unwrap_or("no error text").to_owned());
+        }
+        Ok(Self::of(&body["data"]))
+    }
+
+    fn of(data: &Value) -> Self {
+        let mut answer = Self::default();
+        let point = |pair: &Value| {
+            let at = (pair[0].as_f64().unwrap() * 1000.0).round() as i64;
+            (at, pair[1].as_str().unwrap().parse::<f64>().unwrap_or(f64::NAN))
+        };
+        match data["resultType"].as_str() {
+            Some("scalar") => {
+                answer.0.insert(BTreeMap::new(), [point(&data["result"])].into());
+            }
+            Some("vector" | "matrix") => {
+                for series in data["result"].as_array().unwrap() {
+                    let labels = serde_json::from_value(series["metric"].clone()).unwrap();
+                    let points = match series.get("values") {
+                        Some(values) => values.as_array().unwrap().iter().map(point).collect(),
+                        None => series.get("value").map(point).into_iter().collect(),
+                    };
+                    answer.0.insert(labels, points);
+                }
+            }
+            _ => {}
+        }
+        answer
+    }
+
+    /// How many samples.
+    pub fn len(&self) -> usize {
+        self.0.values().map(BTreeMap::len).sum()
+    }
+}
+
+/// What differs between two answers: labels, times, and values by more than 1e-12 of the larger.
+pub fn differences(ours: &Answer, theirs: &Answer) -> Vec<String> {
+    let mut found = Vec::new();
+    let labels: std::collections::BTreeSet<_> = ours.0.keys().chain(theirs.0.keys()).collect();
+    let nothing = BTreeMap::new();
+    for labels in labels {
+        let (a, b) = (ours.0.get(labels).unwrap_or(&nothing), theirs.0.get(labels).unwrap_or(&nothing));
+        let times: std::collections::BTreeSet<_> = a.keys().chain(b.keys()).collect();
+        let differ = times.into_iter().find(|at| match (a.get(at), b.get(at)) {
+            (Some(a), Some(b)) => !is_close(*a, *b),
+            _ => true,
+        });
+        if let Some(at) = differ {
+            found.push(format!("{labels:?} at {at}: ours {:?}, theirs {:?}", a.get(at), b.get(at)));
+        }
+    }
+    found
+}
+
+fn is_close(a: f64, b: f64) -> bool {
+    a == b || (a.is_nan() && b.is_nan()) || (a - b).abs() <= 1e-12 * a.abs().max(b.abs())
+}
