@@ -134,7 +134,7 @@ fn encode(protocol: u8, dataset: &Dataset, rows: &[Row]) -> Vec<u8> {
         if protocol == 1 {
             v1.series(labels, &sample, &[]);
         } else {
-            v2.series(labels, &sample, &[]);
+            v2.series(labels, &sample, &[], None);
         }
     }
     if protocol == 1 { v1.finish() } else { v2.finish() }

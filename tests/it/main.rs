@@ -3,5 +3,11 @@
 //! Tests beside real programs find them through `LATEWOOD_PEERS` (see CONTRIBUTING.md) and fail in CI
 //! when it is not set.
 
+mod harness;
+
+mod conformance;
+mod crash;
 mod layers;
+mod real_prometheus;
 mod tidy;
+mod whole_path;

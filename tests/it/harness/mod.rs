@@ -4,10 +4,12 @@ mod latewood;
 mod peers;
 mod process;
 mod query;
+mod write;
 
 pub use latewood::Latewood;
 pub use peers::{NodeExporter, Peers, Prometheus, SeaweedFs};
 pub use query::{Answer, differences};
+pub use write::write;
 
 /// A variable that names something real to test beside. `None` skips the test on a developer's machine,
 /// which says so; in CI it is a failure.

@@ -1,0 +1,136 @@
+//! A real Prometheus scrapes, writes here, and both give the same answers.
+
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::harness::{Answer, Latewood, NodeExporter, Peers, Prometheus, SeaweedFs, beside, differences};
+
+/// How long the scraping lasts: `LATEWOOD_SCRAPE_SECONDS` sets another time, 900 for a thorough run.
+fn scrape_seconds() -> u64 {
+    std::env::var("LATEWOOD_SCRAPE_SECONDS").map_or(45, |number| number.parse().unwrap())
+}
+
+/// How many expressions of the corpus are compared.
+const EXPRESSIONS: usize = 100;
+
+fn config(exporter: &str, server: &str, message: &str) -> String {
+    format!(
+        "global: {{scrape_interval: 1s}}
+scrape_configs:
+- job_name: node
+  static_configs: [{{targets: ['{exporter}']}}]
+- job_name: prometheus
+  static_configs: [{{targets: ['SELF']}}]
+remote_write:
+- url: {server}/api/v1/write
+  protobuf_message: {message}
+  send_exemplars: true
+  queue_config: {{batch_send_deadline: 1s}}
+"
+    )
+}
+
+/// Expressions of the corpus that return data on a Prometheus, instant and range.
+async fn expressions_with_data(url: &str, corpus: &Path, end: f64) -> Vec<String> {
+    let text = std::fs::read_to_string(corpus.join("queries.txt")).unwrap();
+    let mut found = Vec::new();
+    for expression in text.lines().filter(|line| is_settled(line)) {
+        if Answer::instant(url, expression, end).await.is_ok_and(|answer| answer.len() > 0) {
+            found.push(expression.to_owned());
+        }
+        if found.len() == EXPRESSIONS {
+            break;
+        }
+    }
+    found
+}
+
+/// Whether an expression's answer is a function of samples alone.
+fn is_settled(expression: &str) -> bool {
+    !expression.is_empty() && !["ALERTS", "time()", "vector(", "absent("].iter().any(|part| expression.contains(part))
+}
+
+async fn assert_same(ours: &str, theirs: &str, expressions: &[String], end: f64, when: &str) {
+    let mut broken = Vec::new();
+    for expression in expressions {
+        for is_range in [false, true] {
+            let ask = async |url: &str| {
+                if is_range {
+                    Answer::range(url, expression, end - 20.0, end, 5.0).await
+                } else {
+                    Answer::instant(url, expression, end).await
+                }
+            };
+            let found = match (ask(ours).await, ask(theirs).await) {
+                (Ok(ours), Ok(theirs)) => differences(&ours, &theirs),
+                (Err(error), Ok(_)) => vec![error],
+                (_, Err(_)) => Vec::new(),
+            };
+            broken.extend(found.first().map(|first| format!("{expression}\n    {first} (and {} more)", found.len() - 1)));
+        }
+    }
+    assert!(broken.is_empty(), "{when}: {} of {} differ:\n{}", broken.len(), expressions.len() * 2, broken.join("\n"));
+}
+
+/// The sum of the counters by which Prometheus says that remote write lost something.
+async fn failures(prometheus: &Prometheus) -> f64 {
+    let names = "prometheus_remote_storage_(samples|exemplars)_(failed|dropped)_total";
+    let now = reqwest::get(format!("{}/api/v1/query?query=time()", prometheus.url)).await.unwrap();
+    let now: Value = now.json().await.unwrap();
+    let now = now["data"]["result"][0].as_f64().unwrap();
+    let answer = Answer::instant(&prometheus.url, &format!("{{__name__=~\"{names}\"}}"), now).await.unwrap();
+    assert!(answer.len() > 0, "Prometheus has no counters of remote write");
+    answer.0.values().flat_map(|points| points.values()).sum()
+}
+
+async fn same_answers(folder: &Path, message: &str, flags: &[&str], environment: &[(&str, &str)]) {
+    let (Some(peers), Some(corpus)) = (Peers::find(), beside("LATEWOOD_CORPUS")) else { return };
+    let data = folder.join("data");
+    let start = || Latewood::try_start(&data, flags, environment).unwrap_or_else(|log| panic!("{log}"));
+    let server = start();
+    let exporter = NodeExporter::start(&peers, folder).await;
+    let written_to = server.url.clone();
+    let prometheus = Prometheus::start(&peers, folder, &config(&exporter.address, &written_to, message)).await;
+    tokio::time::sleep(Duration::from_secs(scrape_seconds())).await;
+
+    assert_eq!(failures(&prometheus).await, 0.0, "samples or exemplars were dropped");
+    let end = newest_everywhere(&server, &prometheus).await;
+    let expressions = expressions_with_data(&prometheus.url, &corpus, end).await;
+    assert_eq!(expressions.len(), EXPRESSIONS, "the corpus has too few expressions with data");
+    assert_same(&server.url, &prometheus.url, &expressions, end, "from the head").await;
+    server.flush().await;
+    assert_same(&server.url, &prometheus.url, &expressions, end, "after a flush").await;
+    server.stop();
+    let server = start();
+    assert_same(&server.url, &prometheus.url, &expressions, end, "after a restart").await;
+    server.stop();
+}
+
+/// A time whose samples have arrived: the newest scrape here, less what may still be on its way.
+async fn newest_everywhere(server: &Latewood, prometheus: &Prometheus) -> f64 {
+    let newest = "max(timestamp(up))";
+    let now: Value = reqwest::get(format!("{}/api/v1/query?query=time()", prometheus.url)).await.unwrap().json().await.unwrap();
+    let now = now["data"]["result"][0].as_f64().unwrap();
+    let answer = Answer::instant(&server.url, newest, now).await.unwrap();
+    let at = answer.0.values().flat_map(|points| points.values()).copied().fold(f64::NAN, f64::max);
+    assert!(now - at < 15.0, "the newest sample here is {} s old", now - at);
+    (at - 5.0).floor()
+}
+
+#[tokio::test]
+async fn remote_write_1_on_a_directory() {
+    let folder = tempfile::tempdir().unwrap();
+    same_answers(folder.path(), "prometheus.WriteRequest", &[], &[]).await;
+}
+
+#[tokio::test]
+async fn remote_write_2_on_s3() {
+    let Some(peers) = Peers::find() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let s3 = SeaweedFs::start(&peers, folder.path()).await;
+    let endpoint = format!("--s3-endpoint={}", s3.endpoint);
+    let flags = ["--bucket=s3://latewood/metrics", &endpoint];
+    same_answers(folder.path(), "io.prometheus.write.v2.Request", &flags, &SeaweedFs::CREDENTIALS).await;
+}

@@ -1,0 +1,90 @@
+//! A sample in by remote write, out by PromQL: from memory, from a block, after restarts, on a directory
+//! and on S3.
+
+use latewood_model::Sample;
+
+use crate::harness::{Answer, Latewood, Peers, SeaweedFs, write};
+
+/// 200 scrapes, 15 s apart, of a counter on each of 20 instances; the end in seconds.
+async fn write_counters(server: &Latewood) -> f64 {
+    const START_MS: i64 = 1_700_000_000_000;
+    let series = (0..20).map(|instance| {
+        let labels = vec![
+            ("__name__", "requests_total".to_owned()),
+            ("instance", format!("host-{instance}")),
+            ("job", format!("job-{}", instance % 3)),
+        ];
+        let sample = |k: i64| Sample { timestamp: START_MS + k * 15_000, value: (k * (instance + 1)) as f64 * 0.1 };
+        (labels, (0..200).map(sample).collect())
+    });
+    let answer = write(&server.url, &series.collect::<Vec<_>>()).await.unwrap();
+    assert_eq!(answer, (204, String::new()));
+    (START_MS + 199 * 15_000) as f64 / 1000.0
+}
+
+async fn rates(server: &Latewood, end: f64) -> Answer {
+    let expression = "sum by (job) (rate(requests_total[2m]))";
+    Answer::range(&server.url, expression, end - 2400.0, end, 60.0).await.unwrap()
+}
+
+async fn stays_the_same(folder: &std::path::Path, flags: &[&str], environment: &[(&str, &str)]) {
+    let data = folder.join("data");
+    let start = || Latewood::try_start(&data, flags, environment).unwrap_or_else(|log| panic!("{log}"));
+    let server = start();
+    let end = write_counters(&server).await;
+    let from_memory = rates(&server, end).await;
+    assert_eq!((from_memory.0.len(), from_memory.len()), (3, 3 * 41));
+    server.stop();
+
+    let server = start();
+    assert_eq!(rates(&server, end).await, from_memory, "after a restart, from the journal");
+    server.flush().await;
+    assert_eq!(rates(&server, end).await, from_memory, "after a flush, from a block");
+    server.kill();
+
+    let server = start();
+    assert_eq!(rates(&server, end).await, from_memory, "after a kill, from a block");
+    let again = write_counters(&server).await;
+    assert_eq!(rates(&server, again).await, from_memory, "written twice, stored once");
+    server.stop();
+}
+
+#[tokio::test]
+async fn on_a_directory() {
+    let folder = tempfile::tempdir().unwrap();
+    stays_the_same(folder.path(), &[], &[]).await;
+    assert!(folder.path().join("data/bucket/anonymous/raw").is_dir(), "blocks lie in the default bucket");
+}
+
+#[tokio::test]
+async fn on_s3() {
+    let Some(peers) = Peers::find() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let s3 = SeaweedFs::start(&peers, folder.path()).await;
+    let endpoint = format!("--s3-endpoint={}", s3.endpoint);
+    stays_the_same(folder.path(), &["--bucket=s3://latewood/some/prefix", &endpoint], &SeaweedFs::CREDENTIALS).await;
+}
+
+#[tokio::test]
+async fn two_processes_cannot_share_a_data_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let first = Latewood::start(&data, &[]);
+    let log = Latewood::try_start(&data, &[], &[]).err().expect("the second must not start");
+    assert!(log.contains("another process"), "{log}");
+    first.stop();
+}
+
+#[tokio::test]
+async fn a_wrong_flag_says_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    for (flag, says) in [
+        ("--bucket=ftp://a/b", "s3://"),
+        ("--bucket=s3://latewood", "AWS"),
+        ("--config=/nowhere.yaml", "/nowhere.yaml"),
+    ] {
+        let log = Latewood::try_start(&data, &[flag], &[]).err().expect(flag);
+        assert!(log.contains(says), "{flag}: {log}");
+    }
+}
