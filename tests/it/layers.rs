@@ -10,7 +10,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("wal", &["base"]),
     ("objstore", &["base"]),
     ("proto", &["base", "model"]),
-    ("promql", &["model"]),
+    ("promql", &["base", "model"]),
     ("service", &["base", "model"]),
     ("catalog", &["base", "model", "objstore"]),
     ("block", &["base", "model", "objstore"]),
