@@ -1,0 +1,111 @@
+//! A process's life: open what is shared, start the role's parts, serve, and stop in the opposite order.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use latewood_base::{Clock, Ids, Offload, Rng, Shutdown, Tasks};
+use latewood_catalog::Catalogs;
+use latewood_objstore::{open_bucket, probe};
+use latewood_proto::store::{StoreService, WireLimits};
+use latewood_service::{Health, HttpServer, init_logs, metrics_routes, serve_grpc, with_middleware};
+use prometheus_client::registry::Registry;
+use tokio::signal::unix::{SignalKind, signal};
+use tonic::service::Routes;
+
+use crate::config::Config;
+use crate::features;
+use crate::roles::{Context, Role, Started};
+
+/// Runs a role until the process is told to stop.
+///
+/// # Errors
+/// When something cannot be opened or started; the text says what and why.
+pub async fn run(role: &Role, config: Config) -> anyhow::Result<()> {
+    init_logs(&config.log)?;
+    let stop = stop_signal()?;
+    let http = HttpServer::bind(&config.service).await?;
+    let health = Health::new();
+    let mut context = open(config).await?;
+    let mut started = role.start(&mut context).await?;
+    let (grpc_addr, grpc) =
+        serve_grpc(&context.config.service, grpc_routes(&started), context.shutdown.child()).await?;
+    let grpc = tokio::spawn(grpc);
+
+    let registry = Arc::new(std::mem::take(&mut context.registry));
+    let routes = std::mem::take(&mut started.routes).merge(health.routes()).merge(metrics_routes(registry));
+    let http_addr = http.addr();
+    let listening = Shutdown::new();
+    let served = tokio::spawn(http.serve(with_middleware(routes), listening.clone()));
+    health.set_ready(true);
+    tracing::info!(role = role.name, %http_addr, %grpc_addr, version = env!("CARGO_PKG_VERSION"), "latewood is ready");
+
+    stop.await;
+    tracing::info!("stopping");
+    health.set_ready(false);
+    listening.begin();
+    served.await.context("the HTTP listener")?;
+    context.shutdown.begin();
+    grpc.await.context("the gRPC listener")?;
+    if let Some(ingester) = started.ingester.take() {
+        ingester.stop().await;
+    }
+    context.tasks.join().await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Opens what all parts share; the bucket is probed before anything relies on it.
+async fn open(mut config: Config) -> anyhow::Result<Context> {
+    std::fs::create_dir_all(&config.data_dir)
+        .with_context(|| format!("cannot make the data folder {}", config.data_dir.display()))?;
+    let data_dir = std::path::absolute(&config.data_dir)?;
+    if config.bucket.url.is_none() {
+        config.bucket.url = Some(folder_url(&data_dir.join("bucket")));
+    }
+    let features = features::enable(&config.enable_features);
+    let (clock, rng) = (Clock::system(), Rng::system());
+    let ids = Ids::new(clock.clone(), rng.clone());
+    let mut registry = Registry::default();
+    let bucket = open_bucket(&config.bucket, clock.clone(), &mut registry).await?;
+    probe(&bucket, &ids).await?;
+    let catalogs = Catalogs::new(Arc::clone(&bucket), clock.clone(), ids.clone(), config.catalog.clone());
+    Ok(Context {
+        config: Config { data_dir, ..config },
+        features,
+        clock,
+        rng,
+        ids,
+        bucket,
+        catalogs,
+        offload: Offload::per_core(),
+        registry,
+        shutdown: Shutdown::new(),
+        tasks: Tasks::new(),
+    })
+}
+
+fn folder_url(folder: &Path) -> String {
+    format!("file://{}", folder.display())
+}
+
+/// Resolves at SIGTERM or SIGINT; installed at the start, so that no signal is missed.
+fn stop_signal() -> anyhow::Result<impl Future<Output = ()>> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
+
+/// The Store API of this process: of its ingester where it has one, else of its store-gateway.
+fn grpc_routes(started: &Started) -> Routes {
+    let store = started.ingesters.first().or(started.gateways.first());
+    let mut routes = Routes::default();
+    if let Some(store) = store {
+        routes = routes.add_service(StoreService::server(Arc::clone(store), &WireLimits::default()));
+    }
+    routes
+}

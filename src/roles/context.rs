@@ -1,0 +1,58 @@
+//! What parts are started with, and what they leave when they have started.
+
+use std::sync::Arc;
+
+use axum::Router;
+use latewood_base::{Clock, Ids, Offload, Rng, Shutdown, Tasks};
+use latewood_catalog::Catalogs;
+use latewood_objstore::Bucket;
+use latewood_proto::store::StoreApi;
+use prometheus_client::registry::Registry;
+
+use crate::config::Config;
+
+/// What the parts of a process share.
+pub struct Context {
+    /// All settings.
+    pub config: Config,
+    /// The features that were enabled.
+    pub features: Vec<String>,
+    /// Time.
+    pub clock: Clock,
+    /// Randomness.
+    pub rng: Rng,
+    /// Ids.
+    pub ids: Ids,
+    /// Where blocks live.
+    pub bucket: Bucket,
+    /// What blocks there are.
+    pub catalogs: Arc<Catalogs>,
+    /// The lane for work that would block the runtime.
+    pub offload: Offload,
+    /// The process's metrics.
+    pub registry: Registry,
+    /// Given when the process stops.
+    pub shutdown: Shutdown,
+    /// Background tasks, waited for at the stop.
+    pub tasks: Tasks,
+}
+
+/// What has started.
+#[derive(Default)]
+pub struct Started {
+    /// HTTP routes of all parts.
+    pub routes: Router,
+    /// Ingesters that a querier asks.
+    pub ingesters: Vec<Arc<dyn StoreApi>>,
+    /// Store-gateways that a querier asks.
+    pub gateways: Vec<Arc<dyn StoreApi>>,
+    /// The ingester that must be stopped in order.
+    pub ingester: Option<latewood_ingester::Ingester>,
+}
+
+impl Started {
+    /// Adds a part's routes.
+    pub fn mount(&mut self, routes: Router) {
+        self.routes = std::mem::take(&mut self.routes).merge(routes);
+    }
+}

@@ -1,0 +1,61 @@
+//! The roles: which parts run in a process. `all` is every part; nothing else tells it apart.
+
+mod compactor;
+mod context;
+mod ingester;
+mod querier;
+mod store_gateway;
+
+pub use context::{Context, Started};
+
+/// A part of a role. Parts start in this order and stop in the opposite one, because later ones ask
+/// earlier ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// Takes writes, serves the newest samples.
+    Ingester,
+    /// Serves blocks.
+    StoreGateway,
+    /// Answers PromQL.
+    Querier,
+    /// Tends blocks.
+    Compactor,
+}
+
+/// What a subcommand runs.
+#[derive(Debug)]
+pub struct Role {
+    /// The subcommand's name.
+    pub name: &'static str,
+    parts: &'static [Part],
+}
+
+/// `latewood all`
+pub const ALL: Role =
+    Role { name: "all", parts: &[Part::Ingester, Part::StoreGateway, Part::Querier, Part::Compactor] };
+/// `latewood ingester`
+pub const INGESTER: Role = Role { name: "ingester", parts: &[Part::Ingester] };
+/// `latewood store-gateway`
+pub const STORE_GATEWAY: Role = Role { name: "store-gateway", parts: &[Part::StoreGateway] };
+/// `latewood compactor`
+pub const COMPACTOR: Role = Role { name: "compactor", parts: &[Part::Compactor] };
+
+impl Role {
+    /// Starts the role's parts in order.
+    ///
+    /// # Errors
+    /// The first part's that cannot start.
+    pub async fn start(&self, context: &mut Context) -> anyhow::Result<Started> {
+        let mut started = Started::default();
+        for part in self.parts {
+            match part {
+                Part::Ingester => ingester::start(context, &mut started).await?,
+                Part::StoreGateway => store_gateway::start(context, &mut started)?,
+                Part::Querier => querier::start(context, &mut started)?,
+                Part::Compactor => compactor::start(context, &mut started)?,
+            }
+            tracing::debug!(?part, "started");
+        }
+        Ok(started)
+    }
+}
