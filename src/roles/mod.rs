@@ -52,7 +52,7 @@ impl Role {
                 Part::Ingester => ingester::start(context, &mut started).await?,
                 Part::StoreGateway => store_gateway::start(context, &mut started)?,
                 Part::Querier => querier::start(context, &mut started)?,
-                Part::Compactor => compactor::start(context, &mut started)?,
+                Part::Compactor => compactor::start(context),
             }
             tracing::debug!(?part, "started");
         }

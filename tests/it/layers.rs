@@ -21,7 +21,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     ("querier", &["base", "catalog", "model", "promql", "proto", "service"]),
     ("store-gateway", &["base", "block", "catalog", "model", "objstore", "proto", "service"]),
-    ("compactor", &["base", "block", "catalog", "model", "objstore", "service"]),
+    ("compactor", &["base", "block", "catalog", "model", "objstore"]),
 ];
 
 /// Crates from outside that only the named crates of ours may use.

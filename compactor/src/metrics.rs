@@ -1,0 +1,35 @@
+//! What the compactor counts.
+
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::registry::Registry;
+
+/// What the compactor counts.
+#[derive(Debug, Default)]
+pub struct Metrics {
+    /// Collections that ended well, one a tenant.
+    pub runs: Counter,
+    /// Collections that failed.
+    pub failures: Counter,
+    /// Blocks that no commit named.
+    pub marked: Counter,
+    /// Blocks deleted.
+    pub deleted: Counter,
+    /// Objects deleted.
+    pub objects: Counter,
+}
+
+impl Metrics {
+    /// Registers them.
+    pub fn new(registry: &mut Registry) -> Self {
+        let metrics = Self::default();
+        let mut add = |name: &str, help: &str, counter: &Counter| {
+            registry.register(format!("latewood_compactor_{name}"), help, counter.clone());
+        };
+        add("cleanup_runs", "Garbage collections that ended well, one a tenant", &metrics.runs);
+        add("cleanup_failures", "Garbage collections that failed", &metrics.failures);
+        add("blocks_marked_dead", "Blocks that no commit named, marked dead", &metrics.marked);
+        add("blocks_deleted", "Dead blocks whose objects were deleted", &metrics.deleted);
+        add("objects_deleted", "Objects of dead blocks that were deleted", &metrics.objects);
+        metrics
+    }
+}

@@ -1,0 +1,107 @@
+//! The compactor's loop.
+
+use std::sync::Arc;
+
+use latewood_base::Shutdown;
+use latewood_catalog::{CatalogError, Catalogs, collect_garbage};
+use prometheus_client::registry::Registry;
+
+use crate::CompactorConfig;
+use crate::metrics::Metrics;
+
+/// Tends the blocks of all tenants.
+#[derive(Debug)]
+pub struct Compactor {
+    config: CompactorConfig,
+    catalogs: Arc<Catalogs>,
+    metrics: Metrics,
+}
+
+impl Compactor {
+    /// A compactor; registers its metrics.
+    #[must_use]
+    pub fn new(config: CompactorConfig, catalogs: Arc<Catalogs>, registry: &mut Registry) -> Self {
+        Self { config, catalogs, metrics: Metrics::new(registry) }
+    }
+
+    /// Collects garbage again and again until the signal. A collection may be cut short at any point.
+    pub async fn run(self, shutdown: Shutdown) {
+        let mut ticks = tokio::time::interval(self.config.cleanup_interval());
+        loop {
+            tokio::select! {
+                biased;
+                () = shutdown.begun() => return,
+                _ = ticks.tick() => {}
+            }
+            tokio::select! {
+                biased;
+                () = shutdown.begun() => return,
+                () = self.collect_all() => {}
+            }
+        }
+    }
+
+    /// Collects the garbage of every tenant once; one tenant's failure does not keep the others waiting.
+    async fn collect_all(&self) {
+        let tenants = match self.catalogs.tenants().await {
+            Ok(tenants) => tenants,
+            Err(error) => {
+                self.metrics.failures.inc();
+                tracing::warn!(%error, "cannot list tenants");
+                return;
+            }
+        };
+        for tenant in tenants {
+            if let Err(error) = self.collect(&self.catalogs.tenant(&tenant)).await {
+                self.metrics.failures.inc();
+                tracing::warn!(%tenant, %error, "garbage collection failed");
+            }
+        }
+    }
+
+    async fn collect(&self, catalog: &latewood_catalog::TenantCatalog) -> Result<(), CatalogError> {
+        let report = collect_garbage(catalog, &self.config.garbage_policy()).await?;
+        self.metrics.runs.inc();
+        self.metrics.marked.inc_by(report.marked as u64);
+        self.metrics.deleted.inc_by(report.deleted as u64);
+        self.metrics.objects.inc_by(report.objects as u64);
+        if report.marked + report.deleted > 0 {
+            tracing::info!(tenant = %catalog.tenant(), ?report, "garbage collected");
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use latewood_base::{Clock, Ids, Rng};
+    use latewood_catalog::CatalogConfig;
+    use latewood_objstore::{Bucket, MemoryBucket};
+
+    use super::*;
+
+    const HOUR_MS: i64 = 3_600_000;
+
+    #[tokio::test]
+    async fn what_no_commit_names_is_marked_dead_and_deleted_after_the_delay() {
+        let bucket: Bucket = Arc::new(MemoryBucket::new());
+        // Objects of a memory bucket were written at time 0.
+        let (clock, hand) = Clock::manual(HOUR_MS);
+        let ids = Ids::new(clock.clone(), Rng::seeded(1));
+        let key = format!("anonymous/raw/block={}/meta.json", ids.next());
+        bucket.put(&key, Bytes::from_static(b"{}")).await.unwrap();
+        let catalogs = Catalogs::new(Arc::clone(&bucket), clock.clone(), ids, CatalogConfig::default());
+        let compactor = Compactor::new(CompactorConfig::default(), catalogs, &mut Registry::default());
+
+        compactor.collect_all().await;
+        assert_eq!((compactor.metrics.marked.get(), bucket.head(&key).await.is_ok()), (0, true));
+        hand.set_ms(49 * HOUR_MS);
+        compactor.collect_all().await;
+        assert_eq!((compactor.metrics.marked.get(), bucket.head(&key).await.is_ok()), (1, true));
+        hand.set_ms(98 * HOUR_MS);
+        compactor.collect_all().await;
+        assert_eq!((compactor.metrics.deleted.get(), bucket.head(&key).await.is_ok()), (1, false));
+        assert_eq!(compactor.metrics.failures.get(), 0);
+    }
+}

@@ -1,0 +1,26 @@
+//! The ingester in this process.
+
+use std::sync::Arc;
+
+use latewood_ingester::{Ingester, IngesterDeps};
+
+use super::{Context, Started};
+
+/// Starts it: replays the journal, then takes writes.
+pub async fn start(context: &mut Context, started: &mut Started) -> anyhow::Result<()> {
+    let deps = IngesterDeps {
+        bucket: Arc::clone(&context.bucket),
+        catalogs: Arc::clone(&context.catalogs),
+        clock: context.clock.clone(),
+        ids: context.ids.clone(),
+        rng: context.rng.clone(),
+        data_dir: context.config.data_dir.clone(),
+        offload: context.offload.clone(),
+        shutdown: context.shutdown.child(),
+    };
+    let ingester = Ingester::start(context.config.ingester.clone(), deps, &mut context.registry).await?;
+    started.mount(ingester.routes());
+    started.ingesters.push(ingester.store());
+    started.ingester = Some(ingester);
+    Ok(())
+}
