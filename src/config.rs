@@ -10,7 +10,7 @@ use latewood_ingester::IngesterConfig;
 use latewood_objstore::BucketConfig;
 use latewood_querier::QuerierConfig;
 use latewood_service::{LogConfig, ServiceConfig};
-use latewood_store_gateway::StoreGatewayConfig;
+use latewood_store_gateway::GatewayConfig;
 use serde::{Deserialize, Serialize};
 
 use crate::cli::{ConfigArgs, RoleArgs};
@@ -36,7 +36,7 @@ pub struct Config {
     /// The role that answers PromQL.
     pub querier: QuerierConfig,
     /// The role that serves blocks.
-    pub store_gateway: StoreGatewayConfig,
+    pub store_gateway: GatewayConfig,
     /// The role that tends blocks.
     pub compactor: CompactorConfig,
 }
@@ -52,7 +52,7 @@ impl Default for Config {
             catalog: CatalogConfig::default(),
             ingester: IngesterConfig::default(),
             querier: QuerierConfig::default(),
-            store_gateway: StoreGatewayConfig::default(),
+            store_gateway: GatewayConfig::default(),
             compactor: CompactorConfig::default(),
         }
     }

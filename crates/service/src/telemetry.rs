@@ -4,13 +4,16 @@ use tracing_subscriber::EnvFilter;
 
 use crate::{LogConfig, LogFormat, ServiceError};
 
+/// Libraries whose every step is an `info`; a directive of their own wins over this one.
+const QUIET: &str = "openraft=warn";
+
 /// Starts the logs of this process. The variable `RUST_LOG` wins over the configured level.
 ///
 /// # Errors
 /// [`ServiceError::LogLevel`] when the level is none. Starting twice keeps the first.
 pub fn init_logs(config: &LogConfig) -> Result<(), ServiceError> {
     let level = std::env::var(EnvFilter::DEFAULT_ENV).unwrap_or_else(|_| config.level.clone());
-    let filter = EnvFilter::try_new(&level).map_err(|error| ServiceError::LogLevel {
+    let filter = EnvFilter::try_new(format!("{QUIET},{level}")).map_err(|error| ServiceError::LogLevel {
         level,
         message: error.to_string(),
     })?;
