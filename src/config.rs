@@ -64,9 +64,9 @@ impl Config {
         self.service.validate().map_err(anyhow::Error::msg)?;
         self.catalog.validate()?;
         self.ingester.validate()?;
-        self.querier.validate()?;
-        self.store_gateway.validate()?;
-        self.compactor.validate()?;
+        self.querier.validate().map_err(anyhow::Error::msg)?;
+        self.store_gateway.validate().map_err(anyhow::Error::msg)?;
+        self.compactor.validate().map_err(anyhow::Error::msg)?;
         Ok(())
     }
 }
