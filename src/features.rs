@@ -1,7 +1,8 @@
 //! `--enable-feature`: Prometheus's names.
 
 /// Features of Prometheus that change nothing here because Latewood always works so.
-const ALWAYS_ON: &[&str] = &["exemplar-storage", "metadata-wal-records", "promql-at-modifier", "promql-negative-offset"];
+const ALWAYS_ON: &[&str] =
+    &["exemplar-storage", "metadata-wal-records", "promql-at-modifier", "promql-negative-offset"];
 
 /// Features that change what Latewood does.
 const KNOWN: &[&str] = &["promql-experimental-functions"];

@@ -51,9 +51,7 @@ pub struct PushConfig {
 impl Default for PushConfig {
     fn default() -> Self {
         Self {
-            replica_labels: ["__replica__", "prometheus_replica", "replica"]
-                .map(str::to_owned)
-                .into(),
+            replica_labels: ["__replica__", "prometheus_replica", "replica"].map(str::to_owned).into(),
             max_body_bytes: 100 << 20,
             body_timeout_seconds: 60,
             max_decompressed_bytes: 100 << 20,
@@ -98,9 +96,7 @@ impl PushConfig {
         if u32::try_from(self.max_decompressed_bytes).is_err() {
             return refuse("max_decompressed_bytes must be below 4 GiB".to_owned());
         }
-        let largest = self
-            .max_body_bytes
-            .saturating_add(self.max_decompressed_bytes.saturating_mul(2));
+        let largest = self.max_body_bytes.saturating_add(self.max_decompressed_bytes.saturating_mul(2));
         if self.max_inflight_bytes < largest {
             return refuse(format!(
                 "max_inflight_bytes must be at least max_body_bytes + 2 * max_decompressed_bytes, {largest}"

@@ -68,11 +68,7 @@ impl IngestError {
     /// An error of a shard, from whatever went wrong in it.
     #[must_use]
     pub fn shard(shard: u32, error: &impl Kinded) -> Self {
-        Self::Shard {
-            shard,
-            kind: error.kind(),
-            message: error.to_string(),
-        }
+        Self::Shard { shard, kind: error.kind(), message: error.to_string() }
     }
 }
 

@@ -89,11 +89,7 @@ impl ExemplarStore {
             _ => {}
         }
         let (known, labels) = (mine.series.contains_key(&hash), labels());
-        if mine
-            .series
-            .get(&hash)
-            .is_some_and(|series| series.labels != labels)
-        {
+        if mine.series.get(&hash).is_some_and(|series| series.labels != labels) {
             // Two series of one hash: the first keeps the place.
             return ExemplarOutcome::NoRoom;
         }
@@ -133,18 +129,13 @@ impl ExemplarStore {
         let mine = mine.lock();
         let matches = |labels: &Labels| {
             let all = |matchers: &Vec<Matcher>| {
-                matchers
-                    .iter()
-                    .all(|matcher| matcher.matches(labels.get(matcher.name()).unwrap_or_default()))
+                matchers.iter().all(|matcher| matcher.matches(labels.get(matcher.name()).unwrap_or_default()))
             };
             selectors.iter().any(all)
         };
         let mut found = Vec::new();
         for series in mine.series.values().filter(|series| matches(&series.labels)) {
-            let in_range = series
-                .exemplars
-                .iter()
-                .filter(|one| range.contains(one.timestamp));
+            let in_range = series.exemplars.iter().filter(|one| range.contains(one.timestamp));
             let exemplars: Vec<Exemplar> = in_range.cloned().collect();
             if !exemplars.is_empty() {
                 found.push((series.labels.clone(), exemplars));
@@ -214,11 +205,7 @@ mod tests {
     use latewood_model::MatchOp;
 
     fn exemplar(timestamp: i64, trace: &str) -> Exemplar {
-        Exemplar {
-            labels: Labels::from_pairs([("trace_id", trace)]),
-            value: 1.0,
-            timestamp,
-        }
+        Exemplar { labels: Labels::from_pairs([("trace_id", trace)]), value: 1.0, timestamp }
     }
 
     struct Fixture(ExemplarStore, TenantId);
@@ -241,10 +228,7 @@ mod tests {
         fn times(&self, pattern: &str, range: TimeRange) -> Vec<i64> {
             let matcher = Matcher::new(MatchOp::Regex, "__name__", pattern).unwrap();
             let found = self.0.query(&self.1, &[vec![matcher]], range);
-            found
-                .iter()
-                .flat_map(|(_, all)| all.iter().map(|one| one.timestamp))
-                .collect()
+            found.iter().flat_map(|(_, all)| all.iter().map(|one| one.timestamp)).collect()
         }
     }
 
@@ -289,9 +273,6 @@ mod tests {
         let mine = store.0.tenant(&store.1);
         while store.0.evict_oldest(&mut mine.lock(), SeriesHash(0), false) {}
         assert_eq!((store.0.bytes(), mine.lock().series.len()), (0, 0));
-        assert_eq!(
-            Fixture::new(10, 10).add("a", exemplar(1, "x")),
-            ExemplarOutcome::NoRoom
-        );
+        assert_eq!(Fixture::new(10, 10).add("a", exemplar(1, "x")), ExemplarOutcome::NoRoom);
     }
 }

@@ -112,11 +112,8 @@ impl MetadataStore {
         if mine.read().get(update.metric).is_some_and(unchanged) {
             return true;
         }
-        let new = MetricMetadata {
-            metric_type: update.metric_type,
-            help: help.to_owned(),
-            unit: unit.to_owned(),
-        };
+        let new =
+            MetricMetadata { metric_type: update.metric_type, help: help.to_owned(), unit: unit.to_owned() };
         let mut mine = mine.write();
         let old = mine.get(update.metric).map(|old| entry_size(update.metric, old));
         if old.is_none() && mine.len() >= self.per_tenant {
@@ -142,12 +139,7 @@ mod tests {
     use super::*;
 
     fn of<'a>(metric: &'a str, help: &'a str) -> MetadataRef<'a> {
-        MetadataRef {
-            metric,
-            metric_type: MetricType::Counter,
-            help,
-            unit: "",
-        }
+        MetadataRef { metric, metric_type: MetricType::Counter, help, unit: "" }
     }
 
     fn store(per_tenant: usize, bytes: usize) -> MetadataStore {
@@ -162,18 +154,10 @@ mod tests {
     #[test]
     fn the_latest_word_counts_and_texts_are_cut() {
         let (store, tenant) = (store(10, 1 << 20), TenantId::anonymous());
-        let updates = [
-            of("b", "old"),
-            of("b", "new"),
-            of("a", "12345678ä"),
-            of("a", "12345678ä"),
-        ];
+        let updates = [of("b", "old"), of("b", "new"), of("a", "12345678ä"), of("a", "12345678ä")];
         assert_eq!(store.update(&tenant, updates.into_iter()), 0);
         let all = store.query(&tenant, None, 0);
-        let helps: Vec<_> = all
-            .iter()
-            .map(|(name, one)| (name.as_str(), one.help.as_str()))
-            .collect();
+        let helps: Vec<_> = all.iter().map(|(name, one)| (name.as_str(), one.help.as_str())).collect();
         assert_eq!(helps, [("a", "12345678"), ("b", "new")]);
         assert_eq!(store.query(&tenant, None, 1).len(), 1);
         assert_eq!(store.query(&tenant, Some("b"), 0).len(), 1);

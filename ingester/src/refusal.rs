@@ -117,10 +117,7 @@ impl Refusals {
 
     /// The causes that occurred, with their counts.
     pub fn counts(&self) -> impl Iterator<Item = (Cause, u64)> {
-        Cause::ALL
-            .into_iter()
-            .zip(self.counts)
-            .filter(|(_, count)| *count > 0)
+        Cause::ALL.into_iter().zip(self.counts).filter(|(_, count)| *count > 0)
     }
 }
 
@@ -160,10 +157,7 @@ mod tests {
         other.add(Cause::SeriesLimit, 1, || "é".repeat(500));
         refusals.merge(other);
         let text = refusals.to_string();
-        assert!(
-            text.starts_with("too_old (10), series_limit (1)\n- old 0\n- old 1\n- é"),
-            "{text}"
-        );
+        assert!(text.starts_with("too_old (10), series_limit (1)\n- old 0\n- old 1\n- é"), "{text}");
         assert!(text.ends_with('…') && text.len() < 400, "{text}");
     }
 

@@ -85,14 +85,7 @@ impl Shard {
             context.shutdown.clone(),
         );
         context.tasks.spawn("propose", proposing);
-        Ok(Self {
-            number,
-            group,
-            head,
-            proposer,
-            flusher,
-            budget: Arc::clone(&context.budget),
-        })
+        Ok(Self { number, group, head, proposer, flusher, budget: Arc::clone(&context.budget) })
     }
 
     async fn local(
@@ -140,11 +133,7 @@ impl Shard {
     }
 
     pub(crate) fn reader(&self) -> ShardReader {
-        ShardReader {
-            shard: self.number,
-            group: self.group.clone(),
-            head: self.head.clone(),
-        }
+        ShardReader { shard: self.number, group: self.group.clone(), head: self.head.clone() }
     }
 
     pub(crate) async fn stop(&self) {
@@ -154,11 +143,7 @@ impl Shard {
     /// Refuses writes that would go over a budget.
     fn admit(&self) -> Result<(), IngestError> {
         let overloaded = |message: String| {
-            Err(IngestError::Shard {
-                shard: self.number,
-                kind: ErrorKind::Overloaded,
-                message,
-            })
+            Err(IngestError::Shard { shard: self.number, kind: ErrorKind::Overloaded, message })
         };
         let (used, limit) = (self.budget.used(), self.budget.limit());
         if used > limit {

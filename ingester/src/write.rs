@@ -42,11 +42,7 @@ pub struct WriteBatch {
 
 impl WriteBatch {
     pub(crate) fn new(tenant: TenantId, buffers: Buffers, pool: Option<Arc<BuffersPool>>) -> Self {
-        Self {
-            tenant,
-            buffers,
-            pool,
-        }
+        Self { tenant, buffers, pool }
     }
 
     /// Whose series these are.
@@ -77,10 +73,7 @@ impl WriteBatch {
 
     /// All series in the order of the request.
     pub fn rows(&self) -> impl ExactSizeIterator<Item = SeriesRow<'_>> {
-        self.buffers
-            .rows
-            .iter()
-            .map(|entry| SeriesRow { batch: self, entry })
+        self.buffers.rows.iter().map(|entry| SeriesRow { batch: self, entry })
     }
 
     pub(crate) fn buffers(&self) -> &Buffers {
@@ -129,17 +122,13 @@ impl<'a> SeriesRow<'a> {
     /// The labels, sorted by name. Checks UTF-8 again at each step: [`SeriesRow::label_bytes`] does not.
     pub fn labels(&self) -> impl ExactSizeIterator<Item = LabelPair<'a>> + Clone + use<'a> {
         let body = &self.batch.buffers.body;
-        self.spans()
-            .iter()
-            .map(move |label| (text(label.name, body), text(label.value, body)))
+        self.spans().iter().map(move |label| (text(label.name, body), text(label.value, body)))
     }
 
     /// The labels, sorted by name, as the bytes of their UTF-8: for comparing and copying.
     pub fn label_bytes(&self) -> impl ExactSizeIterator<Item = (&'a [u8], &'a [u8])> + Clone + use<'a> {
         let body = &self.batch.buffers.body;
-        self.spans()
-            .iter()
-            .map(move |label| (label.name.bytes(body), label.value.bytes(body)))
+        self.spans().iter().map(move |label| (label.name.bytes(body), label.value.bytes(body)))
     }
 
     /// The labels as a set of their own.
@@ -173,25 +162,13 @@ mod tests {
     #[test]
     fn rows_give_back_labels_samples_and_hashes() {
         let set = Labels::from_pairs([("__name__", "up"), ("replica", "1"), ("ä", "ö")]);
-        let samples = [
-            Sample {
-                timestamp: -5,
-                value: 1.0,
-            },
-            Sample {
-                timestamp: 7,
-                value: f64::NAN,
-            },
-        ];
+        let samples = [Sample { timestamp: -5, value: 1.0 }, Sample { timestamp: 7, value: f64::NAN }];
         let mut builder = BatchBuilder::new(TenantId::anonymous(), &["replica"]);
         builder.push(&set, &samples);
         builder.push(&Labels::empty(), &[]);
         let batch = builder.build();
         let row = batch.row(0).unwrap();
-        assert_eq!(
-            (row.to_labels(), row.samples()),
-            (set.clone(), samples.as_slice())
-        );
+        assert_eq!((row.to_labels(), row.samples()), (set.clone(), samples.as_slice()));
         assert_eq!(row.hash(), set.hash128());
         assert_eq!(row.routing_hash(), set.without(&["replica"]).hash128());
         assert_eq!((batch.len(), batch.row(2).is_none()), (2, true));

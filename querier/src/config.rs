@@ -49,9 +49,7 @@ impl QuerierConfig {
     /// # Errors
     /// A text that names the field and what it must be.
     pub fn validate(&self) -> Result<(), String> {
-        self.engine
-            .validate()
-            .map_err(|error| format!("querier.engine.{error}"))?;
+        self.engine.validate().map_err(|error| format!("querier.engine.{error}"))?;
         let positive = [
             ("max_concurrent_queries", self.max_concurrent_queries),
             ("max_form_bytes", self.max_form_bytes),

@@ -16,10 +16,7 @@ impl ApiError {
     /// An error of any kind with its text.
     #[must_use]
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self {
-            kind,
-            message: message.into(),
-        }
+        Self { kind, message: message.into() }
     }
 
     /// A request that is wrong.

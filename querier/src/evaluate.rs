@@ -103,10 +103,7 @@ impl Evaluator {
             queued,
             finish,
         });
-        let guard = CancelOnDrop {
-            control: control.clone(),
-            canceled: CancellationToken::new(),
-        };
+        let guard = CancelOnDrop { control: control.clone(), canceled: CancellationToken::new() };
         let (attempt, canceled) = (&attempt, &guard.canceled);
         let read = move |pinned: Pinned| self.attempt(attempt, pinned, canceled);
         let outcome = self.fanout.under_view(tenant, options.partial, read).await;
@@ -147,10 +144,7 @@ impl Evaluator {
 
 /// The engine counts points; the API, as Prometheus's, counts the steps between them.
 fn engine_config(config: &QuerierConfig) -> EngineConfig {
-    EngineConfig {
-        max_steps: config.engine.max_steps.saturating_add(1),
-        ..config.engine.clone()
-    }
+    EngineConfig { max_steps: config.engine.max_steps.saturating_add(1), ..config.engine.clone() }
 }
 
 /// What is the same for all attempts at one query.
@@ -182,10 +176,7 @@ impl<T, F: Fn(QueryResult, Timings) -> T> Attempt<F> {
                 result.warnings.push(warning);
             }
         }
-        let timings = Timings {
-            queued: self.queued,
-            evaluated: self.clock.elapsed().saturating_sub(begun),
-        };
+        let timings = Timings { queued: self.queued, evaluated: self.clock.elapsed().saturating_sub(begun) };
         Ok((self.finish)(result, timings))
     }
 }

@@ -52,10 +52,7 @@ impl QueryGate {
         match tokio::time::timeout(patience, place).await {
             Ok(Ok(permit)) => Ok(permit),
             Ok(Err(_)) => Err(ApiError::new(ErrorKind::Unavailable, "the querier is stopping")),
-            Err(_) => Err(ApiError::new(
-                ErrorKind::Timeout,
-                "query timed out in query queue",
-            )),
+            Err(_) => Err(ApiError::new(ErrorKind::Timeout, "query timed out in query queue")),
         }
     }
 }

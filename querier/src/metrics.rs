@@ -33,9 +33,7 @@ pub(crate) struct Metrics {
 
 /// From a panel's answer out of memory to the default timeout of a query.
 fn duration_buckets() -> Histogram {
-    Histogram::new([
-        0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0,
-    ])
+    Histogram::new([0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0])
 }
 
 impl Metrics {
@@ -49,26 +47,10 @@ impl Metrics {
             stale_views: Counter::default(),
         };
         let registry = registry.sub_registry_with_prefix("latewood_querier");
-        registry.register(
-            "requests",
-            "Requests by endpoint and outcome",
-            metrics.requests.clone(),
-        );
-        registry.register(
-            "request_duration_seconds",
-            "Time to answer a request",
-            metrics.durations.clone(),
-        );
-        registry.register(
-            "requests_in_flight",
-            "Requests being answered",
-            metrics.in_flight.clone(),
-        );
-        registry.register(
-            "queries_running",
-            "Queries being evaluated",
-            metrics.queries_running.clone(),
-        );
+        registry.register("requests", "Requests by endpoint and outcome", metrics.requests.clone());
+        registry.register("request_duration_seconds", "Time to answer a request", metrics.durations.clone());
+        registry.register("requests_in_flight", "Requests being answered", metrics.in_flight.clone());
+        registry.register("queries_running", "Queries being evaluated", metrics.queries_running.clone());
         registry.register(
             "samples_read",
             "Samples that queries took from stores",

@@ -33,12 +33,7 @@ pub(crate) fn view_of(version: u64, blocks: Vec<Arc<BlockEntry>>, flushed: &[(u3
 pub(crate) fn catalogs() -> Arc<Catalogs> {
     let (clock, _) = Clock::manual(1_700_000_000_000);
     let ids = Ids::new(clock.clone(), Rng::seeded(1));
-    Catalogs::new(
-        Arc::new(MemoryBucket::new()),
-        clock,
-        ids,
-        CatalogConfig::default(),
-    )
+    Catalogs::new(Arc::new(MemoryBucket::new()), clock, ids, CatalogConfig::default())
 }
 
 /// A series of samples.
@@ -72,17 +67,11 @@ pub(crate) struct FakeStore {
 impl FakeStore {
     pub(crate) fn holding(mut series: Vec<SeriesSamples>) -> Self {
         series.sort_by(|a, b| storage_order(&a.labels, &b.labels));
-        Self {
-            series,
-            ..Self::default()
-        }
+        Self { series, ..Self::default() }
     }
 
     pub(crate) fn failing(failures: impl IntoIterator<Item = StoreError>) -> Self {
-        Self {
-            failures: Mutex::new(failures.into_iter().collect()),
-            ..Self::default()
-        }
+        Self { failures: Mutex::new(failures.into_iter().collect()), ..Self::default() }
     }
 
     pub(crate) fn shared(self) -> Arc<dyn StoreApi> {
@@ -105,16 +94,11 @@ impl FakeStore {
         let range = TimeRange::new(scope.start_ms, scope.end_ms);
         let fits = |series: &&SeriesSamples| {
             let value = |name: &str| series.labels.get(name).unwrap_or("");
-            matchers
-                .iter()
-                .all(|matcher| matcher.matches(value(matcher.name())))
+            matchers.iter().all(|matcher| matcher.matches(value(matcher.name())))
                 && series.timestamps.iter().any(|&at| range.contains(at))
         };
         let cut = |series: &SeriesSamples| {
-            let kept: Vec<_> = series
-                .samples()
-                .filter(|sample| range.contains(sample.timestamp))
-                .collect();
+            let kept: Vec<_> = series.samples().filter(|sample| range.contains(sample.timestamp)).collect();
             SeriesSamples {
                 labels: series.labels.clone(),
                 timestamps: kept.iter().map(|sample| sample.timestamp).collect(),
@@ -130,10 +114,7 @@ impl FakeStore {
         if limit > 0 {
             values.truncate(usize::try_from(limit).unwrap());
         }
-        wire::LabelStrings {
-            values,
-            newest_version: self.newest_version,
-        }
+        wire::LabelStrings { values, newest_version: self.newest_version }
     }
 }
 
@@ -150,10 +131,7 @@ impl StoreApi for FakeStore {
             }
             let mut builder = FrameBuilder::new();
             builder.push(series);
-            frames.push(Ok(wire::SelectFrame {
-                newest_version: self.newest_version,
-                ..builder.take()
-            }));
+            frames.push(Ok(wire::SelectFrame { newest_version: self.newest_version, ..builder.take() }));
             if request.limit > 0 && frames.len() as u64 >= request.limit {
                 break;
             }
@@ -198,9 +176,7 @@ impl StoreApi for FakeStore {
         self.called(request.view)?;
         let all = self.metadata.iter();
         let wanted = all.filter(|one| request.metric.is_empty() || one.metric == request.metric);
-        Ok(wire::MetadataResponse {
-            metrics: wanted.cloned().collect(),
-        })
+        Ok(wire::MetadataResponse { metrics: wanted.cloned().collect() })
     }
 
     async fn exemplars(
@@ -208,9 +184,7 @@ impl StoreApi for FakeStore {
         request: wire::ExemplarsRequest,
     ) -> Result<wire::ExemplarsResponse, StoreError> {
         self.called(request.view)?;
-        Ok(wire::ExemplarsResponse {
-            series: self.exemplars.clone(),
-        })
+        Ok(wire::ExemplarsResponse { series: self.exemplars.clone() })
     }
 
     async fn statistics(
@@ -220,14 +194,9 @@ impl StoreApi for FakeStore {
         self.called(request.view)?;
         let mut by_metric: BTreeMap<&str, u64> = BTreeMap::new();
         for series in &self.series {
-            *by_metric
-                .entry(series.labels.metric_name().unwrap_or(""))
-                .or_default() += 1;
+            *by_metric.entry(series.labels.metric_name().unwrap_or("")).or_default() += 1;
         }
-        let counts = by_metric.into_iter().map(|(name, value)| wire::Count {
-            name: name.to_owned(),
-            value,
-        });
+        let counts = by_metric.into_iter().map(|(name, value)| wire::Count { name: name.to_owned(), value });
         Ok(wire::StatisticsResponse {
             series: self.series.len() as u64,
             series_by_metric: counts.collect(),

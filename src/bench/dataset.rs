@@ -78,7 +78,13 @@ pub struct Dataset {
 
 impl Dataset {
     /// A dataset of a shape; its size can be cut down to `series` and `samples`.
-    pub fn new(shape: Shape, seed: u64, start_ms: i64, series: Option<usize>, samples: Option<usize>) -> Self {
+    pub fn new(
+        shape: Shape,
+        seed: u64,
+        start_ms: i64,
+        series: Option<usize>,
+        samples: Option<usize>,
+    ) -> Self {
         let (full_series, full_samples, step_ms) = shape.size();
         let rng = Rng::seeded(seed);
         let count = series.unwrap_or(full_series);

@@ -101,7 +101,8 @@ pub async fn run(args: WriteArgs) -> anyhow::Result<Value> {
     });
     if let (Some(pid), Some((cpu, memory))) = (args.pid, before) {
         let used = cpu_seconds(pid).zip(cpu).map(|(after, before)| after - before);
-        let grown = memory_bytes(pid, "VmRSS").zip(memory).map(|(after, before)| after.saturating_sub(before));
+        let grown =
+            memory_bytes(pid, "VmRSS").zip(memory).map(|(after, before)| after.saturating_sub(before));
         report["server_cpu_seconds"] = json!(used);
         report["server_memory_growth"] = json!(grown);
         report["server_memory_peak"] = json!(memory_bytes(pid, "VmHWM"));
@@ -111,7 +112,8 @@ pub async fn run(args: WriteArgs) -> anyhow::Result<Value> {
 
 /// Encodes scrape by scrape; returns how many series the dataset has at a time.
 fn encode_all(args: &WriteArgs, clock: &Clock, sender: &mpsc::Sender<Request>) -> anyhow::Result<usize> {
-    let start_ms = args.start.map_or_else(|| clock.now_ms() - args.dataset.span_ms(args.samples), |s| s * 1000);
+    let start_ms =
+        args.start.map_or_else(|| clock.now_ms() - args.dataset.span_ms(args.samples), |s| s * 1000);
     let mut dataset = Dataset::new(args.dataset, args.seed, start_ms, args.series, args.samples);
     while let Some(rows) = dataset.next_scrape() {
         for rows in rows.chunks(args.batch) {

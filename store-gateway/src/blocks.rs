@@ -38,10 +38,7 @@ pub(crate) struct OpenBlock {
 impl OpenBlock {
     /// An error of this block.
     pub(crate) fn failed(&self, source: BlockError) -> GatewayError {
-        GatewayError::Block {
-            block: self.id,
-            source,
-        }
+        GatewayError::Block { block: self.id, source }
     }
 }
 
@@ -86,10 +83,7 @@ impl Blocks {
         }
         let opening = ids.into_iter().map(|id| self.open(&tenant, &view, id));
         let blocks = stream::iter(opening).buffered(self.config.blocks_at_once.max(1));
-        Ok(Pinned {
-            blocks: blocks.try_collect().await?,
-            newest_version: view.version,
-        })
+        Ok(Pinned { blocks: blocks.try_collect().await?, newest_version: view.version })
     }
 
     async fn open(&self, tenant: &TenantId, view: &View, id: Ulid) -> Result<OpenBlock, GatewayError> {

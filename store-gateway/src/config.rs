@@ -46,9 +46,7 @@ impl GatewayConfig {
     /// # Errors
     /// A text that names the field and what it must be.
     pub fn validate(&self) -> Result<(), String> {
-        self.reader
-            .validate()
-            .map_err(|error| format!("store_gateway.reader: {error}"))?;
+        self.reader.validate().map_err(|error| format!("store_gateway.reader: {error}"))?;
         let positive = [
             ("blocks_at_once", self.blocks_at_once),
             ("max_concurrent_requests", self.max_concurrent_requests),

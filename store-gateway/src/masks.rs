@@ -29,9 +29,7 @@ impl Masks {
     pub(crate) fn apply(&self, series: SeriesSamples) -> Option<SeriesSamples> {
         let fits = |mask: &&Mask| {
             let value = |name: &str| series.labels.get(name).unwrap_or("");
-            mask.matchers
-                .iter()
-                .all(|matcher| matcher.matches(value(matcher.name())))
+            mask.matchers.iter().all(|matcher| matcher.matches(value(matcher.name())))
         };
         let ranges: Vec<TimeRange> = self.0.iter().filter(fits).map(|mask| mask.range).collect();
         if ranges.is_empty() {

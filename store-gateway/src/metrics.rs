@@ -28,11 +28,7 @@ impl Metrics {
             metrics.open_bytes.clone(),
         );
         registry.register("blocks_opened", "Blocks opened", metrics.opened.clone());
-        registry.register(
-            "blocks_closed",
-            "Blocks closed to make room for others",
-            metrics.closed.clone(),
-        );
+        registry.register("blocks_closed", "Blocks closed to make room for others", metrics.closed.clone());
         registry.register("selects", "Selects begun", metrics.selects.clone());
         registry.register("series_sent", "Series sent by selects", metrics.series.clone());
         registry.register("samples_sent", "Samples sent by selects", metrics.samples.clone());

@@ -33,11 +33,7 @@ struct Kept {
 
 impl OpenBlocks {
     pub(crate) fn new(budget: usize, metrics: Metrics) -> Self {
-        Self {
-            kept: Mutex::default(),
-            budget,
-            metrics,
-        }
+        Self { kept: Mutex::default(), budget, metrics }
     }
 
     /// The block, opened by `open` if it is not kept. A failure is not kept: the next caller tries again.
@@ -93,10 +89,7 @@ impl OpenBlocks {
         let mut total: usize = kept.cells.values().map(weigh).sum();
         let mut by_use: Vec<(u64, Key)> = Vec::new();
         if total > self.budget {
-            let others = kept
-                .cells
-                .iter()
-                .filter(|(key, (cell, _))| *key != newest && cell.get().is_some());
+            let others = kept.cells.iter().filter(|(key, (cell, _))| *key != newest && cell.get().is_some());
             by_use.extend(others.map(|(key, (_, used))| (*used, key.clone())));
             by_use.sort_unstable_by_key(|entry| entry.0);
         }

@@ -56,10 +56,7 @@ pub(crate) fn frames(
             batch.into_iter().for_each(|one| builder.push(one));
             metrics.series.inc_by(builder.series() as u64);
             metrics.samples.inc_by(builder.samples() as u64);
-            let frame = wire::SelectFrame {
-                newest_version,
-                ..builder.take()
-            };
+            let frame = wire::SelectFrame { newest_version, ..builder.take() };
             Some((Ok(frame), (series, left)))
         }
     };

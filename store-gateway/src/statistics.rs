@@ -12,11 +12,7 @@ use latewood_proto::store::wire;
 pub(crate) fn of_blocks(parts: &[BlockStatistics], limit: usize) -> wire::StatisticsResponse {
     let ranges = parts.iter().map(|part| part.range);
     let range = ranges.fold(TimeRange::EMPTY, TimeRange::union);
-    let range = if range.is_empty() {
-        TimeRange::new(0, 0)
-    } else {
-        range
-    };
+    let range = if range.is_empty() { TimeRange::new(0, 0) } else { range };
     let greatest = |of: fn(&BlockStatistics) -> u64| parts.iter().map(of).max().unwrap_or(0);
     let merged = |of: fn(&BlockStatistics) -> &[Count]| counts(parts.iter().flat_map(of), limit);
     wire::StatisticsResponse {
@@ -41,9 +37,5 @@ fn counts<'a>(all: impl Iterator<Item = &'a Count>, limit: usize) -> Vec<wire::C
     let mut sorted: Vec<_> = by_name.into_iter().collect();
     sorted.sort_by_key(|&(_, value)| Reverse(value));
     let kept = sorted.into_iter().take(limit);
-    kept.map(|(name, value)| wire::Count {
-        name: name.to_owned(),
-        value,
-    })
-    .collect()
+    kept.map(|(name, value)| wire::Count { name: name.to_owned(), value }).collect()
 }

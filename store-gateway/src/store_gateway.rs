@@ -93,10 +93,7 @@ impl StoreGateway {
 /// Sorted, distinct, at most `limit` of them; 0 is no limit.
 fn union(lists: Vec<Vec<String>>, limit: u64, newest_version: u64) -> LabelStrings {
     let all: BTreeSet<String> = lists.into_iter().flatten().collect();
-    LabelStrings {
-        values: all.into_iter().take(most(limit)).collect(),
-        newest_version,
-    }
+    LabelStrings { values: all.into_iter().take(most(limit)).collect(), newest_version }
 }
 
 fn most(limit: u64) -> usize {
@@ -119,12 +116,7 @@ impl StoreApi for StoreGateway {
         let ahead = self.blocks.config.decode_ahead_blocks;
         let series = select::merged(asked.pinned.blocks, &spec, ahead);
         let version = asked.pinned.newest_version;
-        Ok(select::frames(
-            series,
-            most(request.limit),
-            version,
-            self.metrics.clone(),
-        ))
+        Ok(select::frames(series, most(request.limit), version, self.metrics.clone()))
     }
 
     async fn label_names(&self, request: LabelNamesRequest) -> Result<LabelStrings, StoreError> {
@@ -167,9 +159,7 @@ impl StoreApi for StoreGateway {
             help: one.help,
             unit: one.unit,
         });
-        Ok(MetadataResponse {
-            metrics: rows.collect(),
-        })
+        Ok(MetadataResponse { metrics: rows.collect() })
     }
 
     /// Blocks do not give exemplars yet: `docs/gaps.md`.

@@ -66,7 +66,8 @@ fn promql() {
     scripts.sort();
     let write = format!("{}/api/v1/write", server.url);
     let report = folder.path().join("report.json");
-    let mut arguments = vec!["--quiet", "--json", report.to_str().unwrap(), "--tenant-header", "X-Scope-OrgID"];
+    let mut arguments =
+        vec!["--quiet", "--json", report.to_str().unwrap(), "--tenant-header", "X-Scope-OrgID"];
     arguments.extend([write.as_str(), server.url.as_str()]);
     arguments.extend(scripts.iter().map(String::as_str));
     let program = suite.join("promqltest_http.py");

@@ -84,7 +84,10 @@ async fn no_acknowledged_sample_is_lost_and_none_is_there_twice() {
         pull_the_plug(&data.join("journal"), &rng);
         let server = Latewood::start(&data, &[&config]);
         check(&server, step.load(Ordering::SeqCst), crash).await;
-        assert!(step.load(Ordering::SeqCst) > before || crash == 0, "nothing was acknowledged before crash {crash}");
+        assert!(
+            step.load(Ordering::SeqCst) > before || crash == 0,
+            "nothing was acknowledged before crash {crash}"
+        );
         server.stop();
     }
 }
@@ -99,7 +102,8 @@ async fn check(server: &Latewood, acknowledged: i64, crash: usize) {
     }
     for (labels, samples) in &answer.0 {
         let series: i64 = labels["series"].parse().unwrap();
-        let expected: BTreeMap<i64, f64> = (0..acknowledged).map(|at| (START_MS + at, value(series, at))).collect();
+        let expected: BTreeMap<i64, f64> =
+            (0..acknowledged).map(|at| (START_MS + at, value(series, at))).collect();
         let mut found = samples.clone();
         if let Some(unacknowledged) = found.remove(&(START_MS + acknowledged)) {
             assert_eq!(unacknowledged, value(series, acknowledged));

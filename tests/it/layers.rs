@@ -15,10 +15,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("catalog", &["base", "model", "objstore"]),
     ("block", &["base", "model", "objstore"]),
     ("cluster", &["base", "wal"]),
-    (
-        "ingester",
-        &["base", "block", "catalog", "cluster", "model", "objstore", "proto", "service", "wal"],
-    ),
+    ("ingester", &["base", "block", "catalog", "cluster", "model", "objstore", "proto", "service", "wal"]),
     ("querier", &["base", "catalog", "model", "promql", "proto", "service"]),
     ("store-gateway", &["base", "block", "catalog", "model", "objstore", "proto", "service"]),
     ("compactor", &["base", "block", "catalog", "model", "objstore"]),
@@ -42,7 +39,9 @@ fn crates_use_only_what_their_layer_may() {
         let own: BTreeSet<&str> = uses.iter().filter_map(|used| used.strip_prefix("latewood-")).collect();
         let outside = uses.iter().filter(|used| !used.starts_with("latewood-"));
         if let Some((_, may)) = MAY_USE.iter().find(|(crate_name, _)| *crate_name == name) {
-            broken.extend(own.iter().filter(|used| !may.contains(*used)).map(|used| format!("{name} uses {used}")));
+            broken.extend(
+                own.iter().filter(|used| !may.contains(*used)).map(|used| format!("{name} uses {used}")),
+            );
         } else if !["latewood", "testkit"].contains(&name.as_str()) {
             broken.push(format!("{name} has no layer: name it here and in ARCHITECTURE.md"));
         }

@@ -49,7 +49,8 @@ async fn expressions_with_data(url: &str, corpus: &Path, end: f64) -> Vec<String
 
 /// Whether an expression's answer is a function of samples alone.
 fn is_settled(expression: &str) -> bool {
-    !expression.is_empty() && !["ALERTS", "time()", "vector(", "absent("].iter().any(|part| expression.contains(part))
+    !expression.is_empty()
+        && !["ALERTS", "time()", "vector(", "absent("].iter().any(|part| expression.contains(part))
 }
 
 async fn assert_same(ours: &str, theirs: &str, expressions: &[String], end: f64, when: &str) {
@@ -68,10 +69,20 @@ async fn assert_same(ours: &str, theirs: &str, expressions: &[String], end: f64,
                 (Err(error), Ok(_)) => vec![error],
                 (_, Err(_)) => Vec::new(),
             };
-            broken.extend(found.first().map(|first| format!("{expression}\n    {first} (and {} more)", found.len() - 1)));
+            broken.extend(
+                found
+                    .first()
+                    .map(|first| format!("{expression}\n    {first} (and {} more)", found.len() - 1)),
+            );
         }
     }
-    assert!(broken.is_empty(), "{when}: {} of {} differ:\n{}", broken.len(), expressions.len() * 2, broken.join("\n"));
+    assert!(
+        broken.is_empty(),
+        "{when}: {} of {} differ:\n{}",
+        broken.len(),
+        expressions.len() * 2,
+        broken.join("\n")
+    );
 }
 
 /// The sum of the counters by which Prometheus says that remote write lost something.
@@ -92,7 +103,8 @@ async fn same_answers(folder: &Path, message: &str, flags: &[&str], environment:
     let server = start();
     let exporter = NodeExporter::start(&peers, folder).await;
     let written_to = server.url.clone();
-    let prometheus = Prometheus::start(&peers, folder, &config(&exporter.address, &written_to, message)).await;
+    let prometheus =
+        Prometheus::start(&peers, folder, &config(&exporter.address, &written_to, message)).await;
     tokio::time::sleep(Duration::from_secs(scrape_seconds())).await;
 
     assert_eq!(failures(&prometheus).await, 0.0, "samples or exemplars were dropped");
@@ -111,7 +123,12 @@ async fn same_answers(folder: &Path, message: &str, flags: &[&str], environment:
 /// A time whose samples have arrived: the newest scrape here, less what may still be on its way.
 async fn newest_everywhere(server: &Latewood, prometheus: &Prometheus) -> f64 {
     let newest = "max(timestamp(up))";
-    let now: Value = reqwest::get(format!("{}/api/v1/query?query=time()", prometheus.url)).await.unwrap().json().await.unwrap();
+    let now: Value = reqwest::get(format!("{}/api/v1/query?query=time()", prometheus.url))
+        .await
+        .unwrap()
+        .json()
+        .await
+        .unwrap();
     let now = now["data"]["result"][0].as_f64().unwrap();
     let answer = Answer::instant(&server.url, newest, now).await.unwrap();
     let at = answer.0.values().flat_map(|points| points.values()).copied().fold(f64::NAN, f64::max);

@@ -65,7 +65,8 @@ fn files_with(extension: &str) -> Vec<PathBuf> {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
             let name = path.file_name().unwrap().to_string_lossy().into_owned();
-            let is_foreign = name.starts_with('.') || ["target", "data", "node_modules"].contains(&name.as_str());
+            let is_foreign =
+                name.starts_with('.') || ["target", "data", "node_modules"].contains(&name.as_str());
             if path.is_dir() && !is_foreign {
                 folders.push(path);
             } else if path.extension().is_some_and(|found| found == extension) {

@@ -14,7 +14,8 @@ async fn write_counters(server: &Latewood) -> f64 {
             ("instance", format!("host-{instance}")),
             ("job", format!("job-{}", instance % 3)),
         ];
-        let sample = |k: i64| Sample { timestamp: START_MS + k * 15_000, value: (k * (instance + 1)) as f64 * 0.1 };
+        let sample =
+            |k: i64| Sample { timestamp: START_MS + k * 15_000, value: (k * (instance + 1)) as f64 * 0.1 };
         (labels, (0..200).map(sample).collect())
     });
     let answer = write(&server.url, &series.collect::<Vec<_>>()).await.unwrap();
@@ -62,7 +63,12 @@ async fn on_s3() {
     let folder = tempfile::tempdir().unwrap();
     let s3 = SeaweedFs::start(&peers, folder.path()).await;
     let endpoint = format!("--s3-endpoint={}", s3.endpoint);
-    stays_the_same(folder.path(), &["--bucket=s3://latewood/some/prefix", &endpoint], &SeaweedFs::CREDENTIALS).await;
+    stays_the_same(
+        folder.path(),
+        &["--bucket=s3://latewood/some/prefix", &endpoint],
+        &SeaweedFs::CREDENTIALS,
+    )
+    .await;
 }
 
 #[tokio::test]

@@ -20,55 +20,38 @@ enum Source {
 impl Clock {
     /// The system's clocks.
     #[must_use]
-    #[allow(
-        clippy::disallowed_methods,
-        reason = "the one place that reads the system's clocks"
-    )]
+    #[allow(clippy::disallowed_methods, reason = "the one place that reads the system's clocks")]
     pub fn system() -> Self {
-        Self(Source::System {
-            origin: Instant::now(),
-        })
+        Self(Source::System { origin: Instant::now() })
     }
 
     /// A clock that stands still until its [`ManualClock`] moves it.
     #[must_use]
     pub fn manual(start_ms: i64) -> (Self, ManualClock) {
-        let manual = ManualClock {
-            start_ms,
-            now_ms: Arc::new(AtomicI64::new(start_ms)),
-        };
+        let manual = ManualClock { start_ms, now_ms: Arc::new(AtomicI64::new(start_ms)) };
         (Self(Source::Manual(manual.clone())), manual)
     }
 
     /// Milliseconds since the Unix epoch.
     #[must_use]
-    #[allow(
-        clippy::disallowed_methods,
-        reason = "the one place that reads the system's clocks"
-    )]
+    #[allow(clippy::disallowed_methods, reason = "the one place that reads the system's clocks")]
     pub fn now_ms(&self) -> i64 {
         match &self.0 {
-            Source::System { .. } => SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| {
-                i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX)
-            }),
+            Source::System { .. } => SystemTime::now()
+                .duration_since(UNIX_EPOCH)
+                .map_or(0, |elapsed| i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX)),
             Source::Manual(manual) => manual.now_ms.load(Ordering::SeqCst),
         }
     }
 
     /// Time since this clock was made; never goes back.
     #[must_use]
-    #[allow(
-        clippy::disallowed_methods,
-        reason = "the one place that reads the system's clocks"
-    )]
+    #[allow(clippy::disallowed_methods, reason = "the one place that reads the system's clocks")]
     pub fn elapsed(&self) -> Duration {
         match &self.0 {
             Source::System { origin } => origin.elapsed(),
             Source::Manual(manual) => {
-                let passed = manual
-                    .now_ms
-                    .load(Ordering::SeqCst)
-                    .saturating_sub(manual.start_ms);
+                let passed = manual.now_ms.load(Ordering::SeqCst).saturating_sub(manual.start_ms);
                 Duration::from_millis(u64::try_from(passed).unwrap_or(0))
             }
         }
@@ -94,10 +77,7 @@ pub struct ManualClock {
 impl ManualClock {
     /// Moves the clock forward.
     pub fn advance(&self, by: Duration) {
-        self.now_ms.fetch_add(
-            i64::try_from(by.as_millis()).unwrap_or(i64::MAX),
-            Ordering::SeqCst,
-        );
+        self.now_ms.fetch_add(i64::try_from(by.as_millis()).unwrap_or(i64::MAX), Ordering::SeqCst);
     }
 
     /// Sets the wall-clock time, in milliseconds since the Unix epoch.

@@ -34,10 +34,7 @@ impl ErrorKind {
     /// Whether the same request may succeed later.
     #[must_use]
     pub fn is_retryable(self) -> bool {
-        matches!(
-            self,
-            Self::Overloaded | Self::Unavailable | Self::Timeout | Self::Conflict
-        )
+        matches!(self, Self::Overloaded | Self::Unavailable | Self::Timeout | Self::Conflict)
     }
 }
 

@@ -35,11 +35,7 @@ impl Rng {
     /// A number below `bound`, or 0 when `bound` is 0.
     #[must_use]
     pub fn below(&self, bound: u64) -> u64 {
-        if bound == 0 {
-            0
-        } else {
-            self.0.lock().random_range(0..bound)
-        }
+        if bound == 0 { 0 } else { self.0.lock().random_range(0..bound) }
     }
 
     /// A number in [0, 1).

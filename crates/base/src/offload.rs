@@ -43,21 +43,16 @@ impl Offload {
         F: FnOnce() -> R + Send + 'static,
         R: Send + 'static,
     {
-        let permit = Arc::clone(&self.0)
-            .acquire_owned()
-            .await
-            .map_err(|_| OffloadError::Stopping)?;
+        let permit = Arc::clone(&self.0).acquire_owned().await.map_err(|_| OffloadError::Stopping)?;
         let result = tokio::task::spawn_blocking(move || {
             let _held_until_the_end = permit;
             work()
         });
-        result.await.map_err(|error| {
-            if error.is_panic() {
-                OffloadError::Panicked
-            } else {
-                OffloadError::Stopping
-            }
-        })
+        result.await.map_err(
+            |error| {
+                if error.is_panic() { OffloadError::Panicked } else { OffloadError::Stopping }
+            },
+        )
     }
 }
 

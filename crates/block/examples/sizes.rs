@@ -14,9 +14,7 @@ use latewood_model::{Resolution, TenantId};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
-    let folder = arguments
-        .next()
-        .ok_or("usage: sizes FOLDER SET… [-- keeps the blocks in $KEEP]")?;
+    let folder = arguments.next().ok_or("usage: sizes FOLDER SET… [-- keeps the blocks in $KEEP]")?;
     for set in arguments {
         let series = data_set::load(Path::new(&folder), &set)?;
         let temporary = tempfile::tempdir()?;
@@ -38,23 +36,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         let meta = writer.finish()?;
         let json = meta.to_json()?.len() as u64;
         let seconds = clock.elapsed().as_secs_f64();
-        println!(
-            "{set}: {} series, {} samples, {seconds:.1} s",
-            meta.series, meta.samples
-        );
+        println!("{set}: {} series, {} samples, {seconds:.1} s", meta.series, meta.samples);
         for file in &meta.files {
-            println!(
-                "  {:>10} {:.4} {}",
-                file.size,
-                file.size as f64 / meta.samples as f64,
-                file.path
-            );
+            println!("  {:>10} {:.4} {}", file.size, file.size as f64 / meta.samples as f64, file.path);
         }
         println!("  {json:>10} meta.json");
-        println!(
-            "  {:.4} bytes a sample",
-            (meta.bytes() + json) as f64 / meta.samples as f64
-        );
+        println!("  {:.4} bytes a sample", (meta.bytes() + json) as f64 / meta.samples as f64);
     }
     Ok(())
 }

@@ -91,11 +91,7 @@ pub(crate) fn route(values: &[f64]) -> Routed {
     });
     let slots: Vec<Slot> = slots.collect();
     let scale = scale.filter(|_| slots.iter().any(|slot| matches!(slot, Slot::Integer(_))));
-    Routed {
-        scale,
-        slots,
-        has_doubles,
-    }
+    Routed { scale, slots, has_doubles }
 }
 
 fn slot(value: f64, decimal: Option<Decimal>, scale: Option<Scale>) -> Slot {
@@ -131,10 +127,7 @@ fn decimal(value: f64, hint: &mut usize) -> Option<Decimal> {
         return None;
     }
     if let Some(mantissa) = scaled(value, 0) {
-        return Some(Decimal {
-            mantissa,
-            exponent: 0,
-        });
+        return Some(Decimal { mantissa, exponent: 0 });
     }
     if let Some(mantissa) = scaled(value, *hint) {
         return Some(reduce(mantissa, *hint));
@@ -150,10 +143,7 @@ fn reduce(mut mantissa: i64, mut exponent: usize) -> Decimal {
         mantissa /= 10;
         exponent -= 1;
     }
-    Decimal {
-        mantissa,
-        exponent: exponent as u8,
-    }
+    Decimal { mantissa, exponent: exponent as u8 }
 }
 
 /// The mantissa over a larger power of ten, while it stays exact.
@@ -178,8 +168,7 @@ fn best_scale(values: &[f64], decimals: &[Option<Decimal>]) -> Option<Scale> {
     let costs = candidates.map(|(&den, _)| cost_at(den, values, decimals));
     let best = costs.min_by_key(|(cost, _)| *cost);
     let all_doubles = values.iter().filter(|value| !is_stale(**value)).count() as u64 * DOUBLE_BITS;
-    best.filter(|(cost, _)| *cost <= all_doubles)
-        .map(|(_, scale)| scale)
+    best.filter(|(cost, _)| *cost <= all_doubles).map(|(_, scale)| scale)
 }
 
 /// The estimated bits of the series at one power of ten, and the scale there.
@@ -263,36 +252,15 @@ mod tests {
         values[60] = stale_nan();
         let routed = come_back(&values);
         assert_eq!(routed.slots[50], Slot::Double(std::f64::consts::PI));
-        assert_eq!(
-            (routed.slots[60], routed.slots[0]),
-            (Slot::Stale, Slot::Integer(1))
-        );
+        assert_eq!((routed.slots[60], routed.slots[0]), (Slot::Stale, Slot::Integer(1)));
     }
 
     #[test]
     fn odd_doubles_come_back() {
         let nan = |bits: u64| f64::from_bits(0x7ff8_0000_0000_0000 | bits);
         let largest = (EXACT - 1) as f64;
-        come_back(&[
-            -0.0,
-            0.0,
-            f64::INFINITY,
-            f64::NEG_INFINITY,
-            nan(0),
-            nan(7),
-            -nan(9),
-            stale_nan(),
-        ]);
-        come_back(&[
-            f64::MIN_POSITIVE,
-            5e-324,
-            f64::MAX,
-            largest,
-            -largest,
-            largest + 1.0,
-            1e18,
-            1e-18,
-        ]);
+        come_back(&[-0.0, 0.0, f64::INFINITY, f64::NEG_INFINITY, nan(0), nan(7), -nan(9), stale_nan()]);
+        come_back(&[f64::MIN_POSITIVE, 5e-324, f64::MAX, largest, -largest, largest + 1.0, 1e18, 1e-18]);
         come_back(&[1e300, 0.1, 0.3, 0.1 + 0.2, 1e15 + 0.3, -1e22]);
         come_back(&[]);
     }

@@ -70,24 +70,15 @@ pub enum BlockError {
 
 impl BlockError {
     pub(crate) fn corrupt(file: &str, problem: impl std::fmt::Display) -> Self {
-        Self::Corrupt {
-            file: file.to_owned(),
-            problem: problem.to_string(),
-        }
+        Self::Corrupt { file: file.to_owned(), problem: problem.to_string() }
     }
 
     pub(crate) fn disk(path: &std::path::Path, error: &std::io::Error) -> Self {
-        Self::Disk {
-            path: path.display().to_string(),
-            message: error.to_string(),
-        }
+        Self::Disk { path: path.display().to_string(), message: error.to_string() }
     }
 
     pub(crate) fn encode(file: &str, error: &ParquetError) -> Self {
-        Self::Encode {
-            file: file.to_owned(),
-            message: error.to_string(),
-        }
+        Self::Encode { file: file.to_owned(), message: error.to_string() }
     }
 }
 

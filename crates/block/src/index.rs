@@ -88,12 +88,7 @@ fn decode_entry(body: &mut Bytes) -> Option<IndexEntry> {
     let page_count = body.try_get_u32_le().ok()? as usize;
     let mut pages = body.try_copy_to_bytes_exact(page_count.checked_mul(4)?)?;
     let pages = (0..page_count).map(|_| pages.get_u32_le()).collect();
-    Some(IndexEntry {
-        path: String::from_utf8(path.into()).ok()?,
-        size,
-        tail,
-        pages,
-    })
+    Some(IndexEntry { path: String::from_utf8(path.into()).ok()?, size, tail, pages })
 }
 
 trait TakeExact {
@@ -118,10 +113,7 @@ pub(crate) fn tail_start(metadata: &ParquetMetaData, size: u64) -> u64 {
 /// Parses the tail of a file of `size` bytes.
 pub(crate) fn parse_tail(path: &str, tail: &Bytes, size: u64) -> Result<Arc<ParquetMetaData>, BlockError> {
     if tail.len() as u64 > size {
-        return Err(BlockError::corrupt(
-            INDEX,
-            format!("the tail of {path} is longer than the file"),
-        ));
+        return Err(BlockError::corrupt(INDEX, format!("the tail of {path} is longer than the file")));
     }
     let mut reader = ParquetMetaDataReader::new()
         .with_column_index_policy(PageIndexPolicy::Skip)
@@ -171,24 +163,15 @@ pub(crate) fn page_ranges(
     for (group, row_group) in metadata.row_groups().iter().enumerate() {
         let rows =
             u64::try_from(row_group.num_rows()).map_err(|_| corrupt("a row group has a negative size"))?;
-        let end_row = first_row
-            .checked_add(rows)
-            .ok_or_else(|| corrupt("too many rows"))?;
+        let end_row = first_row.checked_add(rows).ok_or_else(|| corrupt("too many rows"))?;
         for (column, chunk) in row_group.columns().iter().enumerate() {
-            let offsets = metadata
-                .offset_index()
-                .and_then(|index| index.get(group)?.get(column));
+            let offsets = metadata.offset_index().and_then(|index| index.get(group)?.get(column));
             let offsets = offsets.ok_or_else(|| corrupt("a column has no offset index"))?;
             let (start, length) =
                 chunk_range(chunk).ok_or_else(|| corrupt("a column has negative bounds"))?;
             let chunk_end = start.checked_add(length).filter(|&end| end <= size);
             let chunk_end = chunk_end.ok_or_else(|| corrupt("a column lies beyond the end"))?;
-            let place = Place {
-                group,
-                column,
-                rows: first_row..end_row,
-                bytes: start..chunk_end,
-            };
+            let place = Place { group, column, rows: first_row..end_row, bytes: start..chunk_end };
             chunk_pages(&place, offsets.page_locations(), &mut pages)
                 .ok_or_else(|| corrupt("the pages of a column do not follow each other"))?;
         }
@@ -199,13 +182,8 @@ pub(crate) fn page_ranges(
 
 /// `byte_range` of the Parquet crate panics on negative numbers: the same without.
 fn chunk_range(chunk: &parquet::file::metadata::ColumnChunkMetaData) -> Option<(u64, u64)> {
-    let start = chunk
-        .dictionary_page_offset()
-        .unwrap_or_else(|| chunk.data_page_offset());
-    Some((
-        u64::try_from(start).ok()?,
-        u64::try_from(chunk.compressed_size()).ok()?,
-    ))
+    let start = chunk.dictionary_page_offset().unwrap_or_else(|| chunk.data_page_offset());
+    Some((u64::try_from(start).ok()?, u64::try_from(chunk.compressed_size()).ok()?))
 }
 
 struct Place {
@@ -220,12 +198,7 @@ fn chunk_pages(
     locations: &[parquet::file::page_index::offset_index::PageLocation],
     out: &mut Vec<Page>,
 ) -> Option<()> {
-    let page = |rows, bytes| Page {
-        group: place.group,
-        column: place.column,
-        rows,
-        bytes,
-    };
+    let page = |rows, bytes| Page { group: place.group, column: place.column, rows, bytes };
     let mut at = place.bytes.start;
     let mut row = place.rows.start;
     for (number, location) in locations.iter().enumerate() {
@@ -236,16 +209,10 @@ fn chunk_pages(
         }
         let end = start.checked_add(u64::try_from(location.compressed_page_size).ok()?)?;
         let next_row = match locations.get(number + 1) {
-            Some(next) => place
-                .rows
-                .start
-                .checked_add(u64::try_from(next.first_row_index).ok()?)?,
+            Some(next) => place.rows.start.checked_add(u64::try_from(next.first_row_index).ok()?)?,
             None => place.rows.end,
         };
-        let expected = place
-            .rows
-            .start
-            .checked_add(u64::try_from(location.first_row_index).ok()?)?;
+        let expected = place.rows.start.checked_add(u64::try_from(location.first_row_index).ok()?)?;
         if start != at || end > place.bytes.end || end <= start || expected != row || next_row <= row {
             return None;
         }
@@ -279,10 +246,7 @@ mod tests {
             assert!(decode(&broken.into()).is_err(), "bit {bit}");
         }
         for length in 0..bytes.len() {
-            assert!(
-                decode(&bytes[..length].to_vec().into()).is_err(),
-                "{length} bytes"
-            );
+            assert!(decode(&bytes[..length].to_vec().into()).is_err(), "{length} bytes");
         }
     }
 
@@ -293,11 +257,6 @@ mod tests {
         bytes.extend(u32::MAX.to_le_bytes());
         let checksum = crc32c::crc32c(&bytes);
         bytes.extend(checksum.to_le_bytes());
-        assert!(
-            decode(&bytes.into())
-                .unwrap_err()
-                .to_string()
-                .contains("ends too soon")
-        );
+        assert!(decode(&bytes.into()).unwrap_err().to_string().contains("ends too soon"));
     }
 }

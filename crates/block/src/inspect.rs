@@ -15,9 +15,7 @@ use crate::{BlockError, BlockMeta};
 /// # Errors
 /// [`BlockError::Bucket`] or [`BlockError::Corrupt`] when one of them cannot be read.
 pub async fn inspect(bucket: &Bucket, folder: &str) -> Result<String, BlockError> {
-    let json = bucket
-        .get(&format!("{folder}/{}", BlockMeta::FILE), BlockMeta::MAX_BYTES)
-        .await?;
+    let json = bucket.get(&format!("{folder}/{}", BlockMeta::FILE), BlockMeta::MAX_BYTES).await?;
     let meta = BlockMeta::from_json(&json)?;
     let most = meta.file(INDEX).map_or(0, |file| file.size);
     let index = bucket.get(&format!("{folder}/{INDEX}"), most).await?;
@@ -45,53 +43,24 @@ fn head(meta: &BlockMeta, json: u64, out: &mut String) {
     line("resolution", meta.resolution.to_string());
     line("shard", optional(meta.shard.map(u64::from)));
     line("generation", optional(meta.generation));
-    line(
-        "time",
-        format!("{} … {}", time(meta.range.start), time(meta.range.end)),
-    );
+    line("time", format!("{} … {}", time(meta.range.start), time(meta.range.end)));
     line("series", meta.series.to_string());
     line("samples", meta.samples.to_string());
     line("scrapes", meta.scrapes.to_string());
     line("spans", meta.spans.to_string());
     line("parts", meta.parts.len().to_string());
     let bytes = meta.bytes() + json;
-    line(
-        "bytes",
-        format!("{bytes} ({:.4} a sample)", per_sample(bytes, meta.samples)),
-    );
+    line("bytes", format!("{bytes} ({:.4} a sample)", per_sample(bytes, meta.samples)));
     let lineage: Vec<String> = meta.lineage.iter().map(ToString::to_string).collect();
-    line(
-        "lineage",
-        if lineage.is_empty() {
-            "-".to_owned()
-        } else {
-            lineage.join(" ")
-        },
-    );
+    line("lineage", if lineage.is_empty() { "-".to_owned() } else { lineage.join(" ") });
     out.push('\n');
 }
 
 fn columns(metadata: &ParquetMetaData, samples: u64, out: &mut String) {
-    for (number, column) in metadata
-        .file_metadata()
-        .schema_descr()
-        .columns()
-        .iter()
-        .enumerate()
-    {
-        let chunks = metadata
-            .row_groups()
-            .iter()
-            .filter_map(|group| group.columns().get(number));
-        let bytes: i64 = chunks
-            .map(|chunk| chunk.compressed_size().max(0))
-            .fold(0, i64::saturating_add);
-        row(
-            out,
-            &format!("  {}", column.path().string()),
-            bytes as u64,
-            samples,
-        );
+    for (number, column) in metadata.file_metadata().schema_descr().columns().iter().enumerate() {
+        let chunks = metadata.row_groups().iter().filter_map(|group| group.columns().get(number));
+        let bytes: i64 = chunks.map(|chunk| chunk.compressed_size().max(0)).fold(0, i64::saturating_add);
+        row(out, &format!("  {}", column.path().string()), bytes as u64, samples);
     }
 }
 
@@ -105,8 +74,5 @@ fn per_sample(bytes: u64, samples: u64) -> f64 {
 
 fn time(at: i64) -> String {
     let known = chrono::DateTime::from_timestamp_millis(at);
-    known.map_or_else(
-        || format!("{at} ms"),
-        |time| time.format("%Y-%m-%dT%H:%M:%S%.3fZ").to_string(),
-    )
+    known.map_or_else(|| format!("{at} ms"), |time| time.format("%Y-%m-%dT%H:%M:%S%.3fZ").to_string())
 }

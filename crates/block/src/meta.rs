@@ -119,10 +119,7 @@ impl BlockMeta {
     /// # Errors
     /// Only when serialisation itself fails.
     pub fn to_json(&self) -> Result<Vec<u8>, BlockError> {
-        let sealed = Self {
-            checksum: self.sum()?,
-            ..self.clone()
-        };
+        let sealed = Self { checksum: self.sum()?, ..self.clone() };
         let mut json = serde_json::to_vec_pretty(&sealed).map_err(|error| serialising(&error))?;
         json.push(b'\n');
         Ok(json)
@@ -130,10 +127,7 @@ impl BlockMeta {
 
     /// What [`BlockMeta::checksum`] should be.
     pub(crate) fn sum(&self) -> Result<u32, BlockError> {
-        let unsealed = Self {
-            checksum: 0,
-            ..self.clone()
-        };
+        let unsealed = Self { checksum: 0, ..self.clone() };
         let json = serde_json::to_vec(&unsealed).map_err(|error| serialising(&error))?;
         Ok(crc32c::crc32c(&json))
     }
@@ -152,11 +146,7 @@ impl BlockMeta {
         let corrupt = |error: serde_json::Error| BlockError::corrupt(Self::FILE, error);
         let Versioned { version } = serde_json::from_slice(json).map_err(corrupt)?;
         if version == 0 || version > FORMAT_VERSION {
-            return Err(BlockError::Version {
-                file: Self::FILE.to_owned(),
-                version,
-                newest: FORMAT_VERSION,
-            });
+            return Err(BlockError::Version { file: Self::FILE.to_owned(), version, newest: FORMAT_VERSION });
         }
         let meta: Self = serde_json::from_slice(json).map_err(corrupt)?;
         if meta.sum()? != meta.checksum {
@@ -167,10 +157,7 @@ impl BlockMeta {
 
     fn check(&self) -> Result<(), BlockError> {
         let corrupt = |problem: String| Err(BlockError::corrupt(Self::FILE, problem));
-        let rows = self
-            .parts
-            .iter()
-            .try_fold(0u64, |sum, part| sum.checked_add(part.rows));
+        let rows = self.parts.iter().try_fold(0u64, |sum, part| sum.checked_add(part.rows));
         if rows != Some(self.samples) {
             return corrupt(format!("the parts do not sum up to {} samples", self.samples));
         }
@@ -181,10 +168,7 @@ impl BlockMeta {
         if !self.files.is_sorted_by(|a, b| a.path < b.path) {
             return corrupt("files are not sorted by path, or one is named twice".to_owned());
         }
-        let size = self
-            .files
-            .iter()
-            .try_fold(0u64, |sum, file| sum.checked_add(file.size));
+        let size = self.files.iter().try_fold(0u64, |sum, file| sum.checked_add(file.size));
         if size.is_none_or(|size| i64::try_from(size).is_err()) {
             return corrupt("the sizes of the files are beyond all measure".to_owned());
         }
@@ -199,10 +183,7 @@ impl BlockMeta {
 }
 
 fn serialising(error: &serde_json::Error) -> BlockError {
-    BlockError::Encode {
-        file: BlockMeta::FILE.to_owned(),
-        message: error.to_string(),
-    }
+    BlockError::Encode { file: BlockMeta::FILE.to_owned(), message: error.to_string() }
 }
 
 /// Whether a path stays inside the block's folder, whichever way it is joined to it.

@@ -80,10 +80,8 @@ pub(crate) fn spans() -> SchemaRef {
 
 /// `series.parquet`: a row a series; `hot` are the label names that have columns.
 pub(crate) fn series<'a>(hot: impl Iterator<Item = &'a str>) -> SchemaRef {
-    let mut fields = vec![
-        Field::new("series_id", DataType::Int32, false),
-        Field::new("metric", dictionary(), true),
-    ];
+    let mut fields =
+        vec![Field::new("series_id", DataType::Int32, false), Field::new("metric", dictionary(), true)];
     fields.extend(hot.map(|name| Field::new(format!("{HOT_PREFIX}{name}"), dictionary(), true)));
     fields.push(Field::new(LABELS_REST, DataType::Map(map_entries(), false), true));
     fields.extend(["type", "unit", "help"].map(|name| Field::new(name, dictionary(), true)));

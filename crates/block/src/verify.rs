@@ -47,22 +47,10 @@ impl VerifyReport {
     }
 
     fn add(&mut self, file: &str, row: Option<u64>, text: impl fmt::Display) {
-        let of_file = self
-            .problems
-            .iter()
-            .filter(|problem| problem.file == file)
-            .count();
+        let of_file = self.problems.iter().filter(|problem| problem.file == file).count();
         if of_file <= MAX_PROBLEMS {
-            let text = if of_file < MAX_PROBLEMS {
-                text.to_string()
-            } else {
-                "and more".to_owned()
-            };
-            self.problems.push(Problem {
-                file: file.to_owned(),
-                row,
-                text,
-            });
+            let text = if of_file < MAX_PROBLEMS { text.to_string() } else { "and more".to_owned() };
+            self.problems.push(Problem { file: file.to_owned(), row, text });
         }
     }
 
@@ -87,11 +75,7 @@ impl fmt::Display for VerifyReport {
             writeln!(out, "{}{row}: {}", problem.file, problem.text)?;
         }
         let verdict = if self.is_whole() { "whole" } else { "BROKEN" };
-        write!(
-            out,
-            "{verdict}: {} files and {} samples compared",
-            self.files, self.samples
-        )
+        write!(out, "{verdict}: {} files and {} samples compared", self.files, self.samples)
     }
 }
 
@@ -123,23 +107,15 @@ pub async fn verify(bucket: &Bucket, folder: &str, offload: &Offload) -> Result<
         }
     };
     let index = read(bucket, folder, INDEX, most, &mut report).await?;
-    let entries = index
-        .map(|index| check_index(&meta, &index))
-        .transpose()
-        .unwrap_or_else(|error| {
-            report.add_error(INDEX, &error);
-            None
-        });
+    let entries = index.map(|index| check_index(&meta, &index)).transpose().unwrap_or_else(|error| {
+        report.add_error(INDEX, &error);
+        None
+    });
     if let Some(Err(error)) = entries.as_ref().map(|entries| open_files(folder, &meta, entries)) {
         report.add_error(INDEX, &error);
     }
-    let mut context = Context {
-        entries: entries.unwrap_or_default(),
-        series: None,
-        spans: None,
-        times: None,
-        meta,
-    };
+    let mut context =
+        Context { entries: entries.unwrap_or_default(), series: None, spans: None, times: None, meta };
     for file in context.in_order() {
         let size = file.size.max(1);
         let Some(bytes) = read(bucket, folder, &file.path, size.min(most), &mut report).await? else {
@@ -171,11 +147,7 @@ async fn read(
             Ok(None)
         }
         Err(BucketError::TooLarge { size, max, .. }) => {
-            report.add(
-                name,
-                None,
-                format!("it has {size} bytes; {max} were expected at most"),
-            );
+            report.add(name, None, format!("it has {size} bytes; {max} were expected at most"));
             Ok(None)
         }
         Err(error) => Err(error.into()),
@@ -197,10 +169,7 @@ impl Context {
     }
 
     fn check(&mut self, file: &FileMeta, bytes: &Bytes) -> VerifyReport {
-        let mut report = VerifyReport {
-            files: 1,
-            ..VerifyReport::default()
-        };
+        let mut report = VerifyReport { files: 1, ..VerifyReport::default() };
         if let Err(error) = check_file(file, bytes) {
             report.add_error(&file.path, &error);
             return report;
@@ -235,11 +204,7 @@ impl Context {
                     bytes.get(range).map(crc32c::crc32c)
                 });
                 if !sums.eq(entry.pages.iter().copied().map(Some)) {
-                    report.add(
-                        &file.path,
-                        None,
-                        "the checksums of its pages are not those in the index",
-                    );
+                    report.add(&file.path, None, "the checksums of its pages are not those in the index");
                 }
             }
             Err(error) => report.add_error(&file.path, &error),
@@ -251,9 +216,8 @@ impl Context {
         let mut before = None;
         for row in 0..series.len() {
             let labels = series.labels(row);
-            let ordered = before
-                .as_ref()
-                .is_none_or(|before| latewood_model::storage_order(before, &labels).is_lt());
+            let ordered =
+                before.as_ref().is_none_or(|before| latewood_model::storage_order(before, &labels).is_lt());
             if !ordered {
                 let problem = format!("{labels} does not come after its predecessor in storage order");
                 report.add(SERIES, Some(row as u64), problem);
@@ -278,11 +242,7 @@ impl Context {
         let (Some(number), Some(spans), Some(times)) = (number, &self.spans, &self.times) else {
             return Ok(());
         };
-        let spans: Vec<_> = spans
-            .spans
-            .iter()
-            .filter(|span| span.part as usize == number)
-            .collect();
+        let spans: Vec<_> = spans.spans.iter().filter(|span| span.part as usize == number).collect();
         report.samples = check_samples(path, bytes, &spans, times, |row, text| {
             report.add(path, Some(row), text);
         })?;
@@ -292,16 +252,10 @@ impl Context {
 
 /// The time range of `meta.json` against that of all spans.
 fn check_range(meta: &BlockMeta, spans: Option<&SpanTable>) -> Result<(), BlockError> {
-    let ranges = spans
-        .into_iter()
-        .flat_map(|spans| &spans.spans)
-        .map(|span| span.range);
+    let ranges = spans.into_iter().flat_map(|spans| &spans.spans).map(|span| span.range);
     let range = ranges.fold(TimeRange::EMPTY, TimeRange::union);
     if range == meta.range {
         return Ok(());
     }
-    Err(BlockError::corrupt(
-        BlockMeta::FILE,
-        "its time range is not that of the spans",
-    ))
+    Err(BlockError::corrupt(BlockMeta::FILE, "its time range is not that of the spans"))
 }

@@ -18,14 +18,9 @@ const STALE_BITS: &str = "011111111111000000000000000000000000000000000000000000
 pub fn views(folder: &Path) -> Result<String, BlockError> {
     let read = |name: &str, most: u64| {
         let path = folder.join(name);
-        let size = std::fs::metadata(&path)
-            .map_err(|error| BlockError::disk(&path, &error))?
-            .len();
+        let size = std::fs::metadata(&path).map_err(|error| BlockError::disk(&path, &error))?.len();
         if size > most {
-            return Err(BlockError::corrupt(
-                name,
-                format!("it has {size} bytes; at most {most} are read"),
-            ));
+            return Err(BlockError::corrupt(name, format!("it has {size} bytes; at most {most} are read")));
         }
         std::fs::read(&path).map_err(|error| BlockError::disk(&path, &error))
     };
@@ -66,10 +61,7 @@ pub fn views_of(meta: &BlockMeta, index: &bytes::Bytes, base: &str) -> Result<St
     line("  IF pair.v IS NOT NULL]), coalesce(labels_rest, MAP {})) AS labels, type, unit, help".into());
     line(format!("FROM read_parquet({});", file(SERIES)));
     for (view, path) in [("spans", SPANS), ("scrapes", SCRAPES)] {
-        line(format!(
-            "CREATE OR REPLACE VIEW {view} AS SELECT * FROM read_parquet({});",
-            file(path)
-        ));
+        line(format!("CREATE OR REPLACE VIEW {view} AS SELECT * FROM read_parquet({});", file(path)));
     }
     if meta.parts.is_empty() {
         return Ok(sql);
@@ -77,14 +69,9 @@ pub fn views_of(meta: &BlockMeta, index: &bytes::Bytes, base: &str) -> Result<St
     let parts: Vec<String> = meta.parts.iter().map(|part| file(&part.path)).collect();
     line("CREATE OR REPLACE VIEW samples AS".into());
     line("SELECT series_id, series.metric, series.labels, scrapes.ts, CASE".into());
-    line(format!(
-        "  WHEN vf IS NULL AND vi IS NULL THEN CAST('{STALE_BITS}'::BIT AS DOUBLE)"
-    ));
+    line(format!("  WHEN vf IS NULL AND vi IS NULL THEN CAST('{STALE_BITS}'::BIT AS DOUBLE)"));
     line("  ELSE coalesce(vf, CAST(vi * num AS DOUBLE) / CAST(den AS DOUBLE)) END AS value".into());
-    line(format!(
-        "FROM read_parquet([{}], hive_partitioning = false)",
-        parts.join(", ")
-    ));
+    line(format!("FROM read_parquet([{}], hive_partitioning = false)", parts.join(", ")));
     line("JOIN series USING (series_id) JOIN scrapes USING (scrape_id);".into());
     Ok(sql)
 }
@@ -95,9 +82,7 @@ fn hot_labels(entries: &[index::IndexEntry]) -> Result<Vec<String>, BlockError> 
     let entry = entry.ok_or_else(|| BlockError::corrupt(INDEX, format!("it does not have {SERIES}")))?;
     let metadata = parse_entry(entry)?;
     let fields = metadata.file_metadata().schema().get_fields();
-    let hot = fields
-        .iter()
-        .filter_map(|field| field.name().strip_prefix(HOT_PREFIX));
+    let hot = fields.iter().filter_map(|field| field.name().strip_prefix(HOT_PREFIX));
     Ok(hot.map(str::to_owned).collect())
 }
 

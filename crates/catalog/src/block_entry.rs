@@ -41,9 +41,7 @@ impl Resolution {
     /// The resolution of that name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|resolution| resolution.as_str() == name)
+        Self::ALL.into_iter().find(|resolution| resolution.as_str() == name)
     }
 
     /// The length of a window in milliseconds; 0 for raw.
@@ -205,10 +203,7 @@ impl BlockEntry {
     pub(crate) fn check(&self) -> Result<(), String> {
         let within = |what: &str, count: usize, most: usize| {
             if count > most {
-                return Err(format!(
-                    "block {}: {count} {what}; at most {most} are allowed",
-                    self.id
-                ));
+                return Err(format!("block {}: {count} {what}; at most {most} are allowed", self.id));
             }
             Ok(())
         };
@@ -224,10 +219,7 @@ impl BlockEntry {
             within("bytes in a file's path", file.path.len(), MAX_PATH_BYTES)?;
             let climbs = file.path.split('/').any(|part| matches!(part, "" | "." | ".."));
             if climbs {
-                return Err(format!(
-                    "block {}: {:?} is no path below its folder",
-                    self.id, file.path
-                ));
+                return Err(format!("block {}: {:?} is no path below its folder", self.id, file.path));
             }
         }
         Ok(())

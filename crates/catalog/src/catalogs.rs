@@ -38,18 +38,9 @@ impl Catalogs {
     /// The catalogs of a bucket. Reads nothing yet.
     #[must_use]
     pub fn new(bucket: Bucket, clock: Clock, ids: Ids, config: CatalogConfig) -> Arc<Self> {
-        let shared = Shared {
-            bucket,
-            clock,
-            ids,
-            config,
-            offload: Offload::per_core(),
-            metrics: Metrics::default(),
-        };
-        Arc::new(Self {
-            shared: Arc::new(shared),
-            tenants: Mutex::new(HashMap::new()),
-        })
+        let shared =
+            Shared { bucket, clock, ids, config, offload: Offload::per_core(), metrics: Metrics::default() };
+        Arc::new(Self { shared: Arc::new(shared), tenants: Mutex::new(HashMap::new()) })
     }
 
     /// Registers the metrics; once for a registry.
@@ -83,10 +74,7 @@ impl Catalogs {
     /// [`CatalogError::Bucket`].
     pub async fn tenants(&self) -> Result<Vec<TenantId>, CatalogError> {
         let folders = self.shared.bucket.list_folders("").await?;
-        Ok(folders
-            .iter()
-            .filter_map(|name| TenantId::new(name).ok())
-            .collect())
+        Ok(folders.iter().filter_map(|name| TenantId::new(name).ok()).collect())
     }
 }
 

@@ -52,22 +52,13 @@ impl Change {
     /// A flush: a block, or none when the tenant had no samples, and the shard's step.
     #[must_use]
     pub fn flush(block: Option<BlockEntry>, step: FlushStep) -> Self {
-        Self {
-            add: block.into_iter().collect(),
-            flushed: Some(step),
-            ..Self::default()
-        }
+        Self { add: block.into_iter().collect(), flushed: Some(step), ..Self::default() }
     }
 
     /// A compaction: outputs for inputs, the tombstones in `applied_tombstones` having been applied.
     #[must_use]
     pub fn replace(add: Vec<BlockEntry>, remove: Vec<Ulid>, applied_tombstones: Vec<Ulid>) -> Self {
-        Self {
-            add,
-            remove,
-            applied_tombstones,
-            ..Self::default()
-        }
+        Self { add, remove, applied_tombstones, ..Self::default() }
     }
 
     /// Whether it does nothing.

@@ -54,18 +54,10 @@ impl<'a> CheckpointRef<'a> {
             tenant: &view.tenant,
             version: view.version,
             flushed: flushed
-                .map(|(shard, generation)| FlushedShard {
-                    shard: *shard,
-                    generation: *generation,
-                })
+                .map(|(shard, generation)| FlushedShard { shard: *shard, generation: *generation })
                 .collect(),
             blocks: view.blocks.values().map(Arc::as_ref).collect(),
-            dead: dead
-                .map(|(id, block)| DeadEntry {
-                    id: *id,
-                    since_ms: block.since_ms,
-                })
-                .collect(),
+            dead: dead.map(|(id, block)| DeadEntry { id: *id, since_ms: block.since_ms }).collect(),
             tombstones: view.tombstones.values().map(Arc::as_ref).collect(),
         }
     }
@@ -83,33 +75,10 @@ impl Checkpoint {
         let view = View {
             tenant: self.tenant,
             version,
-            blocks: self
-                .blocks
-                .into_iter()
-                .map(|block| (block.id, Arc::new(block)))
-                .collect(),
-            flushed: self
-                .flushed
-                .iter()
-                .map(|entry| (entry.shard, entry.generation))
-                .collect(),
-            dead: self
-                .dead
-                .iter()
-                .map(|entry| {
-                    (
-                        entry.id,
-                        DeadBlock {
-                            since_ms: entry.since_ms,
-                        },
-                    )
-                })
-                .collect(),
-            tombstones: self
-                .tombstones
-                .into_iter()
-                .map(|entry| (entry.id, Arc::new(entry)))
-                .collect(),
+            blocks: self.blocks.into_iter().map(|block| (block.id, Arc::new(block))).collect(),
+            flushed: self.flushed.iter().map(|entry| (entry.shard, entry.generation)).collect(),
+            dead: self.dead.iter().map(|entry| (entry.id, DeadBlock { since_ms: entry.since_ms })).collect(),
+            tombstones: self.tombstones.into_iter().map(|entry| (entry.id, Arc::new(entry))).collect(),
         };
         if view.blocks.len() != blocks || view.dead.len() != dead || overlap(&view.blocks, &view.dead) {
             return Err("a block is in it twice".to_owned());

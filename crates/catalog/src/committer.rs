@@ -45,11 +45,7 @@ impl<'a> Committer<'a> {
             at_ms: shared.clock.now_ms(),
             change,
         };
-        Self {
-            catalog,
-            commit: Arc::new(commit),
-            races: 0,
-        }
+        Self { catalog, commit: Arc::new(commit), races: 0 }
     }
 
     pub(crate) async fn run(mut self, mut base: Arc<View>) -> Result<Arc<View>, CatalogError> {
@@ -115,10 +111,8 @@ impl<'a> Committer<'a> {
                 Ok(()) => return Ok(Place::Ours),
                 Err(error) => error,
             };
-            let doubtful = matches!(
-                error,
-                BucketError::AlreadyExists { .. } | BucketError::Unavailable { .. }
-            );
+            let doubtful =
+                matches!(error, BucketError::AlreadyExists { .. } | BucketError::Unavailable { .. });
             if !doubtful {
                 return Err(self.refused(key, error, uncertain));
             }
@@ -164,10 +158,7 @@ impl<'a> Committer<'a> {
             let encode = move || envelope::encode(Kind::Commit, &*commit);
             shared.offload.run(encode).await?
         };
-        let object = object.map_err(|message| CatalogError::Corrupt {
-            key: key.to_owned(),
-            message,
-        })?;
+        let object = object.map_err(|message| CatalogError::Corrupt { key: key.to_owned(), message })?;
         let (size, max) = (object.len() as u64, shared.config.max_commit_bytes);
         if size > max {
             let tenant = self.commit.tenant.to_string();

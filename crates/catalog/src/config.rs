@@ -73,10 +73,7 @@ impl CatalogConfig {
             ("reload_after_seconds", self.reload_after_seconds),
         ];
         if let Some((field, _)) = positive.into_iter().find(|(_, value)| *value == 0) {
-            return Err(CatalogConfigError {
-                field,
-                message: "must be more than 0".to_owned(),
-            });
+            return Err(CatalogConfigError { field, message: "must be more than 0".to_owned() });
         }
         // A reader that pauses with an old view must find it too old before its commits are gone.
         if self.keep_commits_seconds < self.reload_after_seconds.saturating_mul(4) {

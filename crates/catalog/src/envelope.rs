@@ -34,12 +34,7 @@ struct Header {
 /// The object of a value. The same value gives the same bytes.
 pub(crate) fn encode<T: Serialize>(kind: Kind, value: &T) -> Result<Bytes, String> {
     let body = serde_json::to_vec(value).map_err(|error| error.to_string())?;
-    let header = Header {
-        latewood: kind,
-        version: VERSION,
-        bytes: body.len(),
-        crc32c: checksum(&body),
-    };
+    let header = Header { latewood: kind, version: VERSION, bytes: body.len(), crc32c: checksum(&body) };
     let mut object = serde_json::to_vec(&header).map_err(|error| error.to_string())?;
     object.push(b'\n');
     object.extend_from_slice(&body);
@@ -49,14 +44,8 @@ pub(crate) fn encode<T: Serialize>(kind: Kind, value: &T) -> Result<Bytes, Strin
 
 /// The value of an object; `key` is for the errors.
 pub(crate) fn decode<T: DeserializeOwned>(kind: Kind, key: &str, object: &[u8]) -> Result<T, CatalogError> {
-    let corrupt = |message: String| CatalogError::Corrupt {
-        key: key.to_owned(),
-        message,
-    };
-    let line_end = object
-        .iter()
-        .take(MAX_HEADER_BYTES)
-        .position(|byte| *byte == b'\n');
+    let corrupt = |message: String| CatalogError::Corrupt { key: key.to_owned(), message };
+    let line_end = object.iter().take(MAX_HEADER_BYTES).position(|byte| *byte == b'\n');
     let (line, rest) = line_end
         .and_then(|end| object.split_at_checked(end))
         .ok_or_else(|| corrupt(format!("no header in its first {MAX_HEADER_BYTES} bytes")))?;
@@ -75,16 +64,11 @@ pub(crate) fn decode<T: DeserializeOwned>(kind: Kind, key: &str, object: &[u8]) 
     let body = rest.get(1..).and_then(|rest| rest.strip_suffix(b"\n"));
     let body = body.filter(|body| body.len() == header.bytes).ok_or_else(|| {
         let (has, needs) = (rest.len().saturating_sub(2), header.bytes);
-        corrupt(format!(
-            "it has {has} bytes of JSON where its header says {needs}"
-        ))
+        corrupt(format!("it has {has} bytes of JSON where its header says {needs}"))
     })?;
     let found = checksum(body);
     if found != header.crc32c {
-        return Err(corrupt(format!(
-            "its checksum is {found} where its header says {}",
-            header.crc32c
-        )));
+        return Err(corrupt(format!("its checksum is {found} where its header says {}", header.crc32c)));
     }
     serde_json::from_slice(body)
         .map_err(|error| corrupt(format!("its JSON is not what it should be: {error}")))

@@ -151,10 +151,7 @@ impl CatalogError {
 impl Kinded for CatalogError {
     fn kind(&self) -> ErrorKind {
         match self {
-            Self::Conflict {
-                conflict: Conflict::Invalid(_),
-                ..
-            } => ErrorKind::Invalid,
+            Self::Conflict { conflict: Conflict::Invalid(_), .. } => ErrorKind::Invalid,
             Self::Conflict { .. } | Self::NotEmpty { .. } => ErrorKind::Conflict,
             Self::Bucket(error) => error.kind(),
             Self::OutcomeUnknown { .. } | Self::TooManyRaces { .. } | Self::Behind { .. } => {

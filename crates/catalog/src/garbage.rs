@@ -26,10 +26,7 @@ pub struct GarbagePolicy {
 impl Default for GarbagePolicy {
     fn default() -> Self {
         const HOUR_MS: i64 = 3_600_000;
-        Self {
-            grace_ms: 48 * HOUR_MS,
-            remember_ms: 30 * 24 * HOUR_MS,
-        }
+        Self { grace_ms: 48 * HOUR_MS, remember_ms: 30 * 24 * HOUR_MS }
     }
 }
 
@@ -173,18 +170,12 @@ pub async fn collect_garbage(
     }
     for mark_dead in mark.chunks(IDS_PER_COMMIT).map(<[Ulid]>::to_vec) {
         report.marked += mark_dead.len();
-        let change = Change {
-            mark_dead,
-            ..Change::default()
-        };
+        let change = Change { mark_dead, ..Change::default() };
         catalog.commit(change).await?;
     }
     for forget_dead in forget.chunks(IDS_PER_COMMIT).map(<[Ulid]>::to_vec) {
         report.forgotten += forget_dead.len();
-        let change = Change {
-            forget_dead,
-            ..Change::default()
-        };
+        let change = Change { forget_dead, ..Change::default() };
         catalog.commit(change).await?;
     }
     Ok(report)

@@ -46,12 +46,9 @@ mod tests {
         for sequence in [1, 64, u64::MAX] {
             assert_eq!(number(&folder, &commit(&tenant, sequence)), Some(sequence));
         }
-        for key in [
-            "t/catalog/7",
-            "t/catalog/99999999999999999999",
-            "t/catalog",
-            "u/catalog/00000000000000000007",
-        ] {
+        for key in
+            ["t/catalog/7", "t/catalog/99999999999999999999", "t/catalog", "u/catalog/00000000000000000007"]
+        {
             assert_eq!(number(&folder, key), None, "{key}");
         }
         assert_eq!(number(&folder, &checkpoint(&tenant, 7)), None);

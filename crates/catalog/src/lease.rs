@@ -95,14 +95,9 @@ impl Lease<'_> {
     }
 
     fn object(&self) -> Result<bytes::Bytes, CatalogError> {
-        let body = LeaseBody {
-            holder: self.holder,
-            expires_ms: self.expires_ms,
-        };
-        envelope::encode(Kind::Lease, &body).map_err(|message| CatalogError::Corrupt {
-            key: self.key.clone(),
-            message,
-        })
+        let body = LeaseBody { holder: self.holder, expires_ms: self.expires_ms };
+        envelope::encode(Kind::Lease, &body)
+            .map_err(|message| CatalogError::Corrupt { key: self.key.clone(), message })
     }
 
     /// Whether the place was free. A lost reply shows when the lease is read next.

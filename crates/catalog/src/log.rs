@@ -66,10 +66,7 @@ impl Log {
             return envelope::decode(kind, key, &object);
         }
         let key = key.to_owned();
-        let decoded = self
-            .shared
-            .offload
-            .run(move || envelope::decode(kind, &key, &object));
+        let decoded = self.shared.offload.run(move || envelope::decode(kind, &key, &object));
         decoded.await?
     }
 
@@ -104,11 +101,7 @@ impl Log {
             }
             Ok(view)
         };
-        if large {
-            self.shared.offload.run(replay).await?
-        } else {
-            replay()
-        }
+        if large { self.shared.offload.run(replay).await? } else { replay() }
     }
 
     /// The newest view, from the newest checkpoint and the commits after it.
@@ -124,20 +117,12 @@ impl Log {
     }
 
     async fn load_once(&self) -> Result<Loaded, CatalogError> {
-        let checkpoint = self
-            .checkpoints()
-            .await?
-            .last()
-            .map_or(0, |(version, _)| *version);
+        let checkpoint = self.checkpoints().await?.last().map_or(0, |(version, _)| *version);
         let view = match checkpoint {
             0 => View::empty(self.tenant.clone()),
             version => self.read_checkpoint(version).await?,
         };
-        let listed = self
-            .commits_after(checkpoint)
-            .await?
-            .last()
-            .map_or(0, |(last, _)| *last);
+        let listed = self.commits_after(checkpoint).await?.last().map_or(0, |(last, _)| *last);
         let view = self.follow(view).await?;
         if view.version < listed {
             let key = keys::commit(&self.tenant, view.version + 1);
@@ -161,10 +146,7 @@ impl Log {
         let key = keys::checkpoint(&self.tenant, view.version);
         let encode = move || envelope::encode(Kind::Checkpoint, &CheckpointRef::of(&view));
         let object = self.shared.offload.run(encode).await?;
-        let object = object.map_err(|message| CatalogError::Corrupt {
-            key: key.clone(),
-            message,
-        })?;
+        let object = object.map_err(|message| CatalogError::Corrupt { key: key.clone(), message })?;
         let (size, max) = (object.len() as u64, self.shared.config.max_checkpoint_bytes);
         if size > max {
             let tenant = self.tenant.to_string();

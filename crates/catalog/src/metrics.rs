@@ -24,29 +24,13 @@ pub(crate) struct Metrics {
 
 impl Metrics {
     pub(crate) fn register(&self, registry: &mut Registry) {
-        registry.register(
-            "latewood_catalog_commits",
-            "Commits by outcome",
-            self.commits.clone(),
-        );
+        registry.register("latewood_catalog_commits", "Commits by outcome", self.commits.clone());
         let counters = [
-            (
-                "races_lost",
-                "Places in a log that another committer took first",
-                &self.races_lost,
-            ),
-            (
-                "replies_lost",
-                "Commits whose outcome had to be looked up",
-                &self.replies_lost,
-            ),
+            ("races_lost", "Places in a log that another committer took first", &self.races_lost),
+            ("replies_lost", "Commits whose outcome had to be looked up", &self.replies_lost),
             ("commits_read", "Commits read", &self.commits_read),
             ("checkpoints", "Checkpoints written", &self.checkpoints),
-            (
-                "checkpoint_failures",
-                "Checkpoints that could not be written",
-                &self.checkpoint_failures,
-            ),
+            ("checkpoint_failures", "Checkpoints that could not be written", &self.checkpoint_failures),
         ];
         for (name, help, counter) in counters {
             registry.register(format!("latewood_catalog_{name}"), help, counter.clone());

@@ -26,14 +26,9 @@ pub(crate) fn plan_prune(
     let covered = checkpoints.get(oldest_kept).map_or(0, |(version, _)| *version);
     let old = |info: &ObjectInfo| now_ms.saturating_sub(info.modified_ms) >= keep_ms;
     // The first commit that must stay ends it.
-    let commits = commits
-        .iter()
-        .take_while(|(sequence, info)| *sequence <= covered && old(info));
+    let commits = commits.iter().take_while(|(sequence, info)| *sequence <= covered && old(info));
     let checkpoints = checkpoints.iter().take(oldest_kept).filter(|(_, info)| old(info));
-    commits
-        .chain(checkpoints)
-        .map(|(_, info)| info.key.clone())
-        .collect()
+    commits.chain(checkpoints).map(|(_, info)| info.key.clone()).collect()
 }
 
 impl TenantCatalog {

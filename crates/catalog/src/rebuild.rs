@@ -29,23 +29,13 @@ pub fn plan_rebuild(blocks: Vec<BlockEntry>, flushed: &BTreeMap<u32, u64>) -> Ve
     }
     let replaced = replaced(&blocks);
     let mut seen = BTreeSet::new();
-    let live: Vec<BlockEntry> = blocks
-        .into_iter()
-        .filter(|block| !replaced.contains(&block.id) && seen.insert(block.id))
-        .collect();
-    let adds = live.chunks(BLOCKS_PER_COMMIT).map(|add| Change {
-        add: add.to_vec(),
-        ..Change::default()
-    });
+    let live: Vec<BlockEntry> =
+        blocks.into_iter().filter(|block| !replaced.contains(&block.id) && seen.insert(block.id)).collect();
+    let adds = live.chunks(BLOCKS_PER_COMMIT).map(|add| Change { add: add.to_vec(), ..Change::default() });
     let steps = flushed.into_iter().filter(|(_, generation)| *generation > 0);
     let steps = steps.map(|(shard, to)| Change::flush(None, FlushStep { shard, from: 0, to }));
-    let dead = Change {
-        mark_dead: replaced.into_iter().collect(),
-        ..Change::default()
-    };
-    adds.chain(steps)
-        .chain((!dead.is_empty()).then_some(dead))
-        .collect()
+    let dead = Change { mark_dead: replaced.into_iter().collect(), ..Change::default() };
+    adds.chain(steps).chain((!dead.is_empty()).then_some(dead)).collect()
 }
 
 /// The blocks whose successors are there and cover their time.
@@ -91,10 +81,7 @@ impl TenantCatalog {
     ) -> Result<std::sync::Arc<View>, CatalogError> {
         let view = self.refresh(0).await?;
         if view.version > 0 {
-            return Err(CatalogError::NotEmpty {
-                tenant: self.tenant().to_string(),
-                found: view.version,
-            });
+            return Err(CatalogError::NotEmpty { tenant: self.tenant().to_string(), found: view.version });
         }
         for change in plan_rebuild(blocks, flushed) {
             self.commit(change).await?;
@@ -112,9 +99,7 @@ impl TenantCatalog {
         for resolution in Resolution::ALL {
             let folder = format!("{}/{resolution}", self.tenant());
             for name in self.log().shared.bucket.list_folders(&folder).await? {
-                let id = name
-                    .strip_prefix("block=")
-                    .and_then(|id| Ulid::from_string(id).ok());
+                let id = name.strip_prefix("block=").and_then(|id| Ulid::from_string(id).ok());
                 blocks.extend(id.map(|id| (resolution, id, format!("{folder}/{name}"))));
             }
         }

@@ -98,20 +98,15 @@ impl TenantCatalog {
         let _flight = self.flight.lock().await;
         let (last, outcome) = self.ended.lock().clone();
         // A read that began after this call has everything that this call asks for.
-        let outcome = if last > begun_before {
-            outcome
-        } else {
-            self.read().await
-        };
+        let outcome = if last > begun_before { outcome } else { self.read().await };
         outcome?;
         let view = self.known_view();
         let found = view.as_ref().map_or(0, |view| view.version);
-        view.filter(|view| view.version >= at_least)
-            .ok_or_else(|| CatalogError::Behind {
-                tenant: self.tenant().to_string(),
-                wanted: at_least,
-                found,
-            })
+        view.filter(|view| view.version >= at_least).ok_or_else(|| CatalogError::Behind {
+            tenant: self.tenant().to_string(),
+            wanted: at_least,
+            found,
+        })
     }
 
     /// Goes to the bucket. The caller holds `flight`.
@@ -156,11 +151,7 @@ impl TenantCatalog {
                 }
             }
             None => {
-                *known = Some(Known {
-                    view,
-                    compared,
-                    checkpoint,
-                });
+                *known = Some(Known { view, compared, checkpoint });
             }
         }
     }

@@ -24,12 +24,7 @@ impl TombstoneMatcher {
     /// # Errors
     /// [`MatcherError`] when the operator is unknown or the expression does not compile.
     pub fn to_matcher(&self) -> Result<Matcher, MatcherError> {
-        let ops = [
-            MatchOp::Equal,
-            MatchOp::NotEqual,
-            MatchOp::Regex,
-            MatchOp::NotRegex,
-        ];
+        let ops = [MatchOp::Equal, MatchOp::NotEqual, MatchOp::Regex, MatchOp::NotRegex];
         let op = ops.into_iter().find(|op| op.as_str() == self.op);
         let op = op.ok_or_else(|| MatcherError::Regex(format!("unknown operator {:?}", self.op)))?;
         Matcher::new(op, &self.name, &self.value)
@@ -61,10 +56,7 @@ impl Tombstone {
     pub(crate) fn check(&self) -> Result<(), String> {
         if self.matchers.is_empty() || self.matchers.len() > MAX_MATCHERS {
             let count = self.matchers.len();
-            return Err(format!(
-                "tombstone {}: {count} matchers; 1 to {MAX_MATCHERS} are allowed",
-                self.id
-            ));
+            return Err(format!("tombstone {}: {count} matchers; 1 to {MAX_MATCHERS} are allowed", self.id));
         }
         for matcher in &self.matchers {
             if matcher.name.len() + matcher.value.len() > MAX_MATCHER_BYTES {
@@ -74,10 +66,7 @@ impl Tombstone {
                 ));
             }
             if !["=", "!=", "=~", "!~"].contains(&matcher.op.as_str()) {
-                return Err(format!(
-                    "tombstone {}: unknown operator {:?}",
-                    self.id, matcher.op
-                ));
+                return Err(format!("tombstone {}: unknown operator {:?}", self.id, matcher.op));
             }
         }
         Ok(())

@@ -90,10 +90,7 @@ impl View {
     fn check_order(&self, commit: &Commit) -> Result<(), Conflict> {
         let expected = self.version.saturating_add(1);
         if commit.sequence != expected || commit.tenant != self.tenant {
-            return Err(Conflict::OutOfOrder {
-                expected,
-                found: commit.sequence,
-            });
+            return Err(Conflict::OutOfOrder { expected, found: commit.sequence });
         }
         Ok(())
     }
@@ -121,11 +118,7 @@ impl View {
     fn step(&mut self, step: FlushStep) -> Result<(), Conflict> {
         let found = self.flushed_generation(step.shard);
         if found != step.from {
-            return Err(Conflict::FlushedElsewhere {
-                shard: step.shard,
-                expected: step.from,
-                found,
-            });
+            return Err(Conflict::FlushedElsewhere { shard: step.shard, expected: step.from, found });
         }
         self.flushed.insert(step.shard, step.to);
         Ok(())
@@ -139,10 +132,7 @@ impl View {
         let bound = |block: &Ulid| {
             let mut tombstones = self.tombstones_of(*block);
             let missed = tombstones.find(|tombstone| !change.applied_tombstones.contains(&tombstone.id));
-            missed.map(|tombstone| Conflict::TombstoneNotApplied {
-                block: *block,
-                tombstone: tombstone.id,
-            })
+            missed.map(|tombstone| Conflict::TombstoneNotApplied { block: *block, tombstone: tombstone.id })
         };
         change.remove.iter().find_map(bound).map_or(Ok(()), Err)
     }
@@ -192,10 +182,7 @@ impl View {
             return Err(Conflict::BlockNotLive(*id));
         }
         if self.tombstones.contains_key(&tombstone.id) {
-            return Err(Conflict::Invalid(format!(
-                "tombstone {} exists already",
-                tombstone.id
-            )));
+            return Err(Conflict::Invalid(format!("tombstone {} exists already", tombstone.id)));
         }
         if !tombstone.blocks.is_empty() {
             self.tombstones.insert(tombstone.id, Arc::new(tombstone.clone()));
@@ -225,11 +212,7 @@ fn check_by_itself(change: &Change) -> Result<(), Conflict> {
     if added.len() != change.add.len() {
         return invalid("a block is added twice".to_owned());
     }
-    let ends = change
-        .remove
-        .iter()
-        .chain(&change.mark_dead)
-        .chain(&change.forget_dead);
+    let ends = change.remove.iter().chain(&change.mark_dead).chain(&change.forget_dead);
     let mut seen = BTreeSet::new();
     for id in ends {
         if added.contains(id) || !seen.insert(*id) {

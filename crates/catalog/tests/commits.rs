@@ -22,9 +22,7 @@ fn conflict(error: &CatalogError) -> &Conflict {
 
 async fn sequences(bucket: &Bucket) -> Vec<u64> {
     let listing: Vec<_> = bucket.list("team-a/catalog", None).try_collect().await.unwrap();
-    let names = listing
-        .iter()
-        .filter_map(|info| info.key.strip_prefix("team-a/catalog/"));
+    let names = listing.iter().filter_map(|info| info.key.strip_prefix("team-a/catalog/"));
     names.filter_map(|name| name.parse().ok()).collect()
 }
 
@@ -35,24 +33,10 @@ async fn what_one_process_commits_another_reads() {
     assert_eq!(two.view().await.unwrap().version, 0);
     let view = one.commit(flush(1, 3, 0, 5)).await.unwrap();
     assert_eq!((view.version, view.flushed_generation(3)), (1, 5));
-    assert_eq!(
-        two.view().await.unwrap().version,
-        0,
-        "a view is pinned until it is refreshed"
-    );
+    assert_eq!(two.view().await.unwrap().version, 0, "a view is pinned until it is refreshed");
     assert_eq!(*two.refresh(1).await.unwrap(), *view);
     let ahead = two.refresh(2).await.unwrap_err();
-    assert!(
-        matches!(
-            ahead,
-            CatalogError::Behind {
-                wanted: 2,
-                found: 1,
-                ..
-            }
-        ),
-        "{ahead}"
-    );
+    assert!(matches!(ahead, CatalogError::Behind { wanted: 2, found: 1, .. }), "{ahead}");
     assert_eq!(*process(&bucket, 3).view().await.unwrap(), *view);
 }
 
@@ -63,11 +47,7 @@ async fn conflicts_are_typed_and_leave_nothing_behind() {
     two.view().await.unwrap();
     one.commit(flush(1, 0, 0, 1)).await.unwrap();
     let late = two.commit(flush(2, 0, 0, 1)).await.unwrap_err();
-    let expected = Conflict::FlushedElsewhere {
-        shard: 0,
-        expected: 0,
-        found: 1,
-    };
+    let expected = Conflict::FlushedElsewhere { shard: 0, expected: 0, found: 1 };
     assert_eq!(conflict(&late), &expected);
     assert_eq!(late.kind(), ErrorKind::Conflict);
     let again = two.commit(add(1)).await.unwrap_err();
@@ -93,10 +73,7 @@ async fn a_lost_reply_is_recognised_as_success() {
     faulty.add(Rule::new(Fault::After).on(Operation::Create).times(1));
     faulty.add(Rule::new(Fault::Before).on(Operation::Get).times(1));
     let view = catalog.commit(flush(2, 0, 1, 2)).await.unwrap();
-    assert_eq!(
-        (view.version, view.blocks.len(), view.flushed_generation(0)),
-        (2, 2, 2)
-    );
+    assert_eq!((view.version, view.blocks.len(), view.flushed_generation(0)), (2, 2, 2));
     assert_eq!(faulty.struck(), 3);
     assert_eq!(sequences(&bucket).await, [1, 2]);
 }
@@ -132,18 +109,12 @@ async fn an_outcome_that_cannot_be_found_out_says_so_and_shows_later() {
     faulty.add(Rule::new(Fault::Before));
     let error = catalog.commit(flush(1, 0, 0, 1)).await.unwrap_err();
     assert!(matches!(error, CatalogError::OutcomeUnknown { .. }), "{error}");
-    assert!(
-        error.to_string().contains("team-a/catalog/00000000000000000001"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("team-a/catalog/00000000000000000001"), "{error}");
     assert_eq!(error.kind(), ErrorKind::Unavailable);
     faulty.heal();
     // The caller's retry finds its own flush there, and knows it by its block.
     let retry = catalog.commit(flush(1, 0, 0, 1)).await.unwrap_err();
-    assert!(
-        matches!(conflict(&retry), Conflict::FlushedElsewhere { found: 1, .. }),
-        "{retry}"
-    );
+    assert!(matches!(conflict(&retry), Conflict::FlushedElsewhere { found: 1, .. }), "{retry}");
     assert!(catalog.view().await.unwrap().blocks.contains_key(&id(1)));
 }
 
@@ -208,11 +179,8 @@ async fn flush_often(catalog: Arc<TenantCatalog>, committer: u128, rounds: u128)
 
 async fn run_committers(seed: u64, chances: Chances) {
     let inner = memory();
-    let config = CatalogConfig {
-        checkpoint_interval: 8,
-        commit_timeout_ms: 2_000,
-        ..CatalogConfig::default()
-    };
+    let config =
+        CatalogConfig { checkpoint_interval: 8, commit_timeout_ms: 2_000, ..CatalogConfig::default() };
     let mut committers = tokio::task::JoinSet::new();
     for committer in 0..6_u64 {
         let bucket = FaultyBucket::seeded(Arc::clone(&inner), seed * 100 + committer, chances) as Bucket;
@@ -236,11 +204,7 @@ async fn run_committers(seed: u64, chances: Chances) {
     assert_eq!(view.blocks.keys().copied().collect::<BTreeSet<_>>(), expected);
     assert_eq!((view.version, view.flushed_generation(0)), (72, 72));
     // The log read from its beginning is the same as from the last checkpoint.
-    let checkpoints: Vec<_> = inner
-        .list("team-a/catalog/checkpoint", None)
-        .try_collect()
-        .await
-        .unwrap();
+    let checkpoints: Vec<_> = inner.list("team-a/catalog/checkpoint", None).try_collect().await.unwrap();
     assert!(!checkpoints.is_empty());
     for checkpoint in checkpoints {
         inner.delete(&checkpoint.key).await.unwrap();
@@ -282,9 +246,7 @@ async fn run_processes(bucket: &Bucket) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn nor_on_many_threads_over_a_directory() {
     let folder = tempfile::tempdir().unwrap();
-    let directory = DirectoryBucket::open(folder.path(), Rng::seeded(1))
-        .await
-        .unwrap();
+    let directory = DirectoryBucket::open(folder.path(), Rng::seeded(1)).await.unwrap();
     run_processes(&(Arc::new(directory) as Bucket)).await;
 }
 
@@ -299,9 +261,7 @@ async fn nor_on_the_bucket_of_the_environment() {
         s3_endpoint: std::env::var("LATEWOOD_TEST_S3_ENDPOINT").ok(),
         ..BucketConfig::at(&format!("{url}/{run}"))
     };
-    let bucket = open_bucket(&config, Clock::system(), &mut Registry::default())
-        .await
-        .unwrap();
+    let bucket = open_bucket(&config, Clock::system(), &mut Registry::default()).await.unwrap();
     run_processes(&bucket).await;
     let objects: Vec<_> = bucket.list("", None).try_collect().await.unwrap();
     for object in objects {
@@ -344,34 +304,19 @@ async fn damaged_and_foreign_objects_are_named() {
     let good = bucket.get(key, 1 << 20).await.unwrap();
     let text = String::from_utf8(good.to_vec()).unwrap();
     let cases = [
-        (
-            good.slice(..good.len() / 2),
-            "bytes of JSON where its header says",
-        ),
+        (good.slice(..good.len() / 2), "bytes of JSON where its header says"),
         (good.slice(..20), "no header"),
         (Bytes::from_static(b"\0\0\0\0\n"), "header is unreadable"),
-        (
-            Bytes::from(text.replace("\"to\":1", "\"to\":7")),
-            "its checksum is",
-        ),
-        (
-            Bytes::from(text.replace("\"commit\"", "\"lease\"")),
-            "it is a Lease",
-        ),
-        (
-            Bytes::from(text.replace("\"version\":1", "\"version\":9")),
-            "format version 9",
-        ),
+        (Bytes::from(text.replace("\"to\":1", "\"to\":7")), "its checksum is"),
+        (Bytes::from(text.replace("\"commit\"", "\"lease\"")), "it is a Lease"),
+        (Bytes::from(text.replace("\"version\":1", "\"version\":9")), "format version 9"),
         (Bytes::new(), "no header"),
     ];
     for (body, expected) in cases {
         bucket.put(key, body).await.unwrap();
         let error = process(&bucket, 2).view().await.unwrap_err();
         assert!(error.to_string().contains(key), "{error}");
-        assert!(
-            error.to_string().contains(expected),
-            "{error} does not say {expected:?}"
-        );
+        assert!(error.to_string().contains(expected), "{error} does not say {expected:?}");
     }
 }
 
@@ -382,10 +327,7 @@ async fn a_missing_commit_is_an_error_and_not_the_end() {
     for number in 1..=5 {
         writer.commit(add(number)).await.unwrap();
     }
-    bucket
-        .delete("team-a/catalog/00000000000000000003")
-        .await
-        .unwrap();
+    bucket.delete("team-a/catalog/00000000000000000003").await.unwrap();
     let error = process(&bucket, 2).view().await.unwrap_err();
     assert!(error.to_string().contains("00000000000000000003"), "{error}");
     assert_eq!(error.kind(), ErrorKind::Corrupt);
@@ -394,29 +336,13 @@ async fn a_missing_commit_is_an_error_and_not_the_end() {
 #[tokio::test]
 async fn a_change_beyond_the_limit_is_refused_before_anything_is_written() {
     let bucket = memory();
-    let config = CatalogConfig {
-        max_commit_bytes: 2_000,
-        ..CatalogConfig::default()
-    };
+    let config = CatalogConfig { max_commit_bytes: 2_000, ..CatalogConfig::default() };
     let (catalog, _) = process_with(&bucket, 1, config);
-    let change = Change {
-        add: (1..=30).map(block).collect(),
-        ..Change::default()
-    };
+    let change = Change { add: (1..=30).map(block).collect(), ..Change::default() };
     let error = catalog.commit(change).await.unwrap_err();
-    assert!(
-        matches!(error, CatalogError::TooLarge { max: 2_000, .. }),
-        "{error}"
-    );
+    assert!(matches!(error, CatalogError::TooLarge { max: 2_000, .. }), "{error}");
     assert_eq!(sequences(&bucket).await, Vec::<u64>::new());
-    let backwards = Change::flush(
-        None,
-        FlushStep {
-            shard: 0,
-            from: 3,
-            to: 3,
-        },
-    );
+    let backwards = Change::flush(None, FlushStep { shard: 0, from: 3, to: 3 });
     let error = catalog.commit(backwards).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Invalid);
 }

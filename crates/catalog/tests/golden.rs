@@ -20,9 +20,7 @@ use latewood_objstore::Bucket;
 use support::{START_MS, block, id, memory, process, process_with};
 
 fn file(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/golden")
-        .join(name)
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name)
 }
 
 fn full_block() -> BlockEntry {
@@ -36,11 +34,7 @@ fn full_block() -> BlockEntry {
         files: vec![
             file("index", 512, None),
             file("series.parquet", 4_096, Some(3_900)),
-            file(
-                "samples/w=2026-01-01T00:00:00Z/part-0.parquet",
-                65_536,
-                Some(65_000),
-            ),
+            file("samples/w=2026-01-01T00:00:00Z/part-0.parquet", 65_536, Some(65_000)),
         ],
         bytes: 70_144,
         index_bytes: 512,
@@ -65,11 +59,7 @@ fn changes() -> Vec<Change> {
         range: TimeRange::new(START_MS, START_MS + 1_000),
         blocks: [id(1)].into(),
     };
-    let step = FlushStep {
-        shard: 3,
-        from: 0,
-        to: 7,
-    };
+    let step = FlushStep { shard: 3, from: 0, to: 7 };
     let rollup = BlockEntry {
         resolution: Resolution::FiveMinutes,
         lineage: vec![id(1)],
@@ -83,18 +73,13 @@ fn changes() -> Vec<Change> {
         add_tombstones: vec![tombstone],
         ..Change::default()
     };
-    let third = Change {
-        forget_dead: vec![id(51)],
-        ..Change::replace(vec![block(3)], vec![id(1)], vec![id(100)])
-    };
+    let third =
+        Change { forget_dead: vec![id(51)], ..Change::replace(vec![block(3)], vec![id(1)], vec![id(100)]) };
     vec![Change::flush(Some(full_block()), step), second, third]
 }
 
 async fn write(bucket: &Bucket, changes: Vec<Change>) -> (Arc<TenantCatalog>, Arc<View>) {
-    let config = CatalogConfig {
-        checkpoint_interval: 2,
-        ..CatalogConfig::default()
-    };
+    let config = CatalogConfig { checkpoint_interval: 2, ..CatalogConfig::default() };
     let (catalog, _) = process_with(bucket, 7, config);
     for change in changes {
         catalog.commit(change).await.unwrap();
@@ -105,11 +90,7 @@ async fn write(bucket: &Bucket, changes: Vec<Change>) -> (Arc<TenantCatalog>, Ar
 
 fn golden_name(key: &str) -> String {
     let name = key.rsplit('/').next().unwrap().trim_start_matches('0');
-    let kind = if key.contains("checkpoint") {
-        "checkpoint"
-    } else {
-        "commit"
-    };
+    let kind = if key.contains("checkpoint") { "checkpoint" } else { "commit" };
     format!("v1-{kind}-{name}.txt")
 }
 
@@ -126,12 +107,7 @@ async fn the_newest_version_is_written_bit_for_bit() {
             std::fs::write(&path, &written).unwrap();
         }
         let golden = std::fs::read_to_string(&path).unwrap();
-        assert_eq!(
-            String::from_utf8(written.to_vec()).unwrap(),
-            golden,
-            "{}",
-            path.display()
-        );
+        assert_eq!(String::from_utf8(written.to_vec()).unwrap(), golden, "{}", path.display());
     }
 }
 
@@ -153,10 +129,7 @@ async fn version_1_is_read() {
     ];
     let (_, expected) = write(&memory(), changes()).await;
     assert_eq!(from_files(&commits).await, expected);
-    let checkpointed = [
-        ("checkpoint/00000000000000000002", "v1-checkpoint-2.txt"),
-        commits[2],
-    ];
+    let checkpointed = [("checkpoint/00000000000000000002", "v1-checkpoint-2.txt"), commits[2]];
     assert_eq!(from_files(&checkpointed).await, expected);
     let live: Vec<Ulid> = expected.blocks.keys().copied().collect();
     assert_eq!(live, [id(2), id(3)]);

@@ -28,29 +28,18 @@ async fn a_lease_excludes_until_it_is_released_or_runs_out() {
         process_with(&bucket, 1, CatalogConfig::default()),
         process_with(&bucket, 2, CatalogConfig::default()),
     );
-    let lease = one
-        .lease("compaction", 60_000)
-        .await
-        .unwrap()
-        .expect("it is free");
+    let lease = one.lease("compaction", 60_000).await.unwrap().expect("it is free");
     assert!(two.lease("compaction", 60_000).await.unwrap().is_none());
     assert!(two.lease("other", 60_000).await.unwrap().is_some());
     lease.release().await.unwrap();
-    let mut lease = two
-        .lease("compaction", 60_000)
-        .await
-        .unwrap()
-        .expect("it was released");
+    let mut lease = two.lease("compaction", 60_000).await.unwrap().expect("it was released");
     assert!(lease.renew(120_000).await.unwrap());
     assert!(one.lease("compaction", 60_000).await.unwrap().is_none());
     two_clock.advance(Duration::from_secs(121));
     let taken = two.lease("compaction", 60_000).await.unwrap();
     assert!(taken.is_some(), "it ran out");
     assert!(!lease.renew(60_000).await.unwrap(), "another has it");
-    bucket
-        .put("team-a/lease/damaged", Bytes::from("?"))
-        .await
-        .unwrap();
+    bucket.put("team-a/lease/damaged", Bytes::from("?")).await.unwrap();
     assert!(one.lease("damaged", 60_000).await.unwrap().is_some());
 }
 
@@ -85,20 +74,9 @@ async fn garbage_is_marked_then_deleted_then_forgotten() {
     for number in 1..=2 {
         catalog.commit(add(number)).await.unwrap();
     }
-    assert_eq!(
-        collect().await.unwrap(),
-        GarbageReport::default(),
-        "an upload may be under way"
-    );
-    catalog
-        .commit(Change::replace(Vec::new(), vec![id(1)], Vec::new()))
-        .await
-        .unwrap();
-    assert_eq!(
-        collect().await.unwrap(),
-        GarbageReport::default(),
-        "older views may still read it"
-    );
+    assert_eq!(collect().await.unwrap(), GarbageReport::default(), "an upload may be under way");
+    catalog.commit(Change::replace(Vec::new(), vec![id(1)], Vec::new())).await.unwrap();
+    assert_eq!(collect().await.unwrap(), GarbageReport::default(), "older views may still read it");
     clock.advance(48 * HOUR);
     let report = collect().await.unwrap();
     assert_eq!((report.marked, report.deleted, report.objects), (1, 1, 3));
@@ -136,10 +114,7 @@ async fn a_catalog_is_rebuilt_from_its_blocks_and_loses_none() {
     blocks.push(compacted(12, &[1], half, end));
     blocks.push(compacted(13, &[2], start, half - 1));
     // A downsampled block replaces nothing.
-    blocks.push(BlockEntry {
-        resolution: Resolution::FiveMinutes,
-        ..compacted(14, &[3], start, end)
-    });
+    blocks.push(BlockEntry { resolution: Resolution::FiveMinutes, ..compacted(14, &[3], start, end) });
     let bucket = memory();
     let catalog = process(&bucket, 1);
     let known = BTreeMap::from([(4, 2), (5, 9)]);
@@ -160,10 +135,7 @@ async fn block_folders_and_tenants_are_found_in_the_bucket() {
     bucket.put("team-a/raw/stray", Bytes::new()).await.unwrap();
     bucket.put("__latewood__/probe/x", Bytes::new()).await.unwrap();
     let folder = format!("team-a/raw/block={}", id(1));
-    assert_eq!(
-        catalog.block_folders().await.unwrap(),
-        [(Resolution::Raw, id(1), folder)]
-    );
+    assert_eq!(catalog.block_folders().await.unwrap(), [(Resolution::Raw, id(1), folder)]);
     let (clock, _) = Clock::manual(0);
     let ids = Ids::new(clock.clone(), Rng::seeded(1));
     let catalogs = Catalogs::new(bucket, clock, ids, CatalogConfig::default());

@@ -41,15 +41,7 @@ fn any_change() -> impl Strategy<Value = Change> {
     let step = (0_u32..2, 0_u64..4, 0_u64..4).prop_map(|(shard, from, to)| FlushStep { shard, from, to });
     let tombstones = prop::collection::vec((100_u128..104, prop::collection::vec(0_u128..12, 0..3)), 0..2);
     let applied = prop::collection::vec(100_u128..104, 0..3);
-    let parts = (
-        ids(),
-        ids(),
-        prop::option::weighted(0.3, step),
-        ids(),
-        ids(),
-        tombstones,
-        applied,
-    );
+    let parts = (ids(), ids(), prop::option::weighted(0.3, step), ids(), ids(), tombstones, applied);
     parts.prop_map(|(add, remove, flushed, mark, forget, tombstones, applied)| {
         let ids = |numbers: Vec<u128>| numbers.into_iter().map(id).collect::<Vec<_>>();
         Change {
@@ -58,10 +50,7 @@ fn any_change() -> impl Strategy<Value = Change> {
             flushed,
             mark_dead: ids(mark),
             forget_dead: ids(forget),
-            add_tombstones: tombstones
-                .into_iter()
-                .map(|(t, blocks)| tombstone(t, blocks))
-                .collect(),
+            add_tombstones: tombstones.into_iter().map(|(t, blocks)| tombstone(t, blocks)).collect(),
             applied_tombstones: ids(applied),
         }
     })
@@ -72,21 +61,14 @@ fn check_invariants(before: &View, change: &Change, after: &View) {
     for id in after.blocks.keys() {
         assert!(!after.dead.contains_key(id), "live and dead at once");
         let added = change.add.iter().any(|block| block.id == *id);
-        assert_eq!(
-            added,
-            !before.blocks.contains_key(id),
-            "live because it was or because it was added"
-        );
+        assert_eq!(added, !before.blocks.contains_key(id), "live because it was or because it was added");
     }
     for removed in &change.remove {
         assert!(before.blocks.contains_key(removed) && after.dead.contains_key(removed));
     }
     for id in before.dead.keys() {
         let forgotten = change.forget_dead.contains(id);
-        assert!(
-            after.dead.contains_key(id) || forgotten,
-            "the dead stay dead until they are forgotten"
-        );
+        assert!(after.dead.contains_key(id) || forgotten, "the dead stay dead until they are forgotten");
     }
     for (shard, generation) in &before.flushed {
         assert!(after.flushed[shard] >= *generation, "flushes only go forward");
@@ -97,14 +79,9 @@ fn check_invariants(before: &View, change: &Change, after: &View) {
     }
     if !change.add.is_empty() {
         let applied: BTreeSet<Ulid> = change.applied_tombstones.iter().copied().collect();
-        let bound = before
-            .tombstones
-            .values()
-            .filter(|t| change.remove.iter().any(|id| t.blocks.contains(id)));
-        assert!(
-            bound.into_iter().all(|t| applied.contains(&t.id)),
-            "no deletion is lost by a compaction"
-        );
+        let bound =
+            before.tombstones.values().filter(|t| change.remove.iter().any(|id| t.blocks.contains(id)));
+        assert!(bound.into_iter().all(|t| applied.contains(&t.id)), "no deletion is lost by a compaction");
     }
 }
 
@@ -142,13 +119,7 @@ proptest! {
 fn a_commit_out_of_order_is_refused() {
     let view = View::empty(tenant());
     let skipping = view.apply(&commit(2, Change::default()));
-    assert_eq!(
-        skipping,
-        Err(Conflict::OutOfOrder {
-            expected: 1,
-            found: 2
-        })
-    );
+    assert_eq!(skipping, Err(Conflict::OutOfOrder { expected: 1, found: 2 }));
     let mut foreign = commit(1, Change::default());
     foreign.tenant = latewood_model::TenantId::new("other").unwrap();
     assert!(view.apply(&foreign).is_err());
@@ -156,21 +127,12 @@ fn a_commit_out_of_order_is_refused() {
 
 #[test]
 fn a_compaction_that_missed_a_deletion_is_refused() {
-    let add = Change {
-        add: vec![block(1), block(2)],
-        ..Change::default()
-    };
-    let delete = Change {
-        add_tombstones: vec![tombstone(100, [1, 2])],
-        ..Change::default()
-    };
+    let add = Change { add: vec![block(1), block(2)], ..Change::default() };
+    let delete = Change { add_tombstones: vec![tombstone(100, [1, 2])], ..Change::default() };
     let view = View::empty(tenant()).apply(&commit(1, add)).unwrap();
     let view = view.apply(&commit(2, delete)).unwrap();
     let compact = |applied: Vec<Ulid>| Change::replace(vec![block(3)], vec![id(1), id(2)], applied);
-    let missed = Conflict::TombstoneNotApplied {
-        block: id(1),
-        tombstone: id(100),
-    };
+    let missed = Conflict::TombstoneNotApplied { block: id(1), tombstone: id(100) };
     assert_eq!(view.apply(&commit(3, compact(Vec::new()))), Err(missed));
     let applied = view.apply(&commit(3, compact(vec![id(100)]))).unwrap();
     assert!(applied.tombstones.is_empty());
@@ -184,18 +146,12 @@ fn a_compaction_that_missed_a_deletion_is_refused() {
 fn entries_that_make_no_sense_are_refused() {
     let refused = |change: Change, expected: &str| {
         let error = View::empty(tenant()).apply(&commit(1, change)).unwrap_err();
-        assert!(
-            matches!(error, Conflict::Invalid(_)) && error.to_string().contains(expected),
-            "{error}"
-        );
+        assert!(matches!(error, Conflict::Invalid(_)) && error.to_string().contains(expected), "{error}");
     };
     let add = |edit: fn(&mut latewood_catalog::BlockEntry)| {
         let mut entry = block(1);
         edit(&mut entry);
-        Change {
-            add: vec![entry],
-            ..Change::default()
-        }
+        Change { add: vec![entry], ..Change::default() }
     };
     let file = |path: &str| latewood_catalog::FileEntry {
         path: path.to_owned(),
@@ -204,29 +160,13 @@ fn entries_that_make_no_sense_are_refused() {
         footer_offset: None,
     };
     let climbing = Change {
-        add: vec![latewood_catalog::BlockEntry {
-            files: vec![file("../../other/meta.json")],
-            ..block(1)
-        }],
+        add: vec![latewood_catalog::BlockEntry { files: vec![file("../../other/meta.json")], ..block(1) }],
         ..Change::default()
     };
     refused(climbing, "no path below its folder");
     refused(add(|entry| entry.range = TimeRange::EMPTY), "time range is empty");
     refused(add(|entry| entry.shard = Some(1)), "go together");
-    refused(
-        Change::flush(
-            None,
-            FlushStep {
-                shard: 1,
-                from: 2,
-                to: 2,
-            },
-        ),
-        "cannot step",
-    );
-    let twice = Change {
-        add: vec![block(1), block(1)],
-        ..Change::default()
-    };
+    refused(Change::flush(None, FlushStep { shard: 1, from: 2, to: 2 }), "cannot step");
+    let twice = Change { add: vec![block(1), block(1)], ..Change::default() };
     refused(twice, "added twice");
 }

@@ -57,30 +57,20 @@ pub(crate) fn decode_entry<S: ReplicatedState>(index: u64, bytes: Bytes) -> Resu
         COMMAND => {
             let bytes = std::mem::take(&mut from.0);
             let command = S::Command::decode(bytes.clone())?;
-            EntryPayload::Normal(Proposal {
-                command,
-                bytes,
-                _room: None,
-            })
+            EntryPayload::Normal(Proposal { command, bytes, _room: None })
         }
         MEMBERSHIP => EntryPayload::Membership(from.membership()?),
         other => return Err(DecodeError(format!("entry {index} is of unknown kind {other}"))),
     };
     from.end()?;
-    Ok(Entry::<S> {
-        log_id: LogId { leader_id, index },
-        payload,
-    })
+    Ok(Entry::<S> { log_id: LogId { leader_id, index }, payload })
 }
 
 /// Reads only which leader appended an entry.
 pub(crate) fn decode_log_id(index: u64, bytes: Bytes) -> Result<LogId, DecodeError> {
     let mut from = Reader(bytes);
     from.versioned_kind()?;
-    Ok(LogId {
-        leader_id: from.leader()?,
-        index,
-    })
+    Ok(LogId { leader_id: from.leader()?, index })
 }
 
 pub(crate) fn encode_vote(vote: &Vote) -> Bytes {
@@ -138,11 +128,7 @@ pub(crate) fn decode_checkpoint(bytes: Bytes) -> Result<Checkpoint, DecodeError>
     let mut from = Reader(bytes);
     from.version()?;
     let (log_id, membership) = (from.log_id()?, from.stored_membership()?);
-    Ok(Checkpoint {
-        log_id,
-        membership,
-        payload: from.0,
-    })
+    Ok(Checkpoint { log_id, membership, payload: from.0 })
 }
 
 fn begin() -> BytesMut {
@@ -203,10 +189,7 @@ impl Reader {
 
     fn array<const N: usize>(&mut self) -> Result<[u8; N], DecodeError> {
         let bytes = self.take(N)?;
-        bytes
-            .first_chunk()
-            .copied()
-            .ok_or_else(|| DecodeError("too short".to_owned()))
+        bytes.first_chunk().copied().ok_or_else(|| DecodeError("too short".to_owned()))
     }
 
     fn u8(&mut self) -> Result<u8, DecodeError> {
@@ -228,9 +211,7 @@ impl Reader {
     fn version(&mut self) -> Result<(), DecodeError> {
         match self.u8()? {
             VERSION => Ok(()),
-            other => Err(DecodeError(format!(
-                "version {other} is not known here, only {VERSION}"
-            ))),
+            other => Err(DecodeError(format!("version {other} is not known here, only {VERSION}"))),
         }
     }
 
@@ -242,25 +223,15 @@ impl Reader {
     }
 
     fn leader(&mut self) -> Result<LeaderId<NodeId>, DecodeError> {
-        Ok(LeaderId {
-            term: self.u64()?,
-            node_id: self.u64()?,
-        })
+        Ok(LeaderId { term: self.u64()?, node_id: self.u64()? })
     }
 
     fn log_id(&mut self) -> Result<LogId, DecodeError> {
-        Ok(LogId {
-            leader_id: self.leader()?,
-            index: self.u64()?,
-        })
+        Ok(LogId { leader_id: self.leader()?, index: self.u64()? })
     }
 
     fn stored_membership(&mut self) -> Result<StoredMembership, DecodeError> {
-        let id = if self.u8()? != 0 {
-            Some(self.log_id()?)
-        } else {
-            None
-        };
+        let id = if self.u8()? != 0 { Some(self.log_id()?) } else { None };
         Ok(StoredMembership::new(id, self.membership()?))
     }
 
@@ -268,11 +239,7 @@ impl Reader {
         let mut configs = Vec::new();
         for _ in 0..self.count("configurations", MAX_MEMBERS)? {
             let voters = self.count("voters", MAX_MEMBERS)?;
-            configs.push(
-                (0..voters)
-                    .map(|_| self.u64())
-                    .collect::<Result<BTreeSet<_>, _>>()?,
-            );
+            configs.push((0..voters).map(|_| self.u64()).collect::<Result<BTreeSet<_>, _>>()?);
         }
         let mut nodes = BTreeMap::new();
         for _ in 0..self.count("nodes", MAX_MEMBERS)? {

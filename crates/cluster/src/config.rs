@@ -52,25 +52,16 @@ impl GroupConfig {
         }
         if self.election_timeout_ms < 3 * self.heartbeat_ms {
             let least = 3 * self.heartbeat_ms;
-            return wrong(
-                "election_timeout_ms",
-                format!("must be three heartbeats or more ({least})"),
-            );
+            return wrong("election_timeout_ms", format!("must be three heartbeats or more ({least})"));
         }
         if self.max_command_bytes == 0 || self.max_command_bytes > 512 << 20 {
             return wrong("max_command_bytes", "must be between 1 B and 512 MiB".to_owned());
         }
         if self.max_inflight_bytes < self.max_command_bytes || self.max_inflight_bytes > 1 << 32 {
-            return wrong(
-                "max_inflight_bytes",
-                "must be between `max_command_bytes` and 4 GiB".to_owned(),
-            );
+            return wrong("max_inflight_bytes", "must be between `max_command_bytes` and 4 GiB".to_owned());
         }
         if !(1 << 16..=1 << 30).contains(&self.replay_chunk_bytes) {
-            return wrong(
-                "replay_chunk_bytes",
-                "must be between 64 KiB and 1 GiB".to_owned(),
-            );
+            return wrong("replay_chunk_bytes", "must be between 64 KiB and 1 GiB".to_owned());
         }
         if self.open_timeout_ms == 0 {
             return wrong("open_timeout_ms", "must be more than 0".to_owned());

@@ -56,10 +56,7 @@ impl<S: ReplicatedState> Group<S> {
         state: S,
     ) -> Result<Self, ClusterError> {
         config.validate()?;
-        let stopped = |error: &dyn ToString| ClusterError::Stopped {
-            group: id,
-            reason: error.to_string(),
-        };
+        let stopped = |error: &dyn ToString| ClusterError::Stopped { group: id, reason: error.to_string() };
         let (node, chunk_bytes, replayed) = (config.node_id, config.replay_chunk_bytes, journal.clone());
         let replay = move || {
             let (log, checkpoint) = LogStore::open(id, node, replayed, chunk_bytes)?;
@@ -68,9 +65,7 @@ impl<S: ReplicatedState> Group<S> {
             tracing::info!(group = id, entries, applied = ?machine.applied(), "replayed the log");
             Ok::<_, ClusterError>((log, machine))
         };
-        let (log, machine) = tokio::task::spawn_blocking(replay)
-            .await
-            .map_err(|error| stopped(&error))??;
+        let (log, machine) = tokio::task::spawn_blocking(replay).await.map_err(|error| stopped(&error))??;
         log.finish_purge(machine.checkpoint_id()).await?;
         let raft_config = Arc::new(raft_config(id, &config)?);
         let raft = Raft::new(node, raft_config, NoNetwork, log.clone(), machine.clone()).await;
@@ -96,16 +91,10 @@ impl<S: ReplicatedState> Group<S> {
         } else {
             let alone = std::collections::BTreeMap::from([(config.node_id, BasicNode::default())]);
             let begun = raft.initialize(alone).await;
-            begun.map_err(|error| ClusterError::Stopped {
-                group: *id,
-                reason: error.to_string(),
-            })?;
+            begun.map_err(|error| ClusterError::Stopped { group: *id, reason: error.to_string() })?;
         }
         let patience = Duration::from_millis(config.open_timeout_ms);
-        let led = raft
-            .wait(Some(patience))
-            .metrics(|metrics| leading(metrics).is_some(), "leads")
-            .await;
+        let led = raft.wait(Some(patience)).metrics(|metrics| leading(metrics).is_some(), "leads").await;
         led.map(drop).map_err(|error| match self.stop_reason() {
             Some(stopped) => stopped,
             None => ClusterError::NotReady {
@@ -130,41 +119,25 @@ impl<S: ReplicatedState> Group<S> {
     /// This node does not lead, the command is too large, or the group has stopped. In the last case the
     /// command may have been appended.
     pub async fn propose(&self, command: S::Command) -> Result<(Position, S::Response), ClusterError> {
-        let Inner {
-            id,
-            config,
-            room,
-            raft,
-            ..
-        } = &*self.0;
+        let Inner { id, config, room, raft, .. } = &*self.0;
         let bytes = command.encode();
         if bytes.len() > config.max_command_bytes {
-            return Err(ClusterError::TooLarge {
-                bytes: bytes.len(),
-                limit: config.max_command_bytes,
-            });
+            return Err(ClusterError::TooLarge { bytes: bytes.len(), limit: config.max_command_bytes });
         }
         let permits = u32::try_from(bytes.len().div_ceil(PERMIT_BYTES).max(1)).unwrap_or(u32::MAX);
-        let room = Arc::clone(room)
-            .acquire_many_owned(permits)
-            .await
-            .ok()
-            .map(Arc::new);
-        let written = raft
-            .client_write(Proposal {
-                command,
-                bytes,
-                _room: room,
-            })
-            .await
-            .map_err(|error| match error {
-                RaftError::APIError(ClientWriteError::ForwardToLeader(to)) => self.not_leader(to.leader_id),
-                RaftError::APIError(other) => ClusterError::Stopped {
-                    group: *id,
-                    reason: other.to_string(),
+        let room = Arc::clone(room).acquire_many_owned(permits).await.ok().map(Arc::new);
+        let written =
+            raft.client_write(Proposal { command, bytes, _room: room }).await.map_err(
+                |error| match error {
+                    RaftError::APIError(ClientWriteError::ForwardToLeader(to)) => {
+                        self.not_leader(to.leader_id)
+                    }
+                    RaftError::APIError(other) => {
+                        ClusterError::Stopped { group: *id, reason: other.to_string() }
+                    }
+                    RaftError::Fatal(fatal) => self.fatal(&fatal),
                 },
-                RaftError::Fatal(fatal) => self.fatal(&fatal),
-            })?;
+            )?;
         let at = position(&written.log_id);
         let response = written.data.ok_or_else(|| ClusterError::Corrupt {
             group: *id,
@@ -211,59 +184,38 @@ impl<S: ReplicatedState> Group<S> {
         let group = self.clone();
         let done = tokio::spawn(async move { group.take_checkpoint(at, payload).await }).await;
         done.unwrap_or_else(|error| {
-            Err(ClusterError::Stopped {
-                group: self.0.id,
-                reason: error.to_string(),
-            })
+            Err(ClusterError::Stopped { group: self.0.id, reason: error.to_string() })
         })
     }
 
     async fn take_checkpoint(&self, at: Position, payload: Bytes) -> Result<(), ClusterError> {
         let _one_at_a_time = Arc::clone(&self.0.checkpoints).lock_owned().await;
-        let refused = |problem| ClusterError::Checkpoint {
-            group: self.0.id,
-            at,
-            problem,
-        };
+        let refused = |problem| ClusterError::Checkpoint { group: self.0.id, at, problem };
         let id = self.log_id_of(at).await?;
         let Some(checkpoint) = self.0.machine.plan_checkpoint(id, payload).map_err(refused)? else {
             return Ok(());
         };
         self.0.log.save_checkpoint(&checkpoint).await?;
         self.0.machine.stage(checkpoint);
-        self.0
-            .raft
-            .trigger()
-            .snapshot()
-            .await
-            .map_err(|error| self.fatal(&error))?;
+        self.0.raft.trigger().snapshot().await.map_err(|error| self.fatal(&error))?;
         let known = |metrics: &RaftMetrics<NodeId, BasicNode>| metrics.snapshot >= Some(id);
         let waited = self.0.raft.wait(Some(NEVER)).metrics(known, "checkpoint").await;
-        waited
-            .map(drop)
-            .map_err(|error| self.stop_reason().unwrap_or_else(|| refused(error.to_string())))
+        waited.map(drop).map_err(|error| self.stop_reason().unwrap_or_else(|| refused(error.to_string())))
     }
 
     async fn log_id_of(&self, at: Position) -> Result<LogId, ClusterError> {
-        let refused = |problem: String| ClusterError::Checkpoint {
-            group: self.0.id,
-            at,
-            problem,
-        };
+        let refused = |problem: String| ClusterError::Checkpoint { group: self.0.id, at, problem };
         let (log, machine) = (self.0.log.clone(), self.0.machine.clone());
         let find = move || match machine.checkpoint_id() {
             Some(last) if last.index >= at.index => Ok(Some(last)),
             _ => log.log_id(at.index),
         };
-        let found = tokio::task::spawn_blocking(find)
-            .await
-            .map_err(|error| refused(error.to_string()))??;
+        let found = tokio::task::spawn_blocking(find).await.map_err(|error| refused(error.to_string()))??;
         match found {
             Some(id) if position(&id) == at => Ok(id),
-            Some(id) if id.index > at.index => Err(refused(format!(
-                "the last checkpoint is later, at {}",
-                position(&id)
-            ))),
+            Some(id) if id.index > at.index => {
+                Err(refused(format!("the last checkpoint is later, at {}", position(&id))))
+            }
             Some(id) => Err(refused(format!("the entry there is at {}", position(&id)))),
             None => Err(refused("there is no such entry".to_owned())),
         }
@@ -277,20 +229,14 @@ impl<S: ReplicatedState> Group<S> {
     }
 
     fn not_leader(&self, leader: Option<NodeId>) -> ClusterError {
-        ClusterError::NotLeader {
-            group: self.0.id,
-            leader,
-        }
+        ClusterError::NotLeader { group: self.0.id, leader }
     }
 
     fn fatal(&self, fatal: &Fatal<NodeId>) -> ClusterError {
         // The journal's own words are clearer than openraft's about them.
         match self.0.journal.failure() {
             Some(error) => ClusterError::Journal(error),
-            None => ClusterError::Stopped {
-                group: self.0.id,
-                reason: fatal.to_string(),
-            },
+            None => ClusterError::Stopped { group: self.0.id, reason: fatal.to_string() },
         }
     }
 
@@ -323,10 +269,8 @@ fn raft_config(id: GroupId, config: &GroupConfig) -> Result<openraft::Config, Cl
         purge_batch_size: 1,
         ..openraft::Config::default()
     };
-    raft.validate().map_err(|error| ClusterError::Config {
-        field: "heartbeat_ms",
-        problem: error.to_string(),
-    })
+    raft.validate()
+        .map_err(|error| ClusterError::Config { field: "heartbeat_ms", problem: error.to_string() })
 }
 
 #[cfg(test)]

@@ -72,42 +72,25 @@ impl<S: ReplicatedState> LogStore<S> {
         journal: Journal,
         chunk_bytes: usize,
     ) -> Result<(Self, Option<Checkpoint>), ClusterError> {
-        let corrupt = |error: DecodeError| ClusterError::Corrupt {
-            group,
-            problem: error.to_string(),
-        };
+        let corrupt = |error: DecodeError| ClusterError::Corrupt { group, problem: error.to_string() };
         let state = |key| journal.state(group, key);
-        let checkpoint = state(KEY_CHECKPOINT)
-            .map(codec::decode_checkpoint)
-            .transpose()
-            .map_err(corrupt)?;
-        let mut vote = state(KEY_VOTE)
-            .map(codec::decode_vote)
-            .transpose()
-            .map_err(corrupt)?;
+        let checkpoint = state(KEY_CHECKPOINT).map(codec::decode_checkpoint).transpose().map_err(corrupt)?;
+        let mut vote = state(KEY_VOTE).map(codec::decode_vote).transpose().map_err(corrupt)?;
         if let Some(vote) = &mut vote {
             // A node that starts again leads in a new term, never in the one it led before: what it
             // appended last in that one may be lost, and no position may be given twice.
             vote.committed = false;
         }
-        let purged = state(KEY_PURGED)
-            .map(codec::decode_bare_log_id)
-            .transpose()
-            .map_err(corrupt)?;
+        let purged = state(KEY_PURGED).map(codec::decode_bare_log_id).transpose().map_err(corrupt)?;
         let last = match journal.bounds(group).last {
             Some(last) => read_log_id(&journal, group, last)?,
             None => None,
         };
-        let membership = state(KEY_MEMBERSHIP)
-            .map(codec::decode_stored_membership)
-            .transpose()
-            .map_err(corrupt)?;
+        let membership =
+            state(KEY_MEMBERSHIP).map(codec::decode_stored_membership).transpose().map_err(corrupt)?;
         let log = Log {
             vote,
-            committed: state(KEY_COMMITTED)
-                .map(codec::decode_bare_log_id)
-                .transpose()
-                .map_err(corrupt)?,
+            committed: state(KEY_COMMITTED).map(codec::decode_bare_log_id).transpose().map_err(corrupt)?,
             purged,
             last: last.or(purged),
             membership: membership.unwrap_or_default(),
@@ -115,25 +98,14 @@ impl<S: ReplicatedState> LogStore<S> {
         };
         let next = log.last.map_or(0, |last| last.index + 1);
         let durable = watch::Sender::new(Durable { next, failed: None });
-        let inner = Inner {
-            group,
-            node,
-            journal,
-            chunk_bytes,
-            log: Mutex::new(log),
-            durable,
-        };
+        let inner = Inner { group, node, journal, chunk_bytes, log: Mutex::new(log), durable };
         Ok((Self(Arc::new(inner)), checkpoint))
     }
 
     /// The entries that are known to be committed: with a single voter all that are durable.
     pub(crate) fn committed(&self) -> Option<LogId> {
         let log = self.0.log.lock();
-        if log.is_sole_voter(self.0.node) {
-            log.last
-        } else {
-            log.committed.min(log.last)
-        }
+        if log.is_sole_voter(self.0.node) { log.last } else { log.committed.min(log.last) }
     }
 
     pub(crate) fn durable(&self) -> watch::Receiver<Durable> {
@@ -195,10 +167,8 @@ impl<S: ReplicatedState> LogStore<S> {
         let group = self.0.group;
         let records = self.0.journal.read(group, from..until, self.0.chunk_bytes)?;
         let entries = records.into_iter().map(|(index, bytes)| {
-            codec::decode_entry::<S>(index, bytes).map_err(|error| ClusterError::Corrupt {
-                group,
-                problem: format!("entry {index}: {error}"),
-            })
+            codec::decode_entry::<S>(index, bytes)
+                .map_err(|error| ClusterError::Corrupt { group, problem: format!("entry {index}: {error}") })
         });
         entries.collect()
     }
@@ -227,12 +197,7 @@ impl<S: ReplicatedState> LogStore<S> {
         match log.recent.range(from..until).next() {
             Some((index, _)) if *index > from => Look::Journal(from, *index),
             None => Look::Journal(from, until),
-            Some(_) => Look::Recent(
-                log.recent
-                    .range(from..until)
-                    .map(|(_, entry)| entry.clone())
-                    .collect(),
-            ),
+            Some(_) => Look::Recent(log.recent.range(from..until).map(|(_, entry)| entry.clone()).collect()),
         }
     }
 
@@ -285,15 +250,8 @@ fn size<S: ReplicatedState>(entry: &Entry<S>) -> usize {
 
 fn read_log_id(journal: &Journal, group: GroupId, index: u64) -> Result<Option<LogId>, ClusterError> {
     let records = journal.read(group, index..index.saturating_add(1), 1)?;
-    let id = records
-        .into_iter()
-        .next()
-        .map(|(index, bytes)| codec::decode_log_id(index, bytes))
-        .transpose();
-    id.map_err(|error| ClusterError::Corrupt {
-        group,
-        problem: format!("entry {index}: {error}"),
-    })
+    let id = records.into_iter().next().map(|(index, bytes)| codec::decode_log_id(index, bytes)).transpose();
+    id.map_err(|error| ClusterError::Corrupt { group, problem: format!("entry {index}: {error}") })
 }
 
 impl<S: ReplicatedState> Log<S> {

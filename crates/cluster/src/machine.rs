@@ -43,18 +43,12 @@ impl Progress {
     /// The membership as of a position.
     fn membership_at(&self, index: u64) -> StoredMembership {
         let known = |stored: &&StoredMembership| stored.log_id().is_none_or(|id| id.index <= index);
-        self.memberships
-            .iter()
-            .rev()
-            .find(known)
-            .cloned()
-            .unwrap_or_default()
+        self.memberships.iter().rev().find(known).cloned().unwrap_or_default()
     }
 
     fn adopt(&mut self, checkpoint: Checkpoint) {
         let index = checkpoint.log_id.index;
-        self.memberships
-            .retain(|stored| stored.log_id().is_some_and(|id| id.index > index));
+        self.memberships.retain(|stored| stored.log_id().is_some_and(|id| id.index > index));
         self.memberships.insert(0, checkpoint.membership.clone());
         self.checkpoint = Some(checkpoint);
     }
@@ -76,12 +70,7 @@ impl<S: ReplicatedState> Machine<S> {
             progress.adopt(checkpoint);
         }
         let (state, progress) = (Mutex::new(state), Mutex::new(progress));
-        Self(Arc::new(Inner {
-            log,
-            state,
-            progress,
-            lane: Offload::new(1),
-        }))
+        Self(Arc::new(Inner { log, state, progress, lane: Offload::new(1) }))
     }
 
     pub(crate) fn applied(&self) -> Option<LogId> {
@@ -90,12 +79,7 @@ impl<S: ReplicatedState> Machine<S> {
 
     /// Where the last checkpoint is.
     pub(crate) fn checkpoint_id(&self) -> Option<LogId> {
-        self.0
-            .progress
-            .lock()
-            .checkpoint
-            .as_ref()
-            .map(|checkpoint| checkpoint.log_id)
+        self.0.progress.lock().checkpoint.as_ref().map(|checkpoint| checkpoint.log_id)
     }
 
     /// Applies entries in order. Blocks.
@@ -110,9 +94,7 @@ impl<S: ReplicatedState> Machine<S> {
         for entry in entries {
             progress.applied = Some(entry.log_id);
             if let EntryPayload::Membership(membership) = &entry.payload {
-                progress
-                    .memberships
-                    .push(StoredMembership::new(Some(entry.log_id), membership.clone()));
+                progress.memberships.push(StoredMembership::new(Some(entry.log_id), membership.clone()));
             }
         }
         responses
@@ -127,19 +109,12 @@ impl<S: ReplicatedState> Machine<S> {
         match &progress.checkpoint {
             Some(last) if last.log_id == id => return Ok(None),
             Some(last) if last.log_id > id => {
-                return Err(format!(
-                    "the last checkpoint is later, at {}",
-                    position(&last.log_id)
-                ));
+                return Err(format!("the last checkpoint is later, at {}", position(&last.log_id)));
             }
             _ => {}
         }
         let membership = progress.membership_at(id.index);
-        Ok(Some(Checkpoint {
-            log_id: id,
-            membership,
-            payload,
-        }))
+        Ok(Some(Checkpoint { log_id: id, membership, payload }))
     }
 
     /// The next snapshot openraft asks for is this one. It must be durable.
@@ -150,9 +125,7 @@ impl<S: ReplicatedState> Machine<S> {
     /// Waits until the log is durable up to `id` here.
     async fn wait_durable(&self, id: LogId) -> Result<(), StorageError> {
         let mut durable = self.0.log.durable();
-        let reached = durable
-            .wait_for(|durable| durable.next > id.index || durable.failed.is_some())
-            .await;
+        let reached = durable.wait_for(|durable| durable.next > id.index || durable.failed.is_some()).await;
         let failed = |error: AnyError| StorageError::from(StorageIOError::write_log_entry(id, error));
         match reached.map(|durable| (durable.next, durable.failed.clone())) {
             Ok((next, _)) if next > id.index => Ok(()),
@@ -167,10 +140,7 @@ impl<S: ReplicatedState> RaftStateMachine<Types<S>> for Machine<S> {
 
     async fn applied_state(&mut self) -> Result<(Option<LogId>, StoredMembership), StorageError> {
         let progress = self.0.progress.lock();
-        Ok((
-            progress.applied,
-            progress.memberships.last().cloned().unwrap_or_default(),
-        ))
+        Ok((progress.applied, progress.memberships.last().cloned().unwrap_or_default()))
     }
 
     async fn apply<I>(&mut self, entries: I) -> Result<Vec<Option<S::Response>>, StorageError>
@@ -207,34 +177,18 @@ impl<S: ReplicatedState> RaftStateMachine<Types<S>> for Machine<S> {
             return Ok(());
         };
         let payload = Bytes::from(snapshot.into_inner());
-        let checkpoint = Checkpoint {
-            log_id,
-            membership: meta.last_membership.clone(),
-            payload,
-        };
+        let checkpoint = Checkpoint { log_id, membership: meta.last_membership.clone(), payload };
         let failed = |error: AnyError| StorageIOError::write_snapshot(Some(meta.signature()), error);
-        self.0
-            .log
-            .save_checkpoint(&checkpoint)
-            .await
-            .map_err(|error| failed(AnyError::new(&error)))?;
+        self.0.log.save_checkpoint(&checkpoint).await.map_err(|error| failed(AnyError::new(&error)))?;
         let machine = self.clone();
         let restore = move || {
-            machine
-                .0
-                .state
-                .lock()
-                .restore(&checkpoint.payload, position(&log_id));
+            machine.0.state.lock().restore(&checkpoint.payload, position(&log_id));
             let mut progress = machine.0.progress.lock();
             progress.applied = Some(log_id);
             progress.memberships.clear();
             progress.adopt(checkpoint);
         };
-        self.0
-            .lane
-            .run(restore)
-            .await
-            .map_err(|error| failed(AnyError::new(&error)))?;
+        self.0.lane.run(restore).await.map_err(|error| failed(AnyError::new(&error)))?;
         Ok(())
     }
 
@@ -264,10 +218,7 @@ fn snapshot_of<S: ReplicatedState>(checkpoint: &Checkpoint) -> Snapshot<Types<S>
         last_membership: checkpoint.membership.clone(),
         snapshot_id: position(&checkpoint.log_id).to_string(),
     };
-    Snapshot {
-        meta,
-        snapshot: Box::new(Cursor::new(checkpoint.payload.to_vec())),
-    }
+    Snapshot { meta, snapshot: Box::new(Cursor::new(checkpoint.payload.to_vec())) }
 }
 
 impl<S: ReplicatedState> Machine<S> {
@@ -284,9 +235,7 @@ impl<S: ReplicatedState> Machine<S> {
                 let chunk = log
                     .read_journal(from, until)
                     .and_then(|entries| consecutive(group, from, until, entries));
-                from = chunk
-                    .as_ref()
-                    .map_or(until, |entries| from + entries.len() as u64);
+                from = chunk.as_ref().map_or(until, |entries| from + entries.len() as u64);
                 if chunks.send(chunk).is_err() {
                     return;
                 }
@@ -309,22 +258,13 @@ fn consecutive<S: ReplicatedState>(
     until: u64,
     entries: Vec<Entry<S>>,
 ) -> Result<Vec<Entry<S>>, ClusterError> {
-    let out_of_place = (from..)
-        .zip(&entries)
-        .find(|(want, entry)| entry.log_id.index != *want)
-        .map(|(want, _)| want);
-    let missing = if entries.is_empty() {
-        Some(from)
-    } else {
-        out_of_place
-    };
+    let out_of_place =
+        (from..).zip(&entries).find(|(want, entry)| entry.log_id.index != *want).map(|(want, _)| want);
+    let missing = if entries.is_empty() { Some(from) } else { out_of_place };
     match missing {
         None => Ok(entries),
         Some(index) => {
-            let problem = format!(
-                "entry {index} is missing; entries up to {} are committed",
-                until - 1
-            );
+            let problem = format!("entry {index} is missing; entries up to {} are committed", until - 1);
             Err(ClusterError::Corrupt { group, problem })
         }
     }

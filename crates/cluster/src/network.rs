@@ -23,10 +23,8 @@ pub(crate) struct Nobody(NodeId);
 
 impl Nobody {
     fn unreachable<E: std::error::Error>(self) -> RPCError<NodeId, BasicNode, E> {
-        let problem = format!(
-            "node {} cannot be reached: groups of this version have a single voter",
-            self.0
-        );
+        let problem =
+            format!("node {} cannot be reached: groups of this version have a single voter", self.0);
         RPCError::Unreachable(Unreachable::new(&std::io::Error::other(problem)))
     }
 }

@@ -83,16 +83,9 @@ impl RaftStateMachine<Raft> for Eager {
 impl RaftSnapshotBuilder<Raft> for Eager {
     async fn build_snapshot(&mut self) -> Result<Snapshot<Raft>, StorageError> {
         let Some(applied) = self.0.applied() else {
-            return Ok(Snapshot {
-                meta: SnapshotMeta::default(),
-                snapshot: Box::default(),
-            });
+            return Ok(Snapshot { meta: SnapshotMeta::default(), snapshot: Box::default() });
         };
-        if let Some(checkpoint) = self
-            .0
-            .plan_checkpoint(applied, Bytes::from_static(b"now"))
-            .unwrap()
-        {
+        if let Some(checkpoint) = self.0.plan_checkpoint(applied, Bytes::from_static(b"now")).unwrap() {
             self.0.stage(checkpoint);
         }
         self.0.build_snapshot().await
@@ -104,13 +97,8 @@ struct Builder;
 impl StoreBuilder<Raft, LogStore<Nothing>, Eager, Journal> for Builder {
     async fn build(&self) -> Result<(Journal, LogStore<Nothing>, Eager), StorageError> {
         let (files, clock) = (MemoryFiles::new().mount(), Clock::manual(0).0);
-        let opened = Journal::open_on(
-            files,
-            WalConfig::default(),
-            &Rng::seeded(1),
-            &clock,
-            &mut Registry::default(),
-        );
+        let opened =
+            Journal::open_on(files, WalConfig::default(), &Rng::seeded(1), &clock, &mut Registry::default());
         let journal = opened.unwrap().0;
         let (log, checkpoint) = LogStore::open(3, 0, journal.clone(), 1 << 20).unwrap();
         let machine = Machine::new(log.clone(), Nothing, checkpoint);

@@ -52,19 +52,13 @@ impl<C: Command> fmt::Debug for Proposal<C> {
 }
 
 pub(crate) fn position(id: &LogId) -> Position {
-    Position {
-        term: id.leader_id.term,
-        index: id.index,
-    }
+    Position { term: id.leader_id.term, index: id.index }
 }
 
 /// Whether a quorum of `membership` is `node` alone.
 pub(crate) fn is_sole_voter(membership: &Membership, node: NodeId) -> bool {
     let configs = membership.get_joint_config();
-    !configs.is_empty()
-        && configs
-            .iter()
-            .all(|voters| voters.len() == 1 && voters.contains(&node))
+    !configs.is_empty() && configs.iter().all(|voters| voters.len() == 1 && voters.contains(&node))
 }
 
 // Derives would ask the same of `S`.

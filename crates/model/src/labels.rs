@@ -33,9 +33,7 @@ impl Labels {
     #[must_use]
     pub fn empty() -> Self {
         static EMPTY: OnceLock<Labels> = OnceLock::new();
-        EMPTY
-            .get_or_init(|| Self::from_sorted(std::iter::empty()))
-            .clone()
+        EMPTY.get_or_init(|| Self::from_sorted(std::iter::empty())).clone()
     }
 
     /// From pairs that are sorted by name, without duplicates or empty values (checked in debug builds).
@@ -47,14 +45,8 @@ impl Labels {
             text.push_str(value);
             ends.push(u32::try_from(text.len()).unwrap_or(u32::MAX));
         }
-        let labels = Self(Arc::new(Inner {
-            text: text.into(),
-            ends: ends.into(),
-        }));
-        debug_assert!(
-            labels.iter().zip(labels.iter().skip(1)).all(|(a, b)| a.0 < b.0),
-            "{labels}"
-        );
+        let labels = Self(Arc::new(Inner { text: text.into(), ends: ends.into() }));
+        debug_assert!(labels.iter().zip(labels.iter().skip(1)).all(|(a, b)| a.0 < b.0), "{labels}");
         labels
     }
 
@@ -145,9 +137,7 @@ pub fn hash_pairs<'a>(pairs: impl Iterator<Item = LabelPair<'a>>) -> SeriesHash 
 #[must_use]
 pub fn storage_order(a: &Labels, b: &Labels) -> Ordering {
     a.metric_name().cmp(&b.metric_name()).then_with(|| {
-        a.iter()
-            .filter(|pair| pair.0 != METRIC_NAME)
-            .cmp(b.iter().filter(|pair| pair.0 != METRIC_NAME))
+        a.iter().filter(|pair| pair.0 != METRIC_NAME).cmp(b.iter().filter(|pair| pair.0 != METRIC_NAME))
     })
 }
 
@@ -222,10 +212,7 @@ mod tests {
     fn the_hash_tells_borders_apart_and_never_changes() {
         assert_ne!(labels(&[("a", "bc")]).hash128(), labels(&[("ab", "c")]).hash128());
         let set = labels(&[("__name__", "up"), ("job", "node")]);
-        assert_eq!(
-            format!("{:032x}", set.hash128().0),
-            "6183efcaeaa9ea7e49feb79bdfa3ebd8"
-        );
+        assert_eq!(format!("{:032x}", set.hash128().0), "6183efcaeaa9ea7e49feb79bdfa3ebd8");
     }
 
     #[test]

@@ -46,11 +46,6 @@ impl LabelsBuilder {
 
 impl From<&Labels> for LabelsBuilder {
     fn from(labels: &Labels) -> Self {
-        Self(
-            labels
-                .iter()
-                .map(|(name, value)| (name.to_owned(), value.to_owned()))
-                .collect(),
-        )
+        Self(labels.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
     }
 }

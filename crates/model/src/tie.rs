@@ -24,10 +24,7 @@ pub fn merge_into(a: &[Sample], b: &[Sample], out: &mut Vec<Sample>) {
     loop {
         match (a.peek(), b.peek()) {
             (Some(x), Some(y)) if x.timestamp == y.timestamp => {
-                out.push(Sample {
-                    timestamp: x.timestamp,
-                    value: preferred(x.value, y.value),
-                });
+                out.push(Sample { timestamp: x.timestamp, value: preferred(x.value, y.value) });
                 a.next();
                 b.next();
             }
@@ -47,13 +44,9 @@ mod tests {
     #[test]
     fn a_sample_beats_a_stale_marker_and_greater_bits_beat_lesser() {
         let nan = f64::from_bits(0x7ff8_0000_0000_0001);
-        for (a, b, wins) in [
-            (1.0, stale_nan(), 1.0),
-            (1.0, 2.0, 2.0),
-            (-1.0, 1.0, -1.0),
-            (nan, 1.0, nan),
-            (0.0, -0.0, -0.0),
-        ] {
+        for (a, b, wins) in
+            [(1.0, stale_nan(), 1.0), (1.0, 2.0, 2.0), (-1.0, 1.0, -1.0), (nan, 1.0, nan), (0.0, -0.0, -0.0)]
+        {
             assert_eq!(preferred(a, b).to_bits(), f64::to_bits(wins));
             assert_eq!(preferred(b, a).to_bits(), f64::to_bits(wins));
         }
@@ -62,17 +55,10 @@ mod tests {
     #[test]
     fn merging_keeps_each_time_once() {
         let run = |samples: &[(i64, f64)]| -> Vec<Sample> {
-            samples
-                .iter()
-                .map(|&(timestamp, value)| Sample { timestamp, value })
-                .collect()
+            samples.iter().map(|&(timestamp, value)| Sample { timestamp, value }).collect()
         };
         let mut out = Vec::new();
-        merge_into(
-            &run(&[(1, 1.0), (3, 3.0)]),
-            &run(&[(2, 2.0), (3, 4.0), (5, 5.0)]),
-            &mut out,
-        );
+        merge_into(&run(&[(1, 1.0), (3, 3.0)]), &run(&[(2, 2.0), (3, 4.0), (5, 5.0)]), &mut out);
         assert_eq!(out, run(&[(1, 1.0), (2, 2.0), (3, 4.0), (5, 5.0)]));
     }
 }

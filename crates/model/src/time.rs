@@ -16,16 +16,10 @@ pub struct TimeRange {
 
 impl TimeRange {
     /// All of time.
-    pub const ALL: Self = Self {
-        start: i64::MIN,
-        end: i64::MAX,
-    };
+    pub const ALL: Self = Self { start: i64::MIN, end: i64::MAX };
 
     /// Holds nothing; [`TimeRange::include`] makes it grow.
-    pub const EMPTY: Self = Self {
-        start: i64::MAX,
-        end: i64::MIN,
-    };
+    pub const EMPTY: Self = Self { start: i64::MAX, end: i64::MIN };
 
     /// Both ends included.
     #[must_use]
@@ -60,9 +54,6 @@ impl TimeRange {
     /// The smallest range that holds both.
     #[must_use]
     pub fn union(self, other: Self) -> Self {
-        Self {
-            start: self.start.min(other.start),
-            end: self.end.max(other.end),
-        }
+        Self { start: self.start.min(other.start), end: self.end.max(other.end) }
     }
 }

@@ -28,9 +28,7 @@ impl Backoff {
 
     /// The pause after the attempt of this number, the first being 0.
     pub(crate) fn pause(&self, attempt: u32) -> Duration {
-        let doubled = self
-            .initial
-            .saturating_mul(1_u32.checked_shl(attempt).unwrap_or(u32::MAX));
+        let doubled = self.initial.saturating_mul(1_u32.checked_shl(attempt).unwrap_or(u32::MAX));
         doubled.min(self.max).mul_f64(0.5 + self.rng.unit() / 2.0)
     }
 
@@ -81,12 +79,7 @@ mod tests {
             let outcome = outcome.await;
             (count, outcome)
         };
-        let off = || {
-            Err(BucketError::Unavailable {
-                key: "k".to_owned(),
-                message: "off".to_owned(),
-            })
-        };
+        let off = || Err(BucketError::Unavailable { key: "k".to_owned(), message: "off".to_owned() });
         let missing = || Err(BucketError::NotFound { key: "k".to_owned() });
         assert_eq!(attempts(vec![off(), off(), Ok(())]).await, (3, Ok(())));
         assert_eq!(attempts(vec![off(), missing()]).await, (2, missing()));

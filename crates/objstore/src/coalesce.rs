@@ -31,11 +31,8 @@ impl Coalescing {
 
 /// The requests that cover all ranges, in order of their starts. Empty ranges are covered only by chance.
 fn join(ranges: &[Range<u64>]) -> Vec<Range<u64>> {
-    let mut sorted: Vec<Range<u64>> = ranges
-        .iter()
-        .filter(|range| range.start < range.end)
-        .cloned()
-        .collect();
+    let mut sorted: Vec<Range<u64>> =
+        ranges.iter().filter(|range| range.start < range.end).cloned().collect();
     sorted.sort_by_key(|range| (range.start, range.end));
     let mut joined: Vec<Range<u64>> = Vec::with_capacity(sorted.len());
     for range in sorted {
@@ -98,9 +95,7 @@ impl ObjectClient for Coalescing {
             message: "a range is turned around or beyond the end".to_owned(),
         };
         let parts = ranges.iter();
-        parts
-            .map(|range| cut(&joined, &bodies, range).ok_or_else(missing))
-            .collect()
+        parts.map(|range| cut(&joined, &bodies, range).ok_or_else(missing)).collect()
     }
 
     async fn head(&self, key: &str) -> Result<ObjectInfo, BucketError> {

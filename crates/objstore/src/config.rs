@@ -72,10 +72,7 @@ impl BucketConfig {
     /// The settings for a bucket at this URL, all else as by default.
     #[must_use]
     pub fn at(url: &str) -> Self {
-        Self {
-            url: Some(url.to_owned()),
-            ..Self::default()
-        }
+        Self { url: Some(url.to_owned()), ..Self::default() }
     }
 
     /// Checks what can be checked without opening the bucket.
@@ -90,10 +87,7 @@ impl BucketConfig {
             check_endpoint(endpoint)?;
         }
         let positive = |field, value: u64| {
-            let wrong = BucketConfigError {
-                field,
-                message: "must be more than 0".to_owned(),
-            };
+            let wrong = BucketConfigError { field, message: "must be more than 0".to_owned() };
             if value == 0 { Err(wrong) } else { Ok(()) }
         };
         positive("connect_timeout_ms", self.connect_timeout_ms)?;
@@ -101,10 +95,8 @@ impl BucketConfig {
         positive("retry_initial_ms", self.retry_initial_ms)?;
         positive("max_concurrent_requests", self.max_concurrent_requests as u64)?;
         let at_most = |field, value: u64, most: u64| {
-            let wrong = BucketConfigError {
-                field,
-                message: format!("is {value}; at most {most} is allowed"),
-            };
+            let wrong =
+                BucketConfigError { field, message: format!("is {value}; at most {most} is allowed") };
             if value > most { Err(wrong) } else { Ok(()) }
         };
         at_most(
@@ -130,10 +122,7 @@ impl BucketConfig {
 
     /// The URL, taken apart.
     pub(crate) fn location(&self) -> Result<Location, BucketConfigError> {
-        let wrong = |message: String| BucketConfigError {
-            field: "url",
-            message,
-        };
+        let wrong = |message: String| BucketConfigError { field: "url", message };
         let text = self.url.as_deref().unwrap_or_default();
         if text.is_empty() {
             return Err(wrong(
@@ -167,11 +156,7 @@ impl BucketConfig {
         let prefix = url.path().trim_matches('/').to_owned();
         crate::key::check_prefix(&prefix)
             .map_err(|message| wrong(format!("prefix {prefix:?}: {message}")))?;
-        Ok(Location::Remote {
-            service,
-            bucket,
-            prefix,
-        })
+        Ok(Location::Remote { service, bucket, prefix })
     }
 }
 
@@ -203,15 +188,10 @@ pub(crate) enum Service {
 }
 
 fn check_endpoint(endpoint: &str) -> Result<(), BucketConfigError> {
-    let wrong = |message: String| BucketConfigError {
-        field: "s3_endpoint",
-        message,
-    };
+    let wrong = |message: String| BucketConfigError { field: "s3_endpoint", message };
     let url = Url::parse(endpoint).map_err(|error| wrong(format!("{endpoint:?} is no URL: {error}")))?;
     if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
-        return Err(wrong(format!(
-            "{endpoint:?} must be http://host:port or https://host:port"
-        )));
+        return Err(wrong(format!("{endpoint:?} must be http://host:port or https://host:port")));
     }
     Ok(())
 }
@@ -224,16 +204,10 @@ mod tests {
     fn urls_are_taken_apart() {
         let location = |url: &str| BucketConfig::at(url).location().unwrap();
         assert_eq!(location("file:///data/b"), Location::Directory("/data/b".into()));
-        for (url, service) in [
-            ("s3://b/x/y/", Service::S3),
-            ("gs://b/x/y", Service::Google),
-            ("az://b/x/y", Service::Azure),
-        ] {
-            let expected = Location::Remote {
-                service,
-                bucket: "b".to_owned(),
-                prefix: "x/y".to_owned(),
-            };
+        for (url, service) in
+            [("s3://b/x/y/", Service::S3), ("gs://b/x/y", Service::Google), ("az://b/x/y", Service::Azure)]
+        {
+            let expected = Location::Remote { service, bucket: "b".to_owned(), prefix: "x/y".to_owned() };
             assert_eq!(location(url), expected);
         }
     }
@@ -247,17 +221,11 @@ mod tests {
         check(BucketConfig::at("ftp://b"), "not \"ftp\"");
         check(BucketConfig::at("b"), "is no URL");
         check(BucketConfig::at("s3:///p"), "url");
-        check(
-            BucketConfig::at("s3://key:secret@b/p"),
-            "credentials come from the environment",
-        );
+        check(BucketConfig::at("s3://key:secret@b/p"), "credentials come from the environment");
         let mut config = BucketConfig::at("s3://b");
         config.s3_endpoint = Some("localhost:1".to_owned());
         check(config, "s3_endpoint");
-        let idle = BucketConfig {
-            max_concurrent_requests: 0,
-            ..BucketConfig::default()
-        };
+        let idle = BucketConfig { max_concurrent_requests: 0, ..BucketConfig::default() };
         check(idle, "max_concurrent_requests");
         assert_eq!(BucketConfig::default().validate(), Ok(()));
     }

@@ -13,11 +13,8 @@ use crate::{Bucket, BucketError};
 /// # Panics
 /// When the bucket does not do what it must.
 pub async fn check(bucket: &Bucket, ids: &Ids) {
-    let suite = Suite {
-        bucket: Arc::clone(bucket),
-        folder: format!("conformance-{}", ids.next()),
-        id: ids.next(),
-    };
+    let suite =
+        Suite { bucket: Arc::clone(bucket), folder: format!("conformance-{}", ids.next()), id: ids.next() };
     suite.objects_read_back_as_written().await;
     suite.missing_objects_are_not_found().await;
     suite.limits_and_ranges_hold().await;
@@ -60,10 +57,7 @@ impl Suite {
             assert_eq!(self.bucket.get(&key, 100).await.expect("get works"), body);
             let info = self.bucket.head(&key).await.expect("head works");
             assert_eq!((info.key, info.size), (key.clone(), body.len() as u64));
-            self.bucket
-                .put(&key, Bytes::from("new"))
-                .await
-                .expect("put replaces");
+            self.bucket.put(&key, Bytes::from("new")).await.expect("put replaces");
             assert_eq!(self.bucket.get(&key, 100).await.expect("get works"), "new");
             self.bucket.delete(&key).await.expect("delete works");
             let gone = self.bucket.get(&key, 100).await;
@@ -80,10 +74,7 @@ impl Suite {
         not_found(self.bucket.head(&key).await.expect_err("head of nothing"));
         let ranges = self.bucket.get_ranges(&key, std::slice::from_ref(&(0..1))).await;
         not_found(ranges.expect_err("ranges of nothing"));
-        self.bucket
-            .delete(&key)
-            .await
-            .expect("deleting nothing is no error");
+        self.bucket.delete(&key).await.expect("deleting nothing is no error");
         let below = self.bucket.get(&self.key("put/below"), 10).await;
         assert!(matches!(below, Err(BucketError::NotFound { .. })), "{below:?}");
     }
@@ -93,23 +84,15 @@ impl Suite {
         let body: Bytes = (0..2_000_000_u32).map(|i| (i % 251) as u8).collect();
         self.bucket.put(&key, body.clone()).await.expect("put works");
         let too_large = self.bucket.get(&key, 1_999_999).await;
-        assert!(
-            matches!(too_large, Err(BucketError::TooLarge { size: 2_000_000, .. })),
-            "{too_large:?}"
-        );
+        assert!(matches!(too_large, Err(BucketError::TooLarge { size: 2_000_000, .. })), "{too_large:?}");
         let ranges = [1_500_000..2_000_000, 0..10, 5..20, 7..7, 900_000..900_001, 0..10];
         let bodies = self.bucket.get_ranges(&key, &ranges).await.expect("ranges work");
-        let expected = ranges
-            .iter()
-            .map(|r| body.slice(r.start as usize..r.end as usize));
+        let expected = ranges.iter().map(|r| body.slice(r.start as usize..r.end as usize));
         assert_eq!(bodies, expected.collect::<Vec<_>>());
         assert_eq!(self.bucket.get_ranges(&key, &[]).await, Ok(Vec::new()));
         for beyond in [1_999_990..2_000_001, 3_000_000..3_000_001] {
             let wrong = self.bucket.get_ranges(&key, std::slice::from_ref(&beyond)).await;
-            assert!(
-                matches!(wrong, Err(BucketError::Invalid { .. })),
-                "{beyond:?}: {wrong:?}"
-            );
+            assert!(matches!(wrong, Err(BucketError::Invalid { .. })), "{beyond:?}: {wrong:?}");
         }
     }
 
@@ -117,17 +100,11 @@ impl Suite {
         let key = self.key("created");
         let create = |body: &'static str| self.bucket.create(&key, Bytes::from(body));
         create("first").await.expect("create of a free key works");
-        assert_eq!(
-            create("second").await,
-            Err(BucketError::AlreadyExists { key: key.clone() })
-        );
+        assert_eq!(create("second").await, Err(BucketError::AlreadyExists { key: key.clone() }));
         assert_eq!(self.bucket.get(&key, 10).await.expect("get works"), "first");
         self.bucket.delete(&key).await.expect("delete works");
         create("third").await.expect("the key is free again");
-        self.bucket
-            .put(&key, Bytes::from("put"))
-            .await
-            .expect("put replaces what was created");
+        self.bucket.put(&key, Bytes::from("put")).await.expect("put replaces what was created");
         assert!(create("fourth").await.is_err());
     }
 
@@ -165,10 +142,7 @@ impl Suite {
             let read = self.bucket.get(&key, 1 << 30).await.expect("get works");
             assert!(read == body, "a file of {size} bytes reads back as it was");
         }
-        let missing = self
-            .bucket
-            .put_file(&self.key("x"), &folder.path().join("none"))
-            .await;
+        let missing = self.bucket.put_file(&self.key("x"), &folder.path().join("none")).await;
         assert!(matches!(missing, Err(BucketError::Invalid { .. })), "{missing:?}");
     }
 
@@ -190,32 +164,18 @@ impl Suite {
             assert_eq!(self.keys(&folder, Some(&flat[after])).await, all[after + 1..]);
         }
         assert_eq!(self.keys(&format!("{folder}/b"), None).await, nested[3..5]);
-        assert_eq!(
-            self.keys(&format!("{folder}/b"), Some(&nested[3])).await,
-            nested[4..5]
-        );
-        assert_eq!(
-            self.bucket.list_folders(&folder).await.expect("works"),
-            ["a", "b", "b.c"]
-        );
+        assert_eq!(self.keys(&format!("{folder}/b"), Some(&nested[3])).await, nested[4..5]);
+        assert_eq!(self.bucket.list_folders(&folder).await.expect("works"), ["a", "b", "b.c"]);
         assert_eq!(self.keys(&self.key("nothing"), None).await, Vec::<String>::new());
-        assert_eq!(
-            self.bucket.list_folders(&self.key("nothing")).await,
-            Ok(Vec::new())
-        );
+        assert_eq!(self.bucket.list_folders(&self.key("nothing")).await, Ok(Vec::new()));
         let top = self.bucket.list_folders("").await.expect("works");
         assert!(top.contains(&self.folder), "{top:?}");
     }
 
     async fn odd_keys_are_refused(&self) {
-        for key in [
-            "", "/a", "a/", "a//b", "../a", "a/./b", "a b", "ä", "a\nb", "a\\b",
-        ] {
+        for key in ["", "/a", "a/", "a//b", "../a", "a/./b", "a b", "ä", "a\nb", "a\\b"] {
             let refused = self.bucket.put(key, Bytes::new()).await;
-            assert!(
-                matches!(refused, Err(BucketError::Invalid { .. })),
-                "{key:?}: {refused:?}"
-            );
+            assert!(matches!(refused, Err(BucketError::Invalid { .. })), "{key:?}: {refused:?}");
         }
     }
 

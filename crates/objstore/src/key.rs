@@ -14,10 +14,8 @@ pub(crate) const TEMPORARY_SUFFIX: &str = ".latewood-tmp";
 
 /// Checks the key of an object.
 pub(crate) fn check(key: &str) -> Result<(), BucketError> {
-    check_parts(key).map_err(|message| BucketError::Invalid {
-        key: key.chars().take(MAX_KEY_BYTES).collect(),
-        message,
-    })
+    check_parts(key)
+        .map_err(|message| BucketError::Invalid { key: key.chars().take(MAX_KEY_BYTES).collect(), message })
 }
 
 /// Checks a folder; `""` is the top.
@@ -27,11 +25,7 @@ pub(crate) fn check_folder(folder: &str) -> Result<(), BucketError> {
 
 /// Checks the prefix of a bucket's URL.
 pub(crate) fn check_prefix(prefix: &str) -> Result<(), String> {
-    if prefix.is_empty() {
-        Ok(())
-    } else {
-        check_parts(prefix)
-    }
+    if prefix.is_empty() { Ok(()) } else { check_parts(prefix) }
 }
 
 fn check_parts(key: &str) -> Result<(), String> {
@@ -39,10 +33,7 @@ fn check_parts(key: &str) -> Result<(), String> {
         return Err("the key is empty".to_owned());
     }
     if key.len() > MAX_KEY_BYTES {
-        return Err(format!(
-            "the key has {} bytes; at most {MAX_KEY_BYTES} are allowed",
-            key.len()
-        ));
+        return Err(format!("the key has {} bytes; at most {MAX_KEY_BYTES} are allowed", key.len()));
     }
     key.split('/').try_for_each(check_part)
 }
@@ -52,10 +43,9 @@ fn check_part(part: &str) -> Result<(), String> {
     match part {
         "" => Err("a part of the key is empty".to_owned()),
         "." | ".." => Err(format!("the part {part:?} is not allowed")),
-        _ if part.len() > MAX_PART_BYTES => Err(format!(
-            "a part has {} bytes; at most {MAX_PART_BYTES} are allowed",
-            part.len()
-        )),
+        _ if part.len() > MAX_PART_BYTES => {
+            Err(format!("a part has {} bytes; at most {MAX_PART_BYTES} are allowed", part.len()))
+        }
         _ if part.ends_with(TEMPORARY_SUFFIX) => Err(format!("the ending {TEMPORARY_SUFFIX:?} is reserved")),
         _ => match part.chars().find(|&c| !allowed(c)) {
             Some(odd) => Err(format!("the character {odd:?} is not allowed")),
@@ -70,22 +60,14 @@ mod tests {
 
     #[test]
     fn only_keys_that_every_bucket_takes_pass() {
-        for good in [
-            "a",
-            "t/raw/block=01J/meta.json",
-            "x!()*'_/w=2026-01-01T00:00:00Z/part-0.parquet",
-        ] {
+        for good in ["a", "t/raw/block=01J/meta.json", "x!()*'_/w=2026-01-01T00:00:00Z/part-0.parquet"] {
             assert_eq!(check(good), Ok(()), "{good}");
         }
         let long = "a/".repeat(500) + "a";
         let part = "x".repeat(201);
-        let bad = [
-            "", "/a", "a/", "a//b", "..", "a/../b", "a/./b", "a\\b", "a\0b", "a b", "ü", "a%2e", "a?b",
-        ];
-        for key in bad
-            .into_iter()
-            .chain([long.as_str(), part.as_str(), "a/b.latewood-tmp"])
-        {
+        let bad =
+            ["", "/a", "a/", "a//b", "..", "a/../b", "a/./b", "a\\b", "a\0b", "a b", "ü", "a%2e", "a?b"];
+        for key in bad.into_iter().chain([long.as_str(), part.as_str(), "a/b.latewood-tmp"]) {
             assert!(check(key).is_err(), "{key}");
         }
         assert_eq!(check_folder(""), Ok(()));

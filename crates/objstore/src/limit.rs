@@ -33,13 +33,10 @@ impl Limited {
 
 async fn enter(places: Arc<Semaphore>, key: &str) -> Result<OwnedSemaphorePermit, BucketError> {
     // Nobody closes the semaphore; should somebody, the caller hears of it.
-    places
-        .acquire_owned()
-        .await
-        .map_err(|_| BucketError::Unavailable {
-            key: key.to_owned(),
-            message: "the bucket is closed".to_owned(),
-        })
+    places.acquire_owned().await.map_err(|_| BucketError::Unavailable {
+        key: key.to_owned(),
+        message: "the bucket is closed".to_owned(),
+    })
 }
 
 #[async_trait]

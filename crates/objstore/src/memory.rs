@@ -37,10 +37,7 @@ impl MemoryBucket {
     /// An empty bucket that notes when its objects were written.
     #[must_use]
     pub fn with_clock(clock: Clock) -> Self {
-        Self {
-            objects: Mutex::default(),
-            clock: Some(clock),
-        }
+        Self { objects: Mutex::default(), clock: Some(clock) }
     }
 
     fn stored(&self, body: Bytes) -> Stored {
@@ -56,11 +53,7 @@ impl MemoryBucket {
 }
 
 fn info(key: &str, stored: &Stored) -> ObjectInfo {
-    ObjectInfo {
-        key: key.to_owned(),
-        size: stored.body.len() as u64,
-        modified_ms: stored.modified_ms,
-    }
+    ObjectInfo { key: key.to_owned(), size: stored.body.len() as u64, modified_ms: stored.modified_ms }
 }
 
 #[async_trait]
@@ -74,10 +67,7 @@ impl ObjectClient for MemoryBucket {
     async fn put_file(&self, key: &str, file: &Path) -> Result<(), BucketError> {
         let body = tokio::fs::read(file)
             .await
-            .map_err(|error| BucketError::Invalid {
-                key: key.to_owned(),
-                message: error.to_string(),
-            })?;
+            .map_err(|error| BucketError::Invalid { key: key.to_owned(), message: error.to_string() })?;
         self.put(key, body.into()).await
     }
 
@@ -95,11 +85,7 @@ impl ObjectClient for MemoryBucket {
         let body = self.find(key)?.body;
         let size = body.len() as u64;
         if size > max_bytes {
-            return Err(BucketError::TooLarge {
-                key: key.to_owned(),
-                size,
-                max: max_bytes,
-            });
+            return Err(BucketError::TooLarge { key: key.to_owned(), size, max: max_bytes });
         }
         Ok(body)
     }
@@ -107,20 +93,12 @@ impl ObjectClient for MemoryBucket {
     async fn get_ranges(&self, key: &str, ranges: &[Range<u64>]) -> Result<Vec<Bytes>, BucketError> {
         let body = self.find(key)?.body;
         let slice = |range: &Range<u64>| {
-            let (start, end) = (
-                usize::try_from(range.start).ok()?,
-                usize::try_from(range.end).ok()?,
-            );
+            let (start, end) = (usize::try_from(range.start).ok()?, usize::try_from(range.end).ok()?);
             (start <= end && end <= body.len()).then(|| body.slice(start..end))
         };
-        let outside = || BucketError::Invalid {
-            key: key.to_owned(),
-            message: "range beyond the end".to_owned(),
-        };
-        ranges
-            .iter()
-            .map(|range| slice(range).ok_or_else(outside))
-            .collect()
+        let outside =
+            || BucketError::Invalid { key: key.to_owned(), message: "range beyond the end".to_owned() };
+        ranges.iter().map(|range| slice(range).ok_or_else(outside)).collect()
     }
 
     async fn head(&self, key: &str) -> Result<ObjectInfo, BucketError> {
@@ -138,11 +116,7 @@ impl ObjectClient for MemoryBucket {
         prefix: &str,
         start_after: Option<&str>,
     ) -> BoxStream<'static, Result<ObjectInfo, BucketError>> {
-        let folder = if prefix.is_empty() {
-            String::new()
-        } else {
-            format!("{prefix}/")
-        };
+        let folder = if prefix.is_empty() { String::new() } else { format!("{prefix}/") };
         let objects = self.objects.lock();
         let wanted = objects.iter().filter(|(key, _)| key.starts_with(&folder));
         let wanted = wanted.filter(|(key, _)| start_after.is_none_or(|after| key.as_str() > after));
@@ -151,17 +125,11 @@ impl ObjectClient for MemoryBucket {
     }
 
     async fn list_folders(&self, prefix: &str) -> Result<Vec<String>, BucketError> {
-        let folder = if prefix.is_empty() {
-            String::new()
-        } else {
-            format!("{prefix}/")
-        };
+        let folder = if prefix.is_empty() { String::new() } else { format!("{prefix}/") };
         let objects = self.objects.lock();
         let rests = objects.keys().filter_map(|key| key.strip_prefix(&folder));
-        let mut names: Vec<String> = rests
-            .filter_map(|rest| rest.split_once('/'))
-            .map(|(name, _)| name.to_owned())
-            .collect();
+        let mut names: Vec<String> =
+            rests.filter_map(|rest| rest.split_once('/')).map(|(name, _)| name.to_owned()).collect();
         // Sorted by what follows the names too, in which `/` is not the least character.
         names.sort();
         names.dedup();

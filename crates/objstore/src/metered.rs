@@ -18,9 +18,7 @@ use prometheus_client::registry::Registry;
 use crate::{Bucket, BucketError, ObjectClient, ObjectInfo};
 
 /// Upper bounds of the duration histogram, in seconds.
-const BOUNDS: [f64; 12] = [
-    0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 60.0, 120.0,
-];
+const BOUNDS: [f64; 12] = [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 60.0, 120.0];
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RequestLabels {
@@ -74,9 +72,7 @@ impl Metrics {
 
     fn count<T>(&self, operation: &'static str, result: &Result<T, BucketError>) {
         let outcome = result.as_ref().map_or_else(outcome_of, |_| "ok");
-        self.requests
-            .get_or_create(&RequestLabels { operation, outcome })
-            .inc();
+        self.requests.get_or_create(&RequestLabels { operation, outcome }).inc();
     }
 }
 
@@ -101,11 +97,7 @@ pub(crate) struct Metered {
 
 impl Metered {
     pub(crate) fn new(inner: Bucket, clock: Clock, registry: &mut Registry) -> Self {
-        Self {
-            inner,
-            clock,
-            metrics: Metrics::new(registry),
-        }
+        Self { inner, clock, metrics: Metrics::new(registry) }
     }
 
     async fn measure<T>(
@@ -116,10 +108,7 @@ impl Metered {
         let begun = self.clock.elapsed();
         let result = request.await;
         let took = self.clock.elapsed().saturating_sub(begun);
-        self.metrics
-            .durations
-            .get_or_create(&OperationLabels { operation })
-            .observe(took.as_secs_f64());
+        self.metrics.durations.get_or_create(&OperationLabels { operation }).observe(took.as_secs_f64());
         self.metrics.count(operation, &result);
         result
     }
@@ -188,8 +177,7 @@ impl ObjectClient for Metered {
     }
 
     async fn list_folders(&self, prefix: &str) -> Result<Vec<String>, BucketError> {
-        self.measure("list_folders", self.inner.list_folders(prefix))
-            .await
+        self.measure("list_folders", self.inner.list_folders(prefix)).await
     }
 }
 

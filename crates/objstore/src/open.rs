@@ -38,11 +38,7 @@ pub async fn open_bucket(
             let directory = Arc::new(DirectoryBucket::open(&root, rng).await?);
             Ok(limit(Arc::new(Metered::new(directory, clock, registry))))
         }
-        Location::Remote {
-            service,
-            bucket,
-            prefix,
-        } => {
+        Location::Remote { service, bucket, prefix } => {
             let remote = remote::build(config, service, &bucket, prefix, rng.clone())?;
             // From the inside out: each attempt is counted, each attempt takes a place, and what waits for
             // its next attempt takes none.

@@ -89,14 +89,10 @@ async fn race(bucket: &Bucket, key: &str, id: Ulid) -> Result<(), ProbeError> {
     }
     if winners.len() > 1 {
         let count = winners.len();
-        return wrong(format!(
-            "{count} of {WRITERS} concurrent writers of {key:?} were told that they won"
-        ));
+        return wrong(format!("{count} of {WRITERS} concurrent writers of {key:?} were told that they won"));
     }
     if !winners.contains(&body) && (!winners.is_empty() || !open.contains(&body)) {
-        return wrong(format!(
-            "{key:?} holds the body of a writer that was told that it lost"
-        ));
+        return wrong(format!("{key:?} holds the body of a writer that was told that it lost"));
     }
     let late = bucket.create(key, Bytes::from(format!("{id} late"))).await;
     match late {
@@ -124,9 +120,7 @@ fn no_winner(key: &str, outcomes: Vec<(Bytes, Result<(), BucketError>)>) -> Prob
         }
     }
     let what = format!("{WRITERS} concurrent writers of {key:?} all lost");
-    errors
-        .pop()
-        .map_or(ProbeError::NotExclusive { what }, ProbeError::Bucket)
+    errors.pop().map_or(ProbeError::NotExclusive { what }, ProbeError::Bucket)
 }
 
 async fn write_at_once(bucket: &Bucket, key: &str, id: Ulid) -> Vec<(Bytes, Result<(), BucketError>)> {

@@ -22,11 +22,7 @@ pub struct QueryLimits {
 
 impl QueryLimits {
     /// No limits, for tests and tools.
-    pub const NONE: Self = Self {
-        timeout: Duration::MAX,
-        max_samples: u64::MAX,
-        max_bytes: u64::MAX,
-    };
+    pub const NONE: Self = Self { timeout: Duration::MAX, max_samples: u64::MAX, max_bytes: u64::MAX };
 }
 
 /// A running query's leash and account, shared by all threads that work for it. Clones are the same control.
@@ -100,11 +96,7 @@ impl Control {
     /// # Errors
     /// [`QueryError::TooMuchMemory`] when the query would hold more than its limit.
     pub fn reserve(&self, bytes: u64) -> Result<Reservation, QueryError> {
-        let mut reservation = Reservation {
-            control: self.clone(),
-            bytes: 0,
-            samples: 0,
-        };
+        let mut reservation = Reservation { control: self.clone(), bytes: 0, samples: 0 };
         reservation.grow(bytes)?;
         Ok(reservation)
     }
@@ -216,30 +208,20 @@ mod tests {
 
     #[test]
     fn memory_is_given_back_and_limits_hold() {
-        let limits = QueryLimits {
-            max_bytes: 100,
-            max_samples: 5,
-            ..QueryLimits::NONE
-        };
+        let limits = QueryLimits { max_bytes: 100, max_samples: 5, ..QueryLimits::NONE };
         let control = Control::new(Clock::manual(0).0, limits);
         let mut held = control.reserve(60).unwrap();
         drop(control.reserve(40).unwrap());
         assert_eq!((control.bytes(), control.stats().peak_bytes), (60, 100));
         held.grow_samples(5).unwrap();
         assert!(matches!(held.grow_samples(1), Err(QueryError::TooManySamples)));
-        assert!(matches!(
-            control.reserve(u64::MAX),
-            Err(QueryError::TooMuchMemory { limit: 100 })
-        ));
+        assert!(matches!(control.reserve(u64::MAX), Err(QueryError::TooMuchMemory { limit: 100 })));
     }
 
     #[test]
     fn deadline_and_cancellation_end_it() {
         let (clock, hands) = Clock::manual(0);
-        let limits = QueryLimits {
-            timeout: Duration::from_secs(1),
-            ..QueryLimits::NONE
-        };
+        let limits = QueryLimits { timeout: Duration::from_secs(1), ..QueryLimits::NONE };
         let control = Control::new(clock, limits);
         assert!(control.check().is_ok());
         hands.advance(Duration::from_secs(1));

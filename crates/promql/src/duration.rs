@@ -38,9 +38,7 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
             .ok_or_else(|| format!("duration out of range: {text:?}"))?;
         (rest, next_unit) = (tail, position + 1);
     }
-    (next_unit > 0)
-        .then(|| Duration::from_millis(total))
-        .ok_or_else(wrong)
+    (next_unit > 0).then(|| Duration::from_millis(total)).ok_or_else(wrong)
 }
 
 /// Writes a duration as Prometheus does: years, weeks and days only where nothing is left over.

@@ -128,12 +128,7 @@ impl Engine {
     }
 
     fn times(&self, start: TimestampMs, end: TimestampMs, step_ms: i64) -> QueryTimes {
-        QueryTimes {
-            start,
-            end,
-            step_ms,
-            subquery_step_ms: millis(self.config.subquery_step),
-        }
+        QueryTimes { start, end, step_ms, subquery_step_ms: millis(self.config.subquery_step) }
     }
 
     fn env(
@@ -157,10 +152,5 @@ impl Engine {
 fn finish(value: Value, env: &Env) -> QueryResult {
     let annotations = std::mem::take(&mut *env.annotations.lock());
     let (warnings, infos) = annotations.into_texts();
-    QueryResult {
-        value,
-        warnings,
-        infos,
-        stats: env.control.stats(),
-    }
+    QueryResult { value, warnings, infos, stats: env.control.stats() }
 }

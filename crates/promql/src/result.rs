@@ -15,10 +15,7 @@ pub(crate) fn instant(expr: &Expr, times: &QueryTimes, env: &Env) -> Result<Valu
     let timestamp = times.start;
     match value_type(expr) {
         ValueType::String => match &unparen(expr).kind {
-            ExprKind::Text(text) => Ok(Value::String {
-                timestamp,
-                text: text.clone(),
-            }),
+            ExprKind::Text(text) => Ok(Value::String { timestamp, text: text.clone() }),
             _ => Err(QueryError::execution("expected a string literal")),
         },
         ValueType::Matrix => window(expr, times, env),
@@ -46,11 +43,7 @@ fn vector(expr: &Expr, times: &QueryTimes, env: &Env) -> Result<Vec<VectorSample
             if !seen.insert(labels.clone()) {
                 return Err(same_labelset());
             }
-            samples.push(VectorSample {
-                labels: labels.clone(),
-                timestamp: times.start,
-                value,
-            });
+            samples.push(VectorSample { labels: labels.clone(), timestamp: times.start, value });
         }
     }
     Ok(samples)
@@ -68,21 +61,13 @@ fn window(expr: &Expr, times: &QueryTimes, env: &Env) -> Result<Value, QueryErro
     let input = input.ok_or_else(|| QueryError::execution("expected a range vector"))?;
     let mut held = env.control.reserve(0)?;
     let mut matrix = Vec::new();
-    raw_windows(
-        env,
-        Grid::single(times.start),
-        &input,
-        |labels, timestamps, values| {
-            book(&mut held, values.len())?;
-            let pairs = timestamps.iter().zip(values);
-            let points = pairs.map(|(&timestamp, &value)| Point { timestamp, value });
-            matrix.push(MatrixSeries {
-                labels: labels.clone(),
-                points: points.collect(),
-            });
-            Ok(())
-        },
-    )?;
+    raw_windows(env, Grid::single(times.start), &input, |labels, timestamps, values| {
+        book(&mut held, values.len())?;
+        let pairs = timestamps.iter().zip(values);
+        let points = pairs.map(|(&timestamp, &value)| Point { timestamp, value });
+        matrix.push(MatrixSeries { labels: labels.clone(), points: points.collect() });
+        Ok(())
+    })?;
     sorted(matrix)
 }
 
@@ -114,15 +99,10 @@ fn take_rows(
 ) -> Result<(), QueryError> {
     for (labels, row) in tile.rows() {
         let present = grid.times().zip(row).filter(|(_, value)| is_present(**value));
-        let points: Vec<Point> = present
-            .map(|(timestamp, &value)| Point { timestamp, value })
-            .collect();
+        let points: Vec<Point> = present.map(|(timestamp, &value)| Point { timestamp, value }).collect();
         if !points.is_empty() {
             book(held, points.len())?;
-            matrix.push(MatrixSeries {
-                labels: labels.clone(),
-                points,
-            });
+            matrix.push(MatrixSeries { labels: labels.clone(), points });
         }
     }
     Ok(())

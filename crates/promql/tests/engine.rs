@@ -49,39 +49,24 @@ fn memory_follows_groups_and_steps_and_is_given_back() {
 
 #[test]
 fn limits_end_a_query_as_unprocessable() {
-    let few_samples = QueryLimits {
-        max_samples: 1_000,
-        ..QueryLimits::NONE
-    };
+    let few_samples = QueryLimits { max_samples: 1_000, ..QueryLimits::NONE };
     let error = range("m", source(), &limited(few_samples)).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unprocessable);
     assert_eq!(
         error.to_string(),
         "query processing would load too many samples into memory in query execution"
     );
-    let little_memory = QueryLimits {
-        max_bytes: 20_000,
-        ..QueryLimits::NONE
-    };
+    let little_memory = QueryLimits { max_bytes: 20_000, ..QueryLimits::NONE };
     let error = range("m", source(), &limited(little_memory)).unwrap_err();
     assert!(matches!(error, QueryError::TooMuchMemory { limit: 20_000 }));
 }
 
 #[test]
 fn a_subquery_without_end_is_refused_before_memory_is_taken() {
-    let limits = QueryLimits {
-        max_bytes: 1 << 30,
-        ..QueryLimits::NONE
-    };
-    for query in [
-        "max_over_time(m[250y:1ms])",
-        "max_over_time(vector(time())[250y:1ms])",
-    ] {
+    let limits = QueryLimits { max_bytes: 1 << 30, ..QueryLimits::NONE };
+    for query in ["max_over_time(m[250y:1ms])", "max_over_time(vector(time())[250y:1ms])"] {
         let error = range(query, source(), &limited(limits)).unwrap_err();
-        assert!(
-            matches!(error, QueryError::TooMuchMemory { .. }),
-            "{query}: {error}"
-        );
+        assert!(matches!(error, QueryError::TooMuchMemory { .. }), "{query}: {error}");
     }
 }
 
@@ -94,10 +79,7 @@ struct Endless {
 impl SeriesSource for Endless {
     fn select(&self, _: &Select) -> Result<Box<dyn SeriesCursor>, SourceError> {
         let control = self.control.clone();
-        Ok(Box::new(Endless {
-            control,
-            cancel: self.cancel,
-        }))
+        Ok(Box::new(Endless { control, cancel: self.cancel }))
     }
 }
 
@@ -117,22 +99,13 @@ impl SeriesCursor for Endless {
 #[test]
 fn a_query_stops_when_canceled_or_late() {
     let control = limited(QueryLimits::NONE);
-    let source = Arc::new(Endless {
-        control: control.clone(),
-        cancel: true,
-    });
+    let source = Arc::new(Endless { control: control.clone(), cancel: true });
     let error = range("sum(m)", source, &control).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Canceled);
 
-    let limits = QueryLimits {
-        timeout: Duration::from_millis(5),
-        ..QueryLimits::NONE
-    };
+    let limits = QueryLimits { timeout: Duration::from_millis(5), ..QueryLimits::NONE };
     let control = Control::new(Clock::system(), limits);
-    let source = Arc::new(Endless {
-        control: control.clone(),
-        cancel: false,
-    });
+    let source = Arc::new(Endless { control: control.clone(), cancel: false });
     let error = range("sum(m)", source, &control).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Timeout);
     assert_eq!(error.to_string(), "query timed out in expression evaluation");
@@ -146,12 +119,7 @@ fn bad_parameters_are_invalid() {
         ("m", 0, 0, "zero or negative query resolution"),
         ("m", -1, 1, "end timestamp must not be before start time"),
         ("m", 20_000_000, 1, "exceeded maximum resolution of 11000 points"),
-        (
-            "m[5m]",
-            1,
-            1,
-            "invalid expression type \"range vector\" for range query",
-        ),
+        ("m[5m]", 1, 1, "invalid expression type \"range vector\" for range query"),
         ("'m'", 1, 1, "invalid expression type \"string\" for range query"),
     ] {
         let query = RangeQuery {
@@ -171,23 +139,12 @@ fn bad_parameters_are_invalid() {
 fn times_at_the_end_of_time_do_no_harm() {
     let engine = Engine::new(EngineConfig::default());
     for time in [i64::MIN, i64::MIN + 1, i64::MAX] {
-        for query in [
-            "m",
-            "rate(m[5m] offset 1y)",
-            "m offset -1y",
-            "sum_over_time(m[1h:1m])",
-            "timestamp(m)",
-        ] {
-            let query = InstantQuery {
-                expr: parse(query, &ParseOptions::default()).unwrap(),
-                time,
-                lookback: None,
-            };
+        for query in ["m", "rate(m[5m] offset 1y)", "m offset -1y", "sum_over_time(m[1h:1m])", "timestamp(m)"]
+        {
+            let query =
+                InstantQuery { expr: parse(query, &ParseOptions::default()).unwrap(), time, lookback: None };
             let result = engine.instant(&query, source(), &limited(QueryLimits::NONE));
-            assert!(
-                result.is_ok() || matches!(result, Err(QueryError::Invalid(_))),
-                "{result:?}"
-            );
+            assert!(result.is_ok() || matches!(result, Err(QueryError::Invalid(_))), "{result:?}");
         }
     }
 }

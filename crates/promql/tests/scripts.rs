@@ -8,9 +8,8 @@ use latewood_testkit::promqltest::{Report, run_script};
 fn scripts(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).expect("the folder of scripts");
     let paths = entries.map(|entry| entry.expect("a script").path());
-    let mut paths: Vec<PathBuf> = paths
-        .filter(|path| path.extension().is_some_and(|extension| extension == "test"))
-        .collect();
+    let mut paths: Vec<PathBuf> =
+        paths.filter(|path| path.extension().is_some_and(|extension| extension == "test")).collect();
     paths.sort();
     assert!(!paths.is_empty(), "no scripts in {}", folder.display());
     paths

@@ -20,11 +20,7 @@ pub async fn serve_grpc(
     routes: Routes,
     shutdown: Shutdown,
 ) -> Result<(SocketAddr, impl Future<Output = ()> + Send + 'static), ServiceError> {
-    let failed = |source| ServiceError::Listen {
-        addr: config.grpc_addr,
-        what: "gRPC",
-        source,
-    };
+    let failed = |source| ServiceError::Listen { addr: config.grpc_addr, what: "gRPC", source };
     let listener = TcpListener::bind(config.grpc_addr).await.map_err(failed)?;
     let addr = listener.local_addr().map_err(failed)?;
     let server = Server::builder()

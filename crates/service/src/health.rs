@@ -32,10 +32,7 @@ impl Health {
             std::future::ready(if is_ready {
                 (StatusCode::OK, "Latewood is ready.\n")
             } else {
-                (
-                    StatusCode::SERVICE_UNAVAILABLE,
-                    "Latewood is starting or stopping.\n",
-                )
+                (StatusCode::SERVICE_UNAVAILABLE, "Latewood is starting or stopping.\n")
             })
         };
         Router::new()

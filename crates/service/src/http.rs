@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use axum::Router;
 
+use http::Method;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
-use http::Method;
 use latewood_base::Shutdown;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
@@ -33,18 +33,10 @@ impl HttpServer {
     /// # Errors
     /// [`ServiceError::Listen`] when the address cannot be had.
     pub async fn bind(config: &ServiceConfig) -> Result<Self, ServiceError> {
-        let failed = |source| ServiceError::Listen {
-            addr: config.http_addr,
-            what: "HTTP",
-            source,
-        };
+        let failed = |source| ServiceError::Listen { addr: config.http_addr, what: "HTTP", source };
         let listener = TcpListener::bind(config.http_addr).await.map_err(failed)?;
         let addr = listener.local_addr().map_err(failed)?;
-        Ok(Self {
-            listener,
-            addr,
-            config: config.clone(),
-        })
+        Ok(Self { listener, addr, config: config.clone() })
     }
 
     /// The address that was bound: the port is a real one where 0 was configured.
@@ -57,17 +49,9 @@ impl HttpServer {
     /// configured.
     pub async fn serve(self, routes: Router, shutdown: Shutdown) {
         let mut builder = Builder::new(TokioExecutor::new());
-        builder
-            .http1()
-            .timer(TokioTimer::new())
-            .header_read_timeout(self.config.header_timeout());
-        builder
-            .http2()
-            .timer(TokioTimer::new())
-            .keep_alive_interval(Some(self.config.header_timeout()));
-        let places = Arc::new(Semaphore::new(
-            self.config.max_connections.min(Semaphore::MAX_PERMITS),
-        ));
+        builder.http1().timer(TokioTimer::new()).header_read_timeout(self.config.header_timeout());
+        builder.http2().timer(TokioTimer::new()).keep_alive_interval(Some(self.config.header_timeout()));
+        let places = Arc::new(Semaphore::new(self.config.max_connections.min(Semaphore::MAX_PERMITS)));
         let connections = GracefulShutdown::new();
         loop {
             let accepted = tokio::select! {
@@ -77,9 +61,8 @@ impl HttpServer {
             };
             let Some((stream, place)) = accepted else { continue };
             let service = TowerToHyperService::new(routes.clone());
-            let connection = builder
-                .serve_connection_with_upgrades(TokioIo::new(stream), service)
-                .into_owned();
+            let connection =
+                builder.serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned();
             let connection = connections.watch(connection);
             tokio::spawn(async move {
                 let _held_while_open = place;
@@ -89,10 +72,7 @@ impl HttpServer {
             });
         }
         drop(self.listener);
-        if tokio::time::timeout(self.config.drain_timeout(), connections.shutdown())
-            .await
-            .is_err()
-        {
+        if tokio::time::timeout(self.config.drain_timeout(), connections.shutdown()).await.is_err() {
             tracing::warn!("requests were still being answered at the end of the drain timeout");
         }
     }
@@ -127,10 +107,7 @@ pub fn with_middleware(routes: Router) -> Router {
         .allow_origin(Any)
         .allow_methods([Method::GET, Method::POST, Method::OPTIONS])
         .allow_headers(Any);
-    routes
-        .layer(CompressionLayer::new())
-        .layer(cors)
-        .layer(CatchPanicLayer::new())
+    routes.layer(CompressionLayer::new()).layer(cors).layer(CatchPanicLayer::new())
 }
 
 #[cfg(test)]
@@ -150,10 +127,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_request_in_flight_is_answered_before_the_stop_and_a_panic_is_a_500() {
-        let config = ServiceConfig {
-            http_addr: ([127, 0, 0, 1], 0).into(),
-            ..Default::default()
-        };
+        let config = ServiceConfig { http_addr: ([127, 0, 0, 1], 0).into(), ..Default::default() };
         let server = HttpServer::bind(&config).await.unwrap();
         let addr = server.addr();
         let shutdown = Shutdown::new();
@@ -168,18 +142,10 @@ mod tests {
                 panic!("contained")
             }
         };
-        let routes = with_middleware(
-            Router::new()
-                .route("/slow", get(slow))
-                .route("/panics", get(panics)),
-        );
+        let routes = with_middleware(Router::new().route("/slow", get(slow)).route("/panics", get(panics)));
         let served = tokio::spawn(server.serve(routes, shutdown));
         let request = |path| format!("GET {path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n");
-        assert!(
-            exchange(addr, &request("/panics"))
-                .await
-                .starts_with("HTTP/1.1 500")
-        );
+        assert!(exchange(addr, &request("/panics")).await.starts_with("HTTP/1.1 500"));
         assert!(exchange(addr, &request("/slow")).await.ends_with("answered"));
         served.await.unwrap();
         assert!(TcpStream::connect(addr).await.is_err());

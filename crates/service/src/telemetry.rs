@@ -13,13 +13,9 @@ const QUIET: &str = "openraft=warn";
 /// [`ServiceError::LogLevel`] when the level is none. Starting twice keeps the first.
 pub fn init_logs(config: &LogConfig) -> Result<(), ServiceError> {
     let level = std::env::var(EnvFilter::DEFAULT_ENV).unwrap_or_else(|_| config.level.clone());
-    let filter = EnvFilter::try_new(format!("{QUIET},{level}")).map_err(|error| ServiceError::LogLevel {
-        level,
-        message: error.to_string(),
-    })?;
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr);
+    let filter = EnvFilter::try_new(format!("{QUIET},{level}"))
+        .map_err(|error| ServiceError::LogLevel { level, message: error.to_string() })?;
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let started = match config.format {
         LogFormat::Text => builder.with_ansi(false).try_init(),
         LogFormat::Json => builder.json().flatten_event(true).try_init(),

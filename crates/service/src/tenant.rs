@@ -68,10 +68,7 @@ impl TenantFromRequest {
                     TenantId::new(text).map_err(|source| TenantRejection::Invalid { header, source })?;
                 match found.replace(tenant.clone()) {
                     Some(first) if first != tenant => {
-                        return Err(TenantRejection::Ambiguous {
-                            first,
-                            second: tenant,
-                        });
+                        return Err(TenantRejection::Ambiguous { first, second: tenant });
                     }
                     _ => {}
                 }
@@ -95,10 +92,7 @@ mod tests {
 
     fn tenant_of(headers: &[(&'static str, &str)]) -> Result<String, String> {
         let pairs = headers.iter().map(|(name, value)| {
-            (
-                http::HeaderName::from_static(name),
-                http::HeaderValue::from_bytes(value.as_bytes()).unwrap(),
-            )
+            (http::HeaderName::from_static(name), http::HeaderValue::from_bytes(value.as_bytes()).unwrap())
         });
         let mut map = HeaderMap::new();
         pairs.for_each(|(name, value)| {
@@ -114,10 +108,7 @@ mod tests {
         assert_eq!(tenant_of(&[]), Ok("anonymous".to_owned()));
         assert_eq!(tenant_of(&[("x-scope-orgid", "a")]), Ok("a".to_owned()));
         assert_eq!(tenant_of(&[("thanos-tenant", "b")]), Ok("b".to_owned()));
-        assert_eq!(
-            tenant_of(&[("thanos-tenant", "a"), ("x-scope-orgid", "a")]),
-            Ok("a".to_owned())
-        );
+        assert_eq!(tenant_of(&[("thanos-tenant", "a"), ("x-scope-orgid", "a")]), Ok("a".to_owned()));
     }
 
     #[test]
@@ -126,10 +117,7 @@ mod tests {
             (&[("x-scope-orgid", "a/b")][..], "x-scope-orgid"),
             (&[("x-scope-orgid", "")][..], "empty"),
             (&[("thanos-tenant", "ä")][..], "not ASCII"),
-            (
-                &[("x-scope-orgid", "a"), ("thanos-tenant", "b")][..],
-                "two tenants",
-            ),
+            (&[("x-scope-orgid", "a"), ("thanos-tenant", "b")][..], "two tenants"),
         ] {
             let error = tenant_of(headers).unwrap_err();
             assert!(error.contains(part), "{error}");

@@ -54,10 +54,7 @@ impl Gate {
     /// A closed gate.
     #[must_use]
     pub fn closed() -> Self {
-        Self {
-            open: Arc::new(watch::Sender::new(false)),
-            waiting: Arc::new(watch::Sender::new(0)),
-        }
+        Self { open: Arc::new(watch::Sender::new(false)), waiting: Arc::new(watch::Sender::new(0)) }
     }
 
     /// Lets go all that wait, now and later.
@@ -93,31 +90,19 @@ impl Rule {
     /// Strikes every request.
     #[must_use]
     pub fn new(fault: Fault) -> Self {
-        Self {
-            operation: None,
-            key_part: String::new(),
-            skip: 0,
-            times: usize::MAX,
-            fault,
-        }
+        Self { operation: None, key_part: String::new(), skip: 0, times: usize::MAX, fault }
     }
 
     /// Only requests of this kind.
     #[must_use]
     pub fn on(self, operation: Operation) -> Self {
-        Self {
-            operation: Some(operation),
-            ..self
-        }
+        Self { operation: Some(operation), ..self }
     }
 
     /// Only keys that contain this text.
     #[must_use]
     pub fn key(self, part: &str) -> Self {
-        Self {
-            key_part: part.to_owned(),
-            ..self
-        }
+        Self { key_part: part.to_owned(), ..self }
     }
 
     /// Lets so many that fit go by first.
@@ -195,15 +180,8 @@ impl FaultyBucket {
     /// A bucket that fails by chance.
     #[must_use]
     pub fn seeded(inner: Bucket, seed: u64, chances: Chances) -> Arc<Self> {
-        let state = State {
-            chances,
-            ..State::default()
-        };
-        Arc::new(Self {
-            inner,
-            rng: Rng::seeded(seed),
-            state: Mutex::new(state),
-        })
+        let state = State { chances, ..State::default() };
+        Arc::new(Self { inner, rng: Rng::seeded(seed), state: Mutex::new(state) })
     }
 
     /// Adds a rule; the first that fits a request strikes, before chance does.
@@ -233,10 +211,7 @@ impl FaultyBucket {
     fn fault(&self, operation: Operation, key: &str) -> Option<Fault> {
         let mut state = self.state.lock();
         state.requests.push((operation, key.to_owned()));
-        let mut fault = state
-            .rules
-            .iter_mut()
-            .find_map(|rule| rule.strike(operation, key));
+        let mut fault = state.rules.iter_mut().find_map(|rule| rule.strike(operation, key));
         let (before, after) = state.chances.of(operation);
         if fault.is_none() && before + after > 0.0 {
             let drawn = self.rng.unit();
@@ -272,10 +247,7 @@ impl FaultyBucket {
 }
 
 fn unavailable(key: &str, message: &str) -> BucketError {
-    BucketError::Unavailable {
-        key: key.to_owned(),
-        message: message.to_owned(),
-    }
+    BucketError::Unavailable { key: key.to_owned(), message: message.to_owned() }
 }
 
 #[async_trait]
@@ -285,13 +257,11 @@ impl ObjectClient for FaultyBucket {
     }
 
     async fn put_file(&self, key: &str, file: &Path) -> Result<(), BucketError> {
-        self.go(Operation::PutFile, key, self.inner.put_file(key, file))
-            .await
+        self.go(Operation::PutFile, key, self.inner.put_file(key, file)).await
     }
 
     async fn create(&self, key: &str, body: Bytes) -> Result<(), BucketError> {
-        self.go(Operation::Create, key, self.inner.create(key, body))
-            .await
+        self.go(Operation::Create, key, self.inner.create(key, body)).await
     }
 
     async fn get(&self, key: &str, max_bytes: u64) -> Result<Bytes, BucketError> {
@@ -384,11 +354,7 @@ mod tests {
     #[tokio::test]
     async fn the_same_seed_gives_the_same_faults() {
         let run = async |seed| {
-            let chances = Chances {
-                before: 0.3,
-                after: 0.3,
-                read_factor: 1.0,
-            };
+            let chances = Chances { before: 0.3, after: 0.3, read_factor: 1.0 };
             let bucket = FaultyBucket::seeded(memory(), seed, chances);
             let mut outcomes = Vec::new();
             for number in 0..50 {

@@ -92,24 +92,13 @@ pub enum WalError {
 impl WalError {
     /// A failed file operation.
     pub(crate) fn io(action: &'static str, path: impl Into<PathBuf>, error: &io::Error) -> Self {
-        Self::Io {
-            action,
-            path: path.into(),
-            io_kind: error.kind(),
-            problem: error.to_string(),
-        }
+        Self::Io { action, path: path.into(), io_kind: error.kind(), problem: error.to_string() }
     }
 
     /// Whether the disk was full.
     #[must_use]
     pub fn is_disk_full(&self) -> bool {
-        matches!(
-            self,
-            Self::Io {
-                io_kind: io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded,
-                ..
-            }
-        )
+        matches!(self, Self::Io { io_kind: io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded, .. })
     }
 }
 

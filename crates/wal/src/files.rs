@@ -61,10 +61,7 @@ pub trait Files: Debug + Send + Sync + 'static {
 }
 
 /// One file.
-#[allow(
-    clippy::len_without_is_empty,
-    reason = "a size that can fail, not a collection"
-)]
+#[allow(clippy::len_without_is_empty, reason = "a size that can fail, not a collection")]
 pub trait SegmentFile: Debug + Send + Sync {
     /// Its size in bytes.
     ///

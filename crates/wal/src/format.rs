@@ -90,10 +90,7 @@ impl SegmentHeader {
         if version != VERSION {
             return Err(HeaderProblem::Version(version));
         }
-        Ok(Self {
-            sequence: u64_at(header, 16),
-            salt: u32_at(header, 12),
-        })
+        Ok(Self { sequence: u64_at(header, 16), salt: u32_at(header, 12) })
     }
 }
 
@@ -145,15 +142,11 @@ pub(crate) fn record_len(payload: usize) -> usize {
 }
 
 fn u32_at<const N: usize>(bytes: &[u8; N], at: usize) -> u32 {
-    bytes[at..]
-        .first_chunk()
-        .map_or(0, |four| u32::from_le_bytes(*four))
+    bytes[at..].first_chunk().map_or(0, |four| u32::from_le_bytes(*four))
 }
 
 fn u64_at<const N: usize>(bytes: &[u8; N], at: usize) -> u64 {
-    bytes[at..]
-        .first_chunk()
-        .map_or(0, |eight| u64::from_le_bytes(*eight))
+    bytes[at..].first_chunk().map_or(0, |eight| u64::from_le_bytes(*eight))
 }
 
 #[cfg(test)]
@@ -161,22 +154,12 @@ mod tests {
     use super::*;
 
     fn header() -> RecordHeader {
-        RecordHeader {
-            kind: Kind::State,
-            group: 7,
-            index: 3,
-            payload_len: 5,
-            payload_crc: 9,
-            synced: 4096,
-        }
+        RecordHeader { kind: Kind::State, group: 7, index: 3, payload_len: 5, payload_crc: 9, synced: 4096 }
     }
 
     #[test]
     fn headers_read_back() {
-        let segment = SegmentHeader {
-            sequence: 12,
-            salt: 99,
-        };
+        let segment = SegmentHeader { sequence: 12, salt: 99 };
         assert_eq!(SegmentHeader::decode(&segment.encode()), Ok(segment));
         assert_eq!(RecordHeader::decode(&header().encode(1), 1), Some(header()));
         assert_eq!(header().record_len(), 48);

@@ -26,9 +26,7 @@ impl Writer {
         let active = self.active.sequence;
         let dead: Vec<u32> = {
             let index = self.shared.index.read();
-            let old = index
-                .segments()
-                .take_while(|(sequence, used)| *sequence != active && used.live == 0);
+            let old = index.segments().take_while(|(sequence, used)| *sequence != active && used.live == 0);
             old.map(|(sequence, _)| sequence).collect()
         };
         if !dead.is_empty() {
@@ -56,14 +54,10 @@ impl Writer {
 
     pub(crate) fn count_segments(&self) {
         let index = self.shared.index.read();
-        let (segments, bytes) = index
-            .segments()
-            .fold((0, 0), |(count, sum), (_, used)| (count + 1, sum + used.bytes));
+        let (segments, bytes) =
+            index.segments().fold((0, 0), |(count, sum), (_, used)| (count + 1, sum + used.bytes));
         self.shared.metrics.segments.set(segments);
-        self.shared
-            .metrics
-            .disk_bytes
-            .set(i64::try_from(bytes).unwrap_or(i64::MAX));
+        self.shared.metrics.disk_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
     }
 
     /// Writes the few entries that the oldest segment still holds again, and deletes it.

@@ -29,11 +29,7 @@ impl Writer {
             let (group, index) = (record.group(), record.index());
             match record.kind() {
                 Kind::Entry if index > missing => {
-                    return Some(WalError::AfterFailure {
-                        group,
-                        index,
-                        missing,
-                    });
+                    return Some(WalError::AfterFailure { group, index, missing });
                 }
                 Kind::Entry => drop(self.broken.remove(&group)),
                 Kind::Truncate if index <= missing.saturating_add(1) => drop(self.broken.remove(&group)),

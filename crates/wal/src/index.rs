@@ -73,11 +73,7 @@ impl Index {
     ) {
         match record.kind {
             Kind::Entry => {
-                let location = Location {
-                    segment,
-                    offset,
-                    len: record.payload_len,
-                };
+                let location = Location { segment, offset, len: record.payload_len };
                 self.put(record.group, record.index, location);
             }
             Kind::Truncate => self.drop_entries(record.group, |group, gone| {
@@ -115,13 +111,11 @@ impl Index {
     }
 
     pub(crate) fn bounds(&self, group: GroupId) -> Bounds {
-        self.groups
-            .get(&group)
-            .map_or_else(Bounds::default, |group| Bounds {
-                first: group.runs.first(),
-                last: group.runs.last(),
-                purged: group.purged,
-            })
+        self.groups.get(&group).map_or_else(Bounds::default, |group| Bounds {
+            first: group.runs.first(),
+            last: group.runs.last(),
+            purged: group.purged,
+        })
     }
 
     pub(crate) fn groups(&self) -> Vec<GroupId> {
@@ -162,10 +156,7 @@ impl Index {
     pub(crate) fn live_in(&self, segment: u32) -> Vec<(GroupId, u64, Location)> {
         let of_group = |(id, group): (&GroupId, &GroupIndex)| {
             let id = *id;
-            let inside = group
-                .runs
-                .range(0..u64::MAX)
-                .filter(move |(_, at)| at.segment == segment);
+            let inside = group.runs.range(0..u64::MAX).filter(move |(_, at)| at.segment == segment);
             inside.map(move |(index, at)| (id, index, at)).collect::<Vec<_>>()
         };
         self.groups.iter().flat_map(of_group).collect()
@@ -174,14 +165,9 @@ impl Index {
     /// Everything but entries, as records: what a new segment begins with, so that older ones are
     /// needed for their entries alone.
     pub(crate) fn snapshot(&self) -> Vec<Record> {
-        let purges = self
-            .groups
-            .iter()
-            .filter_map(|(id, group)| Some(Record::purge(*id, group.purged?)));
-        let states = self
-            .states
-            .iter()
-            .map(|((group, key), value)| Record::state(*group, *key, value.clone()));
+        let purges = self.groups.iter().filter_map(|(id, group)| Some(Record::purge(*id, group.purged?)));
+        let states =
+            self.states.iter().map(|((group, key), value)| Record::state(*group, *key, value.clone()));
         purges.chain(states).collect()
     }
 }

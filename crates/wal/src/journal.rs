@@ -113,10 +113,7 @@ impl Journal {
         let thread = std::thread::Builder::new().name("journal".to_owned()).spawn(run);
         let thread =
             thread.map_err(|error| WalError::io("start the writer of", shared.files.path(""), &error))?;
-        Ok(Self(Arc::new(Handle {
-            shared,
-            thread: Mutex::new(Some(thread)),
-        })))
+        Ok(Self(Arc::new(Handle { shared, thread: Mutex::new(Some(thread)) })))
     }
 
     /// Appends records and resolves once they are durable. They are written in order, and after all
@@ -161,42 +158,19 @@ impl Journal {
             return Err(error);
         }
         // Nobody wakes the writer for a lazy append: it must not hold room that others wait for.
-        let room = if done.is_some() {
-            shared.queue.room(bytes).await
-        } else {
-            None
-        };
-        shared.queue.push(Pending {
-            records,
-            bytes,
-            done,
-            room,
-        });
+        let room = if done.is_some() { shared.queue.room(bytes).await } else { None };
+        shared.queue.push(Pending { records, bytes, done, room });
         Ok(())
     }
 
     fn check_sizes(&self, records: &[Record]) -> Result<usize, WalError> {
         let config = &self.0.shared.config;
-        let too_large = |bytes, limit, setting| {
-            Err(WalError::TooLarge {
-                bytes,
-                limit,
-                setting,
-            })
-        };
-        let state = records
-            .iter()
-            .filter(|record| record.is_state())
-            .map(Record::payload_len)
-            .max();
+        let too_large = |bytes, limit, setting| Err(WalError::TooLarge { bytes, limit, setting });
+        let state = records.iter().filter(|record| record.is_state()).map(Record::payload_len).max();
         if let Some(bytes) = state.filter(|bytes| *bytes > config.max_state_bytes) {
             return too_large(bytes, config.max_state_bytes, "max_state_bytes");
         }
-        let bytes = records
-            .iter()
-            .map(Record::disk_len)
-            .sum::<usize>()
-            .max(RECORD_HEADER);
+        let bytes = records.iter().map(Record::disk_len).sum::<usize>().max(RECORD_HEADER);
         if bytes > config.max_append_bytes {
             return too_large(bytes, config.max_append_bytes, "max_append_bytes");
         }
@@ -243,22 +217,13 @@ impl Journal {
         let index = shared.index.read();
         let length = |(sequence, bytes)| if sequence == newest { durable } else { bytes };
         let path = |sequence| shared.files.path(&segment_name(sequence));
-        index
-            .segments()
-            .map(|(sequence, used)| (path(sequence), length((sequence, used.bytes))))
-            .collect()
+        index.segments().map(|(sequence, used)| (path(sequence), length((sequence, used.bytes)))).collect()
     }
 
     /// Bytes on disk.
     #[must_use]
     pub fn disk_bytes(&self) -> u64 {
-        self.0
-            .shared
-            .index
-            .read()
-            .segments()
-            .map(|(_, used)| used.bytes)
-            .sum()
+        self.0.shared.index.read().segments().map(|(_, used)| used.bytes).sum()
     }
 
     /// Why the journal takes no more appends, if it does not.
@@ -302,9 +267,7 @@ impl Drop for FailOnExit {
 
 impl fmt::Debug for Journal {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.debug_tuple("Journal")
-            .field(&self.0.shared.files.path(""))
-            .finish()
+        out.debug_tuple("Journal").field(&self.0.shared.files.path("")).finish()
     }
 }
 

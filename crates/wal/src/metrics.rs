@@ -35,19 +35,11 @@ impl Metrics {
         };
         let journal = registry.sub_registry_with_prefix("latewood_journal");
         journal.register("appends", "Appends that became durable", metrics.appends.clone());
-        journal.register(
-            "failed_appends",
-            "Appends that failed",
-            metrics.failed_appends.clone(),
-        );
+        journal.register("failed_appends", "Appends that failed", metrics.failed_appends.clone());
         journal.register("written_bytes", "Bytes written", metrics.bytes.clone());
         journal.register("sync_seconds", "Time an fsync took", metrics.syncs.clone());
         journal.register("segments", "Segments on disk", metrics.segments.clone());
-        journal.register(
-            "disk_bytes",
-            "Size of the segments on disk",
-            metrics.disk_bytes.clone(),
-        );
+        journal.register("disk_bytes", "Size of the segments on disk", metrics.disk_bytes.clone());
         journal.register(
             "moved_bytes",
             "Bytes of entries moved out of old segments",

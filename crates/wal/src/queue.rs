@@ -71,10 +71,7 @@ impl Queue {
     /// Hands an append to the writer. When there is no writer any more, it fails at once.
     pub(crate) fn push(&self, pending: Pending) {
         let mut waiting = self.waiting.lock();
-        let failed = waiting
-            .failed
-            .clone()
-            .or_else(|| waiting.closing.then_some(WalError::Closed));
+        let failed = waiting.failed.clone().or_else(|| waiting.closing.then_some(WalError::Closed));
         if let Some(error) = failed {
             drop(waiting);
             pending.finish(&Err(error));

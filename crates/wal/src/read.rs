@@ -31,10 +31,7 @@ pub(crate) fn read(
     for _ in 0..TRIES {
         let locations = shared.index.read().locations(group, range.clone(), max_bytes);
         match read_all(shared, &locations) {
-            Err(WalError::Io {
-                io_kind: io::ErrorKind::NotFound,
-                ..
-            }) => {}
+            Err(WalError::Io { io_kind: io::ErrorKind::NotFound, .. }) => {}
             result => return result,
         }
     }

@@ -21,14 +21,7 @@ pub struct Record {
 impl Record {
     fn new(kind: Kind, group: GroupId, index: u64, head: Bytes, payload: Bytes) -> Self {
         let payload_crc = crc32c::crc32c_append(crc32c::crc32c(&head), &payload);
-        Self {
-            kind,
-            group,
-            index,
-            head,
-            payload,
-            payload_crc,
-        }
+        Self { kind, group, index, head, payload, payload_crc }
     }
 
     /// The entry `index` of a group. An entry that is there already is replaced by the same entry only:

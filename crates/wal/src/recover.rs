@@ -55,19 +55,14 @@ fn sequence_of(name: &str) -> Option<u32> {
 
 /// Reads everything. Afterwards all that was read is durable.
 pub(crate) fn replay(files: &dyn Files) -> Result<Replayed, WalError> {
-    let names = files
-        .list()
-        .map_err(|error| WalError::io("list", files.path(""), &error))?;
+    let names = files.list().map_err(|error| WalError::io("list", files.path(""), &error))?;
     let mut sequences: Vec<u32> = names.iter().filter_map(|name| sequence_of(name)).collect();
     sequences.sort_unstable();
     check_none_missing(files, &sequences)?;
     let mut replayed = Replayed {
         index: Index::default(),
         active: None,
-        found: Recovered {
-            segments: sequences.len(),
-            ..Recovered::default()
-        },
+        found: Recovered { segments: sequences.len(), ..Recovered::default() },
     };
     for (at, sequence) in sequences.iter().enumerate() {
         let is_last = at + 1 == sequences.len();
@@ -84,14 +79,9 @@ pub(crate) fn replay(files: &dyn Files) -> Result<Replayed, WalError> {
 fn settle(files: &dyn Files, replayed: &Replayed) -> Result<(), WalError> {
     if let Some(active) = &replayed.active {
         let name = segment_name(active.sequence);
-        active
-            .file
-            .sync()
-            .map_err(|error| WalError::io("sync", files.path(&name), &error))?;
+        active.file.sync().map_err(|error| WalError::io("sync", files.path(&name), &error))?;
     }
-    files
-        .sync_directory()
-        .map_err(|error| WalError::io("sync", files.path(""), &error))
+    files.sync_directory().map_err(|error| WalError::io("sync", files.path(""), &error))
 }
 
 /// Segments are deleted oldest first, so a hole among them is a loss.
@@ -100,11 +90,7 @@ fn check_none_missing(files: &dyn Files, sequences: &[u32]) -> Result<(), WalErr
     let Some(pair) = hole else { return Ok(()) };
     let (missing, next) = (segment_name(pair[0] + 1), segment_name(pair[1]));
     let problem = format!("the segment is missing, but {next} is there");
-    Err(WalError::Corrupt {
-        path: files.path(&missing),
-        offset: 0,
-        problem,
-    })
+    Err(WalError::Corrupt { path: files.path(&missing), offset: 0, problem })
 }
 
 /// Reads one segment. `None` when it was being created as the machine stopped, and was removed.
@@ -135,8 +121,7 @@ fn replay_segment(
         match scan.step().map_err(io("read"))? {
             Step::Record(record, at, payload) => {
                 let offset = u32::try_from(at).unwrap_or(u32::MAX);
-                into.index
-                    .take(&record, sequence, offset, || Bytes::copy_from_slice(payload));
+                into.index.take(&record, sequence, offset, || Bytes::copy_from_slice(payload));
                 end = at + record.record_len();
                 into.found.records += 1;
                 into.found.bytes += record.record_len();
@@ -147,22 +132,12 @@ fn replay_segment(
     };
     if let Some((at, problem)) = bad {
         if !is_last || scan.was_durable(at).map_err(io("read"))? {
-            return Err(WalError::Corrupt {
-                path: path.clone(),
-                offset: at,
-                problem: problem.to_owned(),
-            });
+            return Err(WalError::Corrupt { path: path.clone(), offset: at, problem: problem.to_owned() });
         }
         cut(&*file, at, problem, into).map_err(io("truncate"))?;
     }
     into.index.set_segment_bytes(sequence, end);
-    Ok(Some(Active {
-        sequence,
-        salt: header.salt,
-        file,
-        end,
-        synced: end,
-    }))
+    Ok(Some(Active { sequence, salt: header.salt, file, end, synced: end }))
 }
 
 /// Cuts off a torn tail. Space that was reserved and never written is no loss and not counted.
@@ -210,22 +185,11 @@ fn read_header(
     let io = |error: std::io::Error| WalError::io("read", path.clone(), &error);
     let mut bytes = [0; SEGMENT_HEADER];
     read_full(file, 0, &mut bytes).map_err(io)?;
-    let damaged = |problem: String| WalError::Corrupt {
-        path: path.clone(),
-        offset: 0,
-        problem,
-    };
+    let damaged = |problem: String| WalError::Corrupt { path: path.clone(), offset: 0, problem };
     match SegmentHeader::decode(&bytes) {
         Ok(header) if header.sequence == u64::from(sequence) => Ok(Some(header)),
-        Ok(header) => Err(damaged(format!(
-            "the file holds segment {}: it was renamed",
-            header.sequence
-        ))),
-        Err(HeaderProblem::Version(found)) => Err(WalError::Version {
-            path,
-            found,
-            known: VERSION,
-        }),
+        Ok(header) => Err(damaged(format!("the file holds segment {}: it was renamed", header.sequence))),
+        Err(HeaderProblem::Version(found)) => Err(WalError::Version { path, found, known: VERSION }),
         Err(HeaderProblem::Damaged) => {
             if is_last && written_after(file, SEGMENT_HEADER as u64).map_err(io)? == 0 {
                 Ok(None)

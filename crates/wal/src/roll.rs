@@ -29,10 +29,7 @@ impl Writer {
         };
         let salt = draw_salt(&self.rng);
         self.active = create_segment(&*self.shared.files, sequence, salt, &self.shared.config)?;
-        self.shared
-            .index
-            .write()
-            .add_segment(sequence, SEGMENT_HEADER as u64);
+        self.shared.index.write().add_segment(sequence, SEGMENT_HEADER as u64);
         self.snapshot_owed = true;
         self.note_synced();
         self.write_snapshot()?;
@@ -72,19 +69,9 @@ pub(crate) fn create_segment(
     let name = segment_name(sequence);
     let path = files.path(&name);
     let failed = |action: &'static str, error: &std::io::Error| WalError::io(action, &path, error);
-    let file = files
-        .create(&name)
-        .map_err(|error| Failure::Retryable(failed("create", &error)))?;
-    let header = SegmentHeader {
-        sequence: u64::from(sequence),
-        salt,
-    }
-    .encode();
-    let reserved = if config.preallocate {
-        file.reserve(config.segment_bytes)
-    } else {
-        Ok(())
-    };
+    let file = files.create(&name).map_err(|error| Failure::Retryable(failed("create", &error)))?;
+    let header = SegmentHeader { sequence: u64::from(sequence), salt }.encode();
+    let reserved = if config.preallocate { file.reserve(config.segment_bytes) } else { Ok(()) };
     if let Err(error) = reserved.and_then(|()| file.write_at(0, &header)) {
         let error = failed("begin", &error);
         return Err(match files.remove(&name) {
@@ -95,11 +82,5 @@ pub(crate) fn create_segment(
     let durable = file.sync().and_then(|()| files.sync_directory());
     durable.map_err(|error| Failure::Poisoned(poisoned(&failed("sync", &error))))?;
     let end = SEGMENT_HEADER as u64;
-    Ok(Active {
-        sequence,
-        salt,
-        file,
-        end,
-        synced: end,
-    })
+    Ok(Active { sequence, salt, file, end, synced: end })
 }

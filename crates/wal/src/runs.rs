@@ -71,13 +71,7 @@ impl Runs {
                 run.start = index;
                 run.items.push_front(location);
             }
-            _ => self.0.insert(
-                after,
-                Run {
-                    start: index,
-                    items: VecDeque::from([location]),
-                },
-            ),
+            _ => self.0.insert(after, Run { start: index, items: VecDeque::from([location]) }),
         }
         None
     }
@@ -114,17 +108,14 @@ impl Runs {
     /// The entries of a range that are there, ascending.
     pub(crate) fn range(&self, range: Range<u64>) -> impl Iterator<Item = (u64, Location)> + '_ {
         let from = self.0.partition_point(|run| run.end() <= range.start);
-        self.0[from..]
-            .iter()
-            .take_while(move |run| run.start < range.end)
-            .flat_map({
-                let range = range.clone();
-                move |run| {
-                    let skip = run.slot(range.start).unwrap_or(0);
-                    let until = run.slot(range.end).unwrap_or(0).min(run.items.len());
-                    (run.start + skip as u64..).zip(run.items.range(skip.min(until)..until).copied())
-                }
-            })
+        self.0[from..].iter().take_while(move |run| run.start < range.end).flat_map({
+            let range = range.clone();
+            move |run| {
+                let skip = run.slot(range.start).unwrap_or(0);
+                let until = run.slot(range.end).unwrap_or(0).min(run.items.len());
+                (run.start + skip as u64..).zip(run.items.range(skip.min(until)..until).copied())
+            }
+        })
     }
 }
 
@@ -137,11 +128,7 @@ mod tests {
     use super::*;
 
     fn at(offset: u32) -> Location {
-        Location {
-            segment: 1,
-            offset,
-            len: 8,
-        }
+        Location { segment: 1, offset, len: 8 }
     }
 
     #[derive(Clone, Debug)]

@@ -38,14 +38,7 @@ impl<'a> Scan<'a> {
     pub(crate) fn new(file: &'a dyn SegmentFile, salt: u32) -> io::Result<Self> {
         let file_len = file.len()?;
         let next = SEGMENT_HEADER as u64;
-        Ok(Self {
-            file,
-            salt,
-            file_len,
-            chunk: Vec::new(),
-            chunk_at: next,
-            next,
-        })
+        Ok(Self { file, salt, file_len, chunk: Vec::new(), chunk_at: next, next })
     }
 
     /// The next record.

@@ -33,29 +33,16 @@ impl StdFiles {
             File::open(parent)?.sync_all()?;
         }
         let synced = record_synced
-            .then(|| {
-                OpenOptions::new()
-                    .create(true)
-                    .truncate(false)
-                    .write(true)
-                    .open(dir.join(SYNCED))
-            })
+            .then(|| OpenOptions::new().create(true).truncate(false).write(true).open(dir.join(SYNCED)))
             .transpose()?;
-        Ok(Self {
-            dir: dir.to_owned(),
-            synced,
-        })
+        Ok(Self { dir: dir.to_owned(), synced })
     }
 }
 
 impl Files for StdFiles {
     fn lock(&self) -> io::Result<Box<dyn Any + Send + Sync>> {
         let path = self.path(LOCK);
-        let file = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(path)?;
+        let file = OpenOptions::new().create(true).truncate(false).write(true).open(path)?;
         match file.try_lock() {
             Ok(()) => Ok(Box::new(file)),
             Err(TryLockError::WouldBlock) => Err(io::ErrorKind::WouldBlock.into()),
@@ -70,11 +57,7 @@ impl Files for StdFiles {
 
     fn create(&self, name: &str) -> io::Result<Arc<dyn SegmentFile>> {
         let path = self.path(name);
-        let file = OpenOptions::new()
-            .create_new(true)
-            .read(true)
-            .write(true)
-            .open(path)?;
+        let file = OpenOptions::new().create_new(true).read(true).write(true).open(path)?;
         Ok(Arc::new(StdFile(file)))
     }
 

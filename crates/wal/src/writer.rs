@@ -96,10 +96,8 @@ impl Writer {
         } else {
             self.shared.metrics.appends.inc_by(batch.len() as u64);
         }
-        let drops_entries = batch
-            .iter()
-            .flat_map(|pending| &pending.records)
-            .any(|record| record.kind() == Kind::Purge);
+        let drops_entries =
+            batch.iter().flat_map(|pending| &pending.records).any(|record| record.kind() == Kind::Purge);
         for pending in batch {
             pending.finish(&told);
         }
@@ -143,9 +141,9 @@ impl Writer {
             let failed = self.io("write", &error);
             return match self.active.file.truncate(self.active.end) {
                 Ok(()) => Err(Failure::Retryable(failed)),
-                Err(error) => Err(Failure::Poisoned(poisoned(
-                    &self.io("cut back after a failed write", &error),
-                ))),
+                Err(error) => {
+                    Err(Failure::Poisoned(poisoned(&self.io("cut back after a failed write", &error))))
+                }
             };
         }
         self.shared.metrics.bytes.inc_by(self.buffer.len() as u64);
@@ -182,14 +180,8 @@ impl Writer {
             return Ok(());
         }
         let before = self.clock.elapsed();
-        self.active
-            .file
-            .sync()
-            .map_err(|error| Failure::Poisoned(poisoned(&self.io("sync", &error))))?;
-        self.shared
-            .metrics
-            .syncs
-            .observe((self.clock.elapsed() - before).as_secs_f64());
+        self.active.file.sync().map_err(|error| Failure::Poisoned(poisoned(&self.io("sync", &error))))?;
+        self.shared.metrics.syncs.observe((self.clock.elapsed() - before).as_secs_f64());
         self.active.synced = self.active.end;
         self.note_synced();
         Ok(())
@@ -211,10 +203,7 @@ impl Writer {
     /// At an orderly stop: a last record that says all before it is durable, so that damage in the last
     /// append is told from a torn tail too.
     fn mark_the_end(&mut self) {
-        let done = self
-            .sync()
-            .and_then(|()| self.append([Record::mark()].iter()))
-            .and_then(|()| self.sync());
+        let done = self.sync().and_then(|()| self.append([Record::mark()].iter())).and_then(|()| self.sync());
         if let Err(Failure::Retryable(error) | Failure::Poisoned(error)) = done {
             tracing::warn!(%error, "the journal was closed without its last mark");
         }
@@ -224,8 +213,6 @@ impl Writer {
 pub(crate) fn poisoned(error: &WalError) -> WalError {
     match error {
         WalError::Poisoned { .. } => error.clone(),
-        other => WalError::Poisoned {
-            reason: other.to_string(),
-        },
+        other => WalError::Poisoned { reason: other.to_string() },
     }
 }

@@ -28,9 +28,7 @@ pub struct Distributed {
 
 impl std::fmt::Debug for Distributor {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.debug_struct("Distributor")
-            .field("map", &self.map)
-            .finish_non_exhaustive()
+        out.debug_struct("Distributor").field("map", &self.map).finish_non_exhaustive()
     }
 }
 
@@ -41,10 +39,7 @@ impl Distributor {
     /// [`IngestError::Config`] when there are none.
     pub fn new(writers: Vec<Arc<dyn ShardWriter>>) -> Result<Self, IngestError> {
         match u32::try_from(writers.len()) {
-            Ok(shards @ 1..) => Ok(Self {
-                map: ShardMap::new(shards),
-                writers,
-            }),
+            Ok(shards @ 1..) => Ok(Self { map: ShardMap::new(shards), writers }),
             _ => Err(IngestError::Config("there must be at least one shard".to_owned())),
         }
     }
@@ -103,25 +98,16 @@ fn split(map: ShardMap, shards_used: u32, batch: &Arc<WriteBatch>) -> Vec<ShardP
         }
     }
     let parts = (0..).zip(rows).filter(|(_, rows)| !rows.is_empty());
-    parts
-        .map(|(shard, rows)| ShardPart::new(Arc::clone(batch), shard, rows.into()))
-        .collect()
+    parts.map(|(shard, rows)| ShardPart::new(Arc::clone(batch), shard, rows.into())).collect()
 }
 
 impl Distributed {
     fn add(&mut self, part: &ShardPart, outcome: &WriteOutcome) {
-        self.samples += part
-            .series()
-            .map(|(_, series)| series.sent_samples())
-            .sum::<u64>();
+        self.samples += part.series().map(|(_, series)| series.sent_samples()).sum::<u64>();
         for refused in &outcome.refused {
-            let sent = part
-                .batch()
-                .row(refused.row)
-                .map_or(0, |series| series.sent_samples());
+            let sent = part.batch().row(refused.row).map_or(0, |series| series.sent_samples());
             self.samples = self.samples.saturating_sub(sent);
-            self.refusals
-                .add(refused.cause, sent, || refused.message.to_string());
+            self.refusals.add(refused.cause, sent, || refused.message.to_string());
         }
     }
 }
@@ -139,10 +125,7 @@ fn join_failures(mut failures: Vec<IngestError>) -> Option<IngestError> {
     };
     let kind = failures.iter().map(Kinded::kind).max_by_key(|&kind| rank(kind))?;
     let messages: Vec<String> = failures.iter().map(ToString::to_string).collect();
-    Some(IngestError::Shards {
-        kind,
-        message: messages.join("; "),
-    })
+    Some(IngestError::Shards { kind, message: messages.join("; ") })
 }
 
 #[cfg(test)]

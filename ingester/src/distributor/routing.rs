@@ -18,9 +18,7 @@ impl ShardMap {
     /// A map of this many shards, at least one.
     #[must_use]
     pub fn new(shards: u32) -> Self {
-        Self {
-            shards: shards.max(1),
-        }
+        Self { shards: shards.max(1) }
     }
 
     /// How many shards there are.
@@ -87,10 +85,7 @@ mod tests {
         let map = ShardMap::new(8);
         let shards = map.of_tenant(&tenant("team-a"), 3);
         let placed: Vec<u32> = (0..8).map(|n| shards.shard_of(hash(n))).collect();
-        assert_eq!(
-            (shards.as_slice(), placed.as_slice()),
-            (&GOLDEN_SHARDS[..], &GOLDEN_PLACES[..])
-        );
+        assert_eq!((shards.as_slice(), placed.as_slice()), (&GOLDEN_SHARDS[..], &GOLDEN_PLACES[..]));
     }
 
     const GOLDEN_SHARDS: [u32; 3] = [3, 5, 4];
@@ -107,14 +102,8 @@ mod tests {
         for number in 0..4_000 {
             tenants[map.of_tenant(&tenant(&number.to_string()), 1).as_slice()[0] as usize] += 1;
         }
-        assert!(
-            series.iter().all(|&count| (9_500..10_500).contains(&count)),
-            "{series:?}"
-        );
-        assert!(
-            tenants.iter().all(|&count| (900..1_100).contains(&count)),
-            "{tenants:?}"
-        );
+        assert!(series.iter().all(|&count| (9_500..10_500).contains(&count)), "{series:?}");
+        assert!(tenants.iter().all(|&count| (900..1_100).contains(&count)), "{tenants:?}");
     }
 
     proptest! {

@@ -56,9 +56,7 @@ impl ShardPart {
     /// The series with their row in the batch, by which [`RefusedRow`] names them. A series may occur
     /// more than once.
     pub fn series(&self) -> impl Iterator<Item = (u32, SeriesRow<'_>)> {
-        self.rows
-            .iter()
-            .filter_map(|&row| Some((row, self.batch.row(row)?)))
+        self.rows.iter().filter_map(|&row| Some((row, self.batch.row(row)?)))
     }
 
     /// How many samples, equal times of one row counted once.

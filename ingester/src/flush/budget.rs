@@ -13,10 +13,7 @@ impl DiskBudget {
     /// Nothing used yet.
     #[must_use]
     pub fn new(limit: u64) -> Self {
-        Self {
-            limit,
-            used: AtomicU64::new(0),
-        }
+        Self { limit, used: AtomicU64::new(0) }
     }
 
     /// Bytes allowed.

@@ -45,10 +45,7 @@ pub enum FlushError {
 
 impl FlushError {
     pub(super) fn disk(path: &std::path::Path, error: &dyn ToString) -> Self {
-        Self::Disk {
-            path: path.display().to_string(),
-            message: error.to_string(),
-        }
+        Self::Disk { path: path.display().to_string(), message: error.to_string() }
     }
 }
 

@@ -110,11 +110,7 @@ impl Flusher {
         }
         let generation = open.number();
         let next = next_generation(generation, self.0.clock.now_ms());
-        let (_, response) = self
-            .0
-            .group
-            .propose(ShardCommand::Freeze { generation, next })
-            .await?;
+        let (_, response) = self.0.group.propose(ShardCommand::Freeze { generation, next }).await?;
         // Somebody else may have frozen it first: that is as good.
         if response == ShardResponse::Frozen {
             tracing::info!(shard = self.shard(), generation, next, "generation frozen");
@@ -208,10 +204,7 @@ impl Flusher {
         let started = self.0.clock.elapsed();
         let (store, metadata) = (self.0.local.clone(), Arc::clone(&self.0.metadata));
         let closed = Arc::clone(generation);
-        self.0
-            .offload
-            .run(move || store.write(&closed, &metadata))
-            .await??;
+        self.0.offload.run(move || store.write(&closed, &metadata)).await??;
         let local = self.0.local.read(generation.number()).await?;
         let took = self.0.clock.elapsed().saturating_sub(started);
         self.0.metrics.encoded(took, generation.samples(), local.bytes());
@@ -232,8 +225,7 @@ impl Flusher {
                     let ClosedData::Local(local) = &closed.data else {
                         break;
                     };
-                    self.with_retries("flush", || self.upload(closed.number, local))
-                        .await;
+                    self.with_retries("flush", || self.upload(closed.number, local)).await;
                 }
                 if !self.0.shutdown.has_begun() {
                     self.with_retries("checkpoint", || self.checkpoint(&closed)).await;
@@ -250,12 +242,7 @@ impl Flusher {
         }
         self.0.group.propose(ShardCommand::Flushed { generation }).await?;
         self.0.metrics.flushed(local.bytes());
-        tracing::info!(
-            shard = self.shard(),
-            generation,
-            bytes = local.bytes(),
-            "generation flushed"
-        );
+        tracing::info!(shard = self.shard(), generation, bytes = local.bytes(), "generation flushed");
         Ok(())
     }
 

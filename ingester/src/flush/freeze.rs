@@ -55,40 +55,13 @@ mod tests {
             max_age: Duration::from_secs(60),
             encoding: false,
         };
-        let later = |ms: i64| Standing {
-            now_ms: 1_000_000 + ms,
-            ..standing
-        };
+        let later = |ms: i64| Standing { now_ms: 1_000_000 + ms, ..standing };
         assert!(!should_freeze(&standing) && !should_freeze(&later(59_999)) && should_freeze(&later(60_000)));
-        assert!(!should_freeze(&Standing {
-            bytes: 0,
-            ..later(90_000)
-        }));
-        assert!(should_freeze(&Standing {
-            bytes: 100,
-            ..standing
-        }));
-        assert!(!should_freeze(&Standing {
-            bytes: 100,
-            encoding: true,
-            ..standing
-        }));
-        let ahead = Standing {
-            now_ms: 5,
-            seen: Duration::from_secs(60),
-            ..standing
-        };
-        assert!(
-            should_freeze(&ahead),
-            "a clock that was set back does not keep a generation open"
-        );
-        assert_eq!(
-            (
-                next_generation(7, 5),
-                next_generation(7, 500),
-                next_generation(0, -4)
-            ),
-            (8, 500, 1)
-        );
+        assert!(!should_freeze(&Standing { bytes: 0, ..later(90_000) }));
+        assert!(should_freeze(&Standing { bytes: 100, ..standing }));
+        assert!(!should_freeze(&Standing { bytes: 100, encoding: true, ..standing }));
+        let ahead = Standing { now_ms: 5, seen: Duration::from_secs(60), ..standing };
+        assert!(should_freeze(&ahead), "a clock that was set back does not keep a generation open");
+        assert_eq!((next_generation(7, 5), next_generation(7, 500), next_generation(0, -4)), (8, 500, 1));
     }
 }

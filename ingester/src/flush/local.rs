@@ -111,15 +111,7 @@ impl LocalStore {
     ) -> Result<Self, FlushError> {
         let root = data_dir.join("unflushed").join(format!("shard-{shard}"));
         let bucket = DirectoryBucket::open(&root, rng).await?;
-        Ok(Self {
-            root,
-            bucket: Arc::new(bucket),
-            shard,
-            writer,
-            reader,
-            offload,
-            budget,
-        })
+        Ok(Self { root, bucket: Arc::new(bucket), shard, writer, reader, offload, budget })
     }
 
     fn dir(&self, generation: u64) -> PathBuf {
@@ -135,9 +127,7 @@ impl LocalStore {
         let mut whole = BTreeSet::new();
         for entry in fs::read_dir(&self.root).map_err(failed)? {
             let name = entry.map_err(failed)?.file_name();
-            let number = name
-                .to_str()
-                .and_then(|name| name.strip_prefix("gen-")?.parse().ok());
+            let number = name.to_str().and_then(|name| name.strip_prefix("gen-")?.parse().ok());
             let Some(generation) = number else { continue };
             if self.complete(generation).is_some() {
                 whole.insert(generation);
@@ -199,9 +189,7 @@ impl LocalStore {
                 if known.0.as_deref() != metric {
                     let found = metric.and_then(|metric| {
                         let mut found = metadata.query(tenant, Some(metric), 1).into_iter();
-                        found
-                            .find(|(name, _)| name == metric)
-                            .map(|(_, metadata)| metadata)
+                        found.find(|(name, _)| name == metric).map(|(_, metadata)| metadata)
                     });
                     known = (metric.map(str::to_owned), found);
                 }
@@ -216,21 +204,14 @@ impl LocalStore {
         let dir = self.dir(generation);
         let failed = |error: std::io::Error| FlushError::disk(&dir, &error);
         fs::create_dir_all(&dir).map_err(failed)?;
-        let complete = Complete {
-            version: COMPLETE_VERSION,
-            tenants,
-        };
+        let complete = Complete { version: COMPLETE_VERSION, tenants };
         let json = serde_json::to_vec(&complete).map_err(|error| FlushError::disk(&dir, &error))?;
         let (draft, path) = (dir.join("complete.draft"), dir.join(COMPLETE));
         fs::write(&draft, json).map_err(failed)?;
-        fs::File::open(&draft)
-            .and_then(|file| file.sync_all())
-            .map_err(failed)?;
+        fs::File::open(&draft).and_then(|file| file.sync_all()).map_err(failed)?;
         fs::rename(&draft, &path).map_err(failed)?;
         for folder in [dir.as_path(), &self.root] {
-            fs::File::open(folder)
-                .and_then(|folder| folder.sync_all())
-                .map_err(failed)?;
+            fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)?;
         }
         Ok(())
     }
@@ -254,11 +235,7 @@ impl LocalStore {
             blocks.insert(tenant, Arc::new(LocalBlock { block, dir }));
         }
         self.budget.take(bytes);
-        Ok(Arc::new(LocalGeneration {
-            blocks,
-            bytes,
-            budget: Arc::clone(&self.budget),
-        }))
+        Ok(Arc::new(LocalGeneration { blocks, bytes, budget: Arc::clone(&self.budget) }))
     }
 
     /// Deletes a generation's blocks; none are no error. `complete.json` goes first, so that what a crash

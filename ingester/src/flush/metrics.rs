@@ -33,16 +33,8 @@ impl FlushMetrics {
             "Steps of flushes that failed and were tried again",
             &metrics.failures,
         );
-        counter(
-            "latewood_ingester_encoded_samples",
-            "Samples written to local blocks",
-            &metrics.samples,
-        );
-        counter(
-            "latewood_ingester_encoded_bytes",
-            "Bytes of local blocks written",
-            &metrics.encoded_bytes,
-        );
+        counter("latewood_ingester_encoded_samples", "Samples written to local blocks", &metrics.samples);
+        counter("latewood_ingester_encoded_bytes", "Bytes of local blocks written", &metrics.encoded_bytes);
         counter(
             "latewood_ingester_flushed_bytes",
             "Bytes of blocks brought into the bucket",
@@ -57,8 +49,7 @@ impl FlushMetrics {
     }
 
     pub(super) fn encoded(&self, took: Duration, samples: u64, bytes: u64) {
-        self.encode_milliseconds
-            .inc_by(u64::try_from(took.as_millis()).unwrap_or(u64::MAX));
+        self.encode_milliseconds.inc_by(u64::try_from(took.as_millis()).unwrap_or(u64::MAX));
         self.samples.inc_by(samples);
         self.encoded_bytes.inc_by(bytes);
     }

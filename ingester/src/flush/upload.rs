@@ -47,18 +47,13 @@ impl Uploader {
                 return Ok(());
             }
             if uploaded != Some(attempt) {
-                self.upload(tenant, local, &self.meta(tenant, generation, local, attempt))
-                    .await?;
+                self.upload(tenant, local, &self.meta(tenant, generation, local, attempt)).await?;
                 uploaded = Some(attempt);
             }
             let meta = self.meta(tenant, generation, local, attempt);
             let json = meta.to_json()?;
             let block = (meta.samples > 0).then(|| block_entry(&meta, json.len() as u64));
-            let step = FlushStep {
-                shard: self.shard,
-                from,
-                to: generation,
-            };
+            let step = FlushStep { shard: self.shard, from, to: generation };
             match catalog.commit(Change::flush(block, step)).await {
                 Ok(_) => return Ok(()),
                 Err(error) => match error.conflict() {
@@ -92,10 +87,7 @@ impl Uploader {
             async move { self.bucket.put_file(&key, &path).await }
         });
         let puts: Vec<_> = puts.collect();
-        iter(puts)
-            .buffer_unordered(self.concurrency.max(1))
-            .try_collect::<Vec<()>>()
-            .await?;
+        iter(puts).buffer_unordered(self.concurrency.max(1)).try_collect::<Vec<()>>().await?;
         let key = format!("{folder}/{}", BlockMeta::FILE);
         self.bucket.put(&key, meta.to_json()?.into()).await?;
         Ok(())

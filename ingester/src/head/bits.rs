@@ -43,11 +43,7 @@ pub(super) struct BitReader<'a> {
 impl<'a> BitReader<'a> {
     /// Reads from the first bit.
     pub(super) fn new(bytes: &'a [u8]) -> Self {
-        Self {
-            bytes,
-            ahead: 0,
-            ahead_count: 0,
-        }
+        Self { bytes, ahead: 0, ahead_count: 0 }
     }
 
     /// The next bit.

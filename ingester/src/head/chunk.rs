@@ -52,19 +52,12 @@ impl OpenChunk {
 
     /// The newest sample.
     pub(super) fn last(&self) -> Option<Sample> {
-        (self.count > 0).then_some(Sample {
-            timestamp: self.last,
-            value: f64::from_bits(self.value),
-        })
+        (self.count > 0).then_some(Sample { timestamp: self.last, value: f64::from_bits(self.value) })
     }
 
     /// The span of its times.
     pub(super) fn span(&self) -> TimeRange {
-        if self.count == 0 {
-            TimeRange::EMPTY
-        } else {
-            TimeRange::new(self.first, self.last)
-        }
+        if self.count == 0 { TimeRange::EMPTY } else { TimeRange::new(self.first, self.last) }
     }
 
     /// Appends a sample that is newer than the last one.
@@ -111,11 +104,7 @@ impl OpenChunk {
         };
         let width = TIME_WIDTHS[class];
         if width + length <= 64 {
-            let low = if width == 0 {
-                0
-            } else {
-                (change as u64) & (u64::MAX >> (64 - width))
-            };
+            let low = if width == 0 { 0 } else { (change as u64) & (u64::MAX >> (64 - width)) };
             self.bits((prefix << width) | low, width + length);
         } else {
             self.bits(prefix, length);
@@ -152,11 +141,7 @@ impl OpenChunk {
 
     /// A copy that can be read while this one grows.
     pub(super) fn snapshot(&self) -> SealedChunk {
-        SealedChunk {
-            bytes: self.bytes.as_slice().into(),
-            span: self.span(),
-            count: self.count,
-        }
+        SealedChunk { bytes: self.bytes.as_slice().into(), span: self.span(), count: self.count }
     }
 }
 
@@ -240,10 +225,7 @@ impl<'a> ChunkReader<'a> {
             None => self.read_time()?,
         }
         self.read_value()?;
-        Some(Sample {
-            timestamp: self.at,
-            value: f64::from_bits(self.value),
-        })
+        Some(Sample { timestamp: self.at, value: f64::from_bits(self.value) })
     }
 
     fn read_time(&mut self) -> Option<()> {
@@ -288,17 +270,7 @@ mod tests {
 
     #[test]
     fn extreme_times_and_values_come_back_bit_for_bit() {
-        let times = [
-            i64::MIN,
-            i64::MIN + 1,
-            -1,
-            0,
-            15_000,
-            30_007,
-            45_001,
-            i64::MAX - 1,
-            i64::MAX,
-        ];
+        let times = [i64::MIN, i64::MIN + 1, -1, 0, 15_000, 30_007, 45_001, i64::MAX - 1, i64::MAX];
         let values = [
             0.0,
             -0.0,
@@ -310,11 +282,8 @@ mod tests {
             f64::MAX,
             f64::from_bits(1),
         ];
-        let samples: Vec<_> = times
-            .into_iter()
-            .zip(values)
-            .map(|(timestamp, value)| Sample { timestamp, value })
-            .collect();
+        let samples: Vec<_> =
+            times.into_iter().zip(values).map(|(timestamp, value)| Sample { timestamp, value }).collect();
         assert_eq!(unpacked(&samples), samples);
     }
 

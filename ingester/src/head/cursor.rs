@@ -32,20 +32,9 @@ impl HeadCursor {
         skip_samples: bool,
     ) -> Self {
         let matching = Matching::new(matchers);
-        let metrics = if range.is_empty() {
-            VecDeque::new()
-        } else {
-            matching.metrics(&head.table.read()).into()
-        };
-        Self {
-            head,
-            matching,
-            range,
-            skip_samples,
-            metrics,
-            current: Arc::default(),
-            at: 0,
-        }
+        let metrics =
+            if range.is_empty() { VecDeque::new() } else { matching.metrics(&head.table.read()).into() };
+        Self { head, matching, range, skip_samples, metrics, current: Arc::default(), at: 0 }
     }
 
     /// The next series, about `max_samples` samples and at most `max_series` series at once; `None` at
@@ -89,11 +78,8 @@ impl HeadCursor {
             if !found.span().overlaps(self.range) || !self.matching.passes(&table, reference) {
                 continue;
             }
-            let snapshot = if self.skip_samples {
-                SamplesSnapshot::default()
-            } else {
-                found.snapshot(self.range)
-            };
+            let snapshot =
+                if self.skip_samples { SamplesSnapshot::default() } else { found.snapshot(self.range) };
             taken += snapshot.count();
             out.push((table.labels(reference), snapshot));
         }

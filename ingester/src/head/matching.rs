@@ -29,11 +29,7 @@ struct Memo {
 impl Memo {
     fn new(matcher: Matcher) -> Self {
         let matches_empty = matcher.matches_empty();
-        Self {
-            matcher,
-            matches_empty,
-            verdicts: Vec::new(),
-        }
+        Self { matcher, matches_empty, verdicts: Vec::new() }
     }
 
     fn verdict(&mut self, table: &SeriesTable, pair: u32) -> Verdict {
@@ -80,14 +76,9 @@ pub(super) struct Matching {
 impl Matching {
     /// Prepares matchers.
     pub(super) fn new(matchers: &[Matcher]) -> Self {
-        let (names, others): (Vec<_>, Vec<_>) = matchers
-            .iter()
-            .cloned()
-            .partition(|matcher| matcher.name() == METRIC_NAME);
-        Self {
-            names,
-            others: others.into_iter().map(Memo::new).collect(),
-        }
+        let (names, others): (Vec<_>, Vec<_>) =
+            matchers.iter().cloned().partition(|matcher| matcher.name() == METRIC_NAME);
+        Self { names, others: others.into_iter().map(Memo::new).collect() }
     }
 
     /// The metrics that pass, in the order of their names.

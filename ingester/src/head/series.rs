@@ -34,11 +34,7 @@ struct Aside {
 
 impl Default for Aside {
     fn default() -> Self {
-        Self {
-            sealed: Vec::new(),
-            late: Vec::new(),
-            span: TimeRange::EMPTY,
-        }
+        Self { sealed: Vec::new(), late: Vec::new(), span: TimeRange::EMPTY }
     }
 }
 
@@ -66,11 +62,7 @@ impl Samples {
             if sample.timestamp <= last.timestamp {
                 return (Appended::Late, self.push_late(sample));
             }
-        } else if self
-            .aside
-            .as_ref()
-            .is_some_and(|aside| aside.span.end >= sample.timestamp)
-        {
+        } else if self.aside.as_ref().is_some_and(|aside| aside.span.end >= sample.timestamp) {
             return (Appended::Late, self.push_late(sample));
         }
         self.open.push(sample);
@@ -125,10 +117,7 @@ impl Samples {
         if let Some(aside) = &self.aside {
             let sealed = aside.sealed.iter().filter(|chunk| chunk.span().overlaps(range));
             snapshot.chunks.extend(sealed.cloned());
-            let late = aside
-                .late
-                .iter()
-                .filter(|sample| range.contains(sample.timestamp));
+            let late = aside.late.iter().filter(|sample| range.contains(sample.timestamp));
             snapshot.late.extend(late);
         }
         if self.open.span().overlaps(range) {
@@ -166,11 +155,7 @@ impl SamplesSnapshot {
 
     /// At most how many samples it holds.
     pub(super) fn count(&self) -> usize {
-        self.chunks
-            .iter()
-            .map(|chunk| chunk.count() as usize)
-            .sum::<usize>()
-            + self.late.len()
+        self.chunks.iter().map(|chunk| chunk.count() as usize).sum::<usize>() + self.late.len()
     }
 }
 

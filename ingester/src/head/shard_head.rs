@@ -89,11 +89,7 @@ impl Head {
         if open.number() != entry.generation {
             return None;
         }
-        Some(if on_disk {
-            AppendCounts::default()
-        } else {
-            open.apply(entry)
-        })
+        Some(if on_disk { AppendCounts::default() } else { open.apply(entry) })
     }
 
     /// Closes the open generation if it is this one, and opens the next.
@@ -106,18 +102,8 @@ impl Head {
         let before = std::mem::replace(&mut generations.open, Arc::new(Generation::new(next)));
         let was_on_disk = std::mem::replace(&mut generations.open_on_disk, on_disk);
         if was_on_disk || !before.is_empty() {
-            let data = if was_on_disk {
-                ClosedData::OnDisk
-            } else {
-                ClosedData::Memory(before)
-            };
-            let closed = ClosedGeneration {
-                number: generation,
-                next,
-                frozen_at,
-                flushed: false,
-                data,
-            };
+            let data = if was_on_disk { ClosedData::OnDisk } else { ClosedData::Memory(before) };
+            let closed = ClosedGeneration { number: generation, next, frozen_at, flushed: false, data };
             generations.closed.insert(generation, closed);
         }
         drop(generations);
@@ -191,10 +177,7 @@ impl Head {
         if generations.open.number() > after || after == 0 {
             parts.extend(generations.open.tenant(tenant).map(HeadPart::Memory));
         }
-        Snapshot {
-            parts,
-            floor: generations.floor,
-        }
+        Snapshot { parts, floor: generations.floor }
     }
 
     /// Bytes of memory of the open generation and of those that are closed and not yet on disk.

@@ -56,9 +56,7 @@ impl HeadStatistics {
             let all = table.len() as u32;
             let end = all.min(next + HOLD as u32);
             for reference in next..end {
-                statistics.chunks += table
-                    .samples_of(reference)
-                    .map_or(0, |samples| samples.chunks() as u64);
+                statistics.chunks += table.samples_of(reference).map_or(0, |samples| samples.chunks() as u64);
                 for &pair in table.pairs_of(reference) {
                     *by_pair.entry(pair).or_default() += 1;
                 }

@@ -21,10 +21,7 @@ fn hash(text: &str) -> u64 {
 fn resolve<'a>(text: &'a str, ends: &[u64], symbol: u32) -> &'a str {
     let index = symbol as usize;
     let end = ends.get(index).map_or(0, |&end| end as usize);
-    let start = index
-        .checked_sub(1)
-        .and_then(|before| ends.get(before))
-        .map_or(0, |&end| end as usize);
+    let start = index.checked_sub(1).and_then(|before| ends.get(before)).map_or(0, |&end| end as usize);
     text.get(start..end).unwrap_or("")
 }
 
@@ -49,8 +46,7 @@ impl Symbols {
         self.text.push_str(text);
         self.ends.push(self.text.len() as u64);
         let (all, ends) = (&self.text, &self.ends);
-        self.table
-            .insert_unique(hash(text), symbol, |&other| hash(resolve(all, ends, other)));
+        self.table.insert_unique(hash(text), symbol, |&other| hash(resolve(all, ends, other)));
         symbol
     }
 
@@ -76,9 +72,7 @@ impl Pairs {
     /// The number of a pair, if it has one.
     pub(super) fn find(&self, symbols: (u32, u32)) -> Option<u32> {
         let equal = |&pair: &u32| self.get(pair) == Some(symbols);
-        self.table
-            .find(FixedState::default().hash_one(symbols), equal)
-            .copied()
+        self.table.find(FixedState::default().hash_one(symbols), equal).copied()
     }
 
     /// The number of a pair, which it gets now if it had none.
@@ -92,8 +86,7 @@ impl Pairs {
         let hash = |&other: &u32| {
             FixedState::default().hash_one(pairs.get(other as usize).copied().unwrap_or_default())
         };
-        self.table
-            .insert_unique(FixedState::default().hash_one(symbols), number, hash);
+        self.table.insert_unique(FixedState::default().hash_one(symbols), number, hash);
         number
     }
 
@@ -128,9 +121,6 @@ mod tests {
         let mut pairs = Pairs::default();
         let numbers: Vec<u32> = (0..100).map(|n| pairs.intern((n, n + 1))).collect();
         assert_eq!((pairs.intern((7, 8)), pairs.len()), (numbers[7], 100));
-        assert_eq!(
-            (pairs.get(99), pairs.get(100), pairs.find((8, 7))),
-            (Some((99, 100)), None, None)
-        );
+        assert_eq!((pairs.get(99), pairs.get(100), pairs.find((8, 7))), (Some((99, 100)), None, None));
     }
 }

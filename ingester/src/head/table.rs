@@ -71,9 +71,7 @@ pub(super) struct SeriesTable {
 impl SeriesTable {
     /// How many series.
     pub(super) fn len(&self) -> usize {
-        self.pages
-            .last()
-            .map_or(0, |last| (self.pages.len() - 1) * PAGE + last.len())
+        self.pages.last().map_or(0, |last| (self.pages.len() - 1) * PAGE + last.len())
     }
 
     /// The span of all times.
@@ -88,8 +86,7 @@ impl SeriesTable {
 
     /// The numbers of a series' label pairs, sorted by label name.
     pub(super) fn pairs_of(&self, reference: u32) -> &[u32] {
-        self.series(reference)
-            .map_or(&[], |series| self.label_slice(series))
+        self.series(reference).map_or(&[], |series| self.label_slice(series))
     }
 
     fn label_slice(&self, series: &Series) -> &[u32] {
@@ -162,16 +159,11 @@ impl SeriesTable {
         }
         let labels_start = self.labels.len() as u64;
         if self.labels.capacity() - self.labels.len() < pairs.len() {
-            self.labels
-                .reserve_exact((self.labels.len() / 8).max(pairs.len() * 32));
+            self.labels.reserve_exact((self.labels.len() / 8).max(pairs.len() * 32));
         }
         self.labels.extend_from_slice(pairs);
-        let series = Series {
-            hash,
-            labels_start,
-            labels_len: pairs.len() as u32,
-            samples: Samples::default(),
-        };
+        let series =
+            Series { hash, labels_start, labels_len: pairs.len() as u32, samples: Samples::default() };
         if let Some(page) = self.pages.last_mut() {
             page.push(series);
         }
@@ -179,17 +171,11 @@ impl SeriesTable {
     }
 
     fn index_metric(&mut self, reference: u32, pairs: &[u32]) {
-        let name = pairs
-            .iter()
-            .copied()
-            .find(|&pair| self.pair_text(pair).0 == METRIC_NAME);
+        let name = pairs.iter().copied().find(|&pair| self.pair_text(pair).0 == METRIC_NAME);
         let next = self.metrics.len() as u32;
         let metric = *self.metric_of_pair.entry(name).or_insert(next);
         if metric == next {
-            self.metrics.push(Metric {
-                name,
-                series: Vec::new(),
-            });
+            self.metrics.push(Metric { name, series: Vec::new() });
         }
         if let Some(metric) = self.metrics.get_mut(metric as usize) {
             metric.series.push(reference);
@@ -214,9 +200,7 @@ impl SeriesTable {
                 return;
             }
         }
-        self.span
-            .get_or_insert(TimeRange::EMPTY)
-            .include(sample.timestamp);
+        self.span.get_or_insert(TimeRange::EMPTY).include(sample.timestamp);
     }
 
     /// How many metrics, the nameless one included.
@@ -243,9 +227,7 @@ impl SeriesTable {
 
     /// A metric's series in order of definition.
     pub(super) fn series_of_metric(&self, metric: u32) -> &[u32] {
-        self.metrics
-            .get(metric as usize)
-            .map_or(&[], |metric| &metric.series)
+        self.metrics.get(metric as usize).map_or(&[], |metric| &metric.series)
     }
 
     /// The storage order of two series of one metric: the other pairs, one by one.

@@ -126,9 +126,7 @@ impl TenantHead {
                 let table = self.table.read();
                 seen.resize(table.pairs.len(), false);
                 for &reference in chunk {
-                    let span = table
-                        .samples_of(reference)
-                        .map_or(TimeRange::EMPTY, |samples| samples.span());
+                    let span = table.samples_of(reference).map_or(TimeRange::EMPTY, |samples| samples.span());
                     if span.overlaps(range) && matching.passes(&table, reference) {
                         for &pair in table.pairs_of(reference) {
                             if let Some(place) = seen.get_mut(pair as usize) {

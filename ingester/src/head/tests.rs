@@ -16,10 +16,7 @@ use crate::{BatchBuilder, WriteBatch};
 type Model = BTreeMap<Vec<(String, String)>, BTreeMap<i64, f64>>;
 
 fn key(labels: &Labels) -> Vec<(String, String)> {
-    labels
-        .iter()
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .collect()
+    labels.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
 fn write(generation: &Generation, batch: &WriteBatch) -> AppendCounts {
@@ -63,37 +60,19 @@ fn matcher() -> impl Strategy<Value = Matcher> {
         Just(MatchOp::Regex),
         Just(MatchOp::NotRegex)
     ];
-    let name = prop_oneof![
-        Just("__name__"),
-        Just("A"),
-        Just("job"),
-        Just("zone"),
-        Just("none")
-    ];
-    let value = prop_oneof![
-        Just(""),
-        Just("a"),
-        Just("up"),
-        Just("a.*"),
-        Just(".+"),
-        Just("a|up|ü")
-    ];
+    let name = prop_oneof![Just("__name__"), Just("A"), Just("job"), Just("zone"), Just("none")];
+    let value = prop_oneof![Just(""), Just("a"), Just("up"), Just("a.*"), Just(".+"), Just("a|up|ü")];
     (op, name, value).prop_map(|(op, name, value)| Matcher::new(op, name, value).unwrap())
 }
 
 fn matches(labels: &Labels, matchers: &[Matcher]) -> bool {
-    matchers
-        .iter()
-        .all(|matcher| matcher.matches(labels.get(matcher.name()).unwrap_or("")))
+    matchers.iter().all(|matcher| matcher.matches(labels.get(matcher.name()).unwrap_or("")))
 }
 
 fn samples() -> impl Strategy<Value = Vec<Sample>> {
     let time = prop_oneof![8 => 0i64..500, 1 => any::<i64>()];
     let bits = prop_oneof![Just(latewood_model::STALE_NAN_BITS), any::<u64>(), 0u64..3];
-    let sample = (time, bits).prop_map(|(timestamp, bits)| Sample {
-        timestamp,
-        value: f64::from_bits(bits),
-    });
+    let sample = (time, bits).prop_map(|(timestamp, bits)| Sample { timestamp, value: f64::from_bits(bits) });
     prop::collection::vec(sample, 1..6)
 }
 
@@ -155,14 +134,8 @@ proptest! {
 fn kubernetes_like(series: u64) -> Labels {
     let text = |name: &str, n: u64| (name.to_owned(), format!("{name}-{n}"));
     Labels::from_pairs([
-        (
-            "__name__".to_owned(),
-            format!("container_metric_number_{}_total", series / 500),
-        ),
-        (
-            "pod".to_owned(),
-            format!("deployment-{:x}-{:05x}", series % 50, series % 500 * 7919),
-        ),
+        ("__name__".to_owned(), format!("container_metric_number_{}_total", series / 500)),
+        ("pod".to_owned(), format!("deployment-{:x}-{:05x}", series % 50, series % 500 * 7919)),
         text("container", series % 20),
         text("namespace", series % 10),
         text("node", series % 25),
@@ -200,17 +173,11 @@ fn a_series_of_thirteen_labels_and_120_samples_takes_little_memory() {
             builder.push(labels, &[Sample { timestamp, value }]);
         }
         let counts = write(&generation, &builder.build());
-        assert_eq!(
-            (counts.in_order, counts.series),
-            (series, if step == 0 { series } else { 0 })
-        );
+        assert_eq!((counts.in_order, counts.series), (series, if step == 0 { series } else { 0 }));
     }
     let bytes = generation.bytes() / series as usize;
     let head = generation.tenant(&tenant).unwrap();
-    let read: usize = read_all(&head, &[], TimeRange::ALL, false)
-        .iter()
-        .map(|s| s.values.len())
-        .sum();
+    let read: usize = read_all(&head, &[], TimeRange::ALL, false).iter().map(|s| s.values.len()).sum();
     assert_eq!(read, 120 * series as usize);
     println!("{bytes} bytes a series");
     assert!(bytes < 900, "{bytes} bytes a series");
@@ -218,22 +185,13 @@ fn a_series_of_thirteen_labels_and_120_samples_takes_little_memory() {
 
 #[test]
 fn a_freeze_opens_the_next_generation_and_both_are_seen() {
-    let (head, tenant) = (
-        Head::new(std::collections::BTreeSet::new()),
-        TenantId::anonymous(),
-    );
+    let (head, tenant) = (Head::new(std::collections::BTreeSet::new()), TenantId::anonymous());
     let put = |value: f64| {
         let mut builder = BatchBuilder::new(tenant.clone(), &[]);
-        builder.push(
-            &Labels::from_pairs([("__name__", "up")]),
-            &[Sample { timestamp: 1, value }],
-        );
+        builder.push(&Labels::from_pairs([("__name__", "up")]), &[Sample { timestamp: 1, value }]);
         write(&head.open(), &builder.build());
     };
-    assert!(
-        head.freeze(0, 100, Position::default()),
-        "an empty one leaves nothing behind"
-    );
+    assert!(head.freeze(0, 100, Position::default()), "an empty one leaves nothing behind");
     assert!(head.closed().is_empty() && !head.freeze(0, 200, Position::default()));
     put(1.0);
     assert!(!head.freeze(100, 100, Position::default()));

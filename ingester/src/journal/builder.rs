@@ -30,11 +30,7 @@ impl<'a> EntryBuilder<'a> {
     /// An empty entry against the open generation.
     #[must_use]
     pub fn new(generation: &'a Generation, term: u64) -> Self {
-        Self {
-            generation,
-            term,
-            tenants: Vec::new(),
-        }
+        Self { generation, term, tenants: Vec::new() }
     }
 
     /// Adds a row of a tenant.
@@ -63,11 +59,7 @@ impl<'a> EntryBuilder<'a> {
     pub fn build(self) -> EntryBatch {
         let parts = self.tenants.into_iter();
         let tenants = parts.map(|(tenant, rows)| tenant_entry(self.generation, tenant, &rows));
-        EntryBatch {
-            term: self.term,
-            generation: self.generation.number(),
-            tenants: tenants.collect(),
-        }
+        EntryBatch { term: self.term, generation: self.generation.number(), tenants: tenants.collect() }
     }
 }
 
@@ -81,10 +73,8 @@ fn tenant_entry(generation: &Generation, tenant: TenantId, rows: &[Row<'_>]) -> 
     }
     references.resize(rows.len(), None);
     let found = references.iter().zip(rows);
-    let mut known: Vec<(u32, &Row<'_>)> = found
-        .clone()
-        .filter_map(|(reference, row)| Some(((*reference)?, row)))
-        .collect();
+    let mut known: Vec<(u32, &Row<'_>)> =
+        found.clone().filter_map(|(reference, row)| Some(((*reference)?, row))).collect();
     known.sort_by_key(|(reference, _)| *reference);
     let mut entry = TenantEntry::new(tenant);
     for (reference, row) in known {
@@ -98,9 +88,7 @@ fn tenant_entry(generation: &Generation, tenant: TenantId, rows: &[Row<'_>]) -> 
             let pair = (symbol(name), symbol(value));
             entry.pairs.push(pair);
         }
-        entry
-            .definitions
-            .push((row.series.hash(), entry.pairs.len() as u32));
+        entry.definitions.push((row.series.hash(), entry.pairs.len() as u32));
         push_samples(&mut entry, row.samples);
     }
     entry
@@ -108,8 +96,6 @@ fn tenant_entry(generation: &Generation, tenant: TenantId, rows: &[Row<'_>]) -> 
 
 fn push_samples(entry: &mut TenantEntry, samples: &[Sample]) {
     entry.counts.push(samples.len() as u32);
-    entry
-        .timestamps
-        .extend(samples.iter().map(|sample| sample.timestamp));
+    entry.timestamps.extend(samples.iter().map(|sample| sample.timestamp));
     entry.values.extend(samples.iter().map(|sample| sample.value));
 }

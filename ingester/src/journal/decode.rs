@@ -42,16 +42,12 @@ pub fn decode(bytes: &[u8]) -> Result<ShardCommand, EntryError> {
             generation: reader.number().ok_or(DAMAGED("freeze: generation"))?,
             next: reader.number().ok_or(DAMAGED("freeze: next"))?,
         },
-        Some(FLUSHED) => ShardCommand::Flushed {
-            generation: reader.number().ok_or(DAMAGED("flushed: generation"))?,
-        },
+        Some(FLUSHED) => {
+            ShardCommand::Flushed { generation: reader.number().ok_or(DAMAGED("flushed: generation"))? }
+        }
         _ => return Err(DAMAGED("unknown kind")),
     };
-    if reader.0.is_empty() {
-        Ok(command)
-    } else {
-        Err(DAMAGED("bytes behind its end"))
-    }
+    if reader.0.is_empty() { Ok(command) } else { Err(DAMAGED("bytes behind its end")) }
 }
 
 fn entry(reader: &mut Reader<'_>) -> Result<EntryBatch, EntryError> {
@@ -60,11 +56,7 @@ fn entry(reader: &mut Reader<'_>) -> Result<EntryBatch, EntryError> {
     // A tenant's part has at least a name of one byte and seven counts.
     let tenants = reader.count(8).ok_or(DAMAGED("number of tenants"))?;
     let tenants: Result<Vec<_>, _> = (0..tenants).map(|_| tenant(reader)).collect();
-    Ok(EntryBatch {
-        term,
-        generation,
-        tenants: tenants?,
-    })
+    Ok(EntryBatch { term, generation, tenants: tenants? })
 }
 
 fn tenant(reader: &mut Reader<'_>) -> Result<TenantEntry, EntryError> {
@@ -148,9 +140,7 @@ fn samples(reader: &mut Reader<'_>, part: &mut TenantEntry) -> Option<()> {
         part.timestamps.push(at);
     }
     let (values, _) = reader.take(count.checked_mul(8)?)?.as_chunks::<8>();
-    let values = values
-        .iter()
-        .map(|bytes| f64::from_bits(u64::from_le_bytes(*bytes)));
+    let values = values.iter().map(|bytes| f64::from_bits(u64::from_le_bytes(*bytes)));
     part.values.extend(values);
     Some(())
 }

@@ -46,13 +46,7 @@ pub struct TenantEntry {
 impl PartialEq for TenantEntry {
     /// Values count by their bits.
     fn eq(&self, other: &Self) -> bool {
-        let bits = |entry: &Self| {
-            entry
-                .values
-                .iter()
-                .map(|value| value.to_bits())
-                .collect::<Vec<_>>()
-        };
+        let bits = |entry: &Self| entry.values.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
         self.tenant == other.tenant
             && self.symbols == other.symbols
             && self.definitions == other.definitions
@@ -173,9 +167,6 @@ impl Texts {
             }
             ends.push(end);
         }
-        (end as usize == text.len()).then(|| Self {
-            text: text.to_owned(),
-            ends,
-        })
+        (end as usize == text.len()).then(|| Self { text: text.to_owned(), ends })
     }
 }

@@ -33,11 +33,7 @@ pub struct ProposerConfig {
 
 impl Default for ProposerConfig {
     fn default() -> Self {
-        Self {
-            max_entry_bytes: 1 << 20,
-            max_queued_bytes: 64 << 20,
-            max_inflight_entries: 2,
-        }
+        Self { max_entry_bytes: 1 << 20, max_queued_bytes: 64 << 20, max_inflight_entries: 2 }
     }
 }
 
@@ -128,11 +124,7 @@ impl Proposer {
         shutdown: Shutdown,
     ) -> (Self, impl Future<Output = ()> + Send) {
         let (queue, receiver) = mpsc::unbounded_channel();
-        let proposer = Self {
-            queue,
-            waiting: Arc::default(),
-            config: Arc::new(config),
-        };
+        let proposer = Self { queue, waiting: Arc::default(), config: Arc::new(config) };
         let task = Task {
             group,
             head,
@@ -221,10 +213,8 @@ impl Task {
     }
 
     async fn propose_all(self, batch: Vec<Waiting>) {
-        let (pieces, answers): (Vec<_>, Vec<_>) = batch
-            .into_iter()
-            .map(|waiting| (waiting.piece, waiting.done))
-            .unzip();
+        let (pieces, answers): (Vec<_>, Vec<_>) =
+            batch.into_iter().map(|waiting| (waiting.piece, waiting.done)).unzip();
         let result = self.propose(Arc::new(pieces)).await;
         for answer in answers {
             // A writer that went away needs no answer.
@@ -241,9 +231,7 @@ impl Task {
                 return Ok(());
             }
         }
-        Err(ProposeError::Stale {
-            attempts: MAX_ATTEMPTS,
-        })
+        Err(ProposeError::Stale { attempts: MAX_ATTEMPTS })
     }
 
     async fn entry(&self, pieces: Arc<Vec<Piece>>, term: u64) -> Result<EntryBatch, ProposeError> {

@@ -25,20 +25,14 @@ const ROW_WEIGHT: usize = 16;
 
 impl Piece {
     fn new(batch: &Arc<WriteBatch>) -> Self {
-        Self {
-            batch: Arc::clone(batch),
-            rows: Vec::new(),
-            weight: 64,
-        }
+        Self { batch: Arc::clone(batch), rows: Vec::new(), weight: 64 }
     }
 
     /// Cuts a part into pieces of about `target` bytes each.
     pub(super) fn cut(part: &ShardPart, target: usize) -> Vec<Self> {
         let (mut pieces, mut piece) = (Vec::new(), Self::new(part.batch()));
         for (row, series) in part.series() {
-            let texts = series
-                .label_bytes()
-                .map(|(name, value)| name.len() + value.len() + 4);
+            let texts = series.label_bytes().map(|(name, value)| name.len() + value.len() + 4);
             let labels: usize = ROW_WEIGHT + texts.sum::<usize>();
             let total = series.samples().len();
             let mut start = 0;

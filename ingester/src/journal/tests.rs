@@ -27,10 +27,7 @@ type Written<'a> = (&'a [(&'a str, &'a str)], &'a [(i64, f64)]);
 fn batch(tenant: &str, series: &[Written<'_>]) -> WriteBatch {
     let mut builder = BatchBuilder::new(TenantId::new(tenant).unwrap(), &[]);
     for (labels, samples) in series {
-        let samples: Vec<_> = samples
-            .iter()
-            .map(|&(timestamp, value)| Sample { timestamp, value })
-            .collect();
+        let samples: Vec<_> = samples.iter().map(|&(timestamp, value)| Sample { timestamp, value }).collect();
         builder.push(&Labels::from_pairs(labels.iter().copied()), &samples);
     }
     builder.build()
@@ -45,55 +42,31 @@ fn golden_commands() -> Vec<ShardCommand> {
     let generation = Generation::new(1_700_000_000_000);
     let up: &[(&str, &str)] = &[("__name__", "up"), ("job", "node")];
     let down: &[(&str, &str)] = &[("__name__", "down"), ("job", "nöde")];
-    let first = entry(
-        &generation,
-        3,
-        &[batch("a", &[(up, &[(1_000, 1.0), (16_000, -0.0)])])],
-    );
+    let first = entry(&generation, 3, &[batch("a", &[(up, &[(1_000, 1.0), (16_000, -0.0)])])]);
     generation.apply(&first);
     let stale = latewood_model::stale_nan();
     let second = [
-        batch(
-            "a",
-            &[
-                (up, &[(31_000, stale)]),
-                (down, &[(i64::MIN, f64::NAN), (i64::MAX, 0.5)]),
-            ],
-        ),
+        batch("a", &[(up, &[(31_000, stale)]), (down, &[(i64::MIN, f64::NAN), (i64::MAX, 0.5)])]),
         batch("b", &[(up, &[(-5, f64::NEG_INFINITY)])]),
     ];
     let second = entry(&generation, 3, &second);
     vec![
         ShardCommand::Write(Arc::new(first)),
         ShardCommand::Write(Arc::new(second)),
-        ShardCommand::Freeze {
-            generation: 1_700_000_000_000,
-            next: 1_700_007_200_000,
-        },
-        ShardCommand::Flushed {
-            generation: 1_700_000_000_000,
-        },
+        ShardCommand::Freeze { generation: 1_700_000_000_000, next: 1_700_007_200_000 },
+        ShardCommand::Flushed { generation: 1_700_000_000_000 },
     ]
 }
 
 #[test]
 fn the_golden_file_is_read_and_written_bit_for_bit() {
     let commands = golden_commands();
-    let written: String = commands
-        .iter()
-        .map(|command| hex(&encode(command)) + "\n")
-        .collect();
+    let written: String = commands.iter().map(|command| hex(&encode(command)) + "\n").collect();
     assert_eq!(written, GOLDEN);
     let bytes = |line: &str| -> Vec<u8> {
-        (0..line.len())
-            .step_by(2)
-            .map(|at| u8::from_str_radix(&line[at..at + 2], 16).unwrap())
-            .collect()
+        (0..line.len()).step_by(2).map(|at| u8::from_str_radix(&line[at..at + 2], 16).unwrap()).collect()
     };
-    let read: Vec<_> = GOLDEN
-        .lines()
-        .map(|line| ShardCommand::decode(bytes(line).into()).unwrap())
-        .collect();
+    let read: Vec<_> = GOLDEN.lines().map(|line| ShardCommand::decode(bytes(line).into()).unwrap()).collect();
     assert_eq!(read, commands);
 }
 
@@ -106,13 +79,7 @@ fn a_known_series_costs_a_few_bytes() {
     let write = |at: i64| {
         let mut builder = BatchBuilder::new(TenantId::anonymous(), &[]);
         for labels in &labels {
-            builder.push(
-                labels,
-                &[Sample {
-                    timestamp: at,
-                    value: 1.5,
-                }],
-            );
+            builder.push(labels, &[Sample { timestamp: at, value: 1.5 }]);
         }
         let entry = entry(&generation, 1, &[builder.build()]);
         generation.apply(&entry);
@@ -166,10 +133,7 @@ fn an_entry_of_another_term_or_generation_does_nothing() {
     let at = |term, index| Position { term, index };
     assert_eq!(state.apply(at(2, 1), &write(1)), ShardResponse::Stale);
     let before = write(2);
-    let freeze = ShardCommand::Freeze {
-        generation: 0,
-        next: 50,
-    };
+    let freeze = ShardCommand::Freeze { generation: 0, next: 50 };
     assert_eq!(state.apply(at(2, 2), &freeze), ShardResponse::Frozen);
     assert_eq!(state.apply(at(2, 3), &before), ShardResponse::Stale);
     assert_eq!(state.apply(at(2, 4), &freeze), ShardResponse::Stale);
@@ -188,21 +152,11 @@ fn a_series_defined_twice_is_one_series() {
     let generation = Generation::new(1);
     let up: &[(&str, &str)] = &[("__name__", "up")];
     let one = entry(&generation, 1, &[batch("a", &[(up, &[(1, 1.0)])])]);
-    let two = entry(
-        &generation,
-        1,
-        &[batch("a", &[(up, &[(2, 2.0)]), (up, &[(3, 3.0)])])],
-    );
+    let two = entry(&generation, 1, &[batch("a", &[(up, &[(2, 2.0)]), (up, &[(3, 3.0)])])]);
     assert_eq!(generation.apply(&one).series + generation.apply(&two).series, 1);
     let head = generation.tenant(&TenantId::new("a").unwrap()).unwrap();
-    let read = head
-        .select(&[], TimeRange::ALL, false)
-        .next_batch(10, 100)
-        .unwrap();
-    assert_eq!(
-        (read.len(), read[0].values.as_slice()),
-        (1, [1.0, 2.0, 3.0].as_slice())
-    );
+    let read = head.select(&[], TimeRange::ALL, false).next_batch(10, 100).unwrap();
+    assert_eq!((read.len(), read[0].values.as_slice()), (1, [1.0, 2.0, 3.0].as_slice()));
 }
 
 type Row = (u8, Vec<(i64, u64)>);

@@ -31,10 +31,7 @@ pub struct Receipt {
 
 impl From<IngestError> for Receipt {
     fn from(error: IngestError) -> Self {
-        Self {
-            failure: Some(error),
-            ..Self::default()
-        }
+        Self { failure: Some(error), ..Self::default() }
     }
 }
 
@@ -75,14 +72,8 @@ impl Receipt {
         let headers = response.headers_mut();
         for (name, count) in [
             ("x-prometheus-remote-write-samples-written", self.written.samples),
-            (
-                "x-prometheus-remote-write-histograms-written",
-                self.written.histograms,
-            ),
-            (
-                "x-prometheus-remote-write-exemplars-written",
-                self.written.exemplars,
-            ),
+            ("x-prometheus-remote-write-histograms-written", self.written.histograms),
+            ("x-prometheus-remote-write-exemplars-written", self.written.exemplars),
         ] {
             headers.insert(name, HeaderValue::from(count));
         }

@@ -14,10 +14,7 @@ pub(super) struct Inflight {
 
 impl Inflight {
     pub(super) fn new(limit: usize) -> Arc<Self> {
-        Arc::new(Self {
-            limit,
-            used: AtomicUsize::new(0),
-        })
+        Arc::new(Self { limit, used: AtomicUsize::new(0) })
     }
 
     pub(super) fn used(&self) -> usize {
@@ -26,10 +23,7 @@ impl Inflight {
 
     /// A share of nothing, to be grown.
     pub(super) fn share(self: &Arc<Self>) -> Share {
-        Share {
-            budget: Arc::clone(self),
-            bytes: 0,
-        }
+        Share { budget: Arc::clone(self), bytes: 0 }
     }
 }
 
@@ -43,12 +37,9 @@ pub(super) struct Share {
 impl Share {
     /// Takes more of the budget, or fails at once: waiting would hold the memory of those who wait.
     pub(super) fn grow(&mut self, bytes: usize) -> Result<(), IngestError> {
-        let taken = self
-            .budget
-            .used
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |used| {
-                used.checked_add(bytes).filter(|&used| used <= self.budget.limit)
-            });
+        let taken = self.budget.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |used| {
+            used.checked_add(bytes).filter(|&used| used <= self.budget.limit)
+        });
         taken.map_err(|_| IngestError::Overloaded)?;
         self.bytes += bytes;
         Ok(())

@@ -59,36 +59,16 @@ impl PushMetrics {
             "Samples and histograms refused for good, by cause",
             self.refused.clone(),
         );
-        registry.register(
-            name("exemplars"),
-            "Exemplars by what became of them",
-            self.exemplars.clone(),
-        );
+        registry.register(name("exemplars"), "Exemplars by what became of them", self.exemplars.clone());
         registry.register(
             name("metadata_dropped"),
             "Metadata that was not kept for want of room",
             self.metadata_dropped.clone(),
         );
-        registry.register(
-            name("compressed_bytes"),
-            "Bodies as they came",
-            self.compressed.clone(),
-        );
-        registry.register(
-            name("decompressed_bytes"),
-            "Bodies decompressed",
-            self.decompressed.clone(),
-        );
-        registry.register(
-            name("duration_seconds"),
-            "Time from headers to answer",
-            self.duration.clone(),
-        );
-        registry.register(
-            name("inflight_bytes"),
-            "Memory of the requests under way",
-            self.inflight.clone(),
-        );
+        registry.register(name("compressed_bytes"), "Bodies as they came", self.compressed.clone());
+        registry.register(name("decompressed_bytes"), "Bodies decompressed", self.decompressed.clone());
+        registry.register(name("duration_seconds"), "Time from headers to answer", self.duration.clone());
+        registry.register(name("inflight_bytes"), "Memory of the requests under way", self.inflight.clone());
     }
 
     /// Counts a request that was answered.
@@ -109,14 +89,10 @@ impl PushMetrics {
             _ => "other",
         };
         let protocol = protocol.map_or("unknown", Protocol::as_str);
-        self.requests
-            .get_or_create(&[("protocol", protocol), ("status", status)])
-            .inc();
+        self.requests.get_or_create(&[("protocol", protocol), ("status", status)]).inc();
         self.samples.inc_by(receipt.written.samples);
         for (cause, count) in receipt.refusals.counts() {
-            self.refused
-                .get_or_create(&[("cause", cause.as_str())])
-                .inc_by(count);
+            self.refused.get_or_create(&[("cause", cause.as_str())]).inc_by(count);
         }
         self.duration.observe(took.as_secs_f64());
         self.inflight.set(i64::try_from(inflight).unwrap_or(i64::MAX));

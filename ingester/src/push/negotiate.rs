@@ -74,10 +74,7 @@ mod tests {
 
     fn of(content_type: Option<&str>, encoding: Option<&str>) -> Option<Protocol> {
         let mut headers = HeaderMap::new();
-        for (name, value) in [
-            (header::CONTENT_TYPE, content_type),
-            (header::CONTENT_ENCODING, encoding),
-        ] {
+        for (name, value) in [(header::CONTENT_TYPE, content_type), (header::CONTENT_ENCODING, encoding)] {
             if let Some(value) = value {
                 headers.insert(name, value.parse().unwrap());
             }
@@ -93,10 +90,7 @@ mod tests {
             (Some("application/x-protobuf"), v1),
             (Some("application/x-protobuf;proto=prometheus.WriteRequest"), v1),
             (Some("application/x-protobuf; charset=utf-8"), v1),
-            (
-                Some("Application/X-Protobuf; proto=\"io.prometheus.write.v2.Request\""),
-                Some(Protocol::V2),
-            ),
+            (Some("Application/X-Protobuf; proto=\"io.prometheus.write.v2.Request\""), Some(Protocol::V2)),
             (Some("application/x-protobuf;proto=unknown.Message"), None),
             (Some("application/json"), None),
             (Some("text/plain"), None),

@@ -104,11 +104,7 @@ impl PushService {
             Some(_) => 0,
         };
         Receipt {
-            written: Written {
-                samples: stored.samples,
-                histograms: 0,
-                exemplars,
-            },
+            written: Written { samples: stored.samples, histograms: 0, exemplars },
             refusals,
             failure: stored.failure,
         }
@@ -131,11 +127,7 @@ impl PushService {
         }
         let inner = Arc::clone(&self.0);
         let work = move || inner.ready(tenant, protocol, &compressed);
-        if claimed <= self.0.config.inline_decode_bytes {
-            work()
-        } else {
-            self.0.offload.run(work).await?
-        }
+        if claimed <= self.0.config.inline_decode_bytes { work() } else { self.0.offload.run(work).await? }
     }
 
     /// Keeps the exemplars and the metadata of a stored batch; returns how many exemplars were taken.
@@ -182,12 +174,7 @@ impl Inner {
         let rules = Rules::new(&self.config, self.clock.now_ms());
         let (batch, refusals) = prepare(compressed, protocol, tenant, &rules, &self.pool)?;
         let batch = Arc::new(batch);
-        Ok(Ready {
-            parts: self.distributor.split(&batch),
-            batch,
-            refusals,
-            newest: rules.newest,
-        })
+        Ok(Ready { parts: self.distributor.split(&batch), batch, refusals, newest: rules.newest })
     }
 
     fn annotate(&self, batch: &WriteBatch, newest: TimestampMs) -> u64 {
@@ -223,16 +210,11 @@ impl Inner {
     ) -> bool {
         let body = &batch.buffers().body;
         // Counted in bytes first, so that an absurd set is not built.
-        let bytes: usize = labels
-            .iter()
-            .map(|label| (label.name.len + label.value.len) as usize)
-            .sum();
+        let bytes: usize = labels.iter().map(|label| (label.name.len + label.value.len) as usize).sum();
         let outcome = if bytes > crate::exemplars::MAX_EXEMPLAR_CHARACTERS * 4 || labels.len() > 64 {
             ExemplarOutcome::TooLong
         } else {
-            let pairs = labels
-                .iter()
-                .map(|label| (text(label.name, body), text(label.value, body)));
+            let pairs = labels.iter().map(|label| (text(label.name, body), text(label.value, body)));
             let exemplar = Exemplar {
                 labels: Labels::from_pairs(pairs),
                 value: exemplar.value,

@@ -42,11 +42,7 @@ impl ShardWriter for Shards {
     async fn write(&self, part: ShardPart) -> Result<WriteOutcome, IngestError> {
         let mut outcome = WriteOutcome::default();
         if let Some(kind) = part.series().find_map(|(_, series)| failure(&series.to_labels())) {
-            return Err(IngestError::Shard {
-                shard: part.shard(),
-                kind,
-                message: "told to".to_owned(),
-            });
+            return Err(IngestError::Shard { shard: part.shard(), kind, message: "told to".to_owned() });
         }
         for (row, series) in part.series() {
             let labels = series.to_labels();
@@ -99,13 +95,9 @@ struct Answer {
 impl Fixture {
     fn new(config: PushConfig) -> Self {
         let shards = Arc::new(Shards::default());
-        let writers = (0..3)
-            .map(|_| Arc::clone(&shards) as Arc<dyn ShardWriter>)
-            .collect();
-        let (exemplars, metadata) = (
-            Arc::new(ExemplarStore::new(&config)),
-            Arc::new(MetadataStore::new(&config)),
-        );
+        let writers = (0..3).map(|_| Arc::clone(&shards) as Arc<dyn ShardWriter>).collect();
+        let (exemplars, metadata) =
+            (Arc::new(ExemplarStore::new(&config)), Arc::new(MetadataStore::new(&config)));
         let mut registry = Registry::default();
         let service = PushService::new(
             config,
@@ -117,14 +109,7 @@ impl Fixture {
             &mut registry,
         )
         .unwrap();
-        Self {
-            shards,
-            router: routes(service.clone()),
-            service,
-            exemplars,
-            metadata,
-            registry,
-        }
+        Self { shards, router: routes(service.clone()), service, exemplars, metadata, registry }
     }
 
     async fn send(&self, request: Request<Body>) -> Answer {
@@ -153,8 +138,7 @@ impl Fixture {
         let stored = self.shards.stored.lock();
         let mine = stored.iter().filter(|((of, _), _)| of == tenant);
         let plain = |samples: &Vec<Sample>| samples.iter().map(|s| (s.timestamp - NOW, s.value)).collect();
-        mine.map(|((_, labels), samples)| (labels.clone(), plain(samples)))
-            .collect()
+        mine.map(|((_, labels), samples)| (labels.clone(), plain(samples))).collect()
     }
 }
 
@@ -167,10 +151,7 @@ fn request(content_type: &str, body: Vec<u8>) -> Request<Body> {
 }
 
 fn sample(timestamp: i64, value: f64) -> Sample {
-    Sample {
-        timestamp: NOW + timestamp,
-        value,
-    }
+    Sample { timestamp: NOW + timestamp, value }
 }
 
 /// A 1.0 request: series of labels and samples.
@@ -193,26 +174,14 @@ fn v2(series: &[Sent<'_>]) -> Vec<u8> {
 #[tokio::test]
 async fn good_requests_of_both_protocols_are_stored_under_their_tenant() {
     let fixture = Fixture::new(PushConfig::default());
-    let labels: &[(&str, &str)] = &[
-        ("z", "1"),
-        ("__name__", "up"),
-        ("empty", ""),
-        ("http.status", "200"),
-    ];
-    let answer = fixture
-        .post(V1, &v1(&[(labels, &[sample(0, 1.0), sample(-5, 2.0)])]))
-        .await;
-    assert_eq!(
-        (answer.status, answer.written, answer.text.as_str()),
-        (204, [2, 0, 0], "")
-    );
+    let labels: &[(&str, &str)] = &[("z", "1"), ("__name__", "up"), ("empty", ""), ("http.status", "200")];
+    let answer = fixture.post(V1, &v1(&[(labels, &[sample(0, 1.0), sample(-5, 2.0)])])).await;
+    assert_eq!((answer.status, answer.written, answer.text.as_str()), (204, [2, 0, 0], ""));
     let answer = fixture.post(V2, &v2(&[(labels, &[sample(5, 3.0)])])).await;
     assert_eq!((answer.status, answer.written), (204, [1, 0, 0]));
     let mut request = request(V1, compress(&v1(&[(labels, &[sample(0, 9.0)])])).unwrap());
     *request.uri_mut() = "/api/v1/push".parse().unwrap();
-    request
-        .headers_mut()
-        .insert("x-scope-orgid", "team".parse().unwrap());
+    request.headers_mut().insert("x-scope-orgid", "team".parse().unwrap());
     assert_eq!(fixture.send(request).await.status, 204);
     let name = r#"{__name__="up", http.status="200", z="1"}"#.to_owned();
     let all = vec![(-5, 2.0), (0, 1.0), (5, 3.0)];
@@ -226,9 +195,7 @@ async fn repeated_and_unordered_samples_are_success() {
     let labels: &[(&str, &str)] = &[("__name__", "up")];
     let samples = [sample(2, 1.0), sample(1, 5.0), sample(2, 3.0)];
     for _ in 0..2 {
-        let answer = fixture
-            .post(V2, &v2(&[(labels, &samples), (labels, &samples[..1])]))
-            .await;
+        let answer = fixture.post(V2, &v2(&[(labels, &samples), (labels, &samples[..1])])).await;
         assert_eq!((answer.status, answer.written), (204, [4, 0, 0]));
     }
     assert_eq!(fixture.stored("anonymous")[0].1, [(1, 5.0), (2, 3.0)]);
@@ -237,10 +204,7 @@ async fn repeated_and_unordered_samples_are_success() {
 
 #[tokio::test]
 async fn the_good_part_is_stored_and_the_bad_part_is_named() {
-    let fixture = Fixture::new(PushConfig {
-        max_age_seconds: 3600,
-        ..PushConfig::default()
-    });
+    let fixture = Fixture::new(PushConfig { max_age_seconds: 3600, ..PushConfig::default() });
     let one: &[Sample] = &[sample(0, 1.0)];
     let long = "x".repeat(2049);
     let long_name = [(long.as_str(), "x"), ("__name__", "n")];
@@ -250,91 +214,36 @@ async fn the_good_part_is_stored_and_the_bad_part_is_named() {
     let many: Vec<(&str, &str)> = many.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
     let cases: Vec<(Sent<'_>, Cause, &str)> = vec![
         ((&[("a", "b")], one), Cause::MissingMetricName, "no metric name"),
-        (
-            (&[("__name__", "")], one),
-            Cause::MissingMetricName,
-            "no metric name",
-        ),
-        (
-            (&[("", "x"), ("__name__", "n")], one),
-            Cause::EmptyLabelName,
-            "no name",
-        ),
-        (
-            (&[("__name__", "n"), ("a", "1"), ("a", "2")], one),
-            Cause::DuplicateLabelName,
-            "\"a\" occurs",
-        ),
-        (
-            (&[("__name__", "n"), ("a", ""), ("a", "2")], one),
-            Cause::DuplicateLabelName,
-            "\"a\" occurs",
-        ),
+        ((&[("__name__", "")], one), Cause::MissingMetricName, "no metric name"),
+        ((&[("", "x"), ("__name__", "n")], one), Cause::EmptyLabelName, "no name"),
+        ((&[("__name__", "n"), ("a", "1"), ("a", "2")], one), Cause::DuplicateLabelName, "\"a\" occurs"),
+        ((&[("__name__", "n"), ("a", ""), ("a", "2")], one), Cause::DuplicateLabelName, "\"a\" occurs"),
         ((&many, one), Cause::TooManyLabels, "31 labels; at most 30"),
-        (
-            (&long_name, one),
-            Cause::LabelNameTooLong,
-            "2049 bytes; at most 1024",
-        ),
-        (
-            (&long_value, one),
-            Cause::LabelValueTooLong,
-            "\"v\" has 2049 bytes",
-        ),
-        (
-            (&[("__name__", "n")], &future),
-            Cause::TooFarInFuture,
-            "max_future_seconds",
-        ),
+        ((&long_name, one), Cause::LabelNameTooLong, "2049 bytes; at most 1024"),
+        ((&long_value, one), Cause::LabelValueTooLong, "\"v\" has 2049 bytes"),
+        ((&[("__name__", "n")], &future), Cause::TooFarInFuture, "max_future_seconds"),
         ((&[("__name__", "n")], &old), Cause::TooOld, "max_age_seconds"),
-        (
-            (&[("__name__", "too_many")], one),
-            Cause::SeriesLimit,
-            "too many series",
-        ),
+        ((&[("__name__", "too_many")], one), Cause::SeriesLimit, "too many series"),
     ];
     for (bad, cause, words) in cases {
         let series = [bad, (&[("__name__", "good")][..], one)];
-        for answer in [
-            fixture.post(V1, &v1(&series)).await,
-            fixture.post(V2, &v2(&series)).await,
-        ] {
-            assert_eq!(
-                (answer.status, answer.written),
-                (400, [1, 0, 0]),
-                "{words}: {answer:?}"
-            );
+        for answer in [fixture.post(V1, &v1(&series)).await, fixture.post(V2, &v2(&series)).await] {
+            assert_eq!((answer.status, answer.written), (400, [1, 0, 0]), "{words}: {answer:?}");
             let named = format!("{} (1)", cause.as_str());
-            assert!(
-                answer.text.contains(&named) && answer.text.contains(words),
-                "{answer:?}"
-            );
-            assert!(
-                answer.text.contains("the rest of the request is stored"),
-                "{answer:?}"
-            );
+            assert!(answer.text.contains(&named) && answer.text.contains(words), "{answer:?}");
+            assert!(answer.text.contains("the rest of the request is stored"), "{answer:?}");
         }
     }
-    assert_eq!(
-        fixture.stored("anonymous"),
-        [(r#"{__name__="good"}"#.to_owned(), vec![(0, 1.0)])]
-    );
+    assert_eq!(fixture.stored("anonymous"), [(r#"{__name__="good"}"#.to_owned(), vec![(0, 1.0)])]);
 }
 
 #[tokio::test]
 async fn samples_are_refused_one_by_one() {
     let fixture = Fixture::new(PushConfig::default());
-    let samples = [
-        sample(700_000, 1.0),
-        sample(600_000, 2.0),
-        sample(-10_000_000_000, 3.0),
-    ];
+    let samples = [sample(700_000, 1.0), sample(600_000, 2.0), sample(-10_000_000_000, 3.0)];
     let answer = fixture.post(V2, &v2(&[(&[("__name__", "n")], &samples)])).await;
     assert_eq!((answer.status, answer.written), (400, [2, 0, 0]), "{answer:?}");
-    assert_eq!(
-        fixture.stored("anonymous")[0].1,
-        [(-10_000_000_000, 3.0), (600_000, 2.0)]
-    );
+    assert_eq!(fixture.stored("anonymous")[0].1, [(-10_000_000_000, 3.0), (600_000, 2.0)]);
 }
 
 #[tokio::test]
@@ -348,17 +257,11 @@ async fn native_histograms_and_broken_references_spoil_only_themselves() {
     body.extend_from_slice(&good);
     let answer = fixture.post(V1, &body).await;
     assert_eq!((answer.status, answer.written), (400, [2, 0, 0]), "{answer:?}");
-    assert!(
-        answer
-            .text
-            .contains(r#"{__name__="h"}: native histograms are not stored"#),
-        "{answer:?}"
-    );
+    assert!(answer.text.contains(r#"{__name__="h"}: native histograms are not stored"#), "{answer:?}");
 
-    for (references, words) in [
-        (&b"\x01\x02\x05\x06"[..], "reference 5"),
-        (b"\x01\x02\x01", "3 label references"),
-    ] {
+    for (references, words) in
+        [(&b"\x01\x02\x05\x06"[..], "reference 5"), (b"\x01\x02\x01", "3 label references")]
+    {
         let mut body = b"\x22\x00\x22\x08__name__\x22\x01n".to_vec();
         for references in [references, b"\x01\x02"] {
             let mut series = Vec::new();
@@ -386,11 +289,7 @@ async fn failures_of_shards_tell_senders_whether_to_retry() {
         encoder.finish()
     };
     let answer = fixture.post(V1, &with("unavailable")).await;
-    assert_eq!(
-        (answer.status, answer.retry_after.as_deref()),
-        (503, Some("5")),
-        "{answer:?}"
-    );
+    assert_eq!((answer.status, answer.retry_after.as_deref()), (503, Some("5")), "{answer:?}");
     assert!(answer.text.contains("told to"), "{answer:?}");
     assert_eq!(answer.written[0] as usize, fixture.stored("anonymous").len());
     let answer = fixture.post(V1, &with("defect")).await;
@@ -415,43 +314,25 @@ async fn what_cannot_be_read_is_refused_as_a_whole_and_a_good_request_after_it_p
         request
     };
     let mut two_tenants = header("x-scope-orgid", "a");
-    two_tenants
-        .headers_mut()
-        .insert("thanos-tenant", "b".parse().unwrap());
+    two_tenants.headers_mut().insert("thanos-tenant", "b".parse().unwrap());
     let mut get = Request::get("/api/v1/receive").body(Body::empty()).unwrap();
     *get.method_mut() = "PUT".parse().unwrap();
     for (request, status, words) in [
         (request(V1, vec![0xff; 4]), 400, "snappy"),
         (request(V1, vec![]), 400, "the body is empty"),
         (request(V1, good.clone()), 400, ""),
-        (
-            request(V1, b"\x80\x80\x80\x80\x02\x00a".to_vec()),
-            413,
-            "max_decompressed_bytes",
-        ),
+        (request(V1, b"\x80\x80\x80\x80\x02\x00a".to_vec()), 413, "max_decompressed_bytes"),
         (request(V1, large), 413, "max_decompressed_bytes"),
         (request(V1, vec![0; 100_001]), 413, "max_body_bytes"),
-        (
-            request(V1, compress(b"\xff\xff\xff\xff\xff").unwrap()),
-            400,
-            "protobuf",
-        ),
+        (request(V1, compress(b"\xff\xff\xff\xff\xff").unwrap()), 400, "protobuf"),
         (request(V2, snappy.clone()), 400, "the body is remote write 1.0"),
-        (
-            request("text/plain", snappy.clone()),
-            415,
-            "application/x-protobuf",
-        ),
+        (request("text/plain", snappy.clone()), 415, "application/x-protobuf"),
         (header("content-encoding", "gzip"), 415, "send snappy"),
         (header("x-scope-orgid", "a/b"), 400, "x-scope-orgid"),
         (two_tenants, 400, "two tenants"),
     ] {
         let answer = fixture.send(request).await;
-        assert_eq!(
-            (answer.status, answer.written),
-            (status, [0, 0, 0]),
-            "{words}: {answer:?}"
-        );
+        assert_eq!((answer.status, answer.written), (status, [0, 0, 0]), "{words}: {answer:?}");
         assert!(answer.text.contains(words), "{words}: {answer:?}");
         assert_eq!(fixture.post(V1, &good).await.status, 204, "after {words}");
     }
@@ -472,11 +353,7 @@ async fn memory_of_all_requests_is_bounded_and_given_back() {
     let mut held = fixture.service.share();
     held.grow(2_990).unwrap();
     let answer = fixture.post(V1, &good).await;
-    assert_eq!(
-        (answer.status, answer.retry_after.as_deref()),
-        (503, Some("5")),
-        "{answer:?}"
-    );
+    assert_eq!((answer.status, answer.retry_after.as_deref()), (503, Some("5")), "{answer:?}");
     drop(held);
     for _ in 0..100 {
         assert_eq!(fixture.post(V1, &good).await.status, 204);
@@ -520,15 +397,9 @@ async fn exemplars_and_metadata_are_kept() {
     let labels = [("__name__", "h_bucket"), ("le", "1")];
     let one = [sample(0, 1.0)];
     let histogram = metadata(MetricType::Histogram, "All.");
-    let exemplars = [
-        exemplar("a", -1),
-        exemplar("a", -1),
-        exemplar("old", -5),
-        exemplar(&"x".repeat(200), 0),
-    ];
-    let body = EncoderV2::new()
-        .series(labels, &one, &exemplars, Some(&histogram))
-        .finish();
+    let exemplars =
+        [exemplar("a", -1), exemplar("a", -1), exemplar("old", -5), exemplar(&"x".repeat(200), 0)];
+    let body = EncoderV2::new().series(labels, &one, &exemplars, Some(&histogram)).finish();
     let answer = fixture.post(V2, &body).await;
     assert_eq!((answer.status, answer.written), (204, [1, 0, 2]), "{answer:?}");
     let counter = metadata(MetricType::Counter, "Some.");
@@ -540,18 +411,9 @@ async fn exemplars_and_metadata_are_kept() {
     let tenant = TenantId::anonymous();
     let selector = vec![Matcher::new(MatchOp::Equal, "le", "1").unwrap()];
     let found = fixture.exemplars.query(&tenant, &[selector], TimeRange::ALL);
-    assert_eq!(
-        found,
-        [(
-            Labels::from_pairs(labels),
-            vec![exemplar("a", -1), exemplar("b", 1)]
-        )]
-    );
+    assert_eq!(found, [(Labels::from_pairs(labels), vec![exemplar("a", -1), exemplar("b", 1)])]);
     let known = fixture.metadata.query(&tenant, None, 0);
-    assert_eq!(
-        known,
-        [("c_total".to_owned(), counter), ("h".to_owned(), histogram)]
-    );
+    assert_eq!(known, [("c_total".to_owned(), counter), ("h".to_owned(), histogram)]);
 }
 
 #[tokio::test]
@@ -574,9 +436,7 @@ async fn requests_and_refusals_are_counted() {
     let fixture = Fixture::new(PushConfig::default());
     let one: &[Sample] = &[sample(0, 1.0)];
     let bad: &[(&str, &str)] = &[("a", "b")];
-    fixture
-        .post(V2, &v2(&[(&[("__name__", "n")], one), (bad, one)]))
-        .await;
+    fixture.post(V2, &v2(&[(&[("__name__", "n")], one), (bad, one)])).await;
     let mut text = String::new();
     prometheus_client::encoding::text::encode(&mut text, &fixture.registry).unwrap();
     for line in [

@@ -27,11 +27,7 @@ impl<'a> Rules<'a> {
             0 => TimestampMs::MIN,
             age => now.saturating_sub(milliseconds(age)),
         };
-        Self {
-            config,
-            newest: now.saturating_add(milliseconds(config.max_future_seconds)),
-            oldest,
-        }
+        Self { config, newest: now.saturating_add(milliseconds(config.max_future_seconds)), oldest }
     }
 }
 
@@ -50,9 +46,7 @@ pub(super) fn validate(buffers: &mut Buffers, rules: &Rules<'_>) -> Refusals {
             Err((cause, words)) => {
                 let count = (series.samples.len() as u64 + u64::from(series.histograms)).max(1);
                 let labels = series.labels.of(&columns.labels);
-                refusals.add(cause, count, || {
-                    format!("series {}: {words}", describe(labels, body))
-                });
+                refusals.add(cause, count, || format!("series {}: {words}", describe(labels, body)));
                 if let Some(series) = columns.series.get_mut(index) {
                     series.labels = Range32::default();
                 }
@@ -65,22 +59,13 @@ pub(super) fn validate(buffers: &mut Buffers, rules: &Rules<'_>) -> Refusals {
         let named = labels.of(&columns.labels);
         if series.histograms > 0 {
             refusals.add(Cause::NativeHistogram, series.histograms.into(), || {
-                format!(
-                    "series {}: native histograms are not stored yet",
-                    describe(named, body)
-                )
+                format!("series {}: native histograms are not stored yet", describe(named, body))
             });
         }
-        let (samples, sent) = check_samples(
-            series.samples,
-            &mut columns.samples,
-            rules,
-            |cause, count, words| {
-                refusals.add(cause, count, || {
-                    format!("series {}: {words}", describe(named, body))
-                });
-            },
-        );
+        let (samples, sent) =
+            check_samples(series.samples, &mut columns.samples, rules, |cause, count, words| {
+                refusals.add(cause, count, || format!("series {}: {words}", describe(named, body)));
+            });
         if !samples.is_empty() || !series.exemplars.is_empty() {
             rows.push(Row {
                 labels,
@@ -134,10 +119,7 @@ fn check_series(
             _ => false,
         }) {
             let name = pair.first().map_or("", |label| text(label.name, body));
-            return Err((
-                Cause::DuplicateLabelName,
-                format!("label {name:?} occurs more than once"),
-            ));
+            return Err((Cause::DuplicateLabelName, format!("label {name:?} occurs more than once")));
         }
     }
     let (mut has_metric, mut kept) = (false, 0);
@@ -154,10 +136,7 @@ fn check_series(
         let words = "no metric name: every series needs a label __name__ that is not empty".to_owned();
         return Err((Cause::MissingMetricName, words));
     }
-    Ok(Range32 {
-        start: series.labels.start,
-        end: series.labels.start + u32::try_from(kept).unwrap_or(0),
-    })
+    Ok(Range32 { start: series.labels.start, end: series.labels.start + u32::try_from(kept).unwrap_or(0) })
 }
 
 #[inline]
@@ -224,9 +203,7 @@ fn check_samples(
     }
     let mut kept = samples.len();
     if late.0 + early.0 > 0 {
-        kept = keep(samples, |sample| {
-            (rules.oldest..=rules.newest).contains(&sample.timestamp)
-        });
+        kept = keep(samples, |sample| (rules.oldest..=rules.newest).contains(&sample.timestamp));
     }
     if late.0 > 0 {
         let (at, most) = (late.1, rules.config.max_future_seconds);
@@ -246,10 +223,7 @@ fn check_samples(
         kept = settle(samples.get_mut(..kept).unwrap_or_default());
     }
     let end = range.start + u32::try_from(kept).unwrap_or(0);
-    let range = Range32 {
-        start: range.start,
-        end,
-    };
+    let range = Range32 { start: range.start, end };
     (range, u32::try_from(sent).unwrap_or(u32::MAX))
 }
 
@@ -268,21 +242,14 @@ fn keep(samples: &mut [Sample], pass: impl Fn(&Sample) -> bool) -> usize {
 /// Gives 2.0's metadata, which hangs on series, the name of its metric; what belongs to a refused series
 /// goes.
 fn name_metadata(columns: &mut Columns, body: &[u8]) {
-    let Columns {
-        series,
-        labels,
-        metadata,
-        ..
-    } = columns;
+    let Columns { series, labels, metadata, .. } = columns;
     metadata.retain_mut(|one| {
         if let Some(row) = one.series {
             let name = series.get(row as usize).and_then(|series| {
                 let mut labels = series.labels.of(labels).iter();
                 labels.find(|label| label.name.bytes(body) == METRIC_NAME.as_bytes())
             });
-            one.family = name.map_or(Span::default(), |label| {
-                family(label.value, one.metric_type, body)
-            });
+            one.family = name.map_or(Span::default(), |label| family(label.value, one.metric_type, body));
         }
         !one.family.is_empty()
     });
@@ -296,9 +263,7 @@ fn family(metric: Span, metric_type: MetricType, body: &[u8]) -> Span {
         _ => &[],
     };
     let name = metric.bytes(body);
-    let found = suffixes
-        .iter()
-        .find(|suffix| name.ends_with(suffix) && name.len() > suffix.len());
+    let found = suffixes.iter().find(|suffix| name.ends_with(suffix) && name.len() > suffix.len());
     Span {
         start: metric.start,
         len: metric.len - found.map_or(0, |suffix| u32::try_from(suffix.len()).unwrap_or(0)),

@@ -44,25 +44,16 @@ impl IngesterConfig {
     pub fn validate(&self) -> Result<(), StartError> {
         let wrong =
             |part: &str, error: &dyn ToString| StartError::Config(format!("{part}: {}", error.to_string()));
-        if self
-            .shards
-            .is_some_and(|shards| !(1..=MAX_SHARDS).contains(&shards))
-        {
+        if self.shards.is_some_and(|shards| !(1..=MAX_SHARDS).contains(&shards)) {
             return Err(wrong("shards", &format!("must be between 1 and {MAX_SHARDS}")));
         }
         self.push.validate().map_err(|error| wrong("push", &error))?;
-        self.proposer
-            .validate()
-            .map_err(|error| wrong("proposer", &error))?;
-        self.journal
-            .validate()
-            .map_err(|error| wrong("journal", &error))?;
+        self.proposer.validate().map_err(|error| wrong("proposer", &error))?;
+        self.journal.validate().map_err(|error| wrong("journal", &error))?;
         self.group.validate().map_err(|error| wrong("group", &error))?;
         self.flush.validate().map_err(|error| wrong("flush", &error))?;
         self.block.validate().map_err(|error| wrong("block", &error))?;
-        self.block_reader
-            .validate()
-            .map_err(|error| wrong("block_reader", &error))?;
+        self.block_reader.validate().map_err(|error| wrong("block_reader", &error))?;
         let room = self.group.max_command_bytes / 2;
         if self.proposer.max_entry_bytes > room {
             let text =

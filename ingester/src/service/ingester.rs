@@ -94,9 +94,7 @@ impl Ingester {
                 return Err(error);
             }
         };
-        let writers = shards
-            .iter()
-            .map(|shard| Arc::clone(shard) as Arc<dyn ShardWriter>);
+        let writers = shards.iter().map(|shard| Arc::clone(shard) as Arc<dyn ShardWriter>);
         let push = PushService::new(
             config.push.clone(),
             Distributor::new(writers.collect())?,
@@ -117,14 +115,7 @@ impl Ingester {
         for shard in shards.iter() {
             shard.start_flushing(&tasks);
         }
-        Ok(Self {
-            shards,
-            store,
-            push,
-            journal,
-            shutdown,
-            tasks,
-        })
+        Ok(Self { shards, store, push, journal, shutdown, tasks })
     }
 
     /// What queriers read from.
@@ -184,9 +175,7 @@ async fn open_journal(
 async fn open_shards(context: &ShardContext<'_>) -> Result<Vec<Arc<Shard>>, StartError> {
     let open = |number| async move {
         let shard = Box::pin(Shard::open(context, number)).await;
-        shard
-            .map(Arc::new)
-            .map_err(|error| StartError::Shard { shard: number, error })
+        shard.map(Arc::new).map_err(|error| StartError::Shard { shard: number, error })
     };
     let opened = join_all((0..context.shards).map(open)).await;
     opened.into_iter().collect()

@@ -50,10 +50,7 @@ pub(super) fn shards(data_dir: &Path, wanted: u32) -> Result<u32, StartError> {
             Ok(layout.shards)
         }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            let layout = Layout {
-                version: VERSION,
-                shards: wanted,
-            };
+            let layout = Layout { version: VERSION, shards: wanted };
             write(data_dir, &path, &layout).map_err(|error| failed(&error))?;
             Ok(wanted)
         }

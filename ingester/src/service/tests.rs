@@ -49,16 +49,10 @@ impl Node {
         let (clock, hand) = Clock::manual(START_MS);
         let rng = Rng::seeded(7);
         let ids = Ids::new(clock.clone(), Rng::system());
-        let config = CatalogConfig {
-            commit_timeout_ms: 200,
-            retry_initial_ms: 1,
-            ..CatalogConfig::default()
-        };
+        let config =
+            CatalogConfig { commit_timeout_ms: 200, retry_initial_ms: 1, ..CatalogConfig::default() };
         let catalogs = Catalogs::new(Arc::clone(bucket), clock.clone(), ids.clone(), config);
-        let mut config = IngesterConfig {
-            shards: Some(shards),
-            ..IngesterConfig::default()
-        };
+        let mut config = IngesterConfig { shards: Some(shards), ..IngesterConfig::default() };
         config.flush.check_interval_ms = 5;
         config.flush.retry_initial_ms = 1;
         config.flush.retry_max_ms = 5;
@@ -75,13 +69,7 @@ impl Node {
         };
         let mut registry = Registry::default();
         let ingester = Ingester::start(config, deps, &mut registry).await.unwrap();
-        Self {
-            ingester,
-            registry,
-            catalogs,
-            hand,
-            tenant: TenantId::anonymous(),
-        }
+        Self { ingester, registry, catalogs, hand, tenant: TenantId::anonymous() }
     }
 
     /// Writes one sample to each of `series` series, spread over the shards by number.
@@ -94,10 +82,7 @@ impl Node {
                 let value = f64::from(n) + step as f64 / 1000.0;
                 let timestamp = START_MS + step * 15_000;
                 builder.push(&labels, &[Sample { timestamp, value }]);
-                model
-                    .entry(labels.to_string())
-                    .or_default()
-                    .insert(timestamp, value.to_bits());
+                model.entry(labels.to_string()).or_default().insert(timestamp, value.to_bits());
             }
             let part = ShardPart::whole(Arc::new(builder.build()), number as u32);
             shard.write(part).await.unwrap();
@@ -129,17 +114,12 @@ impl Node {
 
     /// What the ingester answers under a view; each series must come once.
     async fn read(&self, view: Option<&View>) -> Result<Data, StoreError> {
-        let request = wire::SelectRequest {
-            scope: Some(self.scope(view)),
-            ..wire::SelectRequest::default()
-        };
+        let request = wire::SelectRequest { scope: Some(self.scope(view)), ..wire::SelectRequest::default() };
         let mut frames = self.ingester.store().select(request).await?;
         let mut data = Data::new();
         while let Some(frame) = frames.next().await {
             for series in frame_series(frame?)? {
-                let samples = series
-                    .samples()
-                    .map(|sample| (sample.timestamp, sample.value.to_bits()));
+                let samples = series.samples().map(|sample| (sample.timestamp, sample.value.to_bits()));
                 let before = data.insert(series.labels.to_string(), samples.collect());
                 assert!(before.is_none(), "{} came twice", series.labels);
             }
@@ -179,12 +159,7 @@ async fn read_blocks(bucket: &Bucket, view: &View) -> Data {
     let mut data = Data::new();
     for entry in view.blocks.values() {
         let folder = entry.folder(&view.tenant);
-        let block = Block::open(
-            Arc::clone(bucket),
-            &folder,
-            Offload::new(1),
-            ReaderConfig::default(),
-        );
+        let block = Block::open(Arc::clone(bucket), &folder, Offload::new(1), ReaderConfig::default());
         let mut series = block.await.unwrap().select(SelectSpec {
             matchers: Vec::new(),
             range: TimeRange::ALL,
@@ -256,12 +231,7 @@ async fn a_flush_moves_data_from_head_to_blocks_under_pinned_views() {
     node.ingester.stop().await;
     // The journal was purged: a restart replays the open generation alone.
     let node = Node::start(dir.path(), &bucket, 2).await;
-    let open: u64 = node
-        .ingester
-        .shards()
-        .iter()
-        .map(|shard| shard.head().open().samples())
-        .sum();
+    let open: u64 = node.ingester.shards().iter().map(|shard| shard.head().open().samples()).sum();
     assert_eq!(open, 80);
     let stale = node.read(None).await;
     assert!(matches!(stale, Err(StoreError::StaleView { .. })), "{stale:?}");
@@ -314,11 +284,7 @@ async fn to_local_blocks(node: &Node) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_bucket_that_fails_by_chance_loses_and_doubles_nothing() {
     for seed in 0..4 {
-        let chances = Chances {
-            before: 0.15,
-            after: 0.15,
-            read_factor: 0.5,
-        };
+        let chances = Chances { before: 0.15, after: 0.15, read_factor: 0.5 };
         let faulty = FaultyBucket::seeded(memory(), seed, chances);
         let bucket: Bucket = faulty.clone();
         let (dir, mut model) = (tempfile::tempdir().unwrap(), Data::new());
@@ -363,10 +329,7 @@ async fn a_bucket_that_is_away_costs_disk_and_not_memory_and_survives_restarts()
     node.flush().await;
     node.check(&bucket, &model).await;
     let view = node.view().await;
-    assert_eq!(
-        (node.read(Some(&view)).await.unwrap(), view.blocks.len()),
-        (Data::new(), 8)
-    );
+    assert_eq!((node.read(Some(&view)).await.unwrap(), view.blocks.len()), (Data::new(), 8));
     node.ingester.stop().await;
 }
 
@@ -413,11 +376,7 @@ async fn a_crash_at_any_step_of_a_flush_is_made_good() {
         node.check(&bucket, &model).await;
         node.flush().await;
         node.check(&bucket, &model).await;
-        assert_eq!(
-            node.view().await.version,
-            version,
-            "{state}: nothing is committed twice"
-        );
+        assert_eq!(node.view().await.version, version, "{state}: nothing is committed twice");
         let mut more = model.clone();
         node.write(30, 7, &mut more).await;
         node.check(&bucket, &more).await;
@@ -447,10 +406,7 @@ async fn an_id_that_was_declared_garbage_is_replaced() {
     let id = local.block(&node.tenant).unwrap().block.meta().id;
     faulty.heal();
     // The flush may have been faster: then there is nothing to declare.
-    let change = Change {
-        mark_dead: vec![id],
-        ..Change::default()
-    };
+    let change = Change { mark_dead: vec![id], ..Change::default() };
     let declared = node.catalogs.tenant(&node.tenant).commit(change).await;
     node.flush().await;
     node.check(&bucket, &model).await;
@@ -496,13 +452,7 @@ async fn over_the_disk_budget_writes_are_refused_until_the_bucket_is_back() {
     let shard = &node.ingester.shards()[0];
     let mut builder = BatchBuilder::new(node.tenant.clone(), &[]);
     let (labels, timestamp) = (Labels::from_pairs([("__name__", "up")]), START_MS);
-    builder.push(
-        &labels,
-        &[Sample {
-            timestamp,
-            value: 1.0,
-        }],
-    );
+    builder.push(&labels, &[Sample { timestamp, value: 1.0 }]);
     let part = ShardPart::whole(Arc::new(builder.build()), 0);
     let refused = shard.write(part.clone()).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Overloaded);

@@ -24,15 +24,8 @@ pub(super) async fn strings(
     for part in reads.parts() {
         all.append(&mut of_part(part, &scope, label.clone(), offload).await?);
     }
-    let limit = if limit == 0 {
-        usize::MAX
-    } else {
-        usize::try_from(limit).unwrap_or(usize::MAX)
-    };
-    Ok(LabelStrings {
-        values: all.into_iter().take(limit).collect(),
-        newest_version,
-    })
+    let limit = if limit == 0 { usize::MAX } else { usize::try_from(limit).unwrap_or(usize::MAX) };
+    Ok(LabelStrings { values: all.into_iter().take(limit).collect(), newest_version })
 }
 
 async fn of_part(

@@ -33,11 +33,7 @@ impl Inner {
     pub(super) async fn reads(self: &Arc<Self>, view: &PinnedView) -> Result<Reads, StoreError> {
         let (mut shards, mut gone) = (Vec::with_capacity(self.shards.len()), Vec::new());
         for reader in &self.shards {
-            reader
-                .group
-                .read_barrier()
-                .await
-                .map_err(|error| store_error(&error))?;
+            reader.group.read_barrier().await.map_err(|error| store_error(&error))?;
             let flushed = view.flushed(reader.shard);
             let snapshot = reader.head.snapshot(&view.tenant, flushed);
             if snapshot.floor > flushed {
@@ -49,10 +45,7 @@ impl Inner {
         if gone.is_empty() {
             let known = catalog.known_view().map_or(0, |newest| newest.version);
             let newest_version = known.max(view.version);
-            return Ok(Reads {
-                shards,
-                newest_version,
-            });
+            return Ok(Reads { shards, newest_version });
         }
         let newest = catalog.view().await.map_err(|error| {
             let text = format!("whether the view is too old cannot be found out: {error}");
@@ -62,13 +55,8 @@ impl Inner {
             newest.flushed_generation(shard).min(floor) > flushed
         };
         if gone.iter().any(needs_more) {
-            return Err(StoreError::StaleView {
-                min_version: newest.version,
-            });
+            return Err(StoreError::StaleView { min_version: newest.version });
         }
-        Ok(Reads {
-            shards,
-            newest_version: newest.version,
-        })
+        Ok(Reads { shards, newest_version: newest.version })
     }
 }

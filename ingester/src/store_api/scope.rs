@@ -30,11 +30,7 @@ impl PinnedView {
         let tenant = TenantId::new(tenant).map_err(invalid)?;
         let view = view.unwrap_or_default();
         let flushed = view.flushed.iter().map(|shard| (shard.shard, shard.generation));
-        Ok(Self {
-            tenant,
-            version: view.version,
-            flushed: flushed.collect(),
-        })
+        Ok(Self { tenant, version: view.version, flushed: flushed.collect() })
     }
 
     /// The last generation of a shard that is in blocks of the view.

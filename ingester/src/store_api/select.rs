@@ -25,16 +25,11 @@ pub(super) fn frames(
     offload: &Offload,
 ) -> FrameStream {
     let newest_version = reads.newest_version;
-    let sources = reads
-        .parts()
-        .map(|part| source(part, scope, skip_samples, offload));
+    let sources = reads.parts().map(|part| source(part, scope, skip_samples, offload));
     let mut sources: Vec<SeriesStream> = sources.collect();
     let merged = match sources.len() {
         0 | 1 => sources.pop().unwrap_or_else(|| stream::empty().boxed()),
-        _ => merge_series(
-            sources.into_iter().map(work_ahead).collect(),
-            BatchBounds::default(),
-        ),
+        _ => merge_series(sources.into_iter().map(work_ahead).collect(), BatchBounds::default()),
     };
     let left = if limit == 0 { u64::MAX } else { limit };
     let state = Some((merged, left, true));
@@ -62,10 +57,7 @@ pub(super) fn frames(
 }
 
 fn empty(newest_version: u64) -> SelectFrame {
-    SelectFrame {
-        newest_version,
-        ..SelectFrame::default()
-    }
+    SelectFrame { newest_version, ..SelectFrame::default() }
 }
 
 fn source(part: HeadPart, scope: &Scope, skip_samples: bool, offload: &Offload) -> SeriesStream {
@@ -75,11 +67,7 @@ fn source(part: HeadPart, scope: &Scope, skip_samples: bool, offload: &Offload) 
             head_stream(cursor, offload.clone())
         }
         HeadPart::Local(local) => {
-            let spec = SelectSpec {
-                matchers: scope.matchers.clone(),
-                range: scope.range,
-                skip_samples,
-            };
+            let spec = SelectSpec { matchers: scope.matchers.clone(), range: scope.range, skip_samples };
             let series = local.block.select(spec);
             // The stream holds the local block, so that its files stay until it ends.
             series

@@ -60,10 +60,7 @@ async fn of_part(part: HeadPart, offload: &Offload) -> Result<HeadStatistics, St
 
 fn of_block(block: BlockStatistics) -> HeadStatistics {
     let map = |counts: Vec<latewood_block::Count>| {
-        counts
-            .into_iter()
-            .map(|count| (count.name, count.value))
-            .collect()
+        counts.into_iter().map(|count| (count.name, count.value)).collect()
     };
     HeadStatistics {
         series: block.series,
@@ -78,10 +75,7 @@ fn of_block(block: BlockStatistics) -> HeadStatistics {
 }
 
 fn top(counts: BTreeMap<String, u64>, limit: usize) -> Vec<Count> {
-    let mut counts: Vec<_> = counts
-        .into_iter()
-        .map(|(name, value)| Count { name, value })
-        .collect();
+    let mut counts: Vec<_> = counts.into_iter().map(|(name, value)| Count { name, value }).collect();
     counts.sort_by_key(|count| Reverse(count.value));
     counts.truncate(limit);
     counts

@@ -77,13 +77,7 @@ impl StoreApi for IngesterStore {
     async fn select(&self, request: SelectRequest) -> Result<FrameStream, StoreError> {
         let scope = Scope::new(request.scope)?;
         let reads = self.0.reads(&scope.view).await?;
-        Ok(select::frames(
-            reads,
-            &scope,
-            request.skip_samples,
-            request.limit,
-            &self.0.offload,
-        ))
+        Ok(select::frames(reads, &scope, request.skip_samples, request.limit, &self.0.offload))
     }
 
     async fn label_names(&self, request: LabelNamesRequest) -> Result<LabelStrings, StoreError> {
@@ -109,25 +103,18 @@ impl StoreApi for IngesterStore {
             help: metadata.help,
             unit: metadata.unit,
         });
-        Ok(MetadataResponse {
-            metrics: metrics.collect(),
-        })
+        Ok(MetadataResponse { metrics: metrics.collect() })
     }
 
     async fn exemplars(&self, request: ExemplarsRequest) -> Result<ExemplarsResponse, StoreError> {
         let tenant = tenant(&request.tenant)?;
-        let selectors: Result<Vec<_>, _> = request
-            .selectors
-            .iter()
-            .map(|selector| matchers(&selector.matchers))
-            .collect();
+        let selectors: Result<Vec<_>, _> =
+            request.selectors.iter().map(|selector| matchers(&selector.matchers)).collect();
         let (selectors, store) = (selectors?, Arc::clone(&self.0.exemplars));
         let range = TimeRange::new(request.start_ms, request.end_ms);
         let work = move || store.query(&tenant, &selectors, range);
         let found = self.0.offload.run(work).await.map_err(offload_error)?;
-        Ok(ExemplarsResponse {
-            series: found.into_iter().map(series_exemplars).collect(),
-        })
+        Ok(ExemplarsResponse { series: found.into_iter().map(series_exemplars).collect() })
     }
 
     async fn statistics(&self, request: StatisticsRequest) -> Result<StatisticsResponse, StoreError> {
@@ -147,16 +134,10 @@ fn series_exemplars((labels, exemplars): (Labels, Vec<Exemplar>)) -> wire::Serie
         value: exemplar.value,
         timestamp_ms: exemplar.timestamp,
     });
-    wire::SeriesExemplars {
-        labels: wire_labels(&labels),
-        exemplars: exemplars.collect(),
-    }
+    wire::SeriesExemplars { labels: wire_labels(&labels), exemplars: exemplars.collect() }
 }
 
 fn wire_labels(labels: &Labels) -> Vec<wire::Label> {
-    let label = |(name, value): (&str, &str)| wire::Label {
-        name: name.to_owned(),
-        value: value.to_owned(),
-    };
+    let label = |(name, value): (&str, &str)| wire::Label { name: name.to_owned(), value: value.to_owned() };
     labels.iter().map(label).collect()
 }

@@ -62,10 +62,7 @@ mod tests {
         }
         assert_eq!(pool.0.lock().len(), BuffersPool::PLACES);
         while pool.0.lock().pop().is_some() {}
-        pool.give_back(Buffers {
-            body: Vec::with_capacity(BuffersPool::LARGEST + 1),
-            ..Buffers::default()
-        });
+        pool.give_back(Buffers { body: Vec::with_capacity(BuffersPool::LARGEST + 1), ..Buffers::default() });
         assert_eq!(pool.0.lock().len(), 0);
     }
 }

@@ -30,10 +30,7 @@ impl BatchBuilder {
     pub fn push(&mut self, labels: &Labels, samples: &[Sample]) -> &mut Self {
         let first_label = self.buffers.columns.labels.len();
         for (name, value) in labels.iter() {
-            let label = LabelSpan {
-                name: self.text(name),
-                value: self.text(value),
-            };
+            let label = LabelSpan { name: self.text(name), value: self.text(value) };
             self.buffers.columns.labels.push(label);
         }
         let mut sorted = samples.to_vec();
@@ -67,16 +64,10 @@ impl BatchBuilder {
     fn text(&mut self, text: &str) -> Span {
         let start = u32::try_from(self.buffers.body.len()).unwrap_or(u32::MAX);
         self.buffers.body.extend_from_slice(text.as_bytes());
-        Span {
-            start,
-            len: u32::try_from(text.len()).unwrap_or(u32::MAX),
-        }
+        Span { start, len: u32::try_from(text.len()).unwrap_or(u32::MAX) }
     }
 }
 
 fn range(start: usize, end: usize) -> Range32 {
-    Range32 {
-        start: u32::try_from(start).unwrap_or(u32::MAX),
-        end: u32::try_from(end).unwrap_or(u32::MAX),
-    }
+    Range32 { start: u32::try_from(start).unwrap_or(u32::MAX), end: u32::try_from(end).unwrap_or(u32::MAX) }
 }

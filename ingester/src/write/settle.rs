@@ -29,13 +29,7 @@ mod tests {
     fn times_ascend_once_each_and_the_tie_rule_decides() {
         let sample = |timestamp, value| Sample { timestamp, value };
         let stale = latewood_model::stale_nan();
-        let mut samples = [
-            sample(3, 1.0),
-            sample(1, 7.0),
-            sample(3, 2.0),
-            sample(2, stale),
-            sample(2, 5.0),
-        ];
+        let mut samples = [sample(3, 1.0), sample(1, 7.0), sample(3, 2.0), sample(2, stale), sample(2, 5.0)];
         let kept = settle(&mut samples);
         assert_eq!(samples[..kept], [sample(1, 7.0), sample(2, 5.0), sample(3, 2.0)]);
         assert_eq!(settle(&mut []), 0);

@@ -16,8 +16,7 @@ impl Span {
     #[must_use]
     pub fn bytes(self, body: &[u8]) -> &[u8] {
         let start = self.start as usize;
-        body.get(start..start.saturating_add(self.len as usize))
-            .unwrap_or_default()
+        body.get(start..start.saturating_add(self.len as usize)).unwrap_or_default()
     }
 
     /// Whether it holds nothing.
@@ -46,15 +45,13 @@ impl Range32 {
     /// The rows of a slice; empty when the range is not of this slice.
     #[must_use]
     pub fn of<T>(self, rows: &[T]) -> &[T] {
-        rows.get(self.start as usize..self.end as usize)
-            .unwrap_or_default()
+        rows.get(self.start as usize..self.end as usize).unwrap_or_default()
     }
 
     /// The rows of a slice, to be changed.
     #[must_use]
     pub fn of_mut<T>(self, rows: &mut [T]) -> &mut [T] {
-        rows.get_mut(self.start as usize..self.end as usize)
-            .unwrap_or_default()
+        rows.get_mut(self.start as usize..self.end as usize).unwrap_or_default()
     }
 
     /// How many rows.

@@ -22,20 +22,11 @@ pub(super) struct Tag {
 impl Tag {
     /// That a known field came with this wire type.
     pub(super) fn expect(self, message: &'static str, wire_type: u8) -> Result<(), DecodeError> {
-        if self.wire_type == wire_type {
-            Ok(())
-        } else {
-            Err(self.misfit(message))
-        }
+        if self.wire_type == wire_type { Ok(()) } else { Err(self.misfit(message)) }
     }
 
     fn misfit(self, message: &'static str) -> DecodeError {
-        DecodeError::WireType {
-            message,
-            field: self.field,
-            wire_type: self.wire_type,
-            at: self.at,
-        }
+        DecodeError::WireType { message, field: self.field, wire_type: self.wire_type, at: self.at }
     }
 }
 
@@ -68,11 +59,7 @@ impl<'a> Reader<'a> {
         if field == 0 || field >= 1 << 29 {
             return Err(DecodeError::FieldNumber { at });
         }
-        Ok(Some(Tag {
-            field,
-            wire_type: (key & 7) as u8,
-            at,
-        }))
+        Ok(Some(Tag { field, wire_type: (key & 7) as u8, at }))
     }
 
     #[inline]
@@ -134,10 +121,7 @@ impl<'a> Reader<'a> {
     #[inline]
     pub(super) fn message(&mut self) -> Result<Self, DecodeError> {
         let span = self.span()?;
-        Ok(Self {
-            bytes: self.bytes.get(..self.at).unwrap_or_default(),
-            at: span.start as usize,
-        })
+        Ok(Self { bytes: self.bytes.get(..self.at).unwrap_or_default(), at: span.start as usize })
     }
 
     /// Passes over a field that is not known. Groups, which proto3 does not have, are refused.
@@ -175,12 +159,7 @@ impl<'a> Decoding<'a> {
                 limit: u32::MAX.into(),
             });
         }
-        Ok(Self {
-            body,
-            columns,
-            limit,
-            left: limit,
-        })
+        Ok(Self { body, columns, limit, left: limit })
     }
 
     /// Counts an item that is about to be added.

@@ -23,9 +23,7 @@ pub fn decompress(compressed: &[u8], limit: usize, out: &mut Vec<u8>) -> Result<
     let decompressed = checked.and_then(|length| {
         // Bytes of an earlier body may stay: the decoder overwrites all of them or fails.
         out.resize(length, 0);
-        snap::raw::Decoder::new()
-            .decompress(compressed, out)
-            .map_err(broken)
+        snap::raw::Decoder::new().decompress(compressed, out).map_err(broken)
     });
     match decompressed {
         Ok(length) => {
@@ -42,10 +40,7 @@ pub fn decompress(compressed: &[u8], limit: usize, out: &mut Vec<u8>) -> Result<
 fn check(length: usize, compressed: usize, limit: usize) -> Result<usize, DecodeError> {
     let (claimed, compressed) = (length as u64, compressed as u64);
     if length > limit {
-        Err(DecodeError::DecompressedTooLarge {
-            claimed,
-            limit: limit as u64,
-        })
+        Err(DecodeError::DecompressedTooLarge { claimed, limit: limit as u64 })
     } else if claimed > compressed.saturating_mul(BEST_RATIO) {
         Err(DecodeError::ImpossibleRatio { claimed, compressed })
     } else {
@@ -63,15 +58,9 @@ mod tests {
         // Claims 1 GiB in five bytes of header.
         let forged = [0x80, 0x80, 0x80, 0x80, 0x04, 0x00, b'a'];
         let error = decompress(&forged, 100 << 20, &mut out);
-        assert!(
-            matches!(error, Err(DecodeError::DecompressedTooLarge { .. })),
-            "{error:?}"
-        );
+        assert!(matches!(error, Err(DecodeError::DecompressedTooLarge { .. })), "{error:?}");
         let error = decompress(&forged, 2 << 30, &mut out);
-        assert!(
-            matches!(error, Err(DecodeError::ImpossibleRatio { .. })),
-            "{error:?}"
-        );
+        assert!(matches!(error, Err(DecodeError::ImpossibleRatio { .. })), "{error:?}");
         assert_eq!(out.capacity(), 0);
     }
 

@@ -20,9 +20,7 @@ struct Plain {
 
 impl Plain {
     fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.labels
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_str()))
+        self.labels.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 }
 
@@ -48,10 +46,7 @@ fn encode_v2(series: &[Plain]) -> Vec<u8> {
 fn read_back(body: &[u8], columns: &Columns) -> Vec<Plain> {
     let pairs = |labels: &[LabelSpan]| -> Vec<(String, String)> {
         let owned = |span| text(span, body).to_owned();
-        labels
-            .iter()
-            .map(|label| (owned(label.name), owned(label.value)))
-            .collect()
+        labels.iter().map(|label| (owned(label.name), owned(label.value))).collect()
     };
     let metadata_of = |index: usize| {
         let name = format!("family_{index}");
@@ -73,12 +68,7 @@ fn read_back(body: &[u8], columns: &Columns) -> Vec<Plain> {
     let series = columns.series.iter().enumerate().map(|(index, one)| Plain {
         labels: pairs(one.labels.of(&columns.labels)),
         samples: one.samples.of(&columns.samples).to_vec(),
-        exemplars: one
-            .exemplars
-            .of(&columns.exemplars)
-            .iter()
-            .map(exemplar)
-            .collect(),
+        exemplars: one.exemplars.of(&columns.exemplars).iter().map(exemplar).collect(),
         metadata: metadata_of(index),
     });
     series.collect()
@@ -87,15 +77,9 @@ fn read_back(body: &[u8], columns: &Columns) -> Vec<Plain> {
 fn plain_series() -> impl Strategy<Value = Plain> {
     let text = prop_oneof![3 => "[a-z_]{0,12}", 1 => "\\PC{0,6}", 1 => "[a-zä]{120,140}"];
     let label = (text.clone(), text.clone());
-    let sample = (any::<i64>(), any::<u64>()).prop_map(|(timestamp, bits)| Sample {
-        timestamp,
-        value: f64::from_bits(bits),
-    });
-    let exemplar = (
-        prop::collection::vec(label.clone(), 0..3),
-        any::<i32>(),
-        any::<i64>(),
-    );
+    let sample = (any::<i64>(), any::<u64>())
+        .prop_map(|(timestamp, bits)| Sample { timestamp, value: f64::from_bits(bits) });
+    let exemplar = (prop::collection::vec(label.clone(), 0..3), any::<i32>(), any::<i64>());
     let exemplar = exemplar.prop_map(|(labels, value, timestamp)| Exemplar {
         labels: Labels::from_pairs(labels),
         value: value.into(),
@@ -112,12 +96,7 @@ fn plain_series() -> impl Strategy<Value = Plain> {
         prop::collection::vec(exemplar, 0..3),
         prop::option::of(metadata),
     );
-    parts.prop_map(|(labels, samples, exemplars, metadata)| Plain {
-        labels,
-        samples,
-        exemplars,
-        metadata,
-    })
+    parts.prop_map(|(labels, samples, exemplars, metadata)| Plain { labels, samples, exemplars, metadata })
 }
 
 proptest! {
@@ -173,10 +152,7 @@ fn golden() -> Vec<Plain> {
     let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     vec![Plain {
         labels: vec![pair("__name__", "up"), pair("job", "a")],
-        samples: vec![Sample {
-            timestamp: 1_700_000_000_000,
-            value: 1.5,
-        }],
+        samples: vec![Sample { timestamp: 1_700_000_000_000, value: 1.5 }],
         exemplars: vec![],
         metadata: None,
     }]
@@ -206,20 +182,11 @@ fn broken_wire_formats_are_named() {
         (&b"\xff\xff\xff\xff\xff"[..], "ends inside"),
         (&GOLDEN_V1[..GOLDEN_V1.len() - 3], "ends inside"),
         (b"\x0a\xff\xff\xff\xff\x0f", "ends inside"),
-        (
-            b"\x0a\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff",
-            "longer than 64 bits",
-        ),
+        (b"\x0a\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", "longer than 64 bits"),
         (b"\x02\x00", "invalid field number"),
         (b"\x08\x01", "wire type 0 does not fit field 1 of WriteRequest"),
-        (
-            b"\x0a\x02\x10\x01",
-            "wire type 0 does not fit field 2 of TimeSeries",
-        ),
-        (
-            b"\x0a\x04\x12\x02\x08\x01",
-            "wire type 0 does not fit field 1 of Sample",
-        ),
+        (b"\x0a\x02\x10\x01", "wire type 0 does not fit field 2 of TimeSeries"),
+        (b"\x0a\x04\x12\x02\x08\x01", "wire type 0 does not fit field 1 of Sample"),
         (b"\x0b\x0c", "wire type 3 does not fit field 1"),
         (b"not protobuf at all", ""),
         (GOLDEN_V2, "the body is remote write 2.0"),
@@ -228,10 +195,7 @@ fn broken_wire_formats_are_named() {
         assert!(error.contains(words), "{body:?}: {error}");
     }
     let error = decode_v2(GOLDEN_V1, LIMIT, &mut Columns::default()).unwrap_err();
-    assert!(
-        error.to_string().contains("the body is remote write 1.0"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("the body is remote write 1.0"), "{error}");
     let error = decode_v2(b"\x22\x01a", LIMIT, &mut Columns::default());
     assert_eq!(error, Err(DecodeError::FirstSymbol));
 }
@@ -256,13 +220,7 @@ fn unknown_fields_are_skipped_at_every_level() {
     decode_v1(&body, LIMIT, &mut columns).unwrap();
     let back = read_back(&body, &columns);
     assert_eq!(back[0].labels, golden()[0].labels[..1]);
-    assert_eq!(
-        back[0].samples,
-        [Sample {
-            timestamp: 7,
-            value: 1.5
-        }]
-    );
+    assert_eq!(back[0].samples, [Sample { timestamp: 7, value: 1.5 }]);
 }
 
 #[test]
@@ -293,14 +251,8 @@ fn label_references_are_checked_packed_or_not() {
     assert_eq!(defect(b"\x0a\x02\x01\x02"), (None, 1));
     assert_eq!(defect(b"\x08\x01\x08\x02"), (None, 1));
     assert_eq!(defect(b"\x0a\x01\x01\x0a\x01\x02"), (None, 1));
-    assert_eq!(
-        defect(b"\x0a\x03\x01\x02\x01"),
-        (Some(Defect::OddReferences(3)), 1)
-    );
-    let out_of_range = Defect::ReferenceOutOfRange {
-        reference: 3,
-        symbols: 3,
-    };
+    assert_eq!(defect(b"\x0a\x03\x01\x02\x01"), (Some(Defect::OddReferences(3)), 1));
+    let out_of_range = Defect::ReferenceOutOfRange { reference: 3, symbols: 3 };
     assert_eq!(defect(b"\x0a\x02\x01\x03").0, Some(out_of_range));
 }
 

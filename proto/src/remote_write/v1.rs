@@ -41,10 +41,7 @@ pub fn decode(body: &[u8], limit: usize, columns: &mut Columns) -> Result<(), De
         }
     }
     if looks_like_v2 && columns.series.is_empty() && columns.metadata.is_empty() {
-        return Err(DecodeError::OtherVersion {
-            claimed: "1.0",
-            found: "2.0",
-        });
+        return Err(DecodeError::OtherVersion { claimed: "1.0", found: "2.0" });
     }
     Ok(())
 }
@@ -80,21 +77,12 @@ fn series(decoding: &mut Decoding<'_>, mut reader: Reader<'_>) -> Result<(), Dec
             _ => histograms += 1,
         }
     }
-    let labels = Range32 {
-        start: first_label,
-        end: row(&decoding.columns.labels),
-    };
+    let labels = Range32 { start: first_label, end: row(&decoding.columns.labels) };
     let defect = utf8_defect(decoding, labels.of(&decoding.columns.labels));
     decoding.columns.series.push(SeriesSpan {
         labels,
-        samples: Range32 {
-            start: first_sample,
-            end: row(&decoding.columns.samples),
-        },
-        exemplars: Range32 {
-            start: first_exemplar,
-            end: row(&decoding.columns.exemplars),
-        },
+        samples: Range32 { start: first_sample, end: row(&decoding.columns.samples) },
+        exemplars: Range32 { start: first_exemplar, end: row(&decoding.columns.exemplars) },
         histograms,
         defect,
     });
@@ -166,17 +154,9 @@ fn exemplar(decoding: &mut Decoding<'_>, mut reader: Reader<'_>) -> Result<(), D
             _ => reader.skip(MESSAGE, tag)?,
         }
     }
-    let labels = Range32 {
-        start: first_label,
-        end: row(&decoding.columns.exemplar_labels),
-    };
+    let labels = Range32 { start: first_label, end: row(&decoding.columns.exemplar_labels) };
     let defect = utf8_defect(decoding, labels.of(&decoding.columns.exemplar_labels));
-    decoding.columns.exemplars.push(ExemplarSpan {
-        labels,
-        value,
-        timestamp,
-        defect,
-    });
+    decoding.columns.exemplars.push(ExemplarSpan { labels, value, timestamp, defect });
     Ok(())
 }
 
@@ -205,13 +185,7 @@ fn metadata(decoding: &mut Decoding<'_>, mut reader: Reader<'_>) -> Result<(), D
     }
     // Texts that are not UTF-8 are of no use; metadata never fails a write.
     if [family, help, unit].iter().all(|&text| decoding.is_utf8(text)) {
-        decoding.columns.metadata.push(MetadataSpan {
-            family,
-            series: None,
-            metric_type,
-            help,
-            unit,
-        });
+        decoding.columns.metadata.push(MetadataSpan { family, series: None, metric_type, help, unit });
     }
     Ok(())
 }
@@ -221,15 +195,9 @@ fn metadata(decoding: &mut Decoding<'_>, mut reader: Reader<'_>) -> Result<(), D
 /// all of it mostly settles the question.
 fn utf8_defect(decoding: &Decoding<'_>, labels: &[LabelSpan]) -> Option<Defect> {
     let texts = || labels.iter().flat_map(|label| [label.name, label.value]);
-    let start = texts()
-        .filter(|text| !text.is_empty())
-        .map(|text| text.start)
-        .min()?;
+    let start = texts().filter(|text| !text.is_empty()).map(|text| text.start).min()?;
     let end = texts().map(|text| text.start + text.len).max()?;
-    let all = Span {
-        start,
-        len: end.saturating_sub(start),
-    };
+    let all = Span { start, len: end.saturating_sub(start) };
     if all.bytes(decoding.body).is_ascii() || texts().all(|text| decoding.is_utf8(text)) {
         None
     } else {

@@ -37,10 +37,7 @@ pub fn decode(body: &[u8], limit: usize, columns: &mut Columns) -> Result<(), De
         }
     }
     if looks_like_v1 && columns.series.is_empty() {
-        return Err(DecodeError::OtherVersion {
-            claimed: "2.0",
-            found: "1.0",
-        });
+        return Err(DecodeError::OtherVersion { claimed: "2.0", found: "1.0" });
     }
     Ok(())
 }
@@ -84,12 +81,7 @@ struct References {
 
 impl References {
     fn new(of: Of) -> Self {
-        Self {
-            of,
-            name: None,
-            seen: 0,
-            defect: None,
-        }
+        Self { of, name: None, seen: 0, defect: None }
     }
 
     fn field(
@@ -143,16 +135,11 @@ impl References {
 
 #[inline]
 fn symbol(columns: &Columns, reference: u64) -> Result<Span, Defect> {
-    let found = usize::try_from(reference)
-        .ok()
-        .and_then(|index| columns.symbols.get(index));
+    let found = usize::try_from(reference).ok().and_then(|index| columns.symbols.get(index));
     match found {
         Some(&(text, true)) => Ok(text),
         Some(_) => Err(Defect::NotUtf8),
-        None => Err(Defect::ReferenceOutOfRange {
-            reference,
-            symbols: row(&columns.symbols),
-        }),
+        None => Err(Defect::ReferenceOutOfRange { reference, symbols: row(&columns.symbols) }),
     }
 }
 
@@ -190,18 +177,9 @@ fn series(decoding: &mut Decoding<'_>, mut reader: Reader<'_>) -> Result<(), Dec
         }
     }
     decoding.columns.series.push(SeriesSpan {
-        labels: Range32 {
-            start: first_label,
-            end: row(&decoding.columns.labels),
-        },
-        samples: Range32 {
-            start: first_sample,
-            end: row(&decoding.columns.samples),
-        },
-        exemplars: Range32 {
-            start: first_exemplar,
-            end: row(&decoding.columns.exemplars),
-        },
+        labels: Range32 { start: first_label, end: row(&decoding.columns.labels) },
+        samples: Range32 { start: first_sample, end: row(&decoding.columns.samples) },
+        exemplars: Range32 { start: first_exemplar, end: row(&decoding.columns.exemplars) },
         histograms,
         defect: references.defect(),
     });
@@ -229,10 +207,7 @@ fn exemplar(decoding: &mut Decoding<'_>, mut reader: Reader<'_>) -> Result<(), D
         }
     }
     decoding.columns.exemplars.push(ExemplarSpan {
-        labels: Range32 {
-            start: first_label,
-            end: row(&decoding.columns.exemplar_labels),
-        },
+        labels: Range32 { start: first_label, end: row(&decoding.columns.exemplar_labels) },
         value,
         timestamp,
         defect: references.defect(),

@@ -27,27 +27,19 @@ impl RemoteStore {
             .accept_compressed(CompressionEncoding::Zstd)
             .max_decoding_message_size(limits.max_message_bytes)
             .max_encoding_message_size(limits.max_message_bytes);
-        Self(if limits.compress {
-            client.send_compressed(CompressionEncoding::Zstd)
-        } else {
-            client
-        })
+        Self(if limits.compress { client.send_compressed(CompressionEncoding::Zstd) } else { client })
     }
 }
 
 fn take<T>(answer: Result<Response<T>, Status>) -> Result<T, StoreError> {
-    answer
-        .map(Response::into_inner)
-        .map_err(|status| error_from_status(&status))
+    answer.map(Response::into_inner).map_err(|status| error_from_status(&status))
 }
 
 #[async_trait]
 impl StoreApi for RemoteStore {
     async fn select(&self, request: SelectRequest) -> Result<FrameStream, StoreError> {
         let frames = take(self.0.clone().select(request).await)?;
-        Ok(Box::pin(
-            frames.map(|frame| frame.map_err(|status| error_from_status(&status))),
-        ))
+        Ok(Box::pin(frames.map(|frame| frame.map_err(|status| error_from_status(&status)))))
     }
 
     async fn label_names(&self, request: LabelNamesRequest) -> Result<LabelStrings, StoreError> {

@@ -18,11 +18,7 @@ pub fn matcher_to_wire(matcher: &Matcher) -> LabelMatcher {
         MatchOp::Regex => label_matcher::Op::Regex,
         MatchOp::NotRegex => label_matcher::Op::NotRegex,
     };
-    LabelMatcher {
-        op: op.into(),
-        name: matcher.name().to_owned(),
-        value: matcher.value().to_owned(),
-    }
+    LabelMatcher { op: op.into(), name: matcher.name().to_owned(), value: matcher.value().to_owned() }
 }
 
 /// A matcher as it was sent.
@@ -67,11 +63,7 @@ impl FrameBuilder {
         }
         self.samples += series.values.len();
         let times = self.times(series.timestamps);
-        self.frame.series.push(Series {
-            labels,
-            times,
-            values: series.values,
-        });
+        self.frame.series.push(Series { labels, times, values: series.values });
     }
 
     /// How many series it holds.
@@ -115,9 +107,7 @@ impl FrameBuilder {
             before = at;
             delta
         });
-        self.frame.times.push(Times {
-            deltas: deltas.collect(),
-        });
+        self.frame.times.push(Times { deltas: deltas.collect() });
         self.times.insert(address, (index, timestamps));
         index
     }
@@ -151,11 +141,7 @@ pub fn frame_series(frame: SelectFrame) -> Result<Vec<SeriesSamples>, StoreError
         if timestamps.len() != series.values.len() {
             return Err(broken("times and values differ in number"));
         }
-        Ok(SeriesSamples {
-            labels,
-            timestamps,
-            values: series.values,
-        })
+        Ok(SeriesSamples { labels, timestamps, values: series.values })
     };
     frame.series.into_iter().map(decode).collect()
 }
@@ -189,24 +175,13 @@ mod tests {
         let back = frame_series(frame).unwrap();
         assert!(Arc::ptr_eq(&back[0].timestamps, &back[1].timestamps));
         assert_eq!(back[1].labels, series("down", 0).labels);
-        assert!(
-            back[1]
-                .samples()
-                .eq(series("down", 0x7ff8_dead_beef_0001).samples())
-        );
+        assert!(back[1].samples().eq(series("down", 0x7ff8_dead_beef_0001).samples()));
     }
 
     #[test]
     fn a_frame_that_refers_to_nothing_is_refused() {
-        let series = Series {
-            labels: vec![0, 1],
-            times: 0,
-            values: vec![1.0],
-        };
-        let frame = SelectFrame {
-            series: vec![series],
-            ..Default::default()
-        };
+        let series = Series { labels: vec![0, 1], times: 0, values: vec![1.0] };
+        let frame = SelectFrame { series: vec![series], ..Default::default() };
         assert!(frame_series(frame).is_err());
     }
 }

@@ -26,10 +26,7 @@ impl StoreError {
     /// An error of any kind with its text.
     #[must_use]
     pub fn new(kind: ErrorKind, message: impl ToString) -> Self {
-        Self::Other {
-            kind,
-            message: message.to_string(),
-        }
+        Self::Other { kind, message: message.to_string() }
     }
 
     /// Takes over another error's kind and text.

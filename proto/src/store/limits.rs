@@ -14,10 +14,7 @@ pub struct WireLimits {
 
 impl Default for WireLimits {
     fn default() -> Self {
-        Self {
-            max_message_bytes: 64 << 20,
-            compress: true,
-        }
+        Self { max_message_bytes: 64 << 20, compress: true }
     }
 }
 

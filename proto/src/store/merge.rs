@@ -30,10 +30,7 @@ pub struct BatchBounds {
 impl Default for BatchBounds {
     /// Small enough to be put together within half a millisecond, large enough to be worth a message.
     fn default() -> Self {
-        Self {
-            series: 256,
-            samples: 32_768,
-        }
+        Self { series: 256, samples: 32_768 }
     }
 }
 
@@ -134,10 +131,7 @@ struct Merge {
 
 impl Merge {
     fn new(sources: Vec<SeriesStream>, bounds: BatchBounds) -> Self {
-        let sources = sources.into_iter().map(|stream| Source {
-            stream,
-            batch: Vec::new().into_iter(),
-        });
+        let sources = sources.into_iter().map(|stream| Source { stream, batch: Vec::new().into_iter() });
         Self {
             sources: sources.collect(),
             heads: BinaryHeap::new(),
@@ -278,11 +272,7 @@ fn interleave(a: &SeriesSamples, b: &SeriesSamples) -> SeriesSamples {
         timestamps.push(timestamp);
         values.push(value);
     }
-    SeriesSamples {
-        labels: a.labels.clone(),
-        timestamps: timestamps.into(),
-        values,
-    }
+    SeriesSamples { labels: a.labels.clone(), timestamps: timestamps.into(), values }
 }
 
 #[cfg(test)]

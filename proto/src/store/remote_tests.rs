@@ -27,25 +27,15 @@ struct Scripted {
 }
 
 fn frame(at: i64, samples: usize) -> SelectFrame {
-    let payloads = [
-        f64::NAN.to_bits(),
-        0x7ff0_0000_0000_0002,
-        0xfff8_dead_beef_0001,
-        1 << 63,
-    ];
+    let payloads = [f64::NAN.to_bits(), 0x7ff0_0000_0000_0002, 0xfff8_dead_beef_0001, 1 << 63];
     let mut builder = FrameBuilder::new();
     let times = (0..samples).map(|index| at + i64::try_from(index).unwrap());
     builder.push(SeriesSamples {
         labels: Labels::from_pairs([("__name__", "up"), ("ü", "日本")]),
         timestamps: times.collect(),
-        values: (0..samples)
-            .map(|index| f64::from_bits(payloads[index % 4]))
-            .collect(),
+        values: (0..samples).map(|index| f64::from_bits(payloads[index % 4])).collect(),
     });
-    SelectFrame {
-        newest_version: 9,
-        ..builder.take()
-    }
+    SelectFrame { newest_version: 9, ..builder.take() }
 }
 
 fn failure(tenant: &str) -> Option<StoreError> {
@@ -73,73 +63,44 @@ impl StoreApi for Scripted {
             return Ok(frames.boxed());
         }
         let late = failure(tenant.trim_start_matches("late-")).map(Err);
-        Ok(stream::iter([Ok(frame(-5, 3)), Ok(frame(5, 4))])
-            .chain(stream::iter(late))
-            .boxed())
+        Ok(stream::iter([Ok(frame(-5, 3)), Ok(frame(5, 4))]).chain(stream::iter(late)).boxed())
     }
 
     async fn label_names(&self, request: LabelNamesRequest) -> Result<LabelStrings, StoreError> {
-        let values = vec![
-            request.scope.unwrap_or_default().tenant,
-            request.limit.to_string(),
-        ];
-        Ok(LabelStrings {
-            values,
-            newest_version: 3,
-        })
+        let values = vec![request.scope.unwrap_or_default().tenant, request.limit.to_string()];
+        Ok(LabelStrings { values, newest_version: 3 })
     }
 
     async fn label_values(&self, request: LabelValuesRequest) -> Result<LabelStrings, StoreError> {
-        Ok(LabelStrings {
-            values: vec![request.label],
-            newest_version: 3,
-        })
+        Ok(LabelStrings { values: vec![request.label], newest_version: 3 })
     }
 
     async fn metadata(&self, request: MetadataRequest) -> Result<MetadataResponse, StoreError> {
-        let one = MetricMetadata {
-            metric: request.metric,
-            metric_type: 1,
-            ..Default::default()
-        };
+        let one = MetricMetadata { metric: request.metric, metric_type: 1, ..Default::default() };
         Ok(MetadataResponse { metrics: vec![one] })
     }
 
     async fn exemplars(&self, request: ExemplarsRequest) -> Result<ExemplarsResponse, StoreError> {
         match failure(&request.tenant) {
             Some(error) => Err(error),
-            None => Ok(ExemplarsResponse {
-                series: vec![SeriesExemplars::default()],
-            }),
+            None => Ok(ExemplarsResponse { series: vec![SeriesExemplars::default()] }),
         }
     }
 
     async fn statistics(&self, request: StatisticsRequest) -> Result<StatisticsResponse, StoreError> {
-        let count = Count {
-            name: "up".to_owned(),
-            value: request.limit,
-        };
-        Ok(StatisticsResponse {
-            series_by_metric: vec![count],
-            ..Default::default()
-        })
+        let count = Count { name: "up".to_owned(), value: request.limit };
+        Ok(StatisticsResponse { series_by_metric: vec![count], ..Default::default() })
     }
 }
 
 /// A store and the same store behind gRPC, over a pipe in memory.
 async fn local_and_remote(limits: WireLimits) -> ([Arc<dyn StoreApi>; 2], oneshot::Receiver<()>) {
     let (held, dropped) = oneshot::channel();
-    let store: Arc<dyn StoreApi> = Arc::new(Scripted {
-        held: Mutex::new(Some(held)),
-    });
+    let store: Arc<dyn StoreApi> = Arc::new(Scripted { held: Mutex::new(Some(held)) });
     let (near, far) = tokio::io::duplex(1 << 16);
     let service = StoreService::server(Arc::clone(&store), &limits);
     let incoming = stream::iter([Ok::<_, std::io::Error>(far)]).chain(stream::pending());
-    tokio::spawn(
-        Server::builder()
-            .add_service(service)
-            .serve_with_incoming(incoming),
-    );
+    tokio::spawn(Server::builder().add_service(service).serve_with_incoming(incoming));
     let mut near = Some(near);
     let connect = move |_: Uri| {
         let pipe = near.take().map(TokioIo::new);
@@ -172,9 +133,7 @@ async fn outcome(store: &dyn StoreApi, tenant: &str) -> (Vec<(String, Vec<(i64, 
             Err(error) => return (seen, told(error)),
         };
         for one in series {
-            let samples = one
-                .samples()
-                .map(|sample| (sample.timestamp, sample.value.to_bits()));
+            let samples = one.samples().map(|sample| (sample.timestamp, sample.value.to_bits()));
             seen.push((one.labels.to_string(), samples.collect()));
         }
     }
@@ -184,19 +143,9 @@ async fn outcome(store: &dyn StoreApi, tenant: &str) -> (Vec<(String, Vec<(i64, 
 #[tokio::test]
 async fn selects_and_their_errors_are_the_same_near_and_far() {
     for compress in [true, false] {
-        let limits = WireLimits {
-            compress,
-            ..Default::default()
-        };
+        let limits = WireLimits { compress, ..Default::default() };
         let ([local, remote], _) = local_and_remote(limits).await;
-        for tenant in [
-            "fine",
-            "stale",
-            "overloaded",
-            "corrupt",
-            "late-stale",
-            "late-corrupt",
-        ] {
+        for tenant in ["fine", "stale", "overloaded", "corrupt", "late-stale", "late-corrupt"] {
             let (near, far) = (outcome(&*local, tenant).await, outcome(&*remote, tenant).await);
             assert_eq!(near, far, "{tenant}");
             assert_eq!(near.1.is_some(), tenant != "fine");
@@ -211,26 +160,11 @@ async fn the_other_calls_are_the_same_near_and_far() {
     let ([local, remote], _) = local_and_remote(WireLimits::default()).await;
     let mut answers = Vec::new();
     for store in [local, remote] {
-        let names = LabelNamesRequest {
-            limit: 4,
-            ..Default::default()
-        };
-        let values = LabelValuesRequest {
-            label: "job".to_owned(),
-            ..Default::default()
-        };
-        let metadata = MetadataRequest {
-            metric: "up".to_owned(),
-            ..Default::default()
-        };
-        let exemplars = ExemplarsRequest {
-            tenant: "a".to_owned(),
-            ..Default::default()
-        };
-        let statistics = StatisticsRequest {
-            limit: 5,
-            ..Default::default()
-        };
+        let names = LabelNamesRequest { limit: 4, ..Default::default() };
+        let values = LabelValuesRequest { label: "job".to_owned(), ..Default::default() };
+        let metadata = MetadataRequest { metric: "up".to_owned(), ..Default::default() };
+        let exemplars = ExemplarsRequest { tenant: "a".to_owned(), ..Default::default() };
+        let statistics = StatisticsRequest { limit: 5, ..Default::default() };
         answers.push((
             store.label_names(names).await.unwrap(),
             store.label_values(values).await.unwrap(),
@@ -238,15 +172,9 @@ async fn the_other_calls_are_the_same_near_and_far() {
             store.exemplars(exemplars).await.unwrap(),
             store.statistics(statistics).await.unwrap(),
         ));
-        let failing = ExemplarsRequest {
-            tenant: "overloaded".to_owned(),
-            ..Default::default()
-        };
+        let failing = ExemplarsRequest { tenant: "overloaded".to_owned(), ..Default::default() };
         let error = store.exemplars(failing).await.unwrap_err();
-        assert_eq!(
-            (error.kind(), error.to_string()),
-            (ErrorKind::Overloaded, "ü: too much".to_owned())
-        );
+        assert_eq!((error.kind(), error.to_string()), (ErrorKind::Overloaded, "ü: too much".to_owned()));
     }
     assert_eq!(answers[0], answers[1]);
 }
@@ -262,10 +190,7 @@ async fn dropping_a_remote_stream_drops_the_store_s_stream() {
 
 #[tokio::test]
 async fn a_message_above_the_limit_is_refused_as_too_large() {
-    let limits = WireLimits {
-        max_message_bytes: 1 << 20,
-        compress: true,
-    };
+    let limits = WireLimits { max_message_bytes: 1 << 20, compress: true };
     let ([_, remote], _) = local_and_remote(limits).await;
     let (seen, error) = outcome(&*remote, "huge").await;
     assert_eq!(seen, []);

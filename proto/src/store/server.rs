@@ -29,18 +29,12 @@ impl StoreService {
             .accept_compressed(CompressionEncoding::Zstd)
             .max_decoding_message_size(limits.max_message_bytes)
             .max_encoding_message_size(limits.max_message_bytes);
-        if limits.compress {
-            server.send_compressed(CompressionEncoding::Zstd)
-        } else {
-            server
-        }
+        if limits.compress { server.send_compressed(CompressionEncoding::Zstd) } else { server }
     }
 }
 
 fn reply<T>(answer: Result<T, StoreError>) -> Result<Response<T>, Status> {
-    answer
-        .map(Response::new)
-        .map_err(|error| status_from_error(&error))
+    answer.map(Response::new).map_err(|error| status_from_error(&error))
 }
 
 #[async_trait]

@@ -19,11 +19,7 @@ const MAX_MESSAGE_BYTES: usize = 4096;
 /// Kinds, their names on the wire (never change one) and their codes.
 const KINDS: [(ErrorKind, &str, Code); 12] = [
     (ErrorKind::Invalid, "invalid", Code::InvalidArgument),
-    (
-        ErrorKind::Unprocessable,
-        "unprocessable",
-        Code::FailedPrecondition,
-    ),
+    (ErrorKind::Unprocessable, "unprocessable", Code::FailedPrecondition),
     (ErrorKind::NotFound, "not-found", Code::NotFound),
     (ErrorKind::Conflict, "conflict", Code::Aborted),
     (ErrorKind::TooLarge, "too-large", Code::OutOfRange),
@@ -74,10 +70,7 @@ fn transport_error(status: &Status) -> StoreError {
         Code::Unknown | Code::Unavailable => ErrorKind::Unavailable,
         // What tonic says of a message that is larger than the limit once decompressed.
         Code::ResourceExhausted => ErrorKind::TooLarge,
-        code => KINDS
-            .iter()
-            .find(|entry| entry.2 == code)
-            .map_or(ErrorKind::Internal, |entry| entry.0),
+        code => KINDS.iter().find(|entry| entry.2 == code).map_or(ErrorKind::Internal, |entry| entry.0),
     };
     let message = status.message();
     StoreError::new(kind, format!("store over gRPC: {}: {message}", status.code()))
@@ -93,16 +86,9 @@ mod tests {
             let error = error_from_status(&status_from_error(&StoreError::new(kind, "why")));
             assert_eq!((error.kind(), error.to_string()), (kind, "why".to_owned()));
         }
-        let stale = StoreError::StaleView {
-            min_version: u64::MAX,
-        };
+        let stale = StoreError::StaleView { min_version: u64::MAX };
         let back = error_from_status(&status_from_error(&stale));
-        assert!(matches!(
-            back,
-            StoreError::StaleView {
-                min_version: u64::MAX
-            }
-        ));
+        assert!(matches!(back, StoreError::StaleView { min_version: u64::MAX }));
     }
 
     #[test]

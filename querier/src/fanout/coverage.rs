@@ -23,12 +23,7 @@ impl Coverage {
     /// With `partial`, sources that fail are named instead of failing the query. A stale view fails all
     /// but the last attempt, so that the view is pinned again first.
     pub(crate) fn new(partial: bool, last_attempt: bool) -> Self {
-        Self {
-            partial,
-            last_attempt,
-            missing: Mutex::default(),
-            newest_version: AtomicU64::new(0),
-        }
+        Self { partial, last_attempt, missing: Mutex::default(), newest_version: AtomicU64::new(0) }
     }
 
     /// Takes note of a source that failed.

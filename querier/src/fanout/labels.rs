@@ -21,11 +21,7 @@ pub(crate) struct Listing {
 impl Listing {
     /// What to ask of each store: one more than is wanted, so that a cut is noticed.
     fn asked(self) -> u64 {
-        let most = if self.limit == 0 {
-            self.max
-        } else {
-            self.limit.min(self.max)
-        };
+        let most = if self.limit == 0 { self.max } else { self.limit.min(self.max) };
         most as u64 + 1
     }
 
@@ -73,10 +69,7 @@ impl Fanout {
         for matchers in alternatives(selectors) {
             let answers = self.ask(pinned, range, |store, view| {
                 let scope = Some(scope(pinned, view, matchers, range));
-                let request = wire::LabelNamesRequest {
-                    scope,
-                    limit: listing.asked(),
-                };
+                let request = wire::LabelNamesRequest { scope, limit: listing.asked() };
                 async move { store.label_names(request).await }
             });
             add_strings(pinned, &mut names, answers.await?, listing)?;
@@ -173,9 +166,9 @@ impl Fanout {
         range: TimeRange,
     ) -> Result<BTreeMap<Labels, Vec<Exemplar>>, StoreError> {
         let answers = self.ask(pinned, range, |store, view| {
-            let selectors = selectors.iter().map(|matchers| wire::Selector {
-                matchers: matchers.iter().map(matcher_to_wire).collect(),
-            });
+            let selectors = selectors
+                .iter()
+                .map(|matchers| wire::Selector { matchers: matchers.iter().map(matcher_to_wire).collect() });
             let request = wire::ExemplarsRequest {
                 tenant: pinned.tenant.to_string(),
                 selectors: selectors.collect(),
@@ -215,10 +208,7 @@ impl Fanout {
             };
             match store.statistics(request).await {
                 Ok(answer) => Ok(Some(answer)),
-                Err(error) => pinned
-                    .coverage
-                    .failed(&format!("ingester {index}"), error)
-                    .map(|()| None),
+                Err(error) => pinned.coverage.failed(&format!("ingester {index}"), error).map(|()| None),
             }
         });
         Ok(try_join_all(calls).await?.into_iter().flatten().collect())

@@ -46,11 +46,7 @@ impl Fanout {
         ingesters: Vec<Arc<dyn StoreApi>>,
         gateways: Vec<Arc<dyn StoreApi>>,
     ) -> Self {
-        Self {
-            catalogs,
-            ingesters,
-            gateways,
-        }
+        Self { catalogs, ingesters, gateways }
     }
 
     /// Runs a read under a pinned view; when a store says that the view is stale, pins a new enough one

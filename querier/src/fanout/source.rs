@@ -40,10 +40,7 @@ impl SeriesSource for FanoutSource {
             canceled: self.canceled.clone(),
         };
         self.runtime.spawn(fetch.run(sender));
-        Ok(Box::new(Cursor {
-            receiver,
-            coverage: Arc::clone(&self.pinned.coverage),
-        }))
+        Ok(Box::new(Cursor { receiver, coverage: Arc::clone(&self.pinned.coverage) }))
     }
 }
 

@@ -43,16 +43,11 @@ pub(crate) fn targets(
     gateways: usize,
 ) -> (Vec<Target>, usize) {
     let flushed = view.flushed.iter();
-    let flushed: Vec<wire::FlushedShard> = flushed
-        .map(|(&shard, &generation)| wire::FlushedShard { shard, generation })
-        .collect();
+    let flushed: Vec<wire::FlushedShard> =
+        flushed.map(|(&shard, &generation)| wire::FlushedShard { shard, generation }).collect();
     let heads = (0..ingesters).map(|index| Target {
         store: StoreId::Ingester(index),
-        view: wire::View {
-            version: view.version,
-            flushed: flushed.clone(),
-            blocks: Vec::new(),
-        },
+        view: wire::View { version: view.version, flushed: flushed.clone(), blocks: Vec::new() },
     });
     let mut blocks: Vec<Vec<String>> = vec![Vec::new(); gateways];
     let mut unserved = 0;
@@ -67,11 +62,7 @@ pub(crate) fn targets(
     let holders = holders.filter(|(_, blocks)| !blocks.is_empty());
     let holders = holders.map(|(index, blocks)| Target {
         store: StoreId::Gateway(index),
-        view: wire::View {
-            version: view.version,
-            flushed: Vec::new(),
-            blocks,
-        },
+        view: wire::View { version: view.version, flushed: Vec::new(), blocks },
     });
     (heads.chain(holders).collect(), unserved)
 }
@@ -114,25 +105,13 @@ mod tests {
                 StoreId::Gateway(2)
             ]
         );
-        let flushed = wire::FlushedShard {
-            shard: 3,
-            generation: 9,
-        };
-        assert_eq!(
-            (&targets[0].view.flushed[..], targets[0].view.version),
-            (&[flushed][..], 7)
-        );
+        let flushed = wire::FlushedShard { shard: 3, generation: 9 };
+        assert_eq!((&targets[0].view.flushed[..], targets[0].view.version), (&[flushed][..], 7));
         let mut asked: Vec<&String> = targets.iter().flat_map(|target| &target.view.blocks).collect();
         asked.sort();
         asked.dedup();
         assert_eq!((asked.len(), unserved), (60, 0));
-        assert_eq!(
-            targets
-                .iter()
-                .map(|target| target.view.blocks.len())
-                .sum::<usize>(),
-            60
-        );
+        assert_eq!(targets.iter().map(|target| target.view.blocks.len()).sum::<usize>(), 60);
     }
 
     #[test]

@@ -14,10 +14,7 @@ fn fanout(ingesters: Vec<Arc<dyn StoreApi>>, gateways: Vec<Arc<dyn StoreApi>>) -
 
 async fn commit_block(fanout: &Fanout) -> Ulid {
     let entry = block(77, 0, 1000, Resolution::Raw);
-    let change = Change {
-        add: vec![(*entry).clone()],
-        ..Change::default()
-    };
+    let change = Change { add: vec![(*entry).clone()], ..Change::default() };
     let catalog = fanout.catalogs.tenant(&TenantId::anonymous());
     catalog.commit(change).await.unwrap();
     entry.id
@@ -60,21 +57,15 @@ async fn sources_are_merged_in_storage_order_and_ties_decided_by_the_rule() {
             FakeStore::holding(vec![series(up, &[(20, 2.0), (30, 3.0)])]).shared(),
         ],
         vec![
-            FakeStore::holding(vec![
-                series(up, &[(5, 0.5)]),
-                series(&[("__name__", "a")], &[(1, 1.0)]),
-            ])
-            .shared(),
+            FakeStore::holding(vec![series(up, &[(5, 0.5)]), series(&[("__name__", "a")], &[(1, 1.0)])])
+                .shared(),
         ],
     );
     commit_block(&fanout).await;
     let (all, warnings) = read_all(&fanout, false).await.unwrap();
     let names: Vec<_> = all.iter().map(|one| one.labels.metric_name().unwrap()).collect();
     assert_eq!((names, warnings), (vec!["a", "b", "up"], vec![]));
-    assert_eq!(
-        samples(&all[2]),
-        [sample(5, 0.5), sample(10, 1.0), sample(20, 2.0), sample(30, 3.0)]
-    );
+    assert_eq!(samples(&all[2]), [sample(5, 0.5), sample(10, 1.0), sample(20, 2.0), sample(30, 3.0)]);
 }
 
 #[tokio::test]
@@ -82,12 +73,7 @@ async fn a_stale_view_is_pinned_again_once_at_the_version_that_is_needed() {
     let store = Arc::new(FakeStore::failing([StoreError::StaleView { min_version: 1 }]));
     let fanout = fanout(vec![store.clone()], vec![FakeStore::default().shared()]);
     // Loaded before the commit, so that only a refresh shows it.
-    let stale = fanout
-        .catalogs
-        .tenant(&TenantId::anonymous())
-        .view()
-        .await
-        .unwrap();
+    let stale = fanout.catalogs.tenant(&TenantId::anonymous()).view().await.unwrap();
     assert_eq!(stale.version, 0);
     commit_block(&fanout).await;
     read_all(&fanout, false).await.unwrap();
@@ -119,9 +105,7 @@ async fn a_source_that_fails_at_once_or_midway_fails_the_query_or_is_named() {
         store.shared()
     };
     for bad in [|| FakeStore::failing([unavailable()]).shared(), midway] {
-        let error = read_all(&fanout(vec![good(), bad()], vec![]), false)
-            .await
-            .unwrap_err();
+        let error = read_all(&fanout(vec![good(), bad()], vec![]), false).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unavailable);
         assert!(error.to_string().starts_with("ingester 1: "), "{error}");
         let partial = read_all(&fanout(vec![good(), bad()], vec![]), true).await;
@@ -148,10 +132,7 @@ async fn dropping_the_series_ends_the_sources() {
     *store.endless.lock() = Some(held);
     let fanout = fanout(vec![store.shared()], vec![]);
     let pinned = fanout.pin(&TenantId::anonymous(), None, false).await.unwrap();
-    let series = fanout
-        .select(&pinned, &[], TimeRange::ALL, false, 0)
-        .await
-        .unwrap();
+    let series = fanout.select(&pinned, &[], TimeRange::ALL, false, 0).await.unwrap();
     drop(series);
     assert!(dropped.await.is_err());
 }

@@ -22,12 +22,7 @@ pub(crate) struct Parser {
 
 impl Parser {
     pub(crate) fn new(config: &EngineConfig) -> Self {
-        Self {
-            options: ParseOptions {
-                features: config.features,
-            },
-            lane: Offload::per_core(),
-        }
+        Self { options: ParseOptions { features: config.features }, lane: Offload::per_core() }
     }
 
     async fn parse(&self, text: &str) -> Result<Result<Expr, ParseError>, ApiError> {

@@ -151,12 +151,9 @@ mod tests {
 
     #[test]
     fn times_have_up_to_three_decimals() {
-        for (at, expected) in [
-            (0, "0"),
-            (1_500, "1.500"),
-            (-1, "-0.001"),
-            (i64::MIN, "-9223372036854775.808"),
-        ] {
+        for (at, expected) in
+            [(0, "0"), (1_500, "1.500"), (-1, "-0.001"), (i64::MIN, "-9223372036854775.808")]
+        {
             assert_eq!(written(|json| json.timestamp(at)), expected);
         }
     }

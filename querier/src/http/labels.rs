@@ -28,10 +28,7 @@ impl Asked {
         Ok(Self {
             selectors: call.selectors().await?,
             range,
-            listing: Listing {
-                limit,
-                max: call.api.config.max_listed,
-            },
+            listing: Listing { limit, max: call.api.config.max_listed },
             partial: call.partial()?,
         })
     }
@@ -54,9 +51,7 @@ pub(super) async fn names(call: Call) -> Result<Answer, ApiError> {
     let asked = Asked::of(&call).await?;
     let (fanout, asked) = (&*call.api.fanout, &asked);
     let read = move |pinned: Pinned| async move {
-        fanout
-            .label_names(&pinned, &asked.selectors, asked.range, asked.listing)
-            .await
+        fanout.label_names(&pinned, &asked.selectors, asked.range, asked.listing).await
     };
     let (names, warnings) = fanout.under_view(&call.tenant, asked.partial, read).await?;
     Ok(asked.listed(names, warnings, |json, name| json.string(name)))
@@ -64,11 +59,9 @@ pub(super) async fn names(call: Call) -> Result<Answer, ApiError> {
 
 /// The label's name is part of the path.
 pub(super) fn values_route() -> MethodRouter<Arc<Api>> {
-    get(
-        |State(api): State<Arc<Api>>, Path(name): Path<String>, request: Request| {
-            answer(api, "label_values", request, move |call| values(call, name))
-        },
-    )
+    get(|State(api): State<Arc<Api>>, Path(name): Path<String>, request: Request| {
+        answer(api, "label_values", request, move |call| values(call, name))
+    })
 }
 
 async fn values(call: Call, name: String) -> Result<Answer, ApiError> {
@@ -79,9 +72,7 @@ async fn values(call: Call, name: String) -> Result<Answer, ApiError> {
     let asked = Asked::of(&call).await?;
     let (fanout, asked, name) = (&*call.api.fanout, &asked, name.as_str());
     let read = move |pinned: Pinned| async move {
-        fanout
-            .label_values(&pinned, name, &asked.selectors, asked.range, asked.listing)
-            .await
+        fanout.label_values(&pinned, name, &asked.selectors, asked.range, asked.listing).await
     };
     let (values, warnings) = fanout.under_view(&call.tenant, asked.partial, read).await?;
     Ok(asked.listed(values, warnings, |json, value| json.string(value)))
@@ -94,9 +85,7 @@ pub(super) async fn series(call: Call) -> Result<Answer, ApiError> {
     let asked = Asked::of(&call).await?;
     let (fanout, asked) = (&*call.api.fanout, &asked);
     let read = move |pinned: Pinned| async move {
-        fanout
-            .series(&pinned, &asked.selectors, asked.range, asked.listing)
-            .await
+        fanout.series(&pinned, &asked.selectors, asked.range, asked.listing).await
     };
     let (series, warnings) = fanout.under_view(&call.tenant, asked.partial, read).await?;
     Ok(asked.listed(series, warnings, |json, labels: &Labels| json.labels(labels)))

@@ -44,10 +44,6 @@ fn number(call: &Call, name: &'static str) -> Result<Option<usize>, ApiError> {
 }
 
 fn write(json: &mut Json, entry: &MetricMetadata) {
-    let fields = [
-        ("type", entry.metric_type.as_str()),
-        ("help", &entry.help),
-        ("unit", &entry.unit),
-    ];
+    let fields = [("type", entry.metric_type.as_str()), ("help", &entry.help), ("unit", &entry.unit)];
     json.object(fields, Json::string);
 }

@@ -79,21 +79,12 @@ fn v1_routes(api: &Arc<Api>) -> Router {
         .route("/alerts", only_get("alerts", stubs::alerts))
         .route("/targets", only_get("targets", stubs::targets))
         .route("/alertmanagers", only_get("alertmanagers", stubs::alertmanagers))
-        .route(
-            "/status/buildinfo",
-            only_get("status_buildinfo", status::buildinfo),
-        )
-        .route(
-            "/status/runtimeinfo",
-            only_get("status_runtimeinfo", status::runtimeinfo),
-        )
+        .route("/status/buildinfo", only_get("status_buildinfo", status::buildinfo))
+        .route("/status/runtimeinfo", only_get("status_runtimeinfo", status::runtimeinfo))
         .route("/status/config", only_get("status_config", status::config))
         .route("/status/flags", only_get("status_flags", status::flags))
         .route("/status/tsdb", only_get("status_tsdb", status::tsdb))
-        .route(
-            "/status/walreplay",
-            only_get("status_walreplay", status::walreplay),
-        )
+        .route("/status/walreplay", only_get("status_walreplay", status::walreplay))
         .with_state(Arc::clone(api))
 }
 
@@ -134,10 +125,7 @@ where
     let labels = EndpointLabels { endpoint };
     api.metrics.durations.get_or_create(&labels).observe(seconds);
     let ended = outcome.as_ref().map_or_else(ApiError::error_type, |_| "success");
-    let labels = RequestLabels {
-        endpoint,
-        outcome: ended,
-    };
+    let labels = RequestLabels { endpoint, outcome: ended };
     api.metrics.requests.get_or_create(&labels).inc();
     match outcome {
         Ok(answer) => answer.into_response(),
@@ -151,11 +139,7 @@ where
 async fn read(api: &Arc<Api>, request: Request) -> Result<Call, ApiError> {
     let tenant = TenantFromRequest::from_headers(request.headers());
     let TenantFromRequest(tenant) = tenant.map_err(|error| ApiError::invalid(error.to_string()))?;
-    Ok(Call {
-        params: Params::read(request, api.config.max_form_bytes).await?,
-        api: Arc::clone(api),
-        tenant,
-    })
+    Ok(Call { params: Params::read(request, api.config.max_form_bytes).await?, api: Arc::clone(api), tenant })
 }
 
 impl Call {

@@ -72,10 +72,7 @@ impl Params {
             text => match text.parse::<i64>() {
                 Ok(limit) => usize::try_from(limit)
                     .map_err(|_| ApiError::parameter("limit", "limit must be non-negative")),
-                Err(_) => Err(ApiError::parameter(
-                    "limit",
-                    format!("parsing {text:?}: invalid syntax"),
-                )),
+                Err(_) => Err(ApiError::parameter("limit", format!("parsing {text:?}: invalid syntax"))),
             },
         }
     }
@@ -87,10 +84,7 @@ pub(super) fn parse_flag(name: &str, text: &str, default: bool) -> Result<bool, 
         "" => Ok(default),
         "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
         "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
-        _ => Err(ApiError::parameter(
-            name,
-            format!("{text:?} is neither true nor false"),
-        )),
+        _ => Err(ApiError::parameter(name, format!("{text:?} is neither true nor false"))),
     }
 }
 
@@ -110,14 +104,9 @@ mod tests {
     #[tokio::test]
     async fn a_form_comes_before_the_query_string_and_both_are_decoded() {
         let form = "application/x-www-form-urlencoded; charset=utf-8";
-        let params = Params::read(post("a=2&b=%2B+x", form, "a=1&match[]=%7B%7D"), 100)
-            .await
-            .unwrap();
+        let params = Params::read(post("a=2&b=%2B+x", form, "a=1&match[]=%7B%7D"), 100).await.unwrap();
         assert_eq!(params.all("a").collect::<Vec<_>>(), ["1", "2"]);
-        assert_eq!(
-            (params.get("b"), params.get("match[]"), params.get("c")),
-            ("+ x", "{}", "")
-        );
+        assert_eq!((params.get("b"), params.get("match[]"), params.get("c")), ("+ x", "{}", ""));
         let params = Params::read(post("a=2", "text/plain", "a=1"), 100).await.unwrap();
         assert_eq!(params.get("a"), "2");
     }

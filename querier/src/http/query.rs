@@ -17,11 +17,7 @@ pub(super) async fn instant(call: Call) -> Result<Answer, ApiError> {
     let now = call.api.clock.now_ms();
     let at = time::parse_time_or("time", params.get("time"), now)?;
     let options = options(&call)?;
-    let query = InstantQuery {
-        expr: call.query().await?,
-        time: at,
-        lookback: lookback(&call)?,
-    };
+    let query = InstantQuery { expr: call.query().await?, time: at, lookback: lookback(&call)? };
     run(&call, Query::Instant(query), options, limit).await
 }
 
@@ -31,21 +27,12 @@ pub(super) async fn range(call: Call) -> Result<Answer, ApiError> {
     let options = options(&call)?;
     let expr = call.query().await?;
     check_range_type(&expr)?;
-    let query = RangeQuery {
-        expr,
-        start,
-        end,
-        step,
-        lookback: lookback(&call)?,
-    };
+    let query = RangeQuery { expr, start, end, step, lookback: lookback(&call)? };
     run(&call, Query::Range(query), options, limit).await
 }
 
 async fn run(call: &Call, query: Query, options: QueryOptions, limit: usize) -> Result<Answer, ApiError> {
-    let shape = Shape {
-        limit,
-        stats: !call.params.get("stats").is_empty(),
-    };
+    let shape = Shape { limit, stats: !call.params.get("stats").is_empty() };
     let finish = move |result, timings| encode_result(result, timings, shape);
     call.api.evaluator.run(&call.tenant, query, options, finish).await
 }
@@ -67,10 +54,7 @@ fn steps(call: &Call) -> Result<(i64, i64, Duration), ApiError> {
     let start = time::parse_time("start", params.get("start"))?;
     let end = time::parse_time("end", params.get("end"))?;
     if end < start {
-        return Err(ApiError::parameter(
-            "end",
-            "end timestamp must not be before start time",
-        ));
+        return Err(ApiError::parameter("end", "end timestamp must not be before start time"));
     }
     let step = time::parse_duration_ms("step", params.get("step"))?;
     if step <= 0 {

@@ -71,9 +71,7 @@ pub(super) async fn tsdb(call: Call) -> Result<Answer, ApiError> {
         text => match text.parse::<u64>() {
             Ok(limit) if (1..=MAX_TSDB_ENTRIES).contains(&limit) => limit,
             Ok(limit) if limit > MAX_TSDB_ENTRIES => {
-                return Err(ApiError::invalid(format!(
-                    "limit must not exceed {MAX_TSDB_ENTRIES}"
-                )));
+                return Err(ApiError::invalid(format!("limit must not exceed {MAX_TSDB_ENTRIES}")));
             }
             _ => return Err(ApiError::invalid("limit must be a positive number")),
         },
@@ -93,14 +91,8 @@ fn write_tsdb(json: &mut Json, parts: &[StatisticsResponse], limit: usize) {
         ("numSeries", i128::from(sum(|part| part.series))),
         ("numLabelPairs", i128::from(sum(|part| part.label_pairs))),
         ("chunkCount", i128::from(sum(|part| part.chunks))),
-        (
-            "minTime",
-            holding().map(|part| part.min_time_ms).min().unwrap_or(0).into(),
-        ),
-        (
-            "maxTime",
-            holding().map(|part| part.max_time_ms).max().unwrap_or(0).into(),
-        ),
+        ("minTime", holding().map(|part| part.min_time_ms).min().unwrap_or(0).into()),
+        ("maxTime", holding().map(|part| part.max_time_ms).max().unwrap_or(0).into()),
     ];
     json.object(stats, Json::integer);
     type Counts = fn(&StatisticsResponse) -> &[Count];
@@ -114,16 +106,13 @@ fn write_tsdb(json: &mut Json, parts: &[StatisticsResponse], limit: usize) {
         json.raw(",");
         json.string(name);
         json.raw(":");
-        json.list(
-            greatest(parts.iter().flat_map(of), limit),
-            |json, (name, value)| {
-                json.raw(r#"{"name":"#);
-                json.string(name);
-                json.raw(r#","value":"#);
-                json.integer(value);
-                json.raw("}");
-            },
-        );
+        json.list(greatest(parts.iter().flat_map(of), limit), |json, (name, value)| {
+            json.raw(r#"{"name":"#);
+            json.string(name);
+            json.raw(r#","value":"#);
+            json.integer(value);
+            json.raw("}");
+        });
     }
     json.raw("}");
 }

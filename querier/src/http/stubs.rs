@@ -8,10 +8,7 @@ use crate::ApiError;
 pub(super) async fn rules(call: Call) -> Result<Answer, ApiError> {
     match call.params.get("type").to_ascii_lowercase().as_str() {
         "" | "alert" | "record" => Ok(Answer::new(|json| json.raw(r#"{"groups":[]}"#))),
-        other => Err(ApiError::parameter(
-            "type",
-            format!("not supported value {other:?}"),
-        )),
+        other => Err(ApiError::parameter("type", format!("not supported value {other:?}"))),
     }
 }
 

@@ -32,11 +32,7 @@ impl Server {
         };
         let mut registry = Registry::default();
         let routes = Querier::new(QuerierConfig::default(), deps, &mut registry).routes();
-        Self {
-            routes,
-            registry,
-            _hand: hand,
-        }
+        Self { routes, registry, _hand: hand }
     }
 
     async fn send(&self, request: Request) -> (StatusCode, String) {
@@ -52,20 +48,14 @@ impl Server {
 
     async fn json(&self, uri: &str) -> (u16, Value) {
         let (status, body) = self.get(uri).await;
-        (
-            status.as_u16(),
-            serde_json::from_str(&body).unwrap_or(json!(body)),
-        )
+        (status.as_u16(), serde_json::from_str(&body).unwrap_or(json!(body)))
     }
 }
 
 fn data() -> FakeStore {
     let at = NOW * 1000;
     let mut store = FakeStore::holding(vec![
-        series(
-            &[("__name__", "up"), ("job", "a")],
-            &[(at - 15_000, 0.0), (at, 1.0)],
-        ),
+        series(&[("__name__", "up"), ("job", "a")], &[(at - 15_000, 0.0), (at, 1.0)]),
         series(&[("__name__", "up"), ("job", "b")], &[(at, 1e300)]),
         series(&[("__name__", "down"), ("http.status", "ü\"")], &[(at, f64::NAN)]),
     ]);
@@ -75,15 +65,9 @@ fn data() -> FakeStore {
         help: "Whether it is up".to_owned(),
         unit: String::new(),
     }];
-    let label = |name: &str, value: &str| wire::Label {
-        name: name.to_owned(),
-        value: value.to_owned(),
-    };
-    let exemplar = |at: i64| wire::Exemplar {
-        labels: vec![label("trace_id", "t")],
-        value: 10.0,
-        timestamp_ms: at,
-    };
+    let label = |name: &str, value: &str| wire::Label { name: name.to_owned(), value: value.to_owned() };
+    let exemplar =
+        |at: i64| wire::Exemplar { labels: vec![label("trace_id", "t")], value: 10.0, timestamp_ms: at };
     store.exemplars = vec![wire::SeriesExemplars {
         labels: vec![label("__name__", "up")],
         exemplars: vec![exemplar(at + 500), exemplar(at), exemplar(at)],
@@ -104,17 +88,11 @@ async fn bad_requests_are_told_as_prometheus_tells_them() {
             "query?query=1&timeout=soon".to_owned(),
             r#"invalid parameter "timeout": cannot parse "soon" to a valid duration"#,
         ),
-        (
-            "query?query=1&limit=-1".to_owned(),
-            r#"invalid parameter "limit": limit must be non-negative"#,
-        ),
+        ("query?query=1&limit=-1".to_owned(), r#"invalid parameter "limit": limit must be non-negative"#),
         ("query?query=".to_owned(), "no expression found in input"),
         ("query".to_owned(), "no expression found in input"),
         ("query?query=sum(".to_owned(), r#"invalid parameter "query": "#),
-        (
-            "query?query=up&partial_response=maybe".to_owned(),
-            "neither true nor false",
-        ),
+        ("query?query=up&partial_response=maybe".to_owned(), "neither true nor false"),
         (
             range("start=1&end=0&step=1"),
             r#"invalid parameter "end": end timestamp must not be before start time"#,
@@ -124,14 +102,8 @@ async fn bad_requests_are_told_as_prometheus_tells_them() {
             r#"invalid parameter "step": zero or negative query resolution step widths are not accepted. Try a positive integer"#,
         ),
         (range("start=1&end=2&step=-5"), "zero or negative"),
-        (
-            range("start=1&end=2"),
-            r#"invalid parameter "step": cannot parse "" to a valid duration"#,
-        ),
-        (
-            range("end=2&step=1"),
-            r#"invalid parameter "start": cannot parse "" to a valid timestamp"#,
-        ),
+        (range("start=1&end=2"), r#"invalid parameter "step": cannot parse "" to a valid duration"#),
+        (range("end=2&step=1"), r#"invalid parameter "start": cannot parse "" to a valid timestamp"#),
         (
             range("start=0&end=11001&step=1"),
             "exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query resolution (?step=XX)",
@@ -145,48 +117,23 @@ async fn bad_requests_are_told_as_prometheus_tells_them() {
             r#"invalid expression type "string" for range query"#,
         ),
         ("series".to_owned(), "no match[] parameter provided"),
-        (
-            "series?match[]=%7Bbad".to_owned(),
-            r#"invalid parameter "match[]": "#,
-        ),
-        (
-            "series?match[]=up+offset+5m".to_owned(),
-            "must be a series selector",
-        ),
-        (
-            "labels?match[]=%7B%7D".to_owned(),
-            "at least one non-empty matcher",
-        ),
+        ("series?match[]=%7Bbad".to_owned(), r#"invalid parameter "match[]": "#),
+        ("series?match[]=up+offset+5m".to_owned(), "must be a series selector"),
+        ("labels?match[]=%7B%7D".to_owned(), "at least one non-empty matcher"),
         ("labels?start=x".to_owned(), r#"invalid parameter "start": "#),
-        (
-            "label/job/values?end=x".to_owned(),
-            r#"invalid parameter "end": "#,
-        ),
+        ("label/job/values?end=x".to_owned(), r#"invalid parameter "end": "#),
         ("metadata?limit=x".to_owned(), "limit must be a number"),
         (
             "query_exemplars?query=up&start=2&end=1".to_owned(),
             "end timestamp must not be before start timestamp",
         ),
-        (
-            "rules?type=nonsense".to_owned(),
-            r#"invalid parameter "type": not supported value "nonsense""#,
-        ),
-        (
-            "status/tsdb?limit=0".to_owned(),
-            "limit must be a positive number",
-        ),
-        (
-            "format_query?query=sum(".to_owned(),
-            r#"invalid parameter "query": "#,
-        ),
+        ("rules?type=nonsense".to_owned(), r#"invalid parameter "type": not supported value "nonsense""#),
+        ("status/tsdb?limit=0".to_owned(), "limit must be a positive number"),
+        ("format_query?query=sum(".to_owned(), r#"invalid parameter "query": "#),
     ] {
         for prefix in ["/api/v1", "/prometheus/api/v1"] {
             let (status, body) = server.json(&format!("{prefix}/{path}")).await;
-            assert_eq!(
-                (status, &body["status"]),
-                (400, &json!("error")),
-                "{path}: {body}"
-            );
+            assert_eq!((status, &body["status"]), (400, &json!("error")), "{path}: {body}");
             assert_eq!(body["errorType"], "bad_data", "{path}");
             assert!(body["error"].as_str().unwrap().contains(error), "{path}: {body}");
         }
@@ -198,10 +145,7 @@ async fn label_apis_list_sorted_texts_and_say_when_they_cut() {
     let server = Server::over(vec![data().shared(), data().shared()]);
     for (path, expected) in [
         ("labels", json!(["__name__", "http.status", "job"])),
-        (
-            "labels?match[]=down&match[]=up",
-            json!(["__name__", "http.status", "job"]),
-        ),
+        ("labels?match[]=down&match[]=up", json!(["__name__", "http.status", "job"])),
         ("labels?match[]=nothing", json!([])),
         ("label/job/values", json!(["a", "b"])),
         ("label/job/values?match[]=up%7Bjob=%22b%22%7D", json!(["b"])),
@@ -216,24 +160,12 @@ async fn label_apis_list_sorted_texts_and_say_when_they_cut() {
         ("series?match[]=nothing", json!([])),
     ] {
         let (status, body) = server.json(&format!("/api/v1/{path}")).await;
-        assert_eq!(
-            (status, &body),
-            (200, &json!({"status": "success", "data": expected})),
-            "{path}"
-        );
+        assert_eq!((status, &body), (200, &json!({"status": "success", "data": expected})), "{path}");
     }
-    for path in [
-        "labels?limit=1",
-        "label/job/values?limit=1",
-        "series?match[]=up&limit=1",
-    ] {
+    for path in ["labels?limit=1", "label/job/values?limit=1", "series?match[]=up&limit=1"] {
         let (_, body) = server.json(&format!("/api/v1/{path}")).await;
         assert_eq!(body["data"].as_array().unwrap().len(), 1, "{path}");
-        assert_eq!(
-            body["warnings"],
-            json!(["results truncated due to limit"]),
-            "{path}"
-        );
+        assert_eq!(body["warnings"], json!(["results truncated due to limit"]), "{path}");
     }
 }
 
@@ -245,9 +177,7 @@ async fn metadata_exemplars_and_statistics_are_shaped_as_prometheus_shapes_them(
     assert_eq!(body["data"], up);
     let (_, body) = server.json("/api/v1/metadata?metric=down").await;
     assert_eq!(body["data"], json!({}));
-    let (_, body) = server
-        .json("/api/v1/query_exemplars?query=sum(rate(up[5m]))")
-        .await;
+    let (_, body) = server.json("/api/v1/query_exemplars?query=sum(rate(up[5m]))").await;
     let exemplar = |at: f64| json!({"labels": {"trace_id": "t"}, "value": "10", "timestamp": at});
     assert_eq!(body["data"][0]["seriesLabels"], json!({"__name__": "up"}));
     assert_eq!(body["data"][0]["exemplars"][1], exemplar(1_700_000_000.5));
@@ -256,10 +186,7 @@ async fn metadata_exemplars_and_statistics_are_shaped_as_prometheus_shapes_them(
     assert_eq!(body["data"], json!([]));
     let (_, body) = server.json("/api/v1/status/tsdb?limit=1").await;
     assert_eq!(body["data"]["headStats"]["numSeries"], 6);
-    assert_eq!(
-        body["data"]["seriesCountByMetricName"],
-        json!([{"name": "up", "value": 4}])
-    );
+    assert_eq!(body["data"]["seriesCountByMetricName"], json!([{"name": "up", "value": 4}]));
 }
 
 #[tokio::test]
@@ -289,33 +216,21 @@ async fn empty_lists_and_status_are_there_and_the_rest_is_404_or_405() {
         ("PUT", "/api/v1/query_range", 405),
         ("POST", "/api/v1/metadata", 405),
     ] {
-        let request = Request::builder()
-            .method(method)
-            .uri(path)
-            .body(Body::empty())
-            .unwrap();
+        let request = Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
         assert_eq!(server.send(request).await.0.as_u16(), expected, "{method} {path}");
     }
 }
 
 #[tokio::test]
 async fn a_source_that_fails_is_a_503_or_a_warning_and_is_counted() {
-    let server = || {
-        Server::over(vec![
-            data().shared(),
-            FakeStore::failing([unavailable()]).shared(),
-        ])
-    };
+    let server = || Server::over(vec![data().shared(), FakeStore::failing([unavailable()]).shared()]);
     let strict = server();
     let (status, body) = strict.json("/api/v1/labels").await;
     assert_eq!((status, &body["errorType"]), (503, &json!("unavailable")));
     assert_eq!(body["error"], "ingester 1: connection refused");
     let (status, body) = server().json("/api/v1/labels?partial_response=true").await;
     assert_eq!((status, &body["status"]), (200, &json!("success")));
-    assert_eq!(
-        body["warnings"],
-        json!(["partial response: ingester 1: connection refused"])
-    );
+    assert_eq!(body["warnings"], json!(["partial response: ingester 1: connection refused"]));
     let mut text = String::new();
     prometheus_client::encoding::text::encode(&mut text, &strict.registry).unwrap();
     let counted = r#"latewood_querier_requests_total{endpoint="labels",outcome="unavailable"} 1"#;
@@ -328,19 +243,13 @@ async fn the_tenant_comes_from_the_headers_and_a_bad_one_is_refused() {
     let request = Request::get("/api/v1/labels").header("X-Scope-OrgID", "a|b");
     let (status, body) = server.send(request.body(Body::empty()).unwrap()).await;
     assert_eq!(status, StatusCode::BAD_REQUEST);
-    assert!(
-        body.contains(r#""errorType":"bad_data""#) && body.contains("x-scope-orgid"),
-        "{body}"
-    );
+    assert!(body.contains(r#""errorType":"bad_data""#) && body.contains("x-scope-orgid"), "{body}");
 }
 
 #[tokio::test]
 async fn a_list_beyond_the_cap_is_refused_with_advice() {
     let (clock, _hand) = Clock::manual(0);
-    let config = QuerierConfig {
-        max_listed: 1,
-        ..Default::default()
-    };
+    let config = QuerierConfig { max_listed: 1, ..Default::default() };
     let deps = QuerierDeps {
         catalogs: catalogs(),
         ingesters: vec![data().shared()],
@@ -365,14 +274,8 @@ mod queries {
         let server = Server::over(vec![data().shared()]);
         let query = |rest: &str| format!("/api/v1/query?time={NOW}&query={rest}");
         for (uri, expected) in [
-            (
-                query("1.5"),
-                r#"{"resultType":"scalar","result":[1700000000,"1.5"]}"#,
-            ),
-            (
-                query("%22a%2Bb%22"),
-                r#"{"resultType":"string","result":[1700000000,"a+b"]}"#,
-            ),
+            (query("1.5"), r#"{"resultType":"scalar","result":[1700000000,"1.5"]}"#),
+            (query("%22a%2Bb%22"), r#"{"resultType":"string","result":[1700000000,"a+b"]}"#),
             (query("nothing"), r#"{"resultType":"vector","result":[]}"#),
             (
                 query("up"),
@@ -415,22 +318,15 @@ mod queries {
     #[tokio::test]
     async fn eleven_thousand_steps_are_allowed() {
         let server = Server::over(vec![]);
-        let (status, body) = server
-            .json("/api/v1/query_range?query=1&start=0&end=11000&step=1")
-            .await;
+        let (status, body) = server.json("/api/v1/query_range?query=1&start=0&end=11000&step=1").await;
         assert_eq!(status, 200, "{body}");
-        assert_eq!(
-            body["data"]["result"][0]["values"].as_array().unwrap().len(),
-            11_001
-        );
+        assert_eq!(body["data"]["result"][0]["values"].as_array().unwrap().len(), 11_001);
     }
 
     #[tokio::test]
     async fn limits_cut_with_a_warning_and_stats_come_when_asked_for() {
         let server = Server::over(vec![data().shared()]);
-        let (_, body) = server
-            .json(&format!("/api/v1/query?query=up&time={NOW}&limit=1&stats=all"))
-            .await;
+        let (_, body) = server.json(&format!("/api/v1/query?query=up&time={NOW}&limit=1&stats=all")).await;
         assert_eq!(body["data"]["result"].as_array().unwrap().len(), 1);
         assert_eq!(body["warnings"], json!(["results truncated due to limit"]));
         assert!(body["data"]["stats"]["timings"]["evalTotalTime"].is_number());
@@ -439,38 +335,18 @@ mod queries {
 
     #[tokio::test]
     async fn a_stale_view_is_tried_again_and_missing_sources_are_named() {
-        let stale = FakeStore {
-            failures: vec![StoreError::StaleView { min_version: 0 }].into(),
-            ..data()
-        };
-        let (status, body) = Server::over(vec![stale.shared()])
-            .json(&format!("/api/v1/query?query=up&time={NOW}"))
-            .await;
-        assert_eq!(
-            (status, body["data"]["result"].as_array().unwrap().len()),
-            (200, 2)
-        );
+        let stale = FakeStore { failures: vec![StoreError::StaleView { min_version: 0 }].into(), ..data() };
+        let (status, body) =
+            Server::over(vec![stale.shared()]).json(&format!("/api/v1/query?query=up&time={NOW}")).await;
+        assert_eq!((status, body["data"]["result"].as_array().unwrap().len()), (200, 2));
         let uri = format!("/api/v1/query?query=up&time={NOW}");
-        let broken = || {
-            FakeStore {
-                late_failure: Some(unavailable()),
-                ..data()
-            }
-            .shared()
-        };
+        let broken = || FakeStore { late_failure: Some(unavailable()), ..data() }.shared();
         let (status, body) = Server::over(vec![data().shared(), broken()]).json(&uri).await;
-        assert_eq!(
-            (status, &body["errorType"]),
-            (503, &json!("unavailable")),
-            "{body}"
-        );
+        assert_eq!((status, &body["errorType"]), (503, &json!("unavailable")), "{body}");
         let uri = format!("{uri}&partial_response=1");
         let (status, body) = Server::over(vec![data().shared(), broken()]).json(&uri).await;
         assert_eq!(status, 200);
-        assert_eq!(
-            body["warnings"],
-            json!(["partial response: ingester 1: connection refused"])
-        );
+        assert_eq!(body["warnings"], json!(["partial response: ingester 1: connection refused"]));
     }
 
     #[tokio::test]

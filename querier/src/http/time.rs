@@ -24,19 +24,13 @@ pub(super) fn parse_time(name: &str, text: &str) -> Result<TimestampMs, ApiError
     match text {
         MIN_TIME => Ok(i64::MIN),
         MAX_TIME => Ok(i64::MAX),
-        _ => DateTime::parse_from_rfc3339(text)
-            .map(|at| at.timestamp_millis())
-            .map_err(|_| wrong()),
+        _ => DateTime::parse_from_rfc3339(text).map(|at| at.timestamp_millis()).map_err(|_| wrong()),
     }
 }
 
 /// The same with a default for a parameter that is not given.
 pub(super) fn parse_time_or(name: &str, text: &str, default: TimestampMs) -> Result<TimestampMs, ApiError> {
-    if text.is_empty() {
-        Ok(default)
-    } else {
-        parse_time(name, text)
-    }
+    if text.is_empty() { Ok(default) } else { parse_time(name, text) }
 }
 
 /// A parameter that is a duration: seconds with a fraction, or such as `1m30s`. May be negative.
@@ -61,10 +55,7 @@ pub(super) fn parse_optional_duration(name: &str, text: &str) -> Result<Option<D
         return Ok(None);
     }
     let milliseconds = parse_duration_ms(name, text)?;
-    Ok(u64::try_from(milliseconds)
-        .ok()
-        .filter(|&milliseconds| milliseconds > 0)
-        .map(Duration::from_millis))
+    Ok(u64::try_from(milliseconds).ok().filter(|&milliseconds| milliseconds > 0).map(Duration::from_millis))
 }
 
 fn from_seconds(seconds: f64) -> Option<TimestampMs> {
@@ -100,23 +91,15 @@ mod tests {
 
     #[test]
     fn durations_are_seconds_or_units() {
-        for (text, expected) in [
-            ("60", 60_000),
-            ("7.5", 7_500),
-            ("1m30s", 90_000),
-            ("500ms", 500),
-            ("-5", -5_000),
-            ("0.0001", 0),
-        ] {
+        for (text, expected) in
+            [("60", 60_000), ("7.5", 7_500), ("1m30s", 90_000), ("500ms", 500), ("-5", -5_000), ("0.0001", 0)]
+        {
             assert_eq!(parse_duration_ms("step", text), Ok(expected), "{text}");
         }
         for bad in ["", "x", "1m1m", "NaN", "1e300"] {
             assert!(parse_duration_ms("step", bad).is_err(), "{bad}");
         }
         assert_eq!(parse_optional_duration("timeout", ""), Ok(None));
-        assert_eq!(
-            parse_optional_duration("timeout", "5ms"),
-            Ok(Some(Duration::from_millis(5)))
-        );
+        assert_eq!(parse_optional_duration("timeout", "5ms"), Ok(Some(Duration::from_millis(5))));
     }
 }

@@ -49,11 +49,7 @@ impl Rig {
             Offload::new(2),
             &mut Registry::default(),
         );
-        Self {
-            gateway,
-            bucket,
-            catalogs,
-        }
+        Self { gateway, bucket, catalogs }
     }
 
     /// Writes a block to the bucket and commits it.
@@ -69,11 +65,8 @@ impl Rig {
             lineage: Vec::new(),
         };
         let mut writer = BlockWriter::create(dir.path(), header, WriterConfig::default()).unwrap();
-        let metadata = MetricMetadata {
-            metric_type: MetricType::Gauge,
-            help: "h".to_owned(),
-            unit: String::new(),
-        };
+        let metadata =
+            MetricMetadata { metric_type: MetricType::Gauge, help: "h".to_owned(), unit: String::new() };
         for one in all {
             writer.push(one, Some(&metadata)).unwrap();
         }
@@ -85,11 +78,7 @@ impl Rig {
             let key = format!("{}/{name}", entry.folder(&tenant));
             self.bucket.put(&key, bytes.into()).await.unwrap();
         }
-        self.commit(Change {
-            add: vec![entry],
-            ..Change::default()
-        })
-        .await;
+        self.commit(Change { add: vec![entry], ..Change::default() }).await;
         id
     }
 
@@ -109,11 +98,7 @@ impl Rig {
     }
 
     fn view(version: u64, blocks: &[Ulid]) -> wire::View {
-        wire::View {
-            version,
-            flushed: vec![],
-            blocks: blocks.iter().map(Ulid::to_string).collect(),
-        }
+        wire::View { version, flushed: vec![], blocks: blocks.iter().map(Ulid::to_string).collect() }
     }
 
     async fn select(&self, request: SelectRequest) -> Result<Vec<SeriesSamples>, StoreError> {
@@ -126,20 +111,13 @@ impl Rig {
     }
 
     async fn read(&self, version: u64, blocks: &[Ulid]) -> Result<Vec<SeriesSamples>, StoreError> {
-        self.select(SelectRequest {
-            scope: Some(Self::scope(version, blocks)),
-            ..Default::default()
-        })
-        .await
+        self.select(SelectRequest { scope: Some(Self::scope(version, blocks)), ..Default::default() }).await
     }
 }
 
 fn told(series: &[SeriesSamples]) -> Vec<(String, Vec<(i64, f64)>)> {
     let samples = |one: &SeriesSamples| one.samples().map(|s| (s.timestamp, s.value)).collect();
-    series
-        .iter()
-        .map(|one| (one.labels.metric_name().unwrap_or("").to_owned(), samples(one)))
-        .collect()
+    series.iter().map(|one| (one.labels.metric_name().unwrap_or("").to_owned(), samples(one))).collect()
 }
 
 #[tokio::test]
@@ -147,58 +125,33 @@ async fn blocks_are_merged_by_the_tie_rule_and_only_those_asked_for_are_read() {
     let rig = Rig::new(GatewayConfig::default());
     let up = [("__name__", "up")];
     let first = rig
-        .add(
-            1,
-            &[
-                series(&[("__name__", "down")], &[(1000, 1.0)]),
-                series(&up, &[(1000, 1.0), (2000, 2.0)]),
-            ],
-        )
+        .add(1, &[series(&[("__name__", "down")], &[(1000, 1.0)]), series(&up, &[(1000, 1.0), (2000, 2.0)])])
         .await;
     let second = rig.add(2, &[series(&up, &[(2000, 5.0), (3000, 3.0)])]).await;
-    let third = rig
-        .add(3, &[series(&[("__name__", "other")], &[(1000, 1.0)])])
-        .await;
+    let third = rig.add(3, &[series(&[("__name__", "other")], &[(1000, 1.0)])]).await;
     let all = rig.read(3, &[second, first]).await.unwrap();
     let down = ("down".to_owned(), vec![(1000, 1.0)]);
     let joined = ("up".to_owned(), vec![(1000, 1.0), (2000, 5.0), (3000, 3.0)]);
     assert_eq!(told(&all), [down, joined]);
-    let limited = SelectRequest {
-        scope: Some(Rig::scope(3, &[first, second, third])),
-        skip_samples: true,
-        limit: 2,
-    };
+    let limited =
+        SelectRequest { scope: Some(Rig::scope(3, &[first, second, third])), skip_samples: true, limit: 2 };
     let names = rig.select(limited).await.unwrap();
-    assert_eq!(
-        told(&names),
-        [("down".to_owned(), vec![]), ("other".to_owned(), vec![])]
-    );
+    assert_eq!(told(&names), [("down".to_owned(), vec![]), ("other".to_owned(), vec![])]);
 }
 
 #[tokio::test]
 async fn labels_metadata_and_statistics_are_united() {
     let rig = Rig::new(GatewayConfig::default());
-    let first = rig
-        .add(1, &[series(&[("__name__", "a"), ("job", "x")], &[(1000, 1.0)])])
-        .await;
-    let second = rig
-        .add(2, &[series(&[("__name__", "b"), ("pod", "y")], &[(9000, 1.0)])])
-        .await;
+    let first = rig.add(1, &[series(&[("__name__", "a"), ("job", "x")], &[(1000, 1.0)])]).await;
+    let second = rig.add(2, &[series(&[("__name__", "b"), ("pod", "y")], &[(9000, 1.0)])]).await;
     let scope = || Some(Rig::scope(2, &[first, second]));
-    let names = LabelNamesRequest {
-        scope: scope(),
-        limit: 0,
-    };
+    let names = LabelNamesRequest { scope: scope(), limit: 0 };
     let names = rig.gateway.label_names(names).await.unwrap();
     assert_eq!(
         (names.values, names.newest_version),
         (vec!["__name__".into(), "job".into(), "pod".into()], 2)
     );
-    let values = LabelValuesRequest {
-        scope: scope(),
-        label: "__name__".to_owned(),
-        limit: 1,
-    };
+    let values = LabelValuesRequest { scope: scope(), label: "__name__".to_owned(), limit: 1 };
     assert_eq!(rig.gateway.label_values(values).await.unwrap().values, ["a"]);
     let metadata = MetadataRequest {
         tenant: "anonymous".to_owned(),
@@ -206,10 +159,7 @@ async fn labels_metadata_and_statistics_are_united() {
         ..Default::default()
     };
     let metrics = rig.gateway.metadata(metadata).await.unwrap().metrics;
-    let metrics: Vec<_> = metrics
-        .iter()
-        .map(|one| (one.metric.as_str(), one.metric_type))
-        .collect();
+    let metrics: Vec<_> = metrics.iter().map(|one| (one.metric.as_str(), one.metric_type)).collect();
     assert_eq!(metrics, [("a", 2), ("b", 2)]);
     let statistics = StatisticsRequest {
         tenant: "anonymous".to_owned(),
@@ -227,11 +177,7 @@ async fn a_block_that_is_missing_fails_the_request_by_name() {
     let there = rig.add(1, &[series(&[("__name__", "up")], &[(1000, 1.0)])]).await;
     let gone = Ulid(2);
     let entry = BlockEntry::new(gone, Resolution::Raw, TimeRange::new(0, 10));
-    rig.commit(Change {
-        add: vec![entry],
-        ..Change::default()
-    })
-    .await;
+    rig.commit(Change { add: vec![entry], ..Change::default() }).await;
     let error = rig.read(2, &[there, gone]).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Corrupt);
     assert!(error.to_string().contains(&gone.to_string()), "{error}");
@@ -239,10 +185,7 @@ async fn a_block_that_is_missing_fails_the_request_by_name() {
     assert_eq!(never.kind(), ErrorKind::NotFound);
     let mut scope = Rig::scope(2, &[]);
     scope.view.as_mut().unwrap().blocks.push("x".to_owned());
-    let request = SelectRequest {
-        scope: Some(scope),
-        ..Default::default()
-    };
+    let request = SelectRequest { scope: Some(scope), ..Default::default() };
     assert_eq!(rig.select(request).await.unwrap_err().kind(), ErrorKind::Invalid);
 }
 
@@ -252,14 +195,10 @@ async fn a_replaced_block_is_a_stale_view_unless_it_is_open_here() {
     let up = || series(&[("__name__", "up")], &[(1000, 1.0)]);
     let (read, unread) = (rig.add(1, &[up()]).await, rig.add(2, &[up()]).await);
     rig.read(2, &[read]).await.unwrap();
-    rig.commit(Change::replace(vec![], vec![read, unread], vec![]))
-        .await;
+    rig.commit(Change::replace(vec![], vec![read, unread], vec![])).await;
     assert_eq!(rig.read(2, &[read]).await.unwrap().len(), 1);
     let error = rig.read(2, &[unread]).await.unwrap_err();
-    assert!(
-        matches!(error, StoreError::StaleView { min_version: 3 }),
-        "{error}"
-    );
+    assert!(matches!(error, StoreError::StaleView { min_version: 3 }), "{error}");
 }
 
 #[tokio::test]
@@ -270,32 +209,22 @@ async fn what_was_deleted_is_left_out() {
         series(&[("__name__", "up")], &[(1000, 1.0), (2000, 2.0)]),
     ];
     let block = rig.add(1, &all).await;
-    let matcher = TombstoneMatcher {
-        name: "__name__".to_owned(),
-        op: "=~".to_owned(),
-        value: "up|down".to_owned(),
-    };
+    let matcher =
+        TombstoneMatcher { name: "__name__".to_owned(), op: "=~".to_owned(), value: "up|down".to_owned() };
     let tombstone = Tombstone {
         id: Ulid(9),
         matchers: vec![matcher],
         range: TimeRange::new(0, 1500),
         blocks: [block].into(),
     };
-    rig.commit(Change {
-        add_tombstones: vec![tombstone],
-        ..Change::default()
-    })
-    .await;
+    rig.commit(Change { add_tombstones: vec![tombstone], ..Change::default() }).await;
     let left = rig.read(2, &[block]).await.unwrap();
     assert_eq!(told(&left), [("up".to_owned(), vec![(2000, 2.0)])]);
 }
 
 #[tokio::test]
 async fn blocks_beyond_the_budget_are_closed_and_opened_again() {
-    let config = GatewayConfig {
-        open_blocks_bytes: 1,
-        ..Default::default()
-    };
+    let config = GatewayConfig { open_blocks_bytes: 1, ..Default::default() };
     let rig = Rig::new(config);
     let up = |at: i64| series(&[("__name__", "up")], &[(at, 1.0)]);
     let (first, second) = (rig.add(1, &[up(1000)]).await, rig.add(2, &[up(2000)]).await);

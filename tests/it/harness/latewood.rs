@@ -37,7 +37,11 @@ impl Latewood {
         let (mut seen, mut url) = (String::new(), None);
         for line in lines.by_ref().map_while(Result::ok) {
             if line.contains("latewood is ready") {
-                url = line.split("http_addr=").nth(1).and_then(|rest| rest.split(' ').next()).map(str::to_owned);
+                url = line
+                    .split("http_addr=")
+                    .nth(1)
+                    .and_then(|rest| rest.split(' ').next())
+                    .map(str::to_owned);
                 break;
             }
             seen.push_str(&line);

@@ -119,7 +119,12 @@ for attempt in range(60):
             .arg("server")
             .arg(format!("-dir={}", data.display()))
             .args(["-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-filer", "-s3"])
-            .args(["-volume.max=40", "-master.volumeSizeLimitMB=128", "-s3.port.iceberg=0", "-s3.port.lance=0"])
+            .args([
+                "-volume.max=40",
+                "-master.volumeSizeLimitMB=128",
+                "-s3.port.iceberg=0",
+                "-s3.port.lance=0",
+            ])
             .arg(format!("-s3.config={}", identities.display()))
             .arg(format!("-s3.port={s3}"));
         for port in ["master.port", "volume.port", "filer.port"] {

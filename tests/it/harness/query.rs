@@ -23,7 +23,8 @@ impl Answer {
     }
 
     async fn ask(url: &str, form: &[(&str, &str)]) -> Result<Self, String> {
-        let answer = reqwest::Client::new().post(url).form(form).send().await.map_err(|error| error.to_string())?;
+        let answer =
+            reqwest::Client::new().post(url).form(form).send().await.map_err(|error| error.to_string())?;
         let body: Value = answer.json().await.map_err(|error| error.to_string())?;
         if body["status"] != "success" {
             return Err(body["error"].as_str().unwrap_or("no error text").to_owned());

@@ -4,7 +4,10 @@ use latewood_model::Sample;
 use latewood_proto::remote_write::encode::{EncoderV1, compress};
 
 /// Writes samples of series, given by their labels sorted by name; the status and text of the answer.
-pub async fn write(url: &str, series: &[(Vec<(&str, String)>, Vec<Sample>)]) -> Result<(u16, String), reqwest::Error> {
+pub async fn write(
+    url: &str,
+    series: &[(Vec<(&str, String)>, Vec<Sample>)],
+) -> Result<(u16, String), reqwest::Error> {
     let mut encoder = EncoderV1::new();
     for (labels, samples) in series {
         encoder.series(labels.iter().map(|(name, value)| (*name, value.as_str())), samples, &[]);

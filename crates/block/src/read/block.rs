@@ -94,10 +94,7 @@ impl Block {
         config: ReaderConfig,
     ) -> Result<Arc<Self>, BlockError> {
         config.validate()?;
-        let (meta_key, index_key) = (
-            format!("{folder}/{}", BlockMeta::FILE),
-            format!("{folder}/{INDEX}"),
-        );
+        let (meta_key, index_key) = (format!("{folder}/{}", BlockMeta::FILE), format!("{folder}/{INDEX}"));
         let (json, index) = futures::join!(
             bucket.get(&meta_key, BlockMeta::MAX_BYTES),
             bucket.get(&index_key, config.max_table_bytes),
@@ -162,11 +159,7 @@ impl Block {
         let matchers = matchers.to_vec();
         self.ask(move |block, tables| {
             let covered = range.overlaps(block.meta.range);
-            if covered {
-                tables.label_names(&matchers, range)
-            } else {
-                Vec::new()
-            }
+            if covered { tables.label_names(&matchers, range) } else { Vec::new() }
         })
         .await
     }
@@ -184,11 +177,7 @@ impl Block {
         let (name, matchers) = (name.to_owned(), matchers.to_vec());
         self.ask(move |block, tables| {
             let covered = range.overlaps(block.meta.range);
-            if covered {
-                tables.label_values(&name, &matchers, range)
-            } else {
-                Vec::new()
-            }
+            if covered { tables.label_values(&name, &matchers, range) } else { Vec::new() }
         })
         .await
     }
@@ -202,8 +191,7 @@ impl Block {
         metric: Option<&str>,
     ) -> Result<Vec<(String, MetricMetadata)>, BlockError> {
         let metric = metric.map(str::to_owned);
-        self.ask(move |_, tables| tables.series.all_metadata(metric.as_deref()))
-            .await
+        self.ask(move |_, tables| tables.series.all_metadata(metric.as_deref())).await
     }
 
     /// Cardinality, each list with at most `limit` entries.
@@ -211,8 +199,7 @@ impl Block {
     /// # Errors
     /// As [`Block::open`].
     pub async fn statistics(self: &Arc<Self>, limit: usize) -> Result<BlockStatistics, BlockError> {
-        self.ask(move |block, tables| tables.series.statistics(&block.meta, limit))
-            .await
+        self.ask(move |block, tables| tables.series.statistics(&block.meta, limit)).await
     }
 
     /// Works out an answer from the tables, off the runtime.
@@ -255,18 +242,12 @@ pub(crate) fn check_index(meta: &BlockMeta, index: &bytes::Bytes) -> Result<Vec<
     for file in meta.files.iter().filter(|file| file.path != INDEX) {
         let mut known = entries.iter().filter(|entry| entry.path == file.path);
         if known.next().is_none_or(|entry| entry.size != file.size) || known.next().is_some() {
-            let problem = format!(
-                "its entry of {} is missing, doubled or of another size",
-                file.path
-            );
+            let problem = format!("its entry of {} is missing, doubled or of another size", file.path);
             return Err(BlockError::corrupt(INDEX, problem));
         }
     }
     if entries.len() + 1 != meta.files.len() {
-        return Err(BlockError::corrupt(
-            INDEX,
-            "it has files that meta.json does not name",
-        ));
+        return Err(BlockError::corrupt(INDEX, "it has files that meta.json does not name"));
     }
     Ok(entries)
 }
@@ -290,9 +271,6 @@ pub(crate) fn open_files(
     let parts = meta.parts.iter().enumerate();
     let parts = parts.map(|(number, part)| Part::new(number, open(&part.path, part.rows)?));
     let file = open(SCRAPES, meta.scrapes)?;
-    let scrapes = Scrapes {
-        ts: file.column("ts", Type::INT64)?,
-        file,
-    };
+    let scrapes = Scrapes { ts: file.column("ts", Type::INT64)?, file };
     Ok((parts.collect::<Result<_, _>>()?, scrapes))
 }

@@ -106,10 +106,7 @@ impl Cursor {
         let before = if first { None } else { self.scrape };
         self.doubles = columns.vf.is_valid(at) || (!first && self.doubles);
         self.scrape = Some(scrape);
-        let time = usize::try_from(scrape)
-            .ok()
-            .and_then(|scrape| times.get(scrape))
-            .copied();
+        let time = usize::try_from(scrape).ok().and_then(|scrape| times.get(scrape)).copied();
         if last {
             self.span += 1;
         }
@@ -130,12 +127,7 @@ impl Cursor {
             "num and den are not those of its span"
         } else if vi && vf {
             "it has two values"
-        } else if vi
-            && span
-                .scale
-                .and_then(|scale| scale.restore(columns.vi.value(at)))
-                .is_none()
-        {
+        } else if vi && span.scale.and_then(|scale| scale.restore(columns.vi.value(at))).is_none() {
             "vi · num is beyond the exact integers"
         } else if vf && (!span.has_vf || is_stale(columns.vf.value(at))) {
             "vf holds what its span excludes"
@@ -153,8 +145,6 @@ fn column<'a, T: ArrowPrimitiveType>(
     batch: &'a RecordBatch,
     name: &str,
 ) -> Result<&'a PrimitiveArray<T>, BlockError> {
-    let column = batch
-        .column_by_name(name)
-        .and_then(|column| column.as_primitive_opt::<T>());
+    let column = batch.column_by_name(name).and_then(|column| column.as_primitive_opt::<T>());
     column.ok_or_else(|| BlockError::corrupt(path, format!("it has no proper column {name}")))
 }

@@ -61,10 +61,7 @@ impl ColumnBuilder {
 
     pub(super) fn finish(mut self) -> Column {
         self.codes.shrink_to_fit();
-        Column {
-            values: self.interner.finish(),
-            codes: self.codes,
-        }
+        Column { values: self.interner.finish(), codes: self.codes }
     }
 }
 

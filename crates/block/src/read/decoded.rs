@@ -45,9 +45,7 @@ impl Times {
             let first = scrapes.file.page(key).map_or(0, |page| page.rows.start);
             Ok((first, scrapes.file.decode::<Int64Type>(key, bytes)?.values))
         };
-        Ok(Self::Pages(
-            pages.into_iter().map(decode).collect::<Result<_, BlockError>>()?,
-        ))
+        Ok(Self::Pages(pages.into_iter().map(decode).collect::<Result<_, BlockError>>()?))
     }
 
     /// The time of one scrape.
@@ -127,11 +125,7 @@ impl PageCache {
         let part = parts.get(piece.span.part as usize);
         let part = part.ok_or_else(|| BlockError::corrupt(SCRAPES, "a span leads to no part"))?;
         let stamps = self.times_of(piece, part, times)?;
-        let wanted = if piece.exact {
-            0..stamps.len()
-        } else {
-            within(&stamps, range)
-        };
+        let wanted = if piece.exact { 0..stamps.len() } else { within(&stamps, range) };
         let first = piece.span.row_start + piece.rows.start;
         let rows = first + wanted.start as u64..first + wanted.end as u64;
         let stamps = match wanted == (0..stamps.len()) {
@@ -206,10 +200,7 @@ impl PageCache {
             }
         })?;
         if stamps.len() as u64 != rows.end - rows.start || !stamps.is_sorted_by(|a, b| a < b) {
-            return Err(BlockError::corrupt(
-                &part.file.name,
-                "scrape_id leads to times that do not ascend",
-            ));
+            return Err(BlockError::corrupt(&part.file.name, "scrape_id leads to times that do not ascend"));
         }
         Ok(stamps.into())
     }
@@ -237,11 +228,7 @@ impl PageCache {
             match levels {
                 None => out.iter_mut().zip(values).for_each(|(out, &vi)| restore(out, vi)),
                 Some(levels) => {
-                    let present = out
-                        .iter_mut()
-                        .zip(values)
-                        .zip(levels)
-                        .filter(|(_, level)| **level == 1);
+                    let present = out.iter_mut().zip(values).zip(levels).filter(|(_, level)| **level == 1);
                     present.for_each(|((out, &vi), _)| restore(out, vi));
                 }
             }
@@ -249,10 +236,7 @@ impl PageCache {
         if exact {
             return Ok(());
         }
-        Err(BlockError::corrupt(
-            &part.file.name,
-            "vi · num is beyond the exact integers",
-        ))
+        Err(BlockError::corrupt(&part.file.name, "vi · num is beyond the exact integers"))
     }
 
     fn doubles(
@@ -271,11 +255,7 @@ impl PageCache {
             match page.present.as_ref().and_then(|levels| levels.get(cut)) {
                 None => out.iter_mut().zip(values).for_each(|(out, &value)| *out = value),
                 Some(levels) => {
-                    let present = out
-                        .iter_mut()
-                        .zip(values)
-                        .zip(levels)
-                        .filter(|(_, level)| **level == 1);
+                    let present = out.iter_mut().zip(values).zip(levels).filter(|(_, level)| **level == 1);
                     present.for_each(|((out, &value), _)| *out = value);
                 }
             }

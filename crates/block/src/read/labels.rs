@@ -50,20 +50,14 @@ impl Tables {
                     *seen = true;
                 }
             }
-            let seen = column
-                .values
-                .iter()
-                .zip(seen.iter().skip(1))
-                .filter(|(_, seen)| **seen);
+            let seen = column.values.iter().zip(seen.iter().skip(1)).filter(|(_, seen)| **seen);
             values.extend(seen.map(|(value, _)| value.to_owned()));
         }
         let rest = &self.series.rest;
         if let Some(number) = rest.names.iter().position(|known| known == name) {
             let pairs = rows.iter().flat_map(|&row| rest.pairs(row as usize));
-            let wanted: BTreeSet<u32> = pairs
-                .filter(|pair| pair.0 as usize == number)
-                .map(|pair| pair.1)
-                .collect();
+            let wanted: BTreeSet<u32> =
+                pairs.filter(|pair| pair.0 as usize == number).map(|pair| pair.1).collect();
             values.extend(wanted.into_iter().map(|value| rest.values.get(value).to_owned()));
         }
         values.into_iter().collect()
@@ -124,15 +118,11 @@ impl SeriesTable {
             range: meta.range,
             series_by_metric: top(metrics.map(|(name, count)| ((*name).to_owned(), *count)), limit),
             values_by_label: top(
-                names
-                    .iter()
-                    .map(|(name, values)| ((*name).to_owned(), values.len() as u64)),
+                names.iter().map(|(name, values)| ((*name).to_owned(), values.len() as u64)),
                 limit,
             ),
             bytes_by_label: top(
-                names
-                    .iter()
-                    .map(|(name, values)| ((*name).to_owned(), bytes(values))),
+                names.iter().map(|(name, values)| ((*name).to_owned(), bytes(values))),
                 limit,
             ),
             series_by_pair: top(pairs, limit),

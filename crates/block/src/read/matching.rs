@@ -18,9 +18,7 @@ impl SeriesTable {
                     rows.retain(|&row| verdict.accepts(self, row));
                     rows
                 }
-                None => (0..self.rows as u32)
-                    .filter(|&row| verdict.accepts(self, row))
-                    .collect(),
+                None => (0..self.rows as u32).filter(|&row| verdict.accepts(self, row)).collect(),
             };
             rows = Some(accepted);
         }
@@ -73,8 +71,6 @@ impl<'a> Verdict<'a> {
             return self.empty;
         };
         let pair = table.rest.pairs(row as usize).iter().find(|pair| pair.0 == *name);
-        pair.map_or(self.empty, |pair| {
-            verdicts.get(pair.1 as usize).copied().unwrap_or(false)
-        })
+        pair.map_or(self.empty, |pair| verdicts.get(pair.1 as usize).copied().unwrap_or(false))
     }
 }

@@ -72,12 +72,7 @@ impl PagedFile {
             let column = columns.get_mut(page.column);
             let column = column.ok_or_else(|| corrupt("a row group has too many columns"))?;
             if !page.rows.is_empty() {
-                column.push(PageRef {
-                    rows: page.rows,
-                    bytes: page.bytes,
-                    group: page.group,
-                    crc32c,
-                });
+                column.push(PageRef { rows: page.rows, bytes: page.bytes, group: page.group, crc32c });
             }
         }
         Ok(Self {
@@ -127,10 +122,7 @@ impl PagedFile {
         if ranges.is_empty() {
             return Ok(BTreeMap::new());
         }
-        let bodies = bucket
-            .get_ranges(&self.key, &ranges)
-            .await
-            .map_err(|error| self.lost(error))?;
+        let bodies = bucket.get_ranges(&self.key, &ranges).await.map_err(|error| self.lost(error))?;
         let cut = |page: &PageRef| {
             let at = ranges.partition_point(|range| range.end < page.bytes.end);
             let (range, body) = (ranges.get(at)?, bodies.get(at)?);
@@ -150,10 +142,9 @@ impl PagedFile {
     fn lost(&self, error: BucketError) -> BlockError {
         match error {
             BucketError::NotFound { .. } => BlockError::corrupt(&self.name, "the file is missing"),
-            BucketError::Invalid { message, .. } => BlockError::corrupt(
-                &self.name,
-                format!("the file is shorter than its index says: {message}"),
-            ),
+            BucketError::Invalid { message, .. } => {
+                BlockError::corrupt(&self.name, format!("the file is shorter than its index says: {message}"))
+            }
             other => other.into(),
         }
     }
@@ -167,16 +158,11 @@ impl PagedFile {
         let page = self.page(key);
         let page = page.ok_or_else(|| BlockError::corrupt(&self.name, "a page is not there"))?;
         if crc32c::crc32c(&bytes) != page.crc32c {
-            let problem = format!(
-                "the checksum of the page at byte {} does not match",
-                page.bytes.start
-            );
+            let problem = format!("the checksum of the page at byte {} does not match", page.bytes.start);
             return Err(BlockError::corrupt(&self.name, problem));
         }
         let rows = (page.rows.end - page.rows.start) as usize;
-        contained(&self.name, || {
-            self.decode_unchecked::<T>(key.0, page, bytes, rows)
-        })
+        contained(&self.name, || self.decode_unchecked::<T>(key.0, page, bytes, rows))
     }
 
     fn decode_unchecked<T>(
@@ -205,9 +191,7 @@ impl PagedFile {
         let (mut values, mut levels) = (Vec::new(), Vec::new());
         let (read, _, _) = reader.read_records(rows, optional.then_some(&mut levels), None, &mut values)?;
         if read != rows {
-            return Err(ParquetError::General(format!(
-                "a page has {read} rows instead of {rows}"
-            )));
+            return Err(ParquetError::General(format!("a page has {read} rows instead of {rows}")));
         }
         Ok(spread(values, optional.then_some(levels), rows))
     }
@@ -216,20 +200,14 @@ impl PagedFile {
 /// Puts the values that are there into their rows.
 fn spread<T: Copy + Default>(values: Vec<T>, levels: Option<Vec<i16>>, rows: usize) -> Decoded<T> {
     let Some(levels) = levels.filter(|_| values.len() < rows) else {
-        return Decoded {
-            values,
-            present: None,
-        };
+        return Decoded { values, present: None };
     };
     let mut next = values.iter();
     let dense = levels.iter().map(|&level| {
         let value = if level == 1 { next.next() } else { None };
         value.copied().unwrap_or_default()
     });
-    Decoded {
-        values: dense.collect(),
-        present: Some(levels),
-    }
+    Decoded { values: dense.collect(), present: Some(levels) }
 }
 
 /// Joins ranges, ascending in their starts, that are closer than `gap`.

@@ -42,29 +42,19 @@ pub(super) struct Batch {
 /// The batches of a select.
 pub(super) fn plan(spec: &SelectSpec, tables: &Tables, parts: &[Part], config: &ReaderConfig) -> Vec<Batch> {
     let matching = tables.series.matching(&spec.matchers);
-    let wanted = matching
-        .into_iter()
-        .filter(|&series| tables.spans.overlaps(series, spec.range));
+    let wanted = matching.into_iter().filter(|&series| tables.spans.overlaps(series, spec.range));
     if spec.skip_samples {
         let wanted: Vec<u32> = wanted.collect();
-        let batches = wanted.chunks(config.batch_series.max(1)).map(|series| Batch {
-            labels_only: series.to_vec(),
-            ..Batch::default()
-        });
+        let batches = wanted
+            .chunks(config.batch_series.max(1))
+            .map(|series| Batch { labels_only: series.to_vec(), ..Batch::default() });
         return batches.collect();
     }
     let mut batches = Vec::new();
     let mut open = Batch::default();
     for series in wanted {
-        let spans = tables
-            .spans
-            .spans
-            .get(tables.spans.of(series))
-            .unwrap_or_default();
-        let pieces: Vec<Piece> = spans
-            .iter()
-            .filter_map(|span| piece(span, spec.range, tables))
-            .collect();
+        let spans = tables.spans.spans.get(tables.spans.of(series)).unwrap_or_default();
+        let pieces: Vec<Piece> = spans.iter().filter_map(|span| piece(span, spec.range, tables)).collect();
         if pieces.is_empty() {
             continue;
         }
@@ -113,30 +103,19 @@ impl Batch {
 /// The rows of a span in a range; none when there are none. Exact where the times are in memory and the
 /// span has no gaps; else the whole span, to be cut when its times are known.
 fn piece(span: &Span, range: TimeRange, tables: &Tables) -> Option<Piece> {
-    let whole = || Piece {
-        span: *span,
-        rows: 0..span.row_count,
-        exact: false,
-    };
+    let whole = || Piece { span: *span, rows: 0..span.row_count, exact: false };
     if !span.range.overlaps(range) {
         return None;
     }
     if range.start <= span.range.start && span.range.end <= range.end {
-        return Some(Piece {
-            exact: true,
-            ..whole()
-        });
+        return Some(Piece { exact: true, ..whole() });
     }
     let Some(times) = tables.times.as_ref().filter(|_| span.contiguous()) else {
         return Some(whole());
     };
     let times = times.get(span.first_scrape as usize..=span.last_scrape as usize)?;
     let rows = within(times, range);
-    (!rows.is_empty()).then_some(Piece {
-        span: *span,
-        rows: rows.start as u64..rows.end as u64,
-        exact: true,
-    })
+    (!rows.is_empty()).then_some(Piece { span: *span, rows: rows.start as u64..rows.end as u64, exact: true })
 }
 
 /// The indices of ascending times that lie in a range.

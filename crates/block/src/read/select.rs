@@ -34,28 +34,20 @@ async fn begin(
     let batches = {
         let (block, tables) = (Arc::clone(&block), Arc::clone(&tables));
         let offload = block.offload.clone();
-        offload
-            .run(move || plan(&spec, &tables, &block.parts, &block.config))
-            .await?
+        offload.run(move || plan(&spec, &tables, &block.parts, &block.config)).await?
     };
     let ahead = block.config.fetch_ahead.max(1);
     let cache = Arc::new(Mutex::new(PageCache::default()));
     let fetching = Arc::clone(&block);
-    let fetched = stream::iter(batches)
-        .map(move |batch| fetch(Arc::clone(&fetching), batch))
-        .buffered(ahead);
+    let fetched = stream::iter(batches).map(move |batch| fetch(Arc::clone(&fetching), batch)).buffered(ahead);
     let decoded = fetched.and_then(move |fetched| {
         let (block, tables, cache) = (Arc::clone(&block), Arc::clone(&tables), Arc::clone(&cache));
         async move {
             let offload = block.offload.clone();
-            offload
-                .run(move || materialise(&block, &tables, &cache, fetched, range))
-                .await?
+            offload.run(move || materialise(&block, &tables, &cache, fetched, range)).await?
         }
     });
-    Ok(decoded
-        .try_filter(|series| std::future::ready(!series.is_empty()))
-        .boxed())
+    Ok(decoded.try_filter(|series| std::future::ready(!series.is_empty())).boxed())
 }
 
 /// Reads the pages of a batch: parts and scrapes at the same time.
@@ -67,38 +59,23 @@ async fn fetch(block: Arc<Block>, batch: Batch) -> Result<Fetched, BlockError> {
             keys.push((column, page));
         }
     }
-    let wanted = block
-        .parts
-        .iter()
-        .zip(&by_part)
-        .filter(|(_, keys)| !keys.is_empty());
+    let wanted = block.parts.iter().zip(&by_part).filter(|(_, keys)| !keys.is_empty());
     let parts = wanted.map(|(part, keys)| async {
         let pages = part.file.fetch(&block.bucket, keys, gap).await?;
         Ok::<_, BlockError>(
-            pages
-                .into_iter()
-                .map(|((column, page), bytes)| ((part.number, column, page), bytes)),
+            pages.into_iter().map(|((column, page), bytes)| ((part.number, column, page), bytes)),
         )
     });
     let scrapes = &block.scrapes;
     let mut keys: Vec<PageKey> = Vec::new();
     for rows in &batch.scrapes {
-        keys.extend(
-            scrapes
-                .file
-                .pages(scrapes.ts, rows)
-                .map(|page| (scrapes.ts, page)),
-        );
+        keys.extend(scrapes.file.pages(scrapes.ts, rows).map(|page| (scrapes.ts, page)));
     }
     keys.sort_unstable();
     keys.dedup();
     let times = scrapes.file.fetch(&block.bucket, &keys, gap);
     let (samples, times) = futures::try_join!(futures::future::try_join_all(parts), times)?;
-    Ok(Fetched {
-        samples: samples.into_iter().flatten().collect(),
-        scrapes: times,
-        batch,
-    })
+    Ok(Fetched { samples: samples.into_iter().flatten().collect(), scrapes: times, batch })
 }
 
 /// Decodes a batch and makes series of it.
@@ -109,11 +86,7 @@ fn materialise(
     fetched: Fetched,
     range: TimeRange,
 ) -> Result<Series, BlockError> {
-    let Fetched {
-        batch,
-        samples,
-        scrapes,
-    } = fetched;
+    let Fetched { batch, samples, scrapes } = fetched;
     let times = match &tables.times {
         Some(times) => Times::All(Arc::clone(times)),
         None => Times::decode(&block.scrapes, scrapes)?,
@@ -136,11 +109,7 @@ fn materialise(
         }
         last = Some(piece.span.series);
         let labels = tables.series.labels(piece.span.series as usize);
-        out.push(SeriesSamples {
-            labels,
-            timestamps,
-            values,
-        });
+        out.push(SeriesSamples { labels, timestamps, values });
     }
     out.extend(batch.labels_only.iter().map(|&series| SeriesSamples {
         labels: tables.series.labels(series as usize),

@@ -39,10 +39,7 @@ impl Rest {
     }
 
     pub(super) fn pairs(&self, row: usize) -> &[(u32, u32)] {
-        let start = row
-            .checked_sub(1)
-            .and_then(|before| self.ends.get(before))
-            .copied();
+        let start = row.checked_sub(1).and_then(|before| self.ends.get(before)).copied();
         let end = self.ends.get(row).copied().unwrap_or_default();
         self.pairs.get(start.unwrap_or(0)..end).unwrap_or_default()
     }
@@ -63,17 +60,12 @@ impl SeriesTable {
 
     /// The labels of a series.
     pub(crate) fn labels(&self, row: usize) -> Labels {
-        let hot = self
-            .hot
-            .iter()
-            .filter_map(|(name, column)| Some((&**name, column.get(row)?)));
+        let hot = self.hot.iter().filter_map(|(name, column)| Some((&**name, column.get(row)?)));
         let rest = self.rest.pairs(row);
         if rest.is_empty() {
             return Labels::from_sorted(hot);
         }
-        let rest = rest
-            .iter()
-            .map(|&(name, value)| (self.rest.names.get(name), self.rest.values.get(value)));
+        let rest = rest.iter().map(|&(name, value)| (self.rest.names.get(name), self.rest.values.get(value)));
         let mut pairs: Vec<(&str, &str)> = hot.chain(rest).collect();
         pairs.sort_unstable();
         pairs.dedup_by_key(|pair| pair.0);
@@ -88,9 +80,7 @@ impl SeriesTable {
 
     /// The metric's name of a series, `""` when it has none.
     pub(super) fn metric(&self, row: usize) -> &str {
-        self.column(METRIC_NAME)
-            .and_then(|column| column.get(row))
-            .unwrap_or("")
+        self.column(METRIC_NAME).and_then(|column| column.get(row)).unwrap_or("")
     }
 
     /// What is known of a series' metric.
@@ -106,11 +96,7 @@ impl SeriesTable {
 
     /// Bytes of memory held.
     pub(crate) fn weight(&self) -> usize {
-        let hot: usize = self
-            .hot
-            .iter()
-            .map(|(name, column)| name.len() + 80 + column.weight())
-            .sum();
+        let hot: usize = self.hot.iter().map(|(name, column)| name.len() + 80 + column.weight()).sum();
         let described = self.metric_type.weight() + self.unit.weight() + self.help.weight();
         let rest = self.rest.names.weight() + self.rest.values.weight();
         hot + described + rest + self.rest.pairs.capacity() * 8 + self.rest.ends.capacity() * 8
@@ -119,10 +105,7 @@ impl SeriesTable {
 
 fn type_from_name(name: &str) -> MetricType {
     let types = (0..=7).map(MetricType::from_wire);
-    types
-        .into_iter()
-        .find(|known| known.as_str() == name)
-        .unwrap_or_default()
+    types.into_iter().find(|known| known.as_str() == name).unwrap_or_default()
 }
 
 /// Collects the table from batches.
@@ -160,52 +143,29 @@ impl Builder {
             }
         }
         self.rows += batch.num_rows();
-        if saw_rest {
-            Ok(())
-        } else {
-            Err(BlockError::corrupt(SERIES, "it has no column labels_rest"))
-        }
+        if saw_rest { Ok(()) } else { Err(BlockError::corrupt(SERIES, "it has no column labels_rest")) }
     }
 
     fn check_ids(&self, batch: &RecordBatch, at: usize) -> Result<(), BlockError> {
         let ids = batch.columns().get(at);
         let ids = ids.and_then(|ids| ids.as_primitive_opt::<arrow::datatypes::Int32Type>());
         let expected = self.rows as i32..;
-        if ids.is_some_and(|ids| {
-            ids.values()
-                .iter()
-                .copied()
-                .zip(expected)
-                .all(|(id, row)| id == row)
-        }) {
+        if ids.is_some_and(|ids| ids.values().iter().copied().zip(expected).all(|(id, row)| id == row)) {
             return Ok(());
         }
-        Err(BlockError::corrupt(
-            SERIES,
-            "series_id is not the number of the row",
-        ))
+        Err(BlockError::corrupt(SERIES, "series_id is not the number of the row"))
     }
 
     fn append_rest(&mut self, batch: &RecordBatch, at: usize) -> Result<(), BlockError> {
         let corrupt = || BlockError::corrupt(SERIES, "labels_rest is no map of strings");
-        let maps = batch
-            .columns()
-            .get(at)
-            .and_then(|column| column.as_any().downcast_ref::<MapArray>());
+        let maps = batch.columns().get(at).and_then(|column| column.as_any().downcast_ref::<MapArray>());
         let maps = maps.ok_or_else(corrupt)?;
         let names = maps.keys().as_string_opt::<i32>().ok_or_else(corrupt)?;
         let values = maps.values().as_string_opt::<i32>().ok_or_else(corrupt)?;
         for row in 0..maps.len() {
-            let bounds = maps
-                .value_offsets()
-                .get(row)
-                .zip(maps.value_offsets().get(row + 1));
+            let bounds = maps.value_offsets().get(row).zip(maps.value_offsets().get(row + 1));
             let (&start, &end) = bounds.ok_or_else(corrupt)?;
-            let entries = if maps.is_null(row) {
-                0..0
-            } else {
-                start as usize..end as usize
-            };
+            let entries = if maps.is_null(row) { 0..0 } else { start as usize..end as usize };
             for entry in entries {
                 if entry >= names.len() || names.is_null(entry) || values.is_null(entry) {
                     return Err(corrupt());
@@ -242,19 +202,12 @@ impl Builder {
                 ("help", _) => table.help = column,
                 (_, Some(label)) => table.hot.push((label.into(), column)),
                 _ => {
-                    return Err(BlockError::corrupt(
-                        SERIES,
-                        format!("it has an unknown column {name:?}"),
-                    ));
+                    return Err(BlockError::corrupt(SERIES, format!("it has an unknown column {name:?}")));
                 }
             }
         }
         table.hot.sort_unstable_by(|a, b| a.0.cmp(&b.0));
-        if table
-            .hot
-            .windows(2)
-            .any(|pair| matches!(pair, [a, b] if a.0 == b.0))
-        {
+        if table.hot.windows(2).any(|pair| matches!(pair, [a, b] if a.0 == b.0)) {
             return Err(BlockError::corrupt(SERIES, "two columns are of one label"));
         }
         Ok(table)

@@ -32,10 +32,7 @@ impl SpanTable {
         let mut starts = Vec::with_capacity(series.len() + 1);
         let mut at = 0;
         for series in 0..=series.len() as u64 {
-            while spans
-                .get(at)
-                .is_some_and(|span: &Span| u64::from(span.series) < series)
-            {
+            while spans.get(at).is_some_and(|span: &Span| u64::from(span.series) < series) {
                 at += 1;
             }
             starts.push(at as u32);
@@ -69,10 +66,7 @@ fn append(batch: &RecordBatch, out: &mut Vec<Span>) -> Result<(), BlockError> {
     let (row_start, row_count) = (long("row_start")?, long("row_count")?);
     let (first, last) = (int("first_scrape")?, int("last_scrape")?);
     let (contiguous, has_vf) = (flags(batch, "contiguous")?, flags(batch, "has_vf")?);
-    let (num, den) = (
-        numbers::<Int64Type>(batch, "num")?,
-        numbers::<Int64Type>(batch, "den")?,
-    );
+    let (num, den) = (numbers::<Int64Type>(batch, "num")?, numbers::<Int64Type>(batch, "den")?);
     let (min_time, max_time) = (long("min_time")?, long("max_time")?);
     for row in 0..batch.num_rows() {
         let corrupt = |problem: &str| BlockError::corrupt(SPANS, format!("row {}: {problem}", out.len()));
@@ -80,10 +74,8 @@ fn append(batch: &RecordBatch, out: &mut Vec<Span>) -> Result<(), BlockError> {
             |value: i32, what: &str| u32::try_from(value).map_err(|_| corrupt(&format!("negative {what}")));
         let count =
             |value: i64, what: &str| u64::try_from(value).map_err(|_| corrupt(&format!("negative {what}")));
-        let scale = (num.is_valid(row) && den.is_valid(row)).then(|| Scale {
-            num: num.value(row),
-            den: den.value(row),
-        });
+        let scale = (num.is_valid(row) && den.is_valid(row))
+            .then(|| Scale { num: num.value(row), den: den.value(row) });
         let span = Span {
             series: id(series.value(row), "series_id")?,
             part: id(part.value(row), "part")?,
@@ -123,9 +115,7 @@ fn check(spans: &[Span], meta: &BlockMeta) -> Result<(), BlockError> {
         if scrapes < span.row_count || u64::from(span.last_scrape) >= meta.scrapes {
             return corrupt("its scrapes are too few or not in scrapes.parquet");
         }
-        let scaled = span
-            .scale
-            .is_none_or(|scale| scale.num >= 1 && power_of_ten(scale.den));
+        let scaled = span.scale.is_none_or(|scale| scale.num >= 1 && power_of_ten(scale.den));
         if !scaled || span.range.is_empty() {
             return corrupt("its scale or its time range makes no sense");
         }
@@ -135,11 +125,7 @@ fn check(spans: &[Span], meta: &BlockMeta) -> Result<(), BlockError> {
             None => return corrupt("its rows are beyond all measure"),
         };
     }
-    let short = meta
-        .parts
-        .iter()
-        .zip(&next_row)
-        .find(|(part, rows)| part.rows != **rows);
+    let short = meta.parts.iter().zip(&next_row).find(|(part, rows)| part.rows != **rows);
     match short {
         Some((part, rows)) => Err(BlockError::corrupt(
             SPANS,
@@ -157,9 +143,7 @@ fn numbers<'a, T: ArrowPrimitiveType>(
     batch: &'a RecordBatch,
     name: &str,
 ) -> Result<&'a PrimitiveArray<T>, BlockError> {
-    let column = batch
-        .column_by_name(name)
-        .and_then(|column| column.as_primitive_opt::<T>());
+    let column = batch.column_by_name(name).and_then(|column| column.as_primitive_opt::<T>());
     column.ok_or_else(|| BlockError::corrupt(SPANS, format!("it has no proper column {name}")))
 }
 
@@ -175,9 +159,7 @@ fn required<'a, T: ArrowPrimitiveType>(
 }
 
 fn flags<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a BooleanArray, BlockError> {
-    let column = batch
-        .column_by_name(name)
-        .and_then(|column| column.as_boolean_opt());
+    let column = batch.column_by_name(name).and_then(|column| column.as_boolean_opt());
     let column = column.filter(|column| column.null_count() == 0);
     column.ok_or_else(|| BlockError::corrupt(SPANS, format!("it has no proper column {name}")))
 }

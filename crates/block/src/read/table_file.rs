@@ -24,10 +24,7 @@ pub(crate) fn check_file(file: &FileMeta, bytes: &Bytes) -> Result<(), BlockErro
         return Err(BlockError::corrupt(&file.path, problem));
     }
     if crc32c::crc32c(bytes) != file.crc32c {
-        return Err(BlockError::corrupt(
-            &file.path,
-            "its checksum does not match meta.json",
-        ));
+        return Err(BlockError::corrupt(&file.path, "its checksum does not match meta.json"));
     }
     Ok(())
 }
@@ -48,9 +45,7 @@ pub(crate) fn for_each_batch(
         let metadata = ArrowReaderMetadata::try_new(Arc::clone(plain.metadata()), options)?;
         let found = metadata.metadata().file_metadata().num_rows();
         if u64::try_from(found) != Ok(rows) {
-            return Err(ParquetError::General(format!(
-                "it has {found} rows instead of {rows}"
-            )));
+            return Err(ParquetError::General(format!("it has {found} rows instead of {rows}")));
         }
         let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(bytes.clone(), metadata);
         builder.with_batch_size(BATCH).build()
@@ -63,10 +58,7 @@ pub(crate) fn for_each_batch(
     if seen == rows {
         Ok(())
     } else {
-        Err(BlockError::corrupt(
-            name,
-            format!("it has {seen} rows instead of {rows}"),
-        ))
+        Err(BlockError::corrupt(name, format!("it has {seen} rows instead of {rows}")))
     }
 }
 

@@ -63,10 +63,7 @@ impl Tables {
                 times.extend(scrapes.file.decode::<Int64Type>(key, bytes)?.values);
             }
             if whole && times.len() as u64 != meta.scrapes {
-                return Err(BlockError::corrupt(
-                    SCRAPES,
-                    "it has not as many rows as meta.json says",
-                ));
+                return Err(BlockError::corrupt(SCRAPES, "it has not as many rows as meta.json says"));
             }
             let times = whole.then(|| Arc::from(times));
             Ok(Self { series, spans, times })
@@ -92,9 +89,7 @@ async fn file(
     let file = meta.file(name);
     let file =
         file.ok_or_else(|| BlockError::corrupt(BlockMeta::FILE, format!("it does not name {name}")))?;
-    let bytes = bucket
-        .get(&format!("{folder}/{name}"), file.size.min(config.max_table_bytes))
-        .await;
+    let bytes = bucket.get(&format!("{folder}/{name}"), file.size.min(config.max_table_bytes)).await;
     let bytes = match bytes {
         Err(latewood_objstore::BucketError::TooLarge { size, .. }) if size != file.size => {
             let problem = format!("it has {size} bytes instead of {}", file.size);

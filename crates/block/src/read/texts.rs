@@ -17,13 +17,9 @@ impl Texts {
     /// The string of a number; `""` for one that is not there.
     pub(super) fn get(&self, number: u32) -> &str {
         let number = number as usize;
-        let start = number
-            .checked_sub(1)
-            .map_or(Some(0), |before| self.ends.get(before).copied());
+        let start = number.checked_sub(1).map_or(Some(0), |before| self.ends.get(before).copied());
         let range = start.zip(self.ends.get(number).copied());
-        range
-            .and_then(|(start, end)| self.text.get(start..end))
-            .unwrap_or("")
+        range.and_then(|(start, end)| self.text.get(start..end)).unwrap_or("")
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &str> {

@@ -114,12 +114,7 @@ impl BlockWriter {
 
     /// The time range of a series in order, or nothing when it has no samples.
     fn check(&self, series: &SeriesSamples) -> Result<Option<TimeRange>, BlockError> {
-        let order = |problem| {
-            Err(BlockError::Order {
-                labels: series.labels.to_string(),
-                problem,
-            })
-        };
+        let order = |problem| Err(BlockError::Order { labels: series.labels.to_string(), problem });
         if series.timestamps.len() != series.values.len() {
             return order("it has not as many times as values");
         }
@@ -136,11 +131,7 @@ impl BlockWriter {
 
     /// The part that takes the next series.
     fn open_part(&mut self) -> Result<&mut Part, BlockError> {
-        if self
-            .part
-            .as_ref()
-            .is_some_and(|part| part.bytes() >= self.config.part_bytes)
-        {
+        if self.part.as_ref().is_some_and(|part| part.bytes() >= self.config.part_bytes) {
             self.close_part()?;
         }
         match &mut self.part {
@@ -157,14 +148,7 @@ impl BlockWriter {
         let first_metric = part.first_metric.clone().unwrap_or_default();
         let last_metric = part.last_metric.clone();
         self.done.push(part.finish()?);
-        self.parts.push(PartMeta {
-            path: String::new(),
-            window: 0,
-            range,
-            rows,
-            first_metric,
-            last_metric,
-        });
+        self.parts.push(PartMeta { path: String::new(), window: 0, range, rows, first_metric, last_metric });
         Ok(())
     }
 
@@ -190,14 +174,7 @@ impl BlockWriter {
             crc32c: crc32c::crc32c(&index),
         });
         files.sort_by(|a, b| a.path.cmp(&b.path));
-        let BlockHeader {
-            id,
-            tenant,
-            resolution,
-            shard,
-            generation,
-            lineage,
-        } = self.header;
+        let BlockHeader { id, tenant, resolution, shard, generation, lineage } = self.header;
         let meta = BlockMeta {
             version: FORMAT_VERSION,
             id,

@@ -90,10 +90,8 @@ impl LabelTable {
         labels: &Labels,
         metadata: Option<&MetricMetadata>,
     ) -> Result<i32, BlockError> {
-        let id = i32::try_from(self.ends.len()).map_err(|_| BlockError::TooLarge {
-            what: "too many series",
-            limit: i32::MAX as u64,
-        })?;
+        let id = i32::try_from(self.ends.len())
+            .map_err(|_| BlockError::TooLarge { what: "too many series", limit: i32::MAX as u64 })?;
         for (name, value) in labels.iter() {
             let name = self.names.code(name);
             if name as usize == self.by_name.len() {
@@ -106,18 +104,10 @@ impl LabelTable {
         }
         self.ends.push(self.pairs.len());
         let mut code = |text: &str| {
-            if text.is_empty() {
-                NONE
-            } else {
-                self.metadata.code(text)
-            }
+            if text.is_empty() { NONE } else { self.metadata.code(text) }
         };
         self.described.push(metadata.map_or([NONE; 3], |metadata| {
-            [
-                code(metadata.metric_type.as_str()),
-                code(&metadata.unit),
-                code(&metadata.help),
-            ]
+            [code(metadata.metric_type.as_str()), code(&metadata.unit), code(&metadata.help)]
         }));
         Ok(id)
     }
@@ -156,9 +146,8 @@ impl LabelTable {
         ranked.retain(|(_, text, _)| folded.len() < limit && folded.insert(text.to_lowercase()));
         ranked.sort_unstable_by_key(|(_, text, _)| *text);
         let metric = self.names.codes.get(METRIC_NAME).copied();
-        let hot: Vec<Option<u32>> = std::iter::once(metric)
-            .chain(ranked.iter().map(|(_, _, code)| Some(*code)))
-            .collect();
+        let hot: Vec<Option<u32>> =
+            std::iter::once(metric).chain(ranked.iter().map(|(_, _, code)| Some(*code))).collect();
         let columns = hot.iter().enumerate();
         Layout {
             column: columns.filter_map(|(at, code)| Some(((*code)?, at))).collect(),
@@ -179,16 +168,12 @@ impl LabelTable {
         for (at, row) in rows.clone().enumerate() {
             let mut others = false;
             for &(name, value) in self.pairs_of(row) {
-                let column = layout
-                    .column
-                    .get(&name)
-                    .and_then(|&column| hot.get_mut(column)?.get_mut(at));
+                let column = layout.column.get(&name).and_then(|&column| hot.get_mut(column)?.get_mut(at));
                 if let Some(cell) = column {
                     *cell = Some(value as i32);
                 } else {
                     others = true;
-                    rest.keys()
-                        .append_value(self.names.texts.get(name as usize).map_or("", |text| text));
+                    rest.keys().append_value(self.names.texts.get(name as usize).map_or("", |text| text));
                     rest.values().append_value(self.value_text(name, value));
                 }
             }
@@ -210,33 +195,22 @@ impl LabelTable {
     }
 
     fn pairs_of(&self, row: usize) -> &[(u32, u32)] {
-        let start = row
-            .checked_sub(1)
-            .and_then(|before| self.ends.get(before))
-            .copied();
+        let start = row.checked_sub(1).and_then(|before| self.ends.get(before)).copied();
         let end = self.ends.get(row).copied().unwrap_or_default();
         self.pairs.get(start.unwrap_or(0)..end).unwrap_or_default()
     }
 
     fn value_text(&self, name: u32, value: u32) -> &str {
         let name = self.by_name.get(name as usize);
-        name.and_then(|name| name.values.texts.get(value as usize))
-            .map_or("", |text| text)
+        name.and_then(|name| name.values.texts.get(value as usize)).map_or("", |text| text)
     }
 }
 
 fn field_names() -> MapFieldNames {
-    MapFieldNames {
-        entry: "key_value".to_owned(),
-        key: "key".to_owned(),
-        value: "value".to_owned(),
-    }
+    MapFieldNames { entry: "key_value".to_owned(), key: "key".to_owned(), value: "value".to_owned() }
 }
 
 fn coded(codes: Vec<Option<i32>>, values: &ArrayRef) -> Result<ArrayRef, arrow::error::ArrowError> {
     let keys = Int32Array::from(codes);
-    Ok(Arc::new(DictionaryArray::<Int32Type>::try_new(
-        keys,
-        Arc::clone(values),
-    )?))
+    Ok(Arc::new(DictionaryArray::<Int32Type>::try_new(keys, Arc::clone(values))?))
 }

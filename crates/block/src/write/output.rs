@@ -63,11 +63,7 @@ impl Output {
     ) -> Result<Self, BlockError> {
         let path = dir.join(name);
         let file = File::create(&path).map_err(|error| BlockError::disk(&path, &error))?;
-        let sink = Checksummed {
-            file: BufWriter::with_capacity(BUFFER, file),
-            size: 0,
-            crc32c: 0,
-        };
+        let sink = Checksummed { file: BufWriter::with_capacity(BUFFER, file), size: 0, crc32c: 0 };
         let encode = |error: ParquetError| BlockError::encode(name, &error);
         // Without the Arrow schema the file is plain Parquet, and smaller.
         let options = ArrowWriterOptions::new()
@@ -110,17 +106,8 @@ impl Output {
             pages.push(crc32c::crc32c(&bytes));
         }
         Ok(Finished {
-            entry: IndexEntry {
-                path: self.name.clone(),
-                size,
-                tail: tail.into(),
-                pages,
-            },
-            file: FileMeta {
-                path: self.name,
-                size,
-                crc32c,
-            },
+            entry: IndexEntry { path: self.name.clone(), size, tail: tail.into(), pages },
+            file: FileMeta { path: self.name, size, crc32c },
         })
     }
 }

@@ -123,8 +123,7 @@ impl OpenRows {
     fn extend(&mut self, series: &SeriesRows<'_>, rows: std::ops::Range<usize>) {
         let end = self.series.len() + rows.len();
         self.series.resize(end, series.id);
-        self.scrapes
-            .extend(rows.clone().map(|row| series.placed.scrape(row)));
+        self.scrapes.extend(rows.clone().map(|row| series.placed.scrape(row)));
         let metric = series.has_metric.then_some(series.metric);
         if self.metrics.last().is_none_or(|last| last.as_deref() != metric) {
             self.metrics.push(metric.map(str::to_owned));

@@ -124,10 +124,7 @@ impl Scrapes {
         let end = count.and_then(|count| first.checked_add(count));
         let end = end
             .filter(|&end| end <= i32::MAX as u32)
-            .ok_or(BlockError::TooLarge {
-                what: "too many distinct scrape times",
-                limit: i32::MAX as u64,
-            })?;
+            .ok_or(BlockError::TooLarge { what: "too many distinct scrape times", limit: i32::MAX as u64 })?;
         self.rows = end;
         times.chunks(BATCH).try_for_each(|piece| self.append(piece))?;
         self.group_count += 1;
@@ -137,13 +134,8 @@ impl Scrapes {
 
     fn append(&mut self, piece: &[TimestampMs]) -> Result<(), BlockError> {
         self.times.extend_from_slice(piece);
-        self.groups_of_rows
-            .resize(self.times.len(), self.group_count as i32);
-        if self.times.len() >= BATCH {
-            self.flush()
-        } else {
-            Ok(())
-        }
+        self.groups_of_rows.resize(self.times.len(), self.group_count as i32);
+        if self.times.len() >= BATCH { self.flush() } else { Ok(()) }
     }
 
     fn keep(&mut self, hash: u64, first: u32, times: &Arc<[TimestampMs]>) {
@@ -153,11 +145,7 @@ impl Scrapes {
         if self.held + times.len() > self.budget {
             self.forget();
         }
-        let group = Group {
-            first,
-            times: Arc::clone(times),
-            used: self.clock,
-        };
+        let group = Group { first, times: Arc::clone(times), used: self.clock };
         self.held += times.len();
         if let Some(replaced) = self.groups.insert(hash, group) {
             self.held -= replaced.times.len();
@@ -209,11 +197,7 @@ fn hash(times: &[TimestampMs]) -> u64 {
 }
 
 fn contiguous(first: u32, count: usize) -> Placed {
-    Placed {
-        first,
-        last: first + (count - 1) as u32,
-        gaps: None,
-    }
+    Placed { first, last: first + (count - 1) as u32, gaps: None }
 }
 
 /// The place of times that are all in a group, unless more than half of the group's are missing.

@@ -26,12 +26,7 @@ impl Spans {
     pub(super) fn create(dir: &Path, config: &WriterConfig) -> Result<Self, BlockError> {
         let schema = schema::spans();
         let output = Output::create(dir, SPANS, Arc::clone(&schema), schema::table_properties(config))?;
-        Ok(Self {
-            output,
-            schema,
-            open: Vec::new(),
-            rows: 0,
-        })
+        Ok(Self { output, schema, open: Vec::new(), rows: 0 })
     }
 
     /// Rows so far.
@@ -42,11 +37,7 @@ impl Spans {
     pub(super) fn push(&mut self, span: Span) -> Result<(), BlockError> {
         self.open.push(span);
         self.rows += 1;
-        if self.open.len() >= BATCH {
-            self.flush()
-        } else {
-            Ok(())
-        }
+        if self.open.len() >= BATCH { self.flush() } else { Ok(()) }
     }
 
     fn flush(&mut self) -> Result<(), BlockError> {
@@ -79,8 +70,7 @@ impl Spans {
             long(|span| span.range.end),
         ];
         let batch = RecordBatch::try_new(Arc::clone(&self.schema), columns);
-        self.output
-            .write(&batch.map_err(|error| BlockError::encode(SPANS, &error.into()))?)
+        self.output.write(&batch.map_err(|error| BlockError::encode(SPANS, &error.into()))?)
     }
 
     pub(super) fn finish(mut self) -> Result<Finished, BlockError> {

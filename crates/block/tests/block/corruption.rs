@@ -37,23 +37,15 @@ async fn check(all: &[SeriesSamples], damaged: &Files, name: &str) {
 
 /// A `meta.json` whose checksum matches what it says.
 fn sealed(json: serde_json::Value) -> Vec<u8> {
-    serde_json::from_value::<BlockMeta>(json)
-        .unwrap()
-        .to_json()
-        .unwrap()
+    serde_json::from_value::<BlockMeta>(json).unwrap().to_json().unwrap()
 }
 
 #[tokio::test]
 async fn a_whole_block_verifies() {
     let (all, files) = block_files();
-    let report = verify(&bucket_of(&files).await, FOLDER, &Offload::new(1))
-        .await
-        .unwrap();
+    let report = verify(&bucket_of(&files).await, FOLDER, &Offload::new(1)).await.unwrap();
     assert!(report.is_whole(), "{report}");
-    assert_eq!(
-        report.samples,
-        all.iter().map(|series| series.values.len() as u64).sum::<u64>()
-    );
+    assert_eq!(report.samples, all.iter().map(|series| series.values.len() as u64).sum::<u64>());
 }
 
 #[tokio::test]
@@ -139,10 +131,7 @@ async fn damage_with_matching_checksums_makes_no_panic() {
             }
             damaged[meta].1 = sealed(json);
             if let Err(error) = read(&bucket_of(&damaged).await).await {
-                assert!(
-                    matches!(error, BlockError::Corrupt { .. }),
-                    "{table} byte {byte}: {error}"
-                );
+                assert!(matches!(error, BlockError::Corrupt { .. }), "{table} byte {byte}: {error}");
             }
         }
     }

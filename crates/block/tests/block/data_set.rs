@@ -20,10 +20,7 @@ pub fn load(folder: &Path, set: &str) -> Result<Vec<SeriesSamples>, Box<dyn Erro
         series.push((Labels::from_pairs(pairs), Vec::new(), Vec::new()));
     }
     let samples = File::open(folder.join(format!("{set}.samples.parquet")))?;
-    for batch in ParquetRecordBatchReaderBuilder::try_new(samples)?
-        .with_batch_size(65_536)
-        .build()?
-    {
+    for batch in ParquetRecordBatchReaderBuilder::try_new(samples)?.with_batch_size(65_536).build()? {
         let batch = batch?;
         let ids = batch.column(0).as_primitive::<Int32Type>().values();
         let times = batch.column(1).as_primitive::<Int64Type>().values();

@@ -42,15 +42,9 @@ fn hex(text: &str) -> String {
 
 fn key(series: &SeriesSamples) -> String {
     let pairs = series.labels.iter().filter(|pair| pair.0 != "__name__");
-    let mut pairs: Vec<String> = pairs
-        .map(|(name, value)| format!("{}={}", hex(name), hex(value)))
-        .collect();
+    let mut pairs: Vec<String> = pairs.map(|(name, value)| format!("{}={}", hex(name), hex(value))).collect();
     pairs.sort();
-    format!(
-        "{}|{}",
-        series.labels.metric_name().unwrap_or(""),
-        pairs.join(",")
-    )
+    format!("{}|{}", series.labels.metric_name().unwrap_or(""), pairs.join(","))
 }
 
 fn compare(python: &Path, all: &[SeriesSamples], config: WriterConfig) {
@@ -65,23 +59,12 @@ fn compare(python: &Path, all: &[SeriesSamples], config: WriterConfig) {
         let key = key(one);
         for sample in one.samples() {
             samples += 1;
-            writeln!(
-                out,
-                "{key}\t{}\t{:064b}",
-                sample.timestamp,
-                sample.value.to_bits()
-            )
-            .unwrap();
+            writeln!(out, "{key}\t{}\t{:064b}", sample.timestamp, sample.value.to_bits()).unwrap();
         }
     }
     out.into_inner().unwrap();
     let arguments = ["-c", COMPARE];
-    let run = Command::new(python)
-        .args(arguments)
-        .arg(&sql)
-        .arg(&expected)
-        .stderr(Stdio::inherit())
-        .output();
+    let run = Command::new(python).args(arguments).arg(&sql).arg(&expected).stderr(Stdio::inherit()).output();
     let told = String::from_utf8(run.unwrap().stdout).unwrap();
     assert_eq!(told.trim(), format!("{samples} {samples} 0"));
 }
@@ -92,37 +75,13 @@ fn duckdb_reads_the_same_bits() {
         eprintln!("LATEWOOD_PEERS is not set: no DuckDB to compare with");
         return;
     };
-    let odd = [
-        0x7ff0_0000_0000_0002,
-        0x8000_0000_0000_0000,
-        0xfff8_dead_beef_0001,
-        0x7ff0_0000_0000_0000,
-        1,
-    ];
-    let samples: Vec<(i64, f64)> = odd
-        .iter()
-        .zip(-2..)
-        .map(|(&bits, at)| (at, f64::from_bits(bits)))
-        .collect();
+    let odd = [0x7ff0_0000_0000_0002, 0x8000_0000_0000_0000, 0xfff8_dead_beef_0001, 0x7ff0_0000_0000_0000, 1];
+    let samples: Vec<(i64, f64)> =
+        odd.iter().zip(-2..).map(|(&bits, at)| (at, f64::from_bits(bits))).collect();
     let mut all = fleet();
-    all.push(series(
-        &[
-            ("__name__", "x'y\"z"),
-            ("Job", "a"),
-            ("JOB", "b"),
-            ("job", "c\"'"),
-        ],
-        &samples,
-    ));
+    all.push(series(&[("__name__", "x'y\"z"), ("Job", "a"), ("JOB", "b"), ("job", "c\"'")], &samples));
     compare(&python, &all, tiny());
-    compare(
-        &python,
-        &all,
-        WriterConfig {
-            hot_labels: 0,
-            ..tiny()
-        },
-    );
+    compare(&python, &all, WriterConfig { hot_labels: 0, ..tiny() });
     if let Some(folder) = std::env::var_os("LATEWOOD_DATA") {
         let all = crate::data_set::load(Path::new(&folder), "R").unwrap();
         compare(&python, &all, WriterConfig::default());

@@ -25,20 +25,14 @@ fn content() -> Vec<SeriesSamples> {
         ..series(labels, &[])
     };
     let ended = |at: i32| {
-        if at == 19 {
-            stale_nan()
-        } else {
-            f64::from(at) * 0.25
-        }
+        if at == 19 { stale_nan() } else { f64::from(at) * 0.25 }
     };
     let third = |at: i32| f64::from(at) / 3.0;
     let mut gaps = scraped(&[("__name__", "temp"), ("job", "x")], &|at| f64::from(at) - 7.5);
     gaps.timestamps = times.iter().copied().filter(|at| at % 60_000 != 35_000).collect();
     gaps.values.truncate(gaps.timestamps.len());
     vec![
-        scraped(&[("__name__", "bytes"), ("job", "x"), ("path", "a'\"b")], &|at| {
-            f64::from(at * 4096)
-        }),
+        scraped(&[("__name__", "bytes"), ("job", "x"), ("path", "a'\"b")], &|at| f64::from(at * 4096)),
         scraped(&[("__name__", "ratio"), ("Job", "y"), ("job", "x")], &third),
         gaps,
         scraped(&[("__name__", "up"), ("job", "x")], &ended),
@@ -76,19 +70,12 @@ async fn the_golden_block_is_read() {
     assert_same(&select(&block, vec![], TimeRange::ALL).await.unwrap(), &content());
     let metadata = block.metadata(Some("bytes")).await.unwrap();
     assert_eq!(Some(&metadata[0].1), describe(&content()[0]).as_ref());
-    assert!(
-        verify(&bucket, FOLDER, &Offload::new(1))
-            .await
-            .unwrap()
-            .is_whole()
-    );
+    assert!(verify(&bucket, FOLDER, &Offload::new(1)).await.unwrap().is_whole());
 }
 
 #[tokio::test]
 async fn people_are_told_what_is_in_it() {
-    let report = inspect(&bucket_of(&files(&newest())).await, FOLDER)
-        .await
-        .unwrap();
+    let report = inspect(&bucket_of(&files(&newest())).await, FOLDER).await.unwrap();
     for line in [
         "tenant       anonymous",
         "time         2023-11-14T22:13:20.000Z",

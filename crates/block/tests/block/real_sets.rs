@@ -20,9 +20,7 @@ async fn bits_and_size(set: &str, limit: f64) {
     let bytes: usize = files.iter().map(|(_, body)| body.len()).sum();
     let cost = bytes as f64 / meta.samples as f64;
     assert!(cost <= limit, "{cost} bytes a sample");
-    let block = open(&bucket_of(&files).await, ReaderConfig::default())
-        .await
-        .unwrap();
+    let block = open(&bucket_of(&files).await, ReaderConfig::default()).await.unwrap();
     assert_same(&select(&block, vec![], TimeRange::ALL).await.unwrap(), &all);
 }
 

@@ -15,10 +15,7 @@ fn odd_values() -> Vec<SeriesSamples> {
     let at = |values: [f64; 6]| -> Vec<(i64, f64)> { times.into_iter().zip(values).collect() };
     vec![
         series(&[], &[(5, 1.0)]),
-        series(
-            &[("no", "name")],
-            &at([0.0, -0.0, 0.1, stale_nan(), 1e22, 1e-300]),
-        ),
+        series(&[("no", "name")], &at([0.0, -0.0, 0.1, stale_nan(), 1e22, 1e-300])),
         series(
             &[("__name__", "inf")],
             &at([f64::INFINITY, f64::NEG_INFINITY, nan, payload, stale_nan(), 0.0]),
@@ -26,25 +23,11 @@ fn odd_values() -> Vec<SeriesSamples> {
         series(&[("__name__", "only_stale")], &at([stale_nan(); 6])),
         series(
             &[("__name__", "tiny")],
-            &at([
-                5e-324,
-                -5e-324,
-                f64::MIN_POSITIVE,
-                f64::MAX,
-                f64::MIN,
-                f64::EPSILON,
-            ]),
+            &at([5e-324, -5e-324, f64::MIN_POSITIVE, f64::MAX, f64::MIN, f64::EPSILON]),
         ),
         series(
             &[("__name__", "whole")],
-            &at([
-                9_007_199_254_740_991.0,
-                9_007_199_254_740_992.0,
-                -9e15,
-                7.0,
-                3.0,
-                0.5,
-            ]),
+            &at([9_007_199_254_740_991.0, 9_007_199_254_740_992.0, -9e15, 7.0, 3.0, 0.5]),
         ),
     ]
 }
@@ -79,9 +62,7 @@ async fn series_scraped_together_share_their_times() {
         .into();
     let block = block_of(&all, tiny(), ReaderConfig::default()).await;
     assert_eq!(block.meta().scrapes, 500);
-    let found = select(&block, vec![], TimeRange::new(30_000, 600_000))
-        .await
-        .unwrap();
+    let found = select(&block, vec![], TimeRange::new(30_000, 600_000)).await.unwrap();
     assert_eq!(found[0].timestamps.len(), 39);
     assert!(Arc::ptr_eq(&found[0].timestamps, &found[2].timestamps));
 }
@@ -91,18 +72,12 @@ async fn series_with_a_part_of_the_scrapes_refer_to_them() {
     let step = |scrape: i64| (scrape * 15_000, scrape as f64);
     let all = [
         series(&[("__name__", "all")], &(0..300).map(step).collect::<Vec<_>>()),
-        series(
-            &[("__name__", "gaps")],
-            &(0..300).filter(|s| s % 7 != 3).map(step).collect::<Vec<_>>(),
-        ),
+        series(&[("__name__", "gaps")], &(0..300).filter(|s| s % 7 != 3).map(step).collect::<Vec<_>>()),
         series(&[("__name__", "late")], &(250..300).map(step).collect::<Vec<_>>()),
         series(&[("__name__", "other")], &[(7, 1.0), (9, 2.0)]),
     ];
     for memory in [1 << 20, 0] {
-        let reader = ReaderConfig {
-            scrape_memory: memory,
-            ..ReaderConfig::default()
-        };
+        let reader = ReaderConfig { scrape_memory: memory, ..ReaderConfig::default() };
         let block = block_of(&all, tiny(), reader).await;
         assert_eq!(block.meta().scrapes, 302);
         assert_same(&select(&block, vec![], TimeRange::ALL).await.unwrap(), &all);
@@ -112,17 +87,9 @@ async fn series_with_a_part_of_the_scrapes_refer_to_them() {
 #[tokio::test]
 async fn forgotten_groups_cost_rows_and_not_correctness() {
     let own_times = |n: i64| (0..40).map(|at| (at * 1_000 + n, n as f64)).collect::<Vec<_>>();
-    let named = |n: i64| {
-        series(
-            &[("__name__", "m"), ("n", &format!("{n:03}"))],
-            &own_times(n % 50),
-        )
-    };
+    let named = |n: i64| series(&[("__name__", "m"), ("n", &format!("{n:03}"))], &own_times(n % 50));
     let all: Vec<SeriesSamples> = (0..200).map(named).collect();
-    let config = WriterConfig {
-        scrape_memory: 100,
-        ..tiny()
-    };
+    let config = WriterConfig { scrape_memory: 100, ..tiny() };
     let block = block_of(&all, config, ReaderConfig::default()).await;
     assert!(block.meta().scrapes > 50 * 40);
     assert_same(&select(&block, vec![], TimeRange::ALL).await.unwrap(), &all);
@@ -134,9 +101,7 @@ async fn forgotten_groups_cost_rows_and_not_correctness() {
 fn input_out_of_order_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let mut writer = BlockWriter::create(dir.path(), header(), WriterConfig::default()).unwrap();
-    writer
-        .push(&series(&[("__name__", "b")], &[(1, 1.0), (2, 1.0)]), None)
-        .unwrap();
+    writer.push(&series(&[("__name__", "b")], &[(1, 1.0), (2, 1.0)]), None).unwrap();
     let mut refused = |one: &SeriesSamples| match writer.push(one, None) {
         Err(BlockError::Order { problem, .. }) => problem,
         other => panic!("{other:?}"),
@@ -144,10 +109,7 @@ fn input_out_of_order_is_refused() {
     assert!(refused(&series(&[("__name__", "a")], &[(1, 1.0)])).contains("storage order"));
     assert!(refused(&series(&[("__name__", "b")], &[(1, 1.0)])).contains("storage order"));
     assert!(refused(&series(&[("__name__", "c")], &[(1, 1.0), (1, 2.0)])).contains("ascend"));
-    let uneven = SeriesSamples {
-        values: vec![],
-        ..series(&[("__name__", "c")], &[(1, 1.0)])
-    };
+    let uneven = SeriesSamples { values: vec![], ..series(&[("__name__", "c")], &[(1, 1.0)]) };
     assert!(refused(&uneven).contains("as many"));
     assert!(BlockWriter::create(dir.path(), header(), WriterConfig::default()).is_err());
 }

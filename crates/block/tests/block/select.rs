@@ -13,9 +13,8 @@ pub fn fleet() -> Vec<SeriesSamples> {
         for instance in 0..60i64 {
             let samples = (0..60i64).filter(|at| instance % 5 != 0 || at % 6 != 1);
             let jitter = instance % 3;
-            let samples: Vec<(i64, f64)> = samples
-                .map(|at| (at * 15_000 + jitter, (at * instance) as f64 / 10.0))
-                .collect();
+            let samples: Vec<(i64, f64)> =
+                samples.map(|at| (at * 15_000 + jitter, (at * instance) as f64 / 10.0)).collect();
             let name = format!("host-{instance:02}");
             let mut labels = vec![("__name__", metric), ("instance", &*name), ("job", "node")];
             if instance % 4 == 0 {
@@ -33,15 +32,9 @@ fn questions() -> Vec<Vec<Matcher>> {
         vec![],
         vec![matcher(Equal, "__name__", "up")],
         vec![matcher(Equal, "instance", "host-07")],
-        vec![
-            matcher(Regex, "__name__", "u.|go_info"),
-            matcher(NotEqual, "zone", "b"),
-        ],
+        vec![matcher(Regex, "__name__", "u.|go_info"), matcher(NotEqual, "zone", "b")],
         vec![matcher(Equal, "zone", ""), matcher(Regex, "instance", ".*[0-3]")],
-        vec![
-            matcher(NotRegex, "instance", "host-[0-4].*"),
-            matcher(Equal, "job", "node"),
-        ],
+        vec![matcher(NotRegex, "instance", "host-[0-4].*"), matcher(Equal, "job", "node")],
         vec![matcher(Equal, "nowhere", ""), matcher(NotEqual, "__name__", "")],
         vec![matcher(Equal, "__name__", "missing")],
         vec![matcher(NotEqual, "nowhere", "")],
@@ -59,17 +52,9 @@ async fn selects_give_what_a_scan_gives() {
         TimeRange::new(10_000_000, i64::MAX),
         TimeRange::EMPTY,
     ];
-    let small = ReaderConfig {
-        batch_samples: 500,
-        batch_series: 7,
-        batch_pages: 3,
-        ..ReaderConfig::default()
-    };
-    let paged = ReaderConfig {
-        scrape_memory: 0,
-        coalesce_bytes: 0,
-        ..small.clone()
-    };
+    let small =
+        ReaderConfig { batch_samples: 500, batch_series: 7, batch_pages: 3, ..ReaderConfig::default() };
+    let paged = ReaderConfig { scrape_memory: 0, coalesce_bytes: 0, ..small.clone() };
     for reader in [ReaderConfig::default(), small, paged] {
         let block = block_of(&all, tiny(), reader).await;
         assert!(block.meta().parts.len() > 3, "{:?}", block.meta().parts.len());
@@ -85,20 +70,11 @@ async fn selects_give_what_a_scan_gives() {
 #[tokio::test]
 async fn batches_are_bounded() {
     let all = fleet();
-    let reader = ReaderConfig {
-        batch_samples: 300,
-        ..ReaderConfig::default()
-    };
+    let reader = ReaderConfig { batch_samples: 300, ..ReaderConfig::default() };
     let block = block_of(&all, tiny(), reader).await;
-    let spec = SelectSpec {
-        matchers: vec![],
-        range: TimeRange::ALL,
-        skip_samples: false,
-    };
+    let spec = SelectSpec { matchers: vec![], range: TimeRange::ALL, skip_samples: false };
     let batches: Vec<Vec<SeriesSamples>> = block.select(spec).try_collect().await.unwrap();
-    let sizes = batches
-        .iter()
-        .map(|batch| batch.iter().map(|series| series.values.len()).sum::<usize>());
+    let sizes = batches.iter().map(|batch| batch.iter().map(|series| series.values.len()).sum::<usize>());
     assert!(sizes.into_iter().all(|size| size <= 300 && size > 200));
 }
 
@@ -113,14 +89,7 @@ async fn labels_alone_come_without_samples() {
     };
     let batches: Vec<Vec<SeriesSamples>> = block.select(spec).try_collect().await.unwrap();
     let found: Vec<_> = batches.into_iter().flatten().collect();
-    assert!(
-        found
-            .iter()
-            .all(|series| series.values.is_empty() && series.timestamps.is_empty())
-    );
-    let labels = all
-        .iter()
-        .map(|series| &series.labels)
-        .filter(|labels| labels.get("zone").is_some());
+    assert!(found.iter().all(|series| series.values.is_empty() && series.timestamps.is_empty()));
+    let labels = all.iter().map(|series| &series.labels).filter(|labels| labels.get("zone").is_some());
     assert!(found.iter().map(|series| &series.labels).eq(labels));
 }

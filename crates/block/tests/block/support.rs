@@ -28,12 +28,7 @@ pub fn header() -> BlockHeader {
 
 /// Tiny pages, row groups and parts, so that a small block has many of each.
 pub fn tiny() -> WriterConfig {
-    WriterConfig {
-        page_rows: 32,
-        row_group_rows: 128,
-        part_bytes: 6_000,
-        ..WriterConfig::default()
-    }
+    WriterConfig { page_rows: 32, row_group_rows: 128, part_bytes: 6_000, ..WriterConfig::default() }
 }
 
 pub fn series(labels: &[(&str, &str)], samples: &[(i64, f64)]) -> SeriesSamples {
@@ -80,10 +75,7 @@ pub fn files(dir: &Path) -> Vec<(String, Vec<u8>)> {
 pub async fn bucket_of(files: &[(String, Vec<u8>)]) -> Bucket {
     let bucket = MemoryBucket::new();
     for (name, body) in files {
-        bucket
-            .put(&format!("{FOLDER}/{name}"), body.clone().into())
-            .await
-            .unwrap();
+        bucket.put(&format!("{FOLDER}/{name}"), body.clone().into()).await.unwrap();
     }
     Arc::new(bucket)
 }
@@ -104,11 +96,7 @@ pub async fn select(
     matchers: Vec<Matcher>,
     range: TimeRange,
 ) -> Result<Vec<SeriesSamples>, BlockError> {
-    let spec = SelectSpec {
-        matchers,
-        range,
-        skip_samples: false,
-    };
+    let spec = SelectSpec { matchers, range, skip_samples: false };
     let batches: Vec<Vec<SeriesSamples>> = block.select(spec).try_collect().await?;
     Ok(batches.into_iter().flatten().collect())
 }
@@ -116,19 +104,13 @@ pub async fn select(
 /// What a select should give.
 pub fn expected(all: &[SeriesSamples], matchers: &[Matcher], range: TimeRange) -> Vec<SeriesSamples> {
     let matching = all.iter().filter(|series| {
-        matchers
-            .iter()
-            .all(|matcher| matcher.matches(series.labels.get(matcher.name()).unwrap_or("")))
+        matchers.iter().all(|matcher| matcher.matches(series.labels.get(matcher.name()).unwrap_or("")))
     });
     let cut = matching.map(|series| {
         let samples = series.samples().filter(|sample| range.contains(sample.timestamp));
         let (timestamps, values): (Vec<i64>, Vec<f64>) =
             samples.map(|sample| (sample.timestamp, sample.value)).unzip();
-        SeriesSamples {
-            labels: series.labels.clone(),
-            timestamps: timestamps.into(),
-            values,
-        }
+        SeriesSamples { labels: series.labels.clone(), timestamps: timestamps.into(), values }
     });
     cut.filter(|series| !series.values.is_empty()).collect()
 }

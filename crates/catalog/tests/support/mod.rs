@@ -1,9 +1,5 @@
 //! What the tests of the catalog share.
-#![allow(
-    dead_code,
-    clippy::unwrap_used,
-    reason = "each test uses some of it, and fails by panicking"
-)]
+#![allow(dead_code, clippy::unwrap_used, reason = "each test uses some of it, and fails by panicking")]
 
 use std::sync::Arc;
 
@@ -49,17 +45,10 @@ pub fn block(number: u128) -> BlockEntry {
 }
 
 pub fn add(number: u128) -> Change {
-    Change {
-        add: vec![block(number)],
-        ..Change::default()
-    }
+    Change { add: vec![block(number)], ..Change::default() }
 }
 
 pub fn flush(number: u128, shard: u32, from: u64, to: u64) -> Change {
-    let entry = BlockEntry {
-        shard: Some(shard),
-        generation: Some(to),
-        ..block(number)
-    };
+    let entry = BlockEntry { shard: Some(shard), generation: Some(to), ..block(number) };
     Change::flush(Some(entry), FlushStep { shard, from, to })
 }

@@ -32,10 +32,7 @@ impl ReplicatedState for Unused {
 }
 
 fn log_id() -> LogId {
-    LogId {
-        leader_id: LeaderId::new(3, 1),
-        index: 42,
-    }
+    LogId { leader_id: LeaderId::new(3, 1), index: 42 }
 }
 
 fn membership() -> Membership {
@@ -45,32 +42,15 @@ fn membership() -> Membership {
 
 fn entries() -> Vec<Entry<Unused>> {
     let bytes = Bytes::from_static(b"a command");
-    let command = Proposal {
-        command: Raw(bytes.clone()),
-        bytes,
-        _room: None,
-    };
-    let payloads = [
-        EntryPayload::Blank,
-        EntryPayload::Normal(command),
-        EntryPayload::Membership(membership()),
-    ];
-    payloads
-        .into_iter()
-        .map(|payload| Entry::<Unused> {
-            log_id: log_id(),
-            payload,
-        })
-        .collect()
+    let command = Proposal { command: Raw(bytes.clone()), bytes, _room: None };
+    let payloads =
+        [EntryPayload::Blank, EntryPayload::Normal(command), EntryPayload::Membership(membership())];
+    payloads.into_iter().map(|payload| Entry::<Unused> { log_id: log_id(), payload }).collect()
 }
 
 fn checkpoint() -> Checkpoint {
     let payload = Bytes::from_static(b"generation 7");
-    Checkpoint {
-        log_id: log_id(),
-        membership: StoredMembership::new(Some(log_id()), membership()),
-        payload,
-    }
+    Checkpoint { log_id: log_id(), membership: StoredMembership::new(Some(log_id()), membership()), payload }
 }
 
 fn values() -> Vec<(&'static str, Bytes)> {
@@ -83,22 +63,10 @@ fn values() -> Vec<(&'static str, Bytes)> {
         ("blank", whole(&entries[0])),
         ("command", whole(&entries[1])),
         ("membership", whole(&entries[2])),
-        (
-            "vote",
-            encode_vote(&Vote {
-                leader_id: LeaderId::new(3, 1),
-                committed: true,
-            }),
-        ),
+        ("vote", encode_vote(&Vote { leader_id: LeaderId::new(3, 1), committed: true })),
         ("log_id", encode_bare_log_id(&log_id())),
-        (
-            "stored_membership",
-            encode_stored_membership(&checkpoint().membership),
-        ),
-        (
-            "no_membership",
-            encode_stored_membership(&StoredMembership::default()),
-        ),
+        ("stored_membership", encode_stored_membership(&checkpoint().membership)),
+        ("no_membership", encode_stored_membership(&StoredMembership::default())),
         ("checkpoint", encode_checkpoint(&checkpoint())),
     ]
 }
@@ -113,10 +81,7 @@ fn hex(bytes: &[u8]) -> String {
 /// With `UPDATE_GOLDEN` set the file is written: for a new version of the format.
 #[test]
 fn the_newest_version_is_written_bit_for_bit() {
-    let written: String = values()
-        .iter()
-        .map(|(name, bytes)| format!("{name} {}\n", hex(bytes)))
-        .collect();
+    let written: String = values().iter().map(|(name, bytes)| format!("{name} {}\n", hex(bytes))).collect();
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
         std::fs::write(GOLDEN, &written).unwrap();
     }
@@ -127,33 +92,20 @@ fn the_newest_version_is_written_bit_for_bit() {
 fn version_1_is_read() {
     let text = std::fs::read_to_string(GOLDEN).unwrap();
     let value = |wanted: &str| {
-        let (_, hex) = text
-            .lines()
-            .filter_map(|line| line.split_once(' '))
-            .find(|(name, _)| *name == wanted)
-            .unwrap();
+        let (_, hex) =
+            text.lines().filter_map(|line| line.split_once(' ')).find(|(name, _)| *name == wanted).unwrap();
         let byte = |at: usize| u8::from_str_radix(&hex[at..at + 2], 16).unwrap();
         Bytes::from((0..hex.len()).step_by(2).map(byte).collect::<Vec<_>>())
     };
     for (name, entry) in ["blank", "command", "membership"].into_iter().zip(entries()) {
         let read = decode_entry::<Unused>(42, value(name)).unwrap();
-        assert_eq!(
-            (read.log_id, encode_entry(&read)),
-            (entry.log_id, encode_entry(&entry)),
-            "{name}"
-        );
+        assert_eq!((read.log_id, encode_entry(&read)), (entry.log_id, encode_entry(&entry)), "{name}");
         assert_eq!(decode_log_id(42, value(name)), Ok(log_id()));
     }
     assert_eq!(decode_vote(value("vote")), Ok(Vote::new_committed(3, 1)));
     assert_eq!(decode_bare_log_id(value("log_id")), Ok(log_id()));
-    assert_eq!(
-        decode_stored_membership(value("stored_membership")),
-        Ok(checkpoint().membership)
-    );
-    assert_eq!(
-        decode_stored_membership(value("no_membership")),
-        Ok(StoredMembership::default())
-    );
+    assert_eq!(decode_stored_membership(value("stored_membership")), Ok(checkpoint().membership));
+    assert_eq!(decode_stored_membership(value("no_membership")), Ok(StoredMembership::default()));
     assert_eq!(decode_checkpoint(value("checkpoint")), Ok(checkpoint()));
 }
 
@@ -167,11 +119,7 @@ fn other_bytes_are_an_error_and_no_panic() {
             "checkpoint" => decode_checkpoint(bytes).map(drop),
             _ => decode_stored_membership(bytes).map(drop),
         };
-        let fixed = if name == "command" {
-            24
-        } else {
-            bytes.len() - usize::from(name == "checkpoint") * 12
-        };
+        let fixed = if name == "command" { 24 } else { bytes.len() - usize::from(name == "checkpoint") * 12 };
         for cut in 0..fixed {
             assert!(read(bytes.slice(..cut)).is_err(), "{name} cut at {cut}");
         }
@@ -183,9 +131,6 @@ fn other_bytes_are_an_error_and_no_panic() {
         }
         let mut newer = bytes.to_vec();
         newer[0] = 2;
-        assert!(
-            read(Bytes::from(newer)).unwrap_err().0.contains("version 2"),
-            "{name}"
-        );
+        assert!(read(Bytes::from(newer)).unwrap_err().0.contains("version 2"), "{name}");
     }
 }

@@ -44,38 +44,21 @@ impl ReplicatedState for Sentence {
     }
 
     fn restore(&mut self, checkpoint: &[u8], position: Position) {
-        *self.0.lock() = Words {
-            restored: Some((checkpoint.to_vec(), position)),
-            applied: Vec::new(),
-        };
+        *self.0.lock() = Words { restored: Some((checkpoint.to_vec(), position)), applied: Vec::new() };
     }
 }
 
 fn journal(files: &MemoryFiles) -> Journal {
-    let config = WalConfig {
-        segment_bytes: 4096,
-        ..WalConfig::default()
-    };
+    let config = WalConfig { segment_bytes: 4096, ..WalConfig::default() };
     let clock = Clock::manual(0).0;
-    let opened = Journal::open_on(
-        files.mount(),
-        config,
-        &Rng::seeded(1),
-        &clock,
-        &mut Registry::default(),
-    );
+    let opened = Journal::open_on(files.mount(), config, &Rng::seeded(1), &clock, &mut Registry::default());
     opened.unwrap().0
 }
 
 async fn open(id: GroupId, journal: &Journal) -> (Group<Sentence>, Sentence) {
     let state = Sentence::default();
-    let config = GroupConfig {
-        replay_chunk_bytes: 1 << 16,
-        ..GroupConfig::default()
-    };
-    let group = Group::open(id, config, journal.clone(), state.clone())
-        .await
-        .unwrap();
+    let config = GroupConfig { replay_chunk_bytes: 1 << 16, ..GroupConfig::default() };
+    let group = Group::open(id, config, journal.clone(), state.clone()).await.unwrap();
     (group, state)
 }
 
@@ -99,16 +82,7 @@ async fn proposals_are_applied_in_order_and_answered() {
     let (first, count) = group.propose(word("a")).await.unwrap();
     assert_eq!((first.term, count), (first_term, 1));
     let (second, count) = group.propose(word("b")).await.unwrap();
-    assert_eq!(
-        (second, count),
-        (
-            Position {
-                index: first.index + 1,
-                ..first
-            },
-            2
-        )
-    );
+    assert_eq!((second, count), (Position { index: first.index + 1, ..first }, 2));
     group.read_barrier().await.unwrap();
     assert_eq!(group.applied(), Some(second));
     assert_eq!(state.0.lock().applied, [(first, word("a")), (second, word("b"))]);
@@ -116,12 +90,7 @@ async fn proposals_are_applied_in_order_and_answered() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_resolved_is_there_after_a_crash_in_order_and_once() {
-    for (seed, loss) in [
-        (1, Loss::All),
-        (2, Loss::Torn),
-        (3, Loss::Sectors),
-        (4, Loss::Nothing),
-    ] {
+    for (seed, loss) in [(1, Loss::All), (2, Loss::Torn), (3, Loss::Sectors), (4, Loss::Nothing)] {
         let files = MemoryFiles::new();
         let mut resolved = Vec::new();
         for round in 0..3_u32 {
@@ -131,10 +100,7 @@ async fn what_resolved_is_there_after_a_crash_in_order_and_once() {
             for expected in &resolved {
                 assert!(replayed.contains(expected), "{loss:?}: {expected:?} is lost");
             }
-            assert!(
-                replayed.is_sorted_by(|left, right| left.0.index < right.0.index),
-                "{loss:?}"
-            );
+            assert!(replayed.is_sorted_by(|left, right| left.0.index < right.0.index), "{loss:?}");
             resolved = replayed;
             let ask = |number: u32| {
                 let (group, text) = (group.clone(), word(&format!("{round}-{number}")));
@@ -170,10 +136,7 @@ async fn many_proposals_are_under_way_and_share_syncs() {
     while logged() < first + 200 {
         tokio::task::yield_now().await;
     }
-    assert!(
-        state.0.lock().applied.is_empty(),
-        "nothing is applied that is not durable"
-    );
+    assert!(state.0.lock().applied.is_empty(), "nothing is applied that is not durable");
     files.release_syncs();
     for task in asked {
         task.await.unwrap();
@@ -215,20 +178,10 @@ async fn a_failed_sync_fails_proposals_and_never_acknowledges() {
     files.fail_next_sync();
     for text in ["lost", "late"] {
         let error = group.propose(word(text)).await.unwrap_err();
-        assert!(
-            matches!(
-                &error,
-                ClusterError::Journal(latewood_wal::WalError::Poisoned { .. })
-            ),
-            "{error}"
-        );
+        assert!(matches!(&error, ClusterError::Journal(latewood_wal::WalError::Poisoned { .. })), "{error}");
         assert_eq!(error.kind(), latewood_base::ErrorKind::Internal);
     }
-    assert_eq!(
-        state.0.lock().applied.len(),
-        1,
-        "what is not durable is not applied"
-    );
+    assert_eq!(state.0.lock().applied.len(), 1, "what is not durable is not applied");
     assert_eq!(group.leader_term(), None);
     assert!(group.read_barrier().await.is_err());
     files.crash(Loss::All, &Rng::seeded(1));
@@ -265,11 +218,7 @@ async fn a_restart_after_a_checkpoint_replays_only_what_follows() {
     group.checkpoint(at, Bytes::from_static(b"again")).await.unwrap();
     let more = propose_all(&group, 60..65).await;
     let applied = state.0.lock().applied.clone();
-    assert!(
-        files.sizes().len() < segments,
-        "segments are deleted: {:?}",
-        files.sizes()
-    );
+    assert!(files.sizes().len() < segments, "segments are deleted: {:?}", files.sizes());
     let first_term = group.leader_term();
     files.crash(Loss::All, &Rng::seeded(1));
     drop((group, journal));
@@ -279,10 +228,7 @@ async fn a_restart_after_a_checkpoint_replays_only_what_follows() {
     let words = state.0.lock().clone();
     assert_eq!(words.restored, Some((b"fifty".to_vec(), at)));
     assert_eq!(words.applied, applied[50..]);
-    assert_eq!(
-        words.applied.last().map(|(position, _)| *position),
-        more.last().copied()
-    );
+    assert_eq!(words.applied.last().map(|(position, _)| *position), more.last().copied());
     assert!(group.leader_term() > first_term, "a restart begins a new term");
 
     // And again, with a later one.
@@ -291,13 +237,7 @@ async fn a_restart_after_a_checkpoint_replays_only_what_follows() {
     drop(group);
     files.crash(Loss::All, &Rng::seeded(1));
     let (_group, state) = open(1, &self::journal(&files)).await;
-    assert_eq!(
-        *state.0.lock(),
-        Words {
-            restored: Some((b"all".to_vec(), last)),
-            applied: Vec::new()
-        }
-    );
+    assert_eq!(*state.0.lock(), Words { restored: Some((b"all".to_vec(), last)), applied: Vec::new() });
 }
 
 #[tokio::test]
@@ -313,28 +253,11 @@ async fn a_checkpoint_where_there_can_be_none_is_refused() {
             error.to_string()
         }
     };
-    let (last, beyond) = (
-        positions[4],
-        Position {
-            index: positions[4].index + 1,
-            ..positions[4]
-        },
-    );
+    let (last, beyond) = (positions[4], Position { index: positions[4].index + 1, ..positions[4] });
     assert!(refused(beyond).await.contains("no such entry"));
-    assert!(
-        refused(Position {
-            term: last.term + 1,
-            ..last
-        })
-        .await
-        .contains("the entry there is at")
-    );
+    assert!(refused(Position { term: last.term + 1, ..last }).await.contains("the entry there is at"));
     group.checkpoint(positions[3], Bytes::new()).await.unwrap();
-    assert!(
-        refused(positions[2])
-            .await
-            .contains("the last checkpoint is later")
-    );
+    assert!(refused(positions[2]).await.contains("the last checkpoint is later"));
     group.checkpoint(last, Bytes::new()).await.unwrap();
 }
 
@@ -347,10 +270,7 @@ async fn groups_share_a_journal_and_do_not_see_each_other() {
         propose_all(&group, 0..10).await;
         assert_eq!(state.0.lock().applied.len(), 10);
         group.shutdown().await;
-        assert!(matches!(
-            group.propose(word("late")).await,
-            Err(ClusterError::Stopped { .. })
-        ));
+        assert!(matches!(group.propose(word("late")).await, Err(ClusterError::Stopped { .. })));
     }
     for id in 1..4 {
         let (_group, state) = open(id, &journal).await;
@@ -365,21 +285,7 @@ async fn limits_are_named() {
     let long = "x".repeat(GroupConfig::default().max_command_bytes + 1);
     let error = group.propose(word(&long)).await.unwrap_err();
     assert!(matches!(error, ClusterError::TooLarge { .. }), "{error}");
-    let config = GroupConfig {
-        heartbeat_ms: 1000,
-        ..GroupConfig::default()
-    };
-    let error = Group::open(2, config, journal, Sentence::default())
-        .await
-        .unwrap_err();
-    assert!(
-        matches!(
-            error,
-            ClusterError::Config {
-                field: "election_timeout_ms",
-                ..
-            }
-        ),
-        "{error}"
-    );
+    let config = GroupConfig { heartbeat_ms: 1000, ..GroupConfig::default() };
+    let error = Group::open(2, config, journal, Sentence::default()).await.unwrap_err();
+    assert!(matches!(error, ClusterError::Config { field: "election_timeout_ms", .. }), "{error}");
 }

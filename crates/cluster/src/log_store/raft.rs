@@ -45,10 +45,7 @@ impl<S: ReplicatedState> RaftLogStorage<Types<S>> for LogStore<S> {
 
     async fn get_log_state(&mut self) -> Result<LogState<Types<S>>, StorageError> {
         let log = self.0.log.lock();
-        Ok(LogState {
-            last_purged_log_id: log.purged,
-            last_log_id: log.last,
-        })
+        Ok(LogState { last_purged_log_id: log.purged, last_log_id: log.last })
     }
 
     async fn get_log_reader(&mut self) -> Self {
@@ -76,11 +73,7 @@ impl<S: ReplicatedState> RaftLogStorage<Types<S>> for LogStore<S> {
         // A single voter knows: all that is durable is committed.
         if let (false, Some(id)) = (alone, committed) {
             let record = Record::state(self.0.group, KEY_COMMITTED, codec::encode_bare_log_id(&id));
-            self.0
-                .journal
-                .enqueue_lazily(vec![record])
-                .await
-                .map_err(|error| write_failed(&error))?;
+            self.0.journal.enqueue_lazily(vec![record]).await.map_err(|error| write_failed(&error))?;
         }
         Ok(())
     }
@@ -106,11 +99,7 @@ impl<S: ReplicatedState> RaftLogStorage<Types<S>> for LogStore<S> {
                 callback.log_io_completed(result.map_err(std::io::Error::other));
             }
         };
-        self.0
-            .journal
-            .enqueue(records, done)
-            .await
-            .map_err(|error| write_failed(&error))?;
+        self.0.journal.enqueue(records, done).await.map_err(|error| write_failed(&error))?;
         if let Some(callback) = at_once {
             callback.log_io_completed(Ok(()));
         }
@@ -119,29 +108,20 @@ impl<S: ReplicatedState> RaftLogStorage<Types<S>> for LogStore<S> {
 
     async fn truncate(&mut self, log_id: LogId) -> Result<(), StorageError> {
         let before = match log_id.index.checked_sub(1) {
-            Some(index) => self
-                .log_id(index)
-                .map_err(|error| StorageIOError::read_logs(AnyError::new(&error)))?,
+            Some(index) => {
+                self.log_id(index).map_err(|error| StorageIOError::read_logs(AnyError::new(&error)))?
+            }
             None => None,
         };
         let mut records = vec![Record::truncate(self.0.group, log_id.index)];
-        let loses_membership = self
-            .0
-            .log
-            .lock()
-            .membership
-            .log_id()
-            .is_some_and(|id| id.index >= log_id.index);
+        let loses_membership =
+            self.0.log.lock().membership.log_id().is_some_and(|id| id.index >= log_id.index);
         if loses_membership {
             // Which one holds now is not looked for here: with none known, appends are reported late.
             let none = codec::encode_stored_membership(&StoredMembership::default());
             records.push(Record::state(self.0.group, KEY_MEMBERSHIP, none));
         }
-        self.0
-            .journal
-            .append(records)
-            .await
-            .map_err(|error| write_failed(&error))?;
+        self.0.journal.append(records).await.map_err(|error| write_failed(&error))?;
         let mut log = self.0.log.lock();
         if loses_membership {
             log.membership = StoredMembership::default();
@@ -150,15 +130,11 @@ impl<S: ReplicatedState> RaftLogStorage<Types<S>> for LogStore<S> {
             log.last = before.or(log.purged);
         }
         log.recent.split_off(&log_id.index);
-        self.0
-            .durable
-            .send_modify(|durable| durable.next = durable.next.min(log_id.index));
+        self.0.durable.send_modify(|durable| durable.next = durable.next.min(log_id.index));
         Ok(())
     }
 
     async fn purge(&mut self, log_id: LogId) -> Result<(), StorageError> {
-        self.record_purge(log_id)
-            .await
-            .map_err(|error| write_failed(&error))
+        self.record_purge(log_id).await.map_err(|error| write_failed(&error))
     }
 }

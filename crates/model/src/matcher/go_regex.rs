@@ -128,8 +128,7 @@ impl Translator<'_> {
         if least > MAX_REPEAT || most.is_some_and(|most| most > MAX_REPEAT || most < least) {
             return error("invalid repeat count", &self.since(at));
         }
-        self.out
-            .push_str(self.whole.get(at..at + end).unwrap_or_default());
+        self.out.push_str(self.whole.get(at..at + end).unwrap_or_default());
         self.repeat(at)
     }
 
@@ -141,11 +140,7 @@ impl Translator<'_> {
             let Some((name, _)) = named.split_once('>') else {
                 return error("invalid named capture", rest);
             };
-            if name.is_empty()
-                || !name
-                    .bytes()
-                    .all(|byte| byte == b'_' || byte.is_ascii_alphanumeric())
-            {
+            if name.is_empty() || !name.bytes().all(|byte| byte == b'_' || byte.is_ascii_alphanumeric()) {
                 return error(
                     "invalid named capture",
                     self.whole.get(at..=start + name.len()).unwrap_or_default(),
@@ -167,16 +162,12 @@ impl Translator<'_> {
     fn flags(&mut self, at: usize, rest: &str) -> Result<(), String> {
         let end = rest.find([':', ')']).unwrap_or(rest.len());
         let flags = rest.get(2..end).unwrap_or_default();
-        let (on, off) = flags
-            .split_once('-')
-            .map_or((flags, None), |(on, off)| (on, Some(off)));
+        let (on, off) = flags.split_once('-').map_or((flags, None), |(on, off)| (on, Some(off)));
         let known = |flags: &str| flags.bytes().all(|flag| b"imsU".contains(&flag));
         if end == rest.len() || !known(on) || off.is_some_and(|off| off.is_empty() || !known(off)) {
             let bad = flags.find(|c| !"imsU-".contains(c)).map_or(end, |bad| bad + 2);
-            let shown = rest
-                .char_indices()
-                .nth(bad + 1)
-                .map_or(rest, |(stop, _)| rest.get(..stop).unwrap_or(rest));
+            let shown =
+                rest.char_indices().nth(bad + 1).map_or(rest, |(stop, _)| rest.get(..stop).unwrap_or(rest));
             return if end == rest.len() && known(on) {
                 error("missing argument to repetition operator", "?")
             } else {
@@ -235,9 +226,8 @@ impl Translator<'_> {
     /// `\Qletters\E`; without an end to the end of the expression.
     fn quoted(&mut self, at: usize) {
         let text = self.whole.get(at + 2..).unwrap_or_default();
-        let (text, length) = text
-            .split_once(r"\E")
-            .map_or((text, text.len()), |(text, _)| (text, text.len() + 2));
+        let (text, length) =
+            text.split_once(r"\E").map_or((text, text.len()), |(text, _)| (text, text.len() + 2));
         text.chars().for_each(|c| self.literal(c));
         self.skip_to(at + 2 + length);
     }
@@ -268,10 +258,7 @@ impl Translator<'_> {
         if first == '{' {
             let rest = self.whole.get(start + 1..).unwrap_or_default();
             let Some((inside, _)) = rest.split_once('}') else {
-                return error(
-                    "invalid character class range",
-                    self.whole.get(at..).unwrap_or_default(),
-                );
+                return error("invalid character class range", self.whole.get(at..).unwrap_or_default());
             };
             inside.clone_into(&mut name);
             self.skip_to(start + 1 + inside.len() + 1);
@@ -279,11 +266,7 @@ impl Translator<'_> {
         if let Some(rest) = name.strip_prefix('^') {
             (negated, name) = (!negated, rest.to_owned());
         }
-        if name.is_empty()
-            || !name
-                .bytes()
-                .all(|byte| byte == b'_' || byte.is_ascii_alphanumeric())
-        {
+        if name.is_empty() || !name.bytes().all(|byte| byte == b'_' || byte.is_ascii_alphanumeric()) {
             return error("invalid character class range", &self.since(at));
         }
         Ok(format!(r"\{}{{{name}}}", if negated { 'P' } else { 'p' }))
@@ -376,11 +359,7 @@ impl Translator<'_> {
                 return Ok(());
             }
         }
-        let low = if c == '\\' {
-            self.char_escape(start)?
-        } else {
-            self.class_char(start)?
-        };
+        let low = if c == '\\' { self.char_escape(start)? } else { self.class_char(start)? };
         push_literal(&mut self.out, low);
         let after = self.position();
         let rest = self.whole.get(after..).unwrap_or_default();

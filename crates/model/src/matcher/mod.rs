@@ -85,9 +85,7 @@ pub fn anchored_regex(expression: &str) -> Result<Regex, MatcherError> {
 /// The anchored expression in Rust's syntax.
 fn anchored(expression: &str) -> Result<String, MatcherError> {
     if expression.len() > MAX_REGEX_LENGTH {
-        return Err(MatcherError::Regex(format!(
-            "expression is longer than {MAX_REGEX_LENGTH} bytes"
-        )));
+        return Err(MatcherError::Regex(format!("expression is longer than {MAX_REGEX_LENGTH} bytes")));
     }
     go_regex::translate(&format!("^(?s:{expression})$")).map_err(MatcherError::Regex)
 }
@@ -146,10 +144,7 @@ impl Matcher {
     /// Whether a label with this value passes; `""` stands for a label that is not there.
     #[must_use]
     pub fn matches(&self, value: &str) -> bool {
-        let hit = self
-            .plan
-            .as_ref()
-            .map_or_else(|| self.value == value, |plan| plan.matches(value));
+        let hit = self.plan.as_ref().map_or_else(|| self.value == value, |plan| plan.matches(value));
         hit != self.op.is_negative()
     }
 
@@ -175,11 +170,7 @@ impl Matcher {
     pub fn prefix(&self) -> &str {
         match self.plan.as_deref() {
             None => &self.value,
-            Some(Plan::Around {
-                before: Gap::None,
-                literal,
-                ..
-            }) => literal,
+            Some(Plan::Around { before: Gap::None, literal, .. }) => literal,
             Some(Plan::Regex { prefix, .. }) => prefix,
             Some(_) => "",
         }
@@ -231,17 +222,10 @@ mod tests {
             (MatchOp::NotEqual, "b", "", true),
             (MatchOp::Equal, "", "", true),
         ] {
-            assert_eq!(
-                matches(op, expression, value),
-                Ok(expected),
-                "{op:?} {expression} {value:?}"
-            );
+            assert_eq!(matches(op, expression, value), Ok(expected), "{op:?} {expression} {value:?}");
         }
         let error = matches(MatchOp::Regex, "(", "").map_err(|error| error.to_string());
-        assert_eq!(
-            error,
-            Err("error parsing regexp: missing closing ): `^(?s:()$`".to_owned())
-        );
+        assert_eq!(error, Err("error parsing regexp: missing closing ): `^(?s:()$`".to_owned()));
         assert!(matches(MatchOp::Regex, "(\\w{1000}){1000}", "").is_err());
     }
 
@@ -261,9 +245,8 @@ mod tests {
             ("a|(b|(c))", &["a", "b", "c"]),
         ] {
             let matcher = regex(expression);
-            let seen: Option<Vec<&str>> = matcher
-                .set_matches()
-                .map(|set| set.iter().map(String::as_str).collect());
+            let seen: Option<Vec<&str>> =
+                matcher.set_matches().map(|set| set.iter().map(String::as_str).collect());
             assert_eq!(seen.as_deref(), Some(expected), "{expression}");
         }
         for expression in ["a.*", "a+", "[a-z]{4}", "a)|(b", r"a\b"] {
@@ -296,17 +279,12 @@ mod tests {
             "(a|b).*",
             "ä.+",
         ];
-        let values = [
-            "", "a", "b", "aa", "ab", "ba", "bab", "a\nb", "aab", "äa", "aä", "äaä", "A", "ä", "ab\n",
-        ];
+        let values =
+            ["", "a", "b", "aa", "ab", "ba", "bab", "a\nb", "aab", "äa", "aä", "äaä", "A", "ä", "ab\n"];
         for expression in expressions {
             let (matcher, plain) = (regex(expression), anchored_regex(expression).expect("valid"));
             for value in values {
-                assert_eq!(
-                    matcher.matches(value),
-                    plain.is_match(value),
-                    "{expression} {value:?}"
-                );
+                assert_eq!(matcher.matches(value), plain.is_match(value), "{expression} {value:?}");
                 assert!(
                     !matcher.matches(value) || value.starts_with(matcher.prefix()),
                     "{expression} {value:?}"

@@ -16,11 +16,7 @@ pub(super) enum Plan {
     /// One of these, sorted.
     Set(Vec<String>),
     /// A text with a gap on each side.
-    Around {
-        before: Gap,
-        literal: String,
-        after: Gap,
-    },
+    Around { before: Gap, literal: String, after: Gap },
     /// The compiled expression; what matches starts with `prefix`.
     Regex { regex: Regex, prefix: String },
 }
@@ -49,20 +45,13 @@ impl Plan {
             return Ok(plan);
         }
         let first = body.and_then(<[Hir]>::first);
-        Ok(Self::Regex {
-            regex: compile()?,
-            prefix: first.and_then(literal).unwrap_or_default(),
-        })
+        Ok(Self::Regex { regex: compile()?, prefix: first.and_then(literal).unwrap_or_default() })
     }
 
     pub(super) fn matches(&self, value: &str) -> bool {
         match self {
             Self::Set(set) => set.binary_search_by(|text| text.as_str().cmp(value)).is_ok(),
-            Self::Around {
-                before,
-                literal,
-                after,
-            } => matches_around(value, *before, literal, *after),
+            Self::Around { before, literal, after } => matches_around(value, *before, literal, *after),
             Self::Regex { regex, .. } => regex.is_match(value),
         }
     }
@@ -109,10 +98,7 @@ fn texts_of_all(parts: &[Hir]) -> Option<Vec<String>> {
         if texts.len().saturating_mul(next.len()) > MAX_SET || size > MAX_SET_BYTES {
             return None;
         }
-        texts = texts
-            .iter()
-            .flat_map(|head| next.iter().map(move |tail| format!("{head}{tail}")))
-            .collect();
+        texts = texts.iter().flat_map(|head| next.iter().map(move |tail| format!("{head}{tail}"))).collect();
     }
     Some(texts)
 }
@@ -122,27 +108,15 @@ fn texts_of(hir: &Hir) -> Option<Vec<String>> {
         HirKind::Empty => Some(vec![String::new()]),
         HirKind::Literal(_) => literal(hir).map(|text| vec![text]),
         HirKind::Class(Class::Unicode(class)) => {
-            let size: usize = class
-                .ranges()
-                .iter()
-                .map(regex_syntax::hir::ClassUnicodeRange::len)
-                .sum();
+            let size: usize = class.ranges().iter().map(regex_syntax::hir::ClassUnicodeRange::len).sum();
             (size <= MAX_SET).then(|| {
-                let chars = class
-                    .ranges()
-                    .iter()
-                    .flat_map(|range| range.start()..=range.end());
+                let chars = class.ranges().iter().flat_map(|range| range.start()..=range.end());
                 chars.map(String::from).collect()
             })
         }
         HirKind::Class(Class::Bytes(class)) => {
-            let chars = class
-                .ranges()
-                .iter()
-                .flat_map(|range| range.start()..=range.end());
-            chars
-                .map(|byte| byte.is_ascii().then(|| char::from(byte).to_string()))
-                .collect()
+            let chars = class.ranges().iter().flat_map(|range| range.start()..=range.end());
+            chars.map(|byte| byte.is_ascii().then(|| char::from(byte).to_string())).collect()
         }
         HirKind::Capture(capture) => texts_of(&capture.sub),
         HirKind::Concat(parts) => texts_of_all(parts),
@@ -167,13 +141,7 @@ fn texts_of(hir: &Hir) -> Option<Vec<String>> {
 
 /// `.*`, `.+`, `a.*`, `.+a`, `.*a.*` and so on.
 fn around(body: &[Hir]) -> Option<Plan> {
-    let plan = |before, literal: String, after| {
-        Some(Plan::Around {
-            before,
-            literal,
-            after,
-        })
-    };
+    let plan = |before, literal: String, after| Some(Plan::Around { before, literal, after });
     match body {
         [one] => plan(gap(one)?, String::new(), Gap::Any),
         [first, second] => match (gap(first), gap(second)) {

@@ -30,12 +30,7 @@ impl Tree {
         };
         make_root(&root.join(STAGING)).map_err(failed)?;
         clear_staging(&root.join(STAGING)).map_err(failed)?;
-        Ok(Self {
-            root,
-            rng,
-            settled: Mutex::default(),
-            folders: RwLock::default(),
-        })
+        Ok(Self { root, rng, settled: Mutex::default(), folders: RwLock::default() })
     }
 
     fn path(&self, key: &str) -> PathBuf {
@@ -49,8 +44,7 @@ impl Tree {
     pub(super) fn create(&self, key: &str, body: &[u8]) -> Result<(), BucketError> {
         // Spares the writing where the name is taken already; the link decides.
         if self.path(key).symlink_metadata().is_ok_and(|meta| meta.is_file()) {
-            self.settle_entry(&self.path(key))
-                .map_err(|error| error_of(key, &error))?;
+            self.settle_entry(&self.path(key)).map_err(|error| error_of(key, &error))?;
             return Err(BucketError::AlreadyExists { key: key.to_owned() });
         }
         self.write(key, |file| file.write_all(body), Self::link)
@@ -107,9 +101,7 @@ impl Tree {
         let _no_folder_goes = self.folders.read();
         let mut result = Err(io::ErrorKind::NotFound.into());
         for _ in 0..FOLDER_RACES {
-            result = self
-                .make_folders(target)
-                .and_then(|()| place(&staged.path, target));
+            result = self.make_folders(target).and_then(|()| place(&staged.path, target));
             match &result {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => self.settled.lock().clear(),
                 _ => break,
@@ -133,18 +125,11 @@ impl Tree {
 
     /// A new temporary file with its content on disk.
     fn stage(&self, fill: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<Staged> {
-        let name = format!(
-            "{:016x}{:016x}{TEMPORARY_SUFFIX}",
-            self.rng.next_u64(),
-            self.rng.next_u64()
-        );
+        let name = format!("{:016x}{:016x}{TEMPORARY_SUFFIX}", self.rng.next_u64(), self.rng.next_u64());
         let path = self.root.join(STAGING).join(name);
         let mut file = OpenOptions::new().write(true).create_new(true).open(&path)?;
         // Held until the file has its name: another process that opens the folder leaves it alone.
-        let filled = file
-            .lock()
-            .and_then(|()| fill(&mut file))
-            .and_then(|()| file.sync_all());
+        let filled = file.lock().and_then(|()| fill(&mut file)).and_then(|()| file.sync_all());
         if let Err(error) = filled {
             let _ = fs::remove_file(&path);
             return Err(error);
@@ -154,9 +139,7 @@ impl Tree {
 
     /// Makes the folders on the way to a file and sees that each one's own entry is on disk.
     fn make_folders(&self, target: &Path) -> io::Result<()> {
-        let below = target
-            .parent()
-            .and_then(|parent| parent.strip_prefix(&self.root).ok());
+        let below = target.parent().and_then(|parent| parent.strip_prefix(&self.root).ok());
         let mut folder = self.root.clone();
         for part in below.into_iter().flat_map(Path::components) {
             let parent = folder.clone();
@@ -202,11 +185,7 @@ impl Tree {
     pub(super) fn get(&self, key: &str, max: u64) -> Result<Bytes, BucketError> {
         let (file, size) = self.open_object(key)?;
         if size > max {
-            return Err(BucketError::TooLarge {
-                key: key.to_owned(),
-                size,
-                max,
-            });
+            return Err(BucketError::TooLarge { key: key.to_owned(), size, max });
         }
         read(key, &file, size, &(0..size))
     }
@@ -217,10 +196,7 @@ impl Tree {
     }
 
     pub(super) fn head(&self, key: &str) -> Result<ObjectInfo, BucketError> {
-        let meta = self
-            .path(key)
-            .symlink_metadata()
-            .map_err(|error| read_error(key, &error))?;
+        let meta = self.path(key).symlink_metadata().map_err(|error| read_error(key, &error))?;
         if !meta.is_file() {
             return Err(BucketError::NotFound { key: key.to_owned() });
         }
@@ -243,11 +219,7 @@ impl Tree {
     /// Buckets have no empty folders. Fails silently where a folder is not empty (any more).
     fn remove_empty_folders(&self, path: &Path) {
         let _nobody_writes = self.folders.write();
-        for folder in path
-            .ancestors()
-            .skip(1)
-            .take_while(|folder| **folder != self.root)
-        {
+        for folder in path.ancestors().skip(1).take_while(|folder| **folder != self.root) {
             // Forgotten first: a writer that relied on it makes it again.
             self.settled.lock().remove(folder);
             if fs::remove_dir(folder).is_err() {
@@ -266,18 +238,14 @@ struct Staged {
 fn read(key: &str, file: &File, size: u64, range: &Range<u64>) -> Result<Bytes, BucketError> {
     let outside = || BucketError::Invalid {
         key: key.to_owned(),
-        message: format!(
-            "range {}..{} of an object of {size} bytes",
-            range.start, range.end
-        ),
+        message: format!("range {}..{} of an object of {size} bytes", range.start, range.end),
     };
     if range.start > range.end || range.end > size {
         return Err(outside());
     }
     let length = usize::try_from(range.end - range.start).map_err(|_| outside())?;
     let mut body = vec![0; length];
-    file.read_exact_at(&mut body, range.start)
-        .map_err(|error| error_of(key, &error))?;
+    file.read_exact_at(&mut body, range.start).map_err(|error| error_of(key, &error))?;
     Ok(body.into())
 }
 
@@ -291,16 +259,9 @@ fn read_error(key: &str, error: &io::Error) -> BucketError {
 
 /// What a listing says of a file.
 pub(super) fn info(key: String, meta: &fs::Metadata) -> ObjectInfo {
-    let since_epoch = meta
-        .modified()
-        .ok()
-        .and_then(|at| at.duration_since(UNIX_EPOCH).ok());
+    let since_epoch = meta.modified().ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok());
     let modified_ms = since_epoch.and_then(|since| i64::try_from(since.as_millis()).ok());
-    ObjectInfo {
-        key,
-        size: meta.len(),
-        modified_ms: modified_ms.unwrap_or(0),
-    }
+    ObjectInfo { key, size: meta.len(), modified_ms: modified_ms.unwrap_or(0) }
 }
 
 fn sync_folder(folder: &Path) -> io::Result<()> {

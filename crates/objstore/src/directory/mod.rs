@@ -59,10 +59,7 @@ impl DirectoryBucket {
         let root = root.to_owned();
         let opened = offload.run(move || Tree::open(root, rng)).await;
         let tree = opened.map_err(|error| unavailable("", &error))??;
-        Ok(Self {
-            tree: Arc::new(tree),
-            offload,
-        })
+        Ok(Self { tree: Arc::new(tree), offload })
     }
 
     async fn run<T: Send + 'static>(
@@ -78,17 +75,13 @@ impl DirectoryBucket {
 
 /// The error of a file operation, as a bucket's.
 fn error_of(key: &str, error: &io::Error) -> BucketError {
-    let invalid = |message: &str| BucketError::Invalid {
-        key: key.to_owned(),
-        message: message.to_owned(),
-    };
+    let invalid = |message: &str| BucketError::Invalid { key: key.to_owned(), message: message.to_owned() };
     match error.kind() {
         io::ErrorKind::NotFound => BucketError::NotFound { key: key.to_owned() },
         io::ErrorKind::AlreadyExists => BucketError::AlreadyExists { key: key.to_owned() },
-        io::ErrorKind::PermissionDenied => BucketError::Denied {
-            key: key.to_owned(),
-            message: error.to_string(),
-        },
+        io::ErrorKind::PermissionDenied => {
+            BucketError::Denied { key: key.to_owned(), message: error.to_string() }
+        }
         io::ErrorKind::NotADirectory => invalid("a part of the key is an object, not a folder"),
         io::ErrorKind::IsADirectory => invalid("the key is a folder"),
         io::ErrorKind::Unsupported => {
@@ -99,10 +92,7 @@ fn error_of(key: &str, error: &io::Error) -> BucketError {
 }
 
 fn unavailable(key: &str, error: &dyn std::error::Error) -> BucketError {
-    BucketError::Unavailable {
-        key: key.to_owned(),
-        message: error.to_string(),
-    }
+    BucketError::Unavailable { key: key.to_owned(), message: error.to_string() }
 }
 
 #[async_trait]
@@ -131,8 +121,7 @@ impl ObjectClient for DirectoryBucket {
     async fn get_ranges(&self, key: &str, ranges: &[Range<u64>]) -> Result<Vec<Bytes>, BucketError> {
         key::check(key)?;
         let ranges = ranges.to_vec();
-        self.run(key, move |tree, key| tree.get_ranges(key, &ranges))
-            .await
+        self.run(key, move |tree, key| tree.get_ranges(key, &ranges)).await
     }
 
     async fn head(&self, key: &str) -> Result<ObjectInfo, BucketError> {
@@ -150,17 +139,12 @@ impl ObjectClient for DirectoryBucket {
         prefix: &str,
         start_after: Option<&str>,
     ) -> BoxStream<'static, Result<ObjectInfo, BucketError>> {
-        walk::list(
-            self.tree.root.clone(),
-            prefix.to_owned(),
-            start_after.map(str::to_owned),
-        )
+        walk::list(self.tree.root.clone(), prefix.to_owned(), start_after.map(str::to_owned))
     }
 
     async fn list_folders(&self, prefix: &str) -> Result<Vec<String>, BucketError> {
         key::check_folder(prefix)?;
-        self.run(prefix, |tree, prefix| walk::folders(&tree.root, prefix))
-            .await
+        self.run(prefix, |tree, prefix| walk::folders(&tree.root, prefix)).await
     }
 }
 

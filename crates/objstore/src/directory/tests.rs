@@ -31,15 +31,9 @@ async fn nothing_is_left_in_staging_whatever_the_outcome() {
     bucket.create("a/c", Bytes::from_static(b"1")).await.unwrap();
     bucket.create("a/c", Bytes::from_static(b"2")).await.unwrap_err();
     let below_an_object = bucket.put("a/b/c", Bytes::from_static(b"1")).await;
-    assert!(
-        matches!(below_an_object, Err(BucketError::Invalid { .. })),
-        "{below_an_object:?}"
-    );
+    assert!(matches!(below_an_object, Err(BucketError::Invalid { .. })), "{below_an_object:?}");
     let over_a_folder = bucket.put("a", Bytes::from_static(b"1")).await;
-    assert!(
-        matches!(over_a_folder, Err(BucketError::Invalid { .. })),
-        "{over_a_folder:?}"
-    );
+    assert!(matches!(over_a_folder, Err(BucketError::Invalid { .. })), "{over_a_folder:?}");
     assert_eq!(staged(root.path()), 0);
 }
 
@@ -83,10 +77,7 @@ async fn keys_that_climb_out_are_refused() {
     let bucket = open(&root.path().join("inner")).await;
     for key in ["../x", "/etc/passwd", "a/../../x", "a\0b"] {
         let refused = |result: Result<(), BucketError>| {
-            assert!(
-                matches!(result, Err(BucketError::Invalid { .. })),
-                "{key}: {result:?}"
-            );
+            assert!(matches!(result, Err(BucketError::Invalid { .. })), "{key}: {result:?}");
         };
         refused(bucket.put(key, Bytes::new()).await);
         refused(bucket.create(key, Bytes::new()).await);
@@ -102,8 +93,6 @@ async fn a_folder_that_cannot_be_made_is_named() {
     let root = tempfile::tempdir().unwrap();
     let file = root.path().join("file");
     std::fs::write(&file, "x").unwrap();
-    let error = DirectoryBucket::open(&file.join("bucket"), Rng::seeded(1))
-        .await
-        .unwrap_err();
+    let error = DirectoryBucket::open(&file.join("bucket"), Rng::seeded(1)).await.unwrap_err();
     assert!(error.to_string().contains("file/bucket"), "{error}");
 }

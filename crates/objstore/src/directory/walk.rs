@@ -30,18 +30,13 @@ pub(super) fn list(
     let begin = async move {
         let (found, queue) = mpsc::channel(QUEUE);
         tokio::task::spawn_blocking(move || {
-            let walk = Walk {
-                start_after,
-                found: &found,
-            };
+            let walk = Walk { start_after, found: &found };
             if let Err(error) = walk.folder(&root.join(&prefix), &prefix) {
                 // The reader may have gone, which is no error.
                 let _ = found.blocking_send(Err(error_of(&prefix, &error)));
             }
         });
-        stream::unfold(queue, |mut queue| async move {
-            queue.recv().await.map(|next| (next, queue))
-        })
+        stream::unfold(queue, |mut queue| async move { queue.recv().await.map(|next| (next, queue)) })
     };
     stream::once(begin).flatten().boxed()
 }
@@ -56,11 +51,7 @@ impl Walk<'_> {
     fn folder(&self, path: &Path, key: &str) -> io::Result<()> {
         for (name, is_folder) in entries(path)? {
             let name = name.trim_end_matches('/');
-            let key = if key.is_empty() {
-                name.to_owned()
-            } else {
-                format!("{key}/{name}")
-            };
+            let key = if key.is_empty() { name.to_owned() } else { format!("{key}/{name}") };
             if self.found.is_closed() {
                 return Ok(());
             }
@@ -95,12 +86,7 @@ impl Walk<'_> {
 /// Files, and folders with a `/` after their names, in the order in which the keys below them come.
 fn entries(folder: &Path) -> io::Result<Vec<(String, bool)>> {
     let listing = match fs::read_dir(folder) {
-        Err(error)
-            if matches!(
-                error.kind(),
-                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
-            ) =>
-        {
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
             return Ok(Vec::new());
         }
         listing => listing?,
@@ -116,11 +102,7 @@ fn entries(folder: &Path) -> io::Result<Vec<(String, bool)>> {
         if name.ends_with(TEMPORARY_SUFFIX) || !(kind.is_dir() || kind.is_file()) {
             continue;
         }
-        names.push(if kind.is_dir() {
-            (name + "/", true)
-        } else {
-            (name, false)
-        });
+        names.push(if kind.is_dir() { (name + "/", true) } else { (name, false) });
     }
     names.sort();
     Ok(names)
@@ -130,9 +112,7 @@ fn entries(folder: &Path) -> io::Result<Vec<(String, bool)>> {
 pub(super) fn folders(root: &Path, prefix: &str) -> Result<Vec<String>, BucketError> {
     let found = entries(&root.join(prefix)).map_err(|error| error_of(prefix, &error))?;
     let folders = found.into_iter().filter(|(_, is_folder)| *is_folder);
-    let mut names: Vec<String> = folders
-        .map(|(name, _)| name.trim_end_matches('/').to_owned())
-        .collect();
+    let mut names: Vec<String> = folders.map(|(name, _)| name.trim_end_matches('/').to_owned()).collect();
     names.sort();
     Ok(names)
 }

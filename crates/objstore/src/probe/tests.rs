@@ -52,10 +52,9 @@ impl ObjectClient for Wrong {
                 self.0.put(key, body).await?;
                 outcome
             }
-            Fault::Unavailable => Err(BucketError::Unavailable {
-                key: key.to_owned(),
-                message: "off".to_owned(),
-            }),
+            Fault::Unavailable => {
+                Err(BucketError::Unavailable { key: key.to_owned(), message: "off".to_owned() })
+            }
         }
     }
     async fn get(&self, key: &str, max_bytes: u64) -> Result<Bytes, BucketError> {
@@ -95,10 +94,7 @@ async fn only_a_bucket_that_lets_one_writer_win_passes() {
     assert_eq!(probed(Fault::None).await, Ok(()));
     for fault in [Fault::Ignores, Fault::Races, Fault::RefusesAndReplaces] {
         let error = probed(fault).await.unwrap_err();
-        assert!(
-            matches!(error, ProbeError::NotExclusive { .. }),
-            "{fault:?}: {error}"
-        );
+        assert!(matches!(error, ProbeError::NotExclusive { .. }), "{fault:?}: {error}");
         assert!(error.to_string().contains("If-None-Match"), "{error}");
     }
 }
@@ -116,9 +112,6 @@ async fn a_create_that_was_not_answered_is_left_to_its_caller() {
     let retrying = crate::retry::Retrying::new(bucket, backoff);
     let begun = tokio::time::Instant::now();
     let outcome = retrying.create("k", Bytes::new()).await;
-    assert!(
-        matches!(outcome, Err(BucketError::Unavailable { .. })),
-        "{outcome:?}"
-    );
+    assert!(matches!(outcome, Err(BucketError::Unavailable { .. })), "{outcome:?}");
     assert_eq!(begun.elapsed(), std::time::Duration::ZERO, "no second try");
 }

@@ -80,8 +80,5 @@ fn options(config: &BucketConfig, plain_http: bool) -> ClientOptions {
 }
 
 fn no_retries() -> RetryConfig {
-    RetryConfig {
-        max_retries: 0,
-        ..RetryConfig::default()
-    }
+    RetryConfig { max_retries: 0, ..RetryConfig::default() }
 }

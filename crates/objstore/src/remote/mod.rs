@@ -61,13 +61,7 @@ impl RemoteBucket {
         conflict_is_transient: bool,
         backoff: Backoff,
     ) -> Self {
-        Self {
-            store,
-            prefix,
-            conflict_is_transient,
-            backoff,
-            upload_concurrency: UPLOAD_CONCURRENCY,
-        }
+        Self { store, prefix, conflict_is_transient, backoff, upload_concurrency: UPLOAD_CONCURRENCY }
     }
 
     /// The path of a key or folder in the service's bucket.
@@ -77,10 +71,8 @@ impl RemoteBucket {
             (prefix, "") => prefix.to_owned(),
             (prefix, key) => format!("{prefix}/{key}"),
         };
-        StorePath::parse(full).map_err(|error| BucketError::Invalid {
-            key: key.to_owned(),
-            message: error.to_string(),
-        })
+        StorePath::parse(full)
+            .map_err(|error| BucketError::Invalid { key: key.to_owned(), message: error.to_string() })
     }
 
     fn object_path(&self, key: &str) -> Result<StorePath, BucketError> {
@@ -92,15 +84,9 @@ impl RemoteBucket {
         if range.start == range.end {
             return Ok(Bytes::new());
         }
-        let invalid = |message: String| BucketError::Invalid {
-            key: key.to_owned(),
-            message,
-        };
+        let invalid = |message: String| BucketError::Invalid { key: key.to_owned(), message };
         if range.start > range.end {
-            return Err(invalid(format!(
-                "range {}..{} is turned around",
-                range.start, range.end
-            )));
+            return Err(invalid(format!("range {}..{} is turned around", range.start, range.end)));
         }
         let length = range.end - range.start;
         let wrong = match self.store.get_range(path, range.clone()).await {
@@ -156,24 +142,17 @@ fn error_of(key: &str, error: &object_store::Error) -> BucketError {
 /// As [`error_of`], for writes: nothing but the bucket itself can be missing.
 fn write_error(key: &str, error: &object_store::Error) -> BucketError {
     match error_of(key, error) {
-        BucketError::NotFound { key } => BucketError::Invalid {
-            key,
-            message: format!("does the bucket exist? {error}"),
-        },
+        BucketError::NotFound { key } => {
+            BucketError::Invalid { key, message: format!("does the bucket exist? {error}") }
+        }
         other => other,
     }
 }
 
 fn info(prefix: &str, meta: &ObjectMeta) -> ObjectInfo {
     let key = meta.location.as_ref();
-    let key = key
-        .strip_prefix(prefix)
-        .map_or(key, |rest| rest.trim_start_matches('/'));
-    ObjectInfo {
-        key: key.to_owned(),
-        size: meta.size,
-        modified_ms: meta.last_modified.timestamp_millis(),
-    }
+    let key = key.strip_prefix(prefix).map_or(key, |rest| rest.trim_start_matches('/'));
+    ObjectInfo { key: key.to_owned(), size: meta.size, modified_ms: meta.last_modified.timestamp_millis() }
 }
 
 #[async_trait]
@@ -210,11 +189,7 @@ impl ObjectClient for RemoteBucket {
         let got = got.map_err(|error| error_of(key, &error))?;
         let size = got.meta.size;
         if size > max {
-            return Err(BucketError::TooLarge {
-                key: key.to_owned(),
-                size,
-                max,
-            });
+            return Err(BucketError::TooLarge { key: key.to_owned(), size, max });
         }
         got.bytes().await.map_err(|error| error_of(key, &error))
     }
@@ -229,8 +204,7 @@ impl ObjectClient for RemoteBucket {
     async fn head(&self, key: &str) -> Result<ObjectInfo, BucketError> {
         let path = self.object_path(key)?;
         let meta = self.store.head(&path).await;
-        meta.map(|meta| info(&self.prefix, &meta))
-            .map_err(|error| error_of(key, &error))
+        meta.map(|meta| info(&self.prefix, &meta)).map_err(|error| error_of(key, &error))
     }
 
     async fn delete(&self, key: &str) -> Result<(), BucketError> {
@@ -269,9 +243,8 @@ impl ObjectClient for RemoteBucket {
         let listed = self.store.list_with_delimiter(Some(&path)).await;
         let listed = listed.map_err(|error| error_of(prefix, &error))?;
         let folders = listed.common_prefixes.iter();
-        let mut names: Vec<String> = folders
-            .filter_map(|folder| folder.filename().map(str::to_owned))
-            .collect();
+        let mut names: Vec<String> =
+            folders.filter_map(|folder| folder.filename().map(str::to_owned)).collect();
         names.sort();
         names.dedup();
         Ok(names)

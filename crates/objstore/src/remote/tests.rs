@@ -34,10 +34,7 @@ async fn a_conflict_that_is_no_failed_precondition_leaves_the_outcome_open() {
         path: "k".to_owned(),
         source,
     };
-    let precondition = object_store::Error::Precondition {
-        path: "k".to_owned(),
-        source: "412".into(),
-    };
+    let precondition = object_store::Error::Precondition { path: "k".to_owned(), source: "412".into() };
     let bucket = bucket("", true);
     let taken = bucket.create_error("k", &conflict(Box::new(precondition)));
     assert!(matches!(taken, BucketError::AlreadyExists { .. }), "{taken:?}");

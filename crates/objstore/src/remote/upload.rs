@@ -68,10 +68,7 @@ impl Upload<'_> {
 
     async fn put(&self, body: Bytes) -> Result<(), BucketError> {
         let put = || async {
-            let put = self
-                .store
-                .put(self.path, PutPayload::from_bytes(body.clone()))
-                .await;
+            let put = self.store.put(self.path, PutPayload::from_bytes(body.clone())).await;
             put.map_err(|error| write_error(self.key, &error))
         };
         self.backoff.run(put).await.map(drop)
@@ -103,11 +100,7 @@ impl Upload<'_> {
             self.backoff.run(put).await
         };
         let numbered: Vec<_> = parts.iter().copied().enumerate().collect();
-        let sent: Vec<_> = stream::iter(numbered)
-            .map(send)
-            .buffered(self.concurrency)
-            .try_collect()
-            .await?;
+        let sent: Vec<_> = stream::iter(numbered).map(send).buffered(self.concurrency).try_collect().await?;
         let size = parts.iter().map(|(_, length)| length).sum();
         let complete = || async {
             let completed = self.store.complete_multipart(self.path, id, sent.clone()).await;
@@ -122,13 +115,7 @@ impl Upload<'_> {
     /// An upload whose completion was done but not answered is gone at the second try, and the object there.
     async fn check_completed(&self, size: u64, error: &object_store::Error) -> Result<(), BucketError> {
         let gone = matches!(error, object_store::Error::NotFound { .. });
-        if gone
-            && self
-                .store
-                .head(self.path)
-                .await
-                .is_ok_and(|meta| meta.size == size)
-        {
+        if gone && self.store.head(self.path).await.is_ok_and(|meta| meta.size == size) {
             return Ok(());
         }
         Err(error_of(self.key, error))

@@ -75,21 +75,14 @@ impl<C: Cell> FoldOperator<C> {
                 worst[2] = Some(worst[2].map_or(phi, |least| least.min(phi)));
             }
         }
-        let texts = worst
-            .into_iter()
-            .flatten()
-            .filter_map(crate::functions::invalid_quantile);
+        let texts = worst.into_iter().flatten().filter_map(crate::functions::invalid_quantile);
         texts.for_each(|text| self.env.annotations.lock().warn(text));
         Ok(())
     }
 
     fn emit(&mut self, groups: Groups) -> Result<Option<Tile>, QueryError> {
         let mut tile = Tile::new(&self.env.control, self.steps)?;
-        for (labels, cells) in groups
-            .into_labels()
-            .into_iter()
-            .zip(self.cells.chunks_mut(self.steps))
-        {
+        for (labels, cells) in groups.into_labels().into_iter().zip(self.cells.chunks_mut(self.steps)) {
             self.env.control.check()?;
             let row = tile.push(labels)?;
             let mut filled = 0;

@@ -65,10 +65,7 @@ impl BucketOperator {
                 };
                 let key = labels.without(&["le"]);
                 let found = *index.entry(key.clone()).or_insert_with(|| {
-                    histograms.push(Histogram {
-                        labels: key,
-                        buckets: Vec::new(),
-                    });
+                    histograms.push(Histogram { labels: key, buckets: Vec::new() });
                     histograms.len() - 1
                 });
                 histograms[found].buckets.push((upper, rows.len()));
@@ -105,11 +102,7 @@ impl BucketOperator {
             return Ok(());
         }
         for step in 0..self.steps {
-            let texts = self
-                .params
-                .at(step)?
-                .iter()
-                .filter_map(|&phi| invalid_quantile(phi));
+            let texts = self.params.at(step)?.iter().filter_map(|&phi| invalid_quantile(phi));
             texts.for_each(|text| self.env.annotations.lock().warn(text));
         }
         Ok(())
@@ -135,10 +128,7 @@ impl BucketOperator {
             let name = histogram.labels.metric_name().unwrap_or_default();
             for which in 0..self.results() {
                 for (step, value) in values.iter_mut().enumerate() {
-                    let present = histogram
-                        .buckets
-                        .iter()
-                        .map(|&(upper, row)| (upper, rows.row(row)[step]));
+                    let present = histogram.buckets.iter().map(|&(upper, row)| (upper, rows.row(row)[step]));
                     let mut buckets: Vec<Bucket> = present
                         .filter(|(_, count)| is_present(*count))
                         .map(|(upper, count)| Bucket { upper, count })

@@ -30,24 +30,15 @@ pub(crate) fn build(node: &Node, grid: Grid, env: &Env) -> Result<BoxOperator, Q
             WindowKernel::Presence => Box::new(absent::AbsentOperator::of_windows(env, grid, call)?),
         },
         Node::VectorOf(scalar) => build(scalar, grid, env)?,
-        Node::Absent(input, labels) => Box::new(absent::AbsentOperator::of_vector(
-            env,
-            grid,
-            build(input, grid, env)?,
-            labels,
-        )),
-        Node::Sort(input, order) => Box::new(sort::SortOperator::new(
-            env,
-            grid,
-            build(input, grid, env)?,
-            order,
-        )),
-        Node::Buckets(input, call) => Box::new(buckets::BucketOperator::new(
-            env,
-            grid,
-            build(input, grid, env)?,
-            call,
-        )),
+        Node::Absent(input, labels) => {
+            Box::new(absent::AbsentOperator::of_vector(env, grid, build(input, grid, env)?, labels))
+        }
+        Node::Sort(input, order) => {
+            Box::new(sort::SortOperator::new(env, grid, build(input, grid, env)?, order))
+        }
+        Node::Buckets(input, call) => {
+            Box::new(buckets::BucketOperator::new(env, grid, build(input, grid, env)?, call))
+        }
         Node::VectorBinary(binary) => build_binary(binary, grid, env)?,
         Node::Aggregate(aggregate) => build_aggregate(aggregate, grid, env)?,
         Node::Once(input) => {
@@ -62,12 +53,9 @@ fn build_map(node: &Node, grid: Grid, env: &Env) -> Result<BoxOperator, QueryErr
     let (input, drops_name) = match node {
         Node::Element { input, .. } | Node::StepTimes(input) | Node::Negate(input) => (input, true),
         Node::Relabel(input, _) => (input, false),
-        Node::VectorScalar {
-            op,
-            return_bool,
-            vector,
-            ..
-        } => (vector, *return_bool || !crate::plan::is_comparison(*op)),
+        Node::VectorScalar { op, return_bool, vector, .. } => {
+            (vector, *return_bool || !crate::plan::is_comparison(*op))
+        }
         _ => return Err(QueryError::execution("expected a vector")),
     };
     let merges = match node {
@@ -88,13 +76,7 @@ fn build_map(node: &Node, grid: Grid, env: &Env) -> Result<BoxOperator, QueryErr
         }
         Node::StepTimes(_) => Box::new(map::Map::new(env, grid, input, merges, map::StepTimes(grid))),
         Node::Relabel(_, relabel) => Box::new(map::Map::new(env, grid, input, merges, relabel.clone())),
-        Node::VectorScalar {
-            op,
-            return_bool,
-            scalar,
-            scalar_left,
-            ..
-        } => {
+        Node::VectorScalar { op, return_bool, scalar, scalar_left, .. } => {
             let function = map::WithScalar {
                 op: *op,
                 return_bool: *return_bool,

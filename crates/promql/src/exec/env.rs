@@ -38,8 +38,6 @@ impl Env {
         if !left.is_empty() {
             self.annotations.lock().merge(left);
         }
-        context
-            .failure()
-            .map_or(Ok(()), |text| Err(QueryError::execution(text)))
+        context.failure().map_or(Ok(()), |text| Err(QueryError::execution(text)))
     }
 }

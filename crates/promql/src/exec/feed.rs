@@ -34,13 +34,7 @@ impl SeriesFeed {
             window_ms: window_ms.unwrap_or(0),
             function: scan.function.clone(),
         };
-        Self {
-            env: env.clone(),
-            select,
-            state: State::Unopened,
-            batch: Vec::new().into_iter(),
-            held: None,
-        }
+        Self { env: env.clone(), select, state: State::Unopened, batch: Vec::new().into_iter(), held: None }
     }
 
     /// The next series; `None` at the end.
@@ -80,10 +74,7 @@ impl SeriesFeed {
     fn close(&mut self) {
         if let State::Open(cursor) = std::mem::replace(&mut self.state, State::Done) {
             let mut annotations = self.env.annotations.lock();
-            cursor
-                .warnings()
-                .into_iter()
-                .for_each(|text| annotations.warn(text));
+            cursor.warnings().into_iter().for_each(|text| annotations.warn(text));
         }
     }
 

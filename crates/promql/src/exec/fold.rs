@@ -41,11 +41,7 @@ pub(super) struct Avg {
 
 impl Cell for Avg {
     fn first(value: f64) -> Self {
-        Self {
-            sum: KahanSum::new(value),
-            count: 1.0,
-            incremental: false,
-        }
+        Self { sum: KahanSum::new(value), count: 1.0, incremental: false }
     }
 
     fn add(&mut self, value: f64) {
@@ -156,11 +152,7 @@ pub(super) struct Stdvar {
 
 impl Cell for Stdvar {
     fn first(value: f64) -> Self {
-        Self {
-            count: 1.0,
-            mean: value,
-            squares: if value.is_finite() { 0.0 } else { f64::NAN },
-        }
+        Self { count: 1.0, mean: value, squares: if value.is_finite() { 0.0 } else { f64::NAN } }
     }
 
     fn add(&mut self, value: f64) {

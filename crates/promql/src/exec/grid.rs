@@ -15,11 +15,7 @@ pub(crate) struct Grid {
 impl Grid {
     /// One time.
     pub(crate) fn single(at: TimestampMs) -> Self {
-        Self {
-            start: at,
-            step: 1,
-            count: 1,
-        }
+        Self { start: at, step: 1, count: 1 }
     }
 
     /// All times from `start` to `end`; `None` when there is none.
@@ -88,12 +84,9 @@ mod tests {
 
     #[test]
     fn subqueries_are_aligned_to_absolute_multiples() {
-        for (start, range, step, first) in [
-            (100, 50, 10, 60),
-            (105, 50, 10, 60),
-            (3, 10, 5, -5),
-            (0, 10, 5, -5),
-        ] {
+        for (start, range, step, first) in
+            [(100, 50, 10, 60), (105, 50, 10, 60), (3, 10, 5, -5), (0, 10, 5, -5)]
+        {
             let grid = Grid::single(start).subquery(None, 0, range, step);
             assert_eq!(grid.unwrap().unwrap().start(), first, "{start} {range} {step}");
         }

@@ -20,12 +20,7 @@ impl Groups {
         if aggregate.without {
             names.push(METRIC_NAME.to_owned());
         }
-        Self {
-            names,
-            without: aggregate.without,
-            index: HashMap::new(),
-            labels: Vec::new(),
-        }
+        Self { names, without: aggregate.without, index: HashMap::new(), labels: Vec::new() }
     }
 
     /// The labels that a series' group has.

@@ -116,11 +116,7 @@ impl JoinOperator {
         let mut texts = pair.map(|row| one.labels(row).to_string());
         texts.sort();
         let group = match_labels(one.labels(pair[0]), &self.matching);
-        let side = if self.matching.cardinality == Cardinality::OneToMany {
-            "left"
-        } else {
-            "right"
-        };
+        let side = if self.matching.cardinality == Cardinality::OneToMany { "left" } else { "right" };
         Err(QueryError::execution(format!(
             "found duplicate series for the match group {group} on the {side} hand-side of the operation: [{}, {}];many-to-many matching not allowed: matching labels must be unique on one side",
             texts[0], texts[1],
@@ -141,13 +137,7 @@ impl JoinOperator {
             return Ok(());
         };
         for (index, other) in group.rows.clone().into_iter().enumerate() {
-            let labels = result_labels(
-                labels,
-                one.labels(other),
-                self.op,
-                self.return_bool,
-                &self.matching,
-            );
+            let labels = result_labels(labels, one.labels(other), self.op, self.return_bool, &self.matching);
             // Without included labels all partners lead to the same labels, at different steps.
             if index == 0 || !self.matching.include.is_empty() {
                 out.push(labels.clone())?;
@@ -197,10 +187,7 @@ impl JoinOperator {
             return Ok(());
         } else {
             let marks = group.results.entry(labels).or_default();
-            (
-                marks,
-                "multiple matches for labels: grouping labels must ensure unique matches",
-            )
+            (marks, "multiple matches for labels: grouping labels must ensure unique matches")
         };
         if marks.is_empty() {
             self.side.held.grow(self.steps as u64 + 64)?;
@@ -239,11 +226,7 @@ impl JoinOperator {
 /// The labels that a match group is about, as error texts show them.
 fn match_labels(labels: &Labels, matching: &Matching) -> Labels {
     let names: Vec<&str> = matching.labels.iter().map(String::as_str).collect();
-    if matching.on {
-        labels.keep(&names)
-    } else {
-        signature(labels, matching)
-    }
+    if matching.on { labels.keep(&names) } else { signature(labels, matching) }
 }
 
 impl Operator for JoinOperator {

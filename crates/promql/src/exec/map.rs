@@ -31,13 +31,7 @@ pub(super) struct Map<F> {
 impl<F: RowFunction> Map<F> {
     /// `merges` says that rows may come to have equal labels.
     pub(super) fn new(env: &Env, grid: Grid, input: BoxOperator, merges: bool, function: F) -> Self {
-        Self {
-            env: env.clone(),
-            input: Some(input),
-            steps: grid.len(),
-            merges,
-            function,
-        }
+        Self { env: env.clone(), input: Some(input), steps: grid.len(), merges, function }
     }
 
     fn apply(&mut self, tile: &mut Tile) -> Result<(), QueryError> {
@@ -150,11 +144,7 @@ impl RowFunction for WithScalar {
                 continue;
             }
             let (element, other) = (*value, scalar.at(step));
-            let (left, right) = if scalar_left {
-                (other, element)
-            } else {
-                (element, other)
-            };
+            let (left, right) = if scalar_left { (other, element) } else { (element, other) };
             *value = match compare(op, left, right) {
                 Some(holds) if return_bool => f64::from(u8::from(holds)),
                 Some(true) => element,

@@ -39,18 +39,10 @@ pub(super) fn result_labels(
     return_bool: bool,
     matching: &Matching,
 ) -> Labels {
-    let mut result = if return_bool || changes_meaning(op) {
-        drop_reserved(many)
-    } else {
-        many.clone()
-    };
+    let mut result = if return_bool || changes_meaning(op) { drop_reserved(many) } else { many.clone() };
     if matching.cardinality == Cardinality::OneToOne {
         let names: Vec<&str> = matching.labels.iter().map(String::as_str).collect();
-        result = if matching.on {
-            result.keep(&names)
-        } else {
-            result.without(&names)
-        };
+        result = if matching.on { result.keep(&names) } else { result.without(&names) };
     }
     if !matching.include.is_empty() {
         let mut builder = LabelsBuilder::from(&result);

@@ -22,11 +22,7 @@ pub(super) struct Merger {
 impl Merger {
     /// Strict: equal labels are an error even if their steps differ.
     pub(super) fn new(control: &Control, steps: usize, strict: bool) -> Result<Self, QueryError> {
-        Ok(Self {
-            index: HashMap::new(),
-            tile: Tile::new(control, steps)?,
-            strict,
-        })
+        Ok(Self { index: HashMap::new(), tile: Tile::new(control, steps)?, strict })
     }
 
     /// Adds a row. Two values at one step are an error.

@@ -14,12 +14,7 @@ pub(super) struct OnceOperator {
 
 impl OnceOperator {
     pub(super) fn new(env: &Env, grid: Grid, input: BoxOperator) -> Self {
-        Self {
-            env: env.clone(),
-            steps: grid.len(),
-            input,
-            tile: None,
-        }
+        Self { env: env.clone(), steps: grid.len(), input, tile: None }
     }
 }
 
@@ -34,11 +29,7 @@ impl Operator for OnceOperator {
         };
         let mut tile = Tile::new(&self.env.control, self.steps)?;
         while *row < source.len() && !tile.is_full() {
-            let value = source
-                .row(*row)
-                .first()
-                .copied()
-                .unwrap_or_else(super::tile::absent);
+            let value = source.row(*row).first().copied().unwrap_or_else(super::tile::absent);
             tile.push(source.labels(*row).clone())?.fill(value);
             *row += 1;
         }

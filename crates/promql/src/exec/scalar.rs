@@ -31,10 +31,7 @@ pub(super) enum Values {
     /// The same at every step.
     Constant(f64),
     /// One to a step.
-    Steps(
-        Vec<f64>,
-        #[allow(dead_code, reason = "held until the values go")] Reservation,
-    ),
+    Steps(Vec<f64>, #[allow(dead_code, reason = "held until the values go")] Reservation),
 }
 
 impl Values {
@@ -49,12 +46,7 @@ impl Values {
 
 impl Scalar {
     pub(super) fn new(env: &Env, grid: Grid, node: &Node) -> Self {
-        Self {
-            env: env.clone(),
-            grid,
-            node: node.clone(),
-            values: None,
-        }
+        Self { env: env.clone(), grid, node: node.clone(), values: None }
     }
 
     /// The values, computed at the first call.
@@ -100,14 +92,10 @@ fn evaluate(env: &Env, grid: Grid, node: &Node) -> Result<Values, QueryError> {
     match node {
         Node::Number(value) => Ok(Values::Constant(*value)),
         Node::Time => steps(env, grid, |step| grid.time(step) as f64 / 1000.0),
-        Node::Once(inner) => Ok(Values::Constant(
-            evaluate(env, Grid::single(grid.start()), inner)?.at(0),
-        )),
+        Node::Once(inner) => Ok(Values::Constant(evaluate(env, Grid::single(grid.start()), inner)?.at(0))),
         Node::Negate(inner) => {
             let inner = evaluate(env, grid, inner)?;
-            combine(env, grid, [inner, Values::Constant(0.0)], |value, _| {
-                computed(-value)
-            })
+            combine(env, grid, [inner, Values::Constant(0.0)], |value, _| computed(-value))
         }
         Node::ScalarBinary(op, left, right) => {
             let sides = [evaluate(env, grid, left)?, evaluate(env, grid, right)?];

@@ -23,12 +23,7 @@ struct Presence {
 
 impl Presence {
     fn new(env: &Env, steps: usize, matching: &Matching) -> Result<Self, QueryError> {
-        Ok(Self {
-            matching: matching.clone(),
-            steps,
-            marks: HashMap::new(),
-            held: env.control.reserve(0)?,
-        })
+        Ok(Self { matching: matching.clone(), steps, marks: HashMap::new(), held: env.control.reserve(0)? })
     }
 
     fn mark(&mut self, tile: &Tile) -> Result<(), QueryError> {

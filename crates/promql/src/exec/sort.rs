@@ -19,13 +19,7 @@ pub(super) struct SortOperator {
 
 impl SortOperator {
     pub(super) fn new(env: &Env, grid: Grid, input: BoxOperator, order: &SortOrder) -> Self {
-        Self {
-            env: env.clone(),
-            steps: grid.len(),
-            input,
-            order: order.clone(),
-            done: false,
-        }
+        Self { env: env.clone(), steps: grid.len(), input, order: order.clone(), done: false }
     }
 
     fn sorted(&self, tile: &Tile) -> Result<Tile, QueryError> {
@@ -50,8 +44,7 @@ impl SortOperator {
 impl Operator for SortOperator {
     fn next(&mut self) -> Result<Option<Tile>, QueryError> {
         if self.steps > 1 {
-            self.env
-                .warn("sort is ineffective for range queries since results are always ordered by labels");
+            self.env.warn("sort is ineffective for range queries since results are always ordered by labels");
             return self.input.next();
         }
         if std::mem::replace(&mut self.done, true) {

@@ -15,22 +15,12 @@ pub(super) struct SubqueryFeed {
 impl SubqueryFeed {
     /// Serves windows at the steps of `grid`.
     pub(super) fn new(env: &Env, grid: Grid, input: &WindowInput) -> Result<Self, QueryError> {
-        let WindowInput::Subquery {
-            input,
-            range_ms,
-            step_ms,
-            offset_ms,
-            at,
-        } = input
-        else {
+        let WindowInput::Subquery { input, range_ms, step_ms, offset_ms, at } = input else {
             return Err(QueryError::execution("expected a subquery"));
         };
         let inner = grid.subquery(*at, *offset_ms, *range_ms, *step_ms)?;
         let source = inner.map(|inner| build(input, inner, env).map(|operator| (operator, inner)));
-        Ok(Self {
-            source: source.transpose()?,
-            tile: None,
-        })
+        Ok(Self { source: source.transpose()?, tile: None })
     }
 
     pub(super) fn next(&mut self) -> Result<Option<WindowSeries>, QueryError> {
@@ -56,13 +46,7 @@ impl SubqueryFeed {
 
 fn read(tile: &Tile, row: usize, grid: Grid) -> WindowSeries {
     let steps = grid.times().zip(tile.row(row));
-    let (timestamps, values) = steps
-        .filter(|(_, value)| is_present(**value))
-        .map(|(time, &value)| (time, value))
-        .unzip();
-    WindowSeries {
-        labels: tile.labels(row).clone(),
-        timestamps,
-        values,
-    }
+    let (timestamps, values) =
+        steps.filter(|(_, value)| is_present(**value)).map(|(time, &value)| (time, value)).unzip();
+    WindowSeries { labels: tile.labels(row).clone(), timestamps, values }
 }

@@ -38,12 +38,7 @@ pub(crate) struct Tile {
 impl Tile {
     /// No rows yet.
     pub(crate) fn new(control: &Control, steps: usize) -> Result<Self, QueryError> {
-        Ok(Self {
-            steps,
-            labels: Vec::new(),
-            values: Vec::new(),
-            held: control.reserve(0)?,
-        })
+        Ok(Self { steps, labels: Vec::new(), values: Vec::new(), held: control.reserve(0)? })
     }
 
     /// Whether it should be passed on.
@@ -67,10 +62,7 @@ impl Tile {
 
     /// Adds a row without values and gives it out.
     pub(crate) fn push(&mut self, labels: Labels) -> Result<&mut [f64], QueryError> {
-        let bytes = self
-            .steps
-            .saturating_mul(8)
-            .saturating_add(labels.heap_size() + 16);
+        let bytes = self.steps.saturating_mul(8).saturating_add(labels.heap_size() + 16);
         self.held.grow(bytes as u64)?;
         self.labels.push(labels);
         let start = self.values.len();
@@ -113,9 +105,7 @@ impl Tile {
 
     /// All rows.
     pub(crate) fn rows(&self) -> impl Iterator<Item = (&Labels, &[f64])> {
-        self.labels
-            .iter()
-            .zip(self.values.chunks_exact(self.steps.max(1)))
+        self.labels.iter().zip(self.values.chunks_exact(self.steps.max(1)))
     }
 
     /// Drops rows without values.
@@ -127,8 +117,7 @@ impl Tile {
             }
             if kept != row {
                 self.labels.swap(kept, row);
-                self.values
-                    .copy_within(row * self.steps..(row + 1) * self.steps, kept * self.steps);
+                self.values.copy_within(row * self.steps..(row + 1) * self.steps, kept * self.steps);
             }
             kept += 1;
         }
@@ -167,38 +156,22 @@ mod tests {
     fn rows_without_values_go_and_memory_is_booked() {
         let control = Control::new(Clock::manual(0).0, QueryLimits::NONE);
         let mut tile = Tile::new(&control, 2).unwrap();
-        for (name, row) in [
-            ("a", [absent(); 2]),
-            ("b", [1.0, absent()]),
-            ("c", [2.0, f64::NAN]),
-        ] {
+        for (name, row) in [("a", [absent(); 2]), ("b", [1.0, absent()]), ("c", [2.0, f64::NAN])] {
             tile.push_row(Labels::from_pairs([("x", name)]), &row).unwrap();
         }
         assert!(control.bytes() > 48);
         tile.drop_empty_rows();
-        let names: Vec<_> = tile
-            .rows()
-            .map(|(labels, row)| (labels.to_string(), row[0]))
-            .collect();
-        assert_eq!(
-            names,
-            [(r#"{x="b"}"#.to_owned(), 1.0), (r#"{x="c"}"#.to_owned(), 2.0)]
-        );
+        let names: Vec<_> = tile.rows().map(|(labels, row)| (labels.to_string(), row[0])).collect();
+        assert_eq!(names, [(r#"{x="b"}"#.to_owned(), 1.0), (r#"{x="c"}"#.to_owned(), 2.0)]);
         drop(tile);
         assert_eq!(control.bytes(), 0);
     }
 
     #[test]
     fn a_window_that_no_memory_could_hold_is_refused() {
-        let limits = QueryLimits {
-            max_bytes: 1 << 20,
-            ..QueryLimits::NONE
-        };
+        let limits = QueryLimits { max_bytes: 1 << 20, ..QueryLimits::NONE };
         let control = Control::new(Clock::manual(0).0, limits);
         let mut tile = Tile::new(&control, usize::MAX / 2).unwrap();
-        assert!(matches!(
-            tile.push(Labels::empty()),
-            Err(QueryError::TooMuchMemory { .. })
-        ));
+        assert!(matches!(tile.push(Labels::empty()), Err(QueryError::TooMuchMemory { .. })));
     }
 }

@@ -80,14 +80,8 @@ impl TopkOperator {
         let constant = matches!(values, Values::Constant(_));
         let limits: Vec<f64> = (0..self.steps).map(|step| values.at(step)).collect();
         let with_nan = limits.iter().any(|limit| limit.is_nan());
-        let most = limits
-            .iter()
-            .copied()
-            .fold(f64::MIN, |a, b| if constant { b } else { a.max(b) });
-        let least = limits
-            .iter()
-            .copied()
-            .fold(f64::MAX, |a, b| if constant { b } else { a.min(b) });
+        let most = limits.iter().copied().fold(f64::MIN, |a, b| if constant { b } else { a.max(b) });
+        let least = limits.iter().copied().fold(f64::MAX, |a, b| if constant { b } else { a.min(b) });
         if self.op == AggregateOp::LimitRatio {
             return self.checked_ratios(limits, with_nan, most, least);
         }
@@ -100,15 +94,11 @@ impl TopkOperator {
         }
         if least <= -bound {
             let least = crate::print::general(least);
-            return Err(QueryError::execution(format!(
-                "Scalar value {least} underflows int64"
-            )));
+            return Err(QueryError::execution(format!("Scalar value {least} underflows int64")));
         }
         if most >= bound {
             let most = crate::print::general(most);
-            return Err(QueryError::execution(format!(
-                "Scalar value {most} overflows int64"
-            )));
+            return Err(QueryError::execution(format!("Scalar value {most} overflows int64")));
         }
         Ok(Some(limits))
     }
@@ -126,9 +116,8 @@ impl TopkOperator {
         for (outside, given, cap) in [(most > 1.0, most, 1), (least < -1.0, least, -1)] {
             if outside {
                 let given = crate::print::general(given);
-                self.env.warn(&format!(
-                    "ratio value should be between -1 and 1, got {given}, capping to {cap}"
-                ));
+                self.env
+                    .warn(&format!("ratio value should be between -1 and 1, got {given}, capping to {cap}"));
             }
         }
         Ok((most != 0.0 || least != 0.0).then_some(limits))
@@ -244,11 +233,7 @@ fn sink(heap: &mut [Element], topk: bool) {
             return;
         }
         let right = left + 1;
-        let worst = if right < heap.len() && worse(topk, heap[right].0, heap[left].0) {
-            right
-        } else {
-            left
-        };
+        let worst = if right < heap.len() && worse(topk, heap[right].0, heap[left].0) { right } else { left };
         if !worse(topk, heap[worst].0, heap[parent].0) {
             return;
         }

@@ -44,11 +44,7 @@ impl WindowFeed {
             Self::Samples(feed) => Ok(feed.next()?.map(|series| {
                 let live = series.samples().filter(|sample| !is_stale(sample.value));
                 let (timestamps, values) = live.map(|sample| (sample.timestamp, sample.value)).unzip();
-                WindowSeries {
-                    labels: series.labels.clone(),
-                    timestamps,
-                    values,
-                }
+                WindowSeries { labels: series.labels.clone(), timestamps, values }
             })),
             Self::Subquery(feed) => feed.next(),
         }
@@ -68,19 +64,9 @@ impl Windows {
     pub(super) fn new(grid: Grid, input: &WindowInput) -> Self {
         let (range_ms, offset_ms, at) = match input {
             WindowInput::Samples { scan, range_ms, .. } => (*range_ms, scan.offset_ms, scan.at),
-            WindowInput::Subquery {
-                range_ms,
-                offset_ms,
-                at,
-                ..
-            } => (*range_ms, *offset_ms, *at),
+            WindowInput::Subquery { range_ms, offset_ms, at, .. } => (*range_ms, *offset_ms, *at),
         };
-        Self {
-            grid,
-            range_ms,
-            offset_ms,
-            at,
-        }
+        Self { grid, range_ms, offset_ms, at }
     }
 
     /// Calls `visit` with each step that has samples in its window.
@@ -95,12 +81,7 @@ impl Windows {
             let end = self.at.unwrap_or(step_time).saturating_sub(self.offset_ms);
             let start = end.saturating_sub(self.range_ms);
             high += times.iter().skip(high).take_while(|&&time| time <= end).count();
-            low += times
-                .iter()
-                .take(high)
-                .skip(low)
-                .take_while(|&&time| time <= start)
-                .count();
+            low += times.iter().take(high).skip(low).take_while(|&&time| time <= start).count();
             let inside = times.get(low..high).zip(series.values.get(low..high));
             let Some((timestamps, values)) = inside.filter(|(times, _)| !times.is_empty()) else {
                 if high == times.len() && self.at.is_none() {
@@ -108,13 +89,7 @@ impl Windows {
                 }
                 continue;
             };
-            let window = Window {
-                timestamps,
-                values,
-                start,
-                end,
-                step_time,
-            };
+            let window = Window { timestamps, values, start, end, step_time };
             visit(step, &window)?;
         }
         Ok(())
@@ -130,9 +105,7 @@ pub(crate) fn raw_windows(
 ) -> Result<(), QueryError> {
     let (mut feed, windows) = (WindowFeed::new(env, grid, input)?, Windows::new(grid, input));
     while let Some(series) = feed.next()? {
-        windows.visit(&series, |_, window| {
-            each(&series.labels, window.timestamps, window.values)
-        })?;
+        windows.visit(&series, |_, window| each(&series.labels, window.timestamps, window.values))?;
     }
     Ok(())
 }
@@ -190,10 +163,9 @@ impl WindowOperator {
                 control.check()?;
             }
             let params = self.params.at(step)?;
-            if let (Some(result), Some(value)) = (
-                (self.kernel)(window, params, &mut self.context),
-                row.get_mut(step),
-            ) {
+            if let (Some(result), Some(value)) =
+                ((self.kernel)(window, params, &mut self.context), row.get_mut(step))
+            {
                 *value = computed(result);
                 filled += 1;
             }
@@ -208,10 +180,7 @@ impl WindowOperator {
 
     fn warn_of_gauge(&self, labels: &Labels) {
         let Some(name) = labels.metric_name() else { return };
-        if !["_total", "_sum", "_count", "_bucket"]
-            .iter()
-            .any(|end| name.ends_with(end))
-        {
+        if !["_total", "_sum", "_count", "_bucket"].iter().any(|end| name.ends_with(end)) {
             self.env.info(&format!(
                 "metric might not be a counter, name does not end in _total/_sum/_count/_bucket: {}",
                 crate::print::quoted(name)
@@ -223,11 +192,7 @@ impl WindowOperator {
         let mut tile = Tile::new(&self.env.control, self.steps)?;
         while !tile.is_full() {
             let Some(series) = self.feed.next()? else { break };
-            let labels = if self.keeps_name {
-                series.labels.clone()
-            } else {
-                drop_reserved(&series.labels)
-            };
+            let labels = if self.keeps_name { series.labels.clone() } else { drop_reserved(&series.labels) };
             match self.fill(&series, tile.push(labels)?)? {
                 0 => tile.pop(),
                 filled => tile.count_samples(filled)?,

@@ -14,11 +14,7 @@ pub fn labels_of(expr: &Expr) -> Labels {
         return Labels::empty();
     };
     let (mut labels, mut seen) = (LabelsBuilder::new(), BTreeSet::new());
-    for matcher in selector
-        .matchers
-        .iter()
-        .filter(|matcher| matcher.name() != METRIC_NAME)
-    {
+    for matcher in selector.matchers.iter().filter(|matcher| matcher.name() != METRIC_NAME) {
         if matcher.op() == MatchOp::Equal && seen.insert(matcher.name()) {
             labels.set(matcher.name(), matcher.value());
         } else {

@@ -92,11 +92,7 @@ fn quantile(phi: f64, buckets: &mut Vec<Bucket>, forced: &mut Option<ForcedMonot
         return highest.upper;
     };
     let Some(before) = index.checked_sub(1).and_then(|before| below.get(before)) else {
-        return if bucket.upper <= 0.0 {
-            bucket.upper
-        } else {
-            bucket.upper * (rank / bucket.count)
-        };
+        return if bucket.upper <= 0.0 { bucket.upper } else { bucket.upper * (rank / bucket.count) };
     };
     let (count, rank) = (bucket.count - before.count, rank - before.count);
     before.upper + (bucket.upper - before.upper) * (rank / count)
@@ -125,11 +121,7 @@ pub fn bucket_fraction(lower: f64, upper: f64, buckets: &mut Vec<Bucket>) -> f64
 /// How many observations are below a bound, by interpolation; `None` above all buckets.
 fn rank_of(bound: f64, buckets: &[Bucket]) -> Option<f64> {
     let first = buckets.first()?;
-    let mut lower = if first.upper <= 0.0 {
-        f64::NEG_INFINITY
-    } else {
-        0.0
-    };
+    let mut lower = if first.upper <= 0.0 { f64::NEG_INFINITY } else { 0.0 };
     let mut rank = 0.0;
     for bucket in buckets {
         if lower >= bound {
@@ -210,13 +202,7 @@ mod tests {
     use super::*;
 
     fn buckets(pairs: &[(f64, f64)]) -> Vec<Bucket> {
-        pairs
-            .iter()
-            .map(|(upper, count)| Bucket {
-                upper: *upper,
-                count: *count,
-            })
-            .collect()
+        pairs.iter().map(|(upper, count)| Bucket { upper: *upper, count: *count }).collect()
     }
 
     const INF: f64 = f64::INFINITY;
@@ -224,49 +210,29 @@ mod tests {
     #[test]
     fn quantiles_are_linear_within_a_bucket() {
         let pairs = [(INF, 100.0), (1.0, 10.0), (3.0, 90.0), (2.0, 50.0)];
-        for (phi, expected) in [
-            (0.0, 0.0),
-            (0.05, 0.5),
-            (0.1, 1.0),
-            (0.3, 1.5),
-            (0.7, 2.5),
-            (0.9, 3.0),
-            (0.95, 3.0),
-            (1.0, 3.0),
-        ] {
+        for (phi, expected) in
+            [(0.0, 0.0), (0.05, 0.5), (0.1, 1.0), (0.3, 1.5), (0.7, 2.5), (0.9, 3.0), (0.95, 3.0), (1.0, 3.0)]
+        {
             let seen = bucket_quantile(phi, &mut buckets(&pairs));
             assert_eq!((seen.value, seen.forced), (expected, None), "{phi}");
         }
         assert_eq!(bucket_quantile(-1.0, &mut buckets(&pairs)).value, -INF);
         assert_eq!(bucket_quantile(1.5, &mut buckets(&pairs)).value, INF);
-        assert_eq!(
-            bucket_quantile(0.5, &mut buckets(&[(-1.0, 5.0), (INF, 8.0)])).value,
-            -1.0
-        );
+        assert_eq!(bucket_quantile(0.5, &mut buckets(&[(-1.0, 5.0), (INF, 8.0)])).value, -1.0);
     }
 
     #[test]
     fn there_is_no_answer_without_infinity_or_observations() {
         for pairs in [&[][..], &[(1.0, 5.0)], &[(INF, 5.0)], &[(1.0, 0.0), (INF, 0.0)]] {
-            assert!(
-                bucket_quantile(0.5, &mut buckets(pairs)).value.is_nan(),
-                "{pairs:?}"
-            );
+            assert!(bucket_quantile(0.5, &mut buckets(pairs)).value.is_nan(), "{pairs:?}");
         }
         assert!(bucket_fraction(0.0, 1.0, &mut buckets(&[(1.0, 5.0)])).is_nan());
     }
 
     #[test]
     fn falling_counts_are_raised_and_reported() {
-        let seen = bucket_quantile(
-            0.5,
-            &mut buckets(&[(1.0, 10.0), (2.0, 8.0), (3.0, 7.0), (INF, 20.0)]),
-        );
-        let expected = ForcedMonotonicity {
-            min_bucket: 2.0,
-            max_bucket: 3.0,
-            max_diff: 3.0,
-        };
+        let seen = bucket_quantile(0.5, &mut buckets(&[(1.0, 10.0), (2.0, 8.0), (3.0, 7.0), (INF, 20.0)]));
+        let expected = ForcedMonotonicity { min_bucket: 2.0, max_bucket: 3.0, max_diff: 3.0 };
         assert_eq!((seen.value, seen.forced), (1.0, Some(expected)));
         let rounding = [(1.0, 10.0), (2.0, 10.0 - 1e-12), (INF, 20.0)];
         assert_eq!(bucket_quantile(0.5, &mut buckets(&rounding)).forced, None);
@@ -289,11 +255,7 @@ mod tests {
             (4.0, 5.0, 0.0),
             (2.0, 1.0, 0.0),
         ] {
-            assert_eq!(
-                bucket_fraction(lower, upper, &mut buckets(&pairs)),
-                expected,
-                "{lower} {upper}"
-            );
+            assert_eq!(bucket_fraction(lower, upper, &mut buckets(&pairs)), expected, "{lower} {upper}");
         }
         assert!(bucket_fraction(f64::NAN, 1.0, &mut buckets(&pairs)).is_nan());
     }

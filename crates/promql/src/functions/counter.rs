@@ -10,9 +10,7 @@ pub(super) fn resets(window: &Window<'_>, _: &[f64], _: &mut CallContext) -> Opt
 
 /// `changes`: how often a value differs from the one before it; NaN equals NaN.
 pub(super) fn changes(window: &Window<'_>, _: &[f64], _: &mut CallContext) -> Option<f64> {
-    count_pairs(window, |before, value| {
-        value != before && !(value.is_nan() && before.is_nan())
-    })
+    count_pairs(window, |before, value| value != before && !(value.is_nan() && before.is_nan()))
 }
 
 #[allow(clippy::cast_precision_loss)] // a window has fewer than 2^53 samples
@@ -29,27 +27,14 @@ mod tests {
     #[test]
     fn pairs_are_counted() {
         let values = [1.0, 2.0, 2.0, 1.0, f64::NAN, f64::NAN, 0.0];
-        let window = Window {
-            timestamps: &[1, 2, 3, 4, 5, 6, 7],
-            values: &values,
-            start: 0,
-            end: 7,
-            step_time: 7,
-        };
+        let window =
+            Window { timestamps: &[1, 2, 3, 4, 5, 6, 7], values: &values, start: 0, end: 7, step_time: 7 };
         let mut ctx = CallContext::default();
         assert_eq!(resets(&window, &[], &mut ctx), Some(1.0));
         assert_eq!(changes(&window, &[], &mut ctx), Some(4.0));
-        let one = Window {
-            timestamps: &[1],
-            values: &[1.0],
-            ..window
-        };
+        let one = Window { timestamps: &[1], values: &[1.0], ..window };
         assert_eq!(resets(&one, &[], &mut ctx), Some(0.0));
-        let none = Window {
-            timestamps: &[],
-            values: &[],
-            ..window
-        };
+        let none = Window { timestamps: &[], values: &[], ..window };
         assert_eq!(changes(&none, &[], &mut ctx), None);
     }
 }

@@ -60,23 +60,13 @@ fn civil(value: f64) -> Civil {
     let absolute = (seconds + ABSOLUTE_TO_EPOCH).rem_euclid(1 << 64);
     let (days, second) = ((absolute - ABSOLUTE_TO_EPOCH).div_euclid(DAY), absolute % DAY);
     let (year, month, day) = date_of(days);
-    Civil {
-        year,
-        month,
-        day,
-        days,
-        second,
-    }
+    Civil { year, month, day, days, second }
 }
 
 /// The integer part as amd64 converts it.
 #[allow(clippy::cast_possible_truncation)] // that is the point
 fn whole(value: f64) -> i64 {
-    if (-TWO_TO_63..TWO_TO_63).contains(&value) {
-        value as i64
-    } else {
-        i64::MIN
-    }
+    if (-TWO_TO_63..TWO_TO_63).contains(&value) { value as i64 } else { i64::MIN }
 }
 
 /// The Gregorian date of a day since the epoch (Hinnant's `civil_from_days`).
@@ -87,11 +77,7 @@ fn date_of(days: i128) -> (i128, i128, i128) {
     let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let from_march = (5 * of_year + 2) / 153;
     let day = of_year - (153 * from_march + 2) / 5 + 1;
-    let month = if from_march < 10 {
-        from_march + 3
-    } else {
-        from_march - 9
-    };
+    let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
     (era * 400 + year_of_era + i128::from(month <= 2), month, day)
 }
 
@@ -105,11 +91,7 @@ fn days_of(year: i128, month: i128, day: i128) -> i128 {
 }
 
 fn first_of_next_month(date: Civil) -> i128 {
-    if date.month == 12 {
-        days_of(date.year + 1, 1, 1)
-    } else {
-        days_of(date.year, date.month + 1, 1)
-    }
+    if date.month == 12 { days_of(date.year + 1, 1, 1) } else { days_of(date.year, date.month + 1, 1) }
 }
 
 #[cfg(test)]
@@ -117,16 +99,8 @@ mod tests {
     use super::*;
     use crate::functions::ElementKernel;
 
-    const ALL: [ElementKernel; 8] = [
-        minute,
-        hour,
-        day_of_week,
-        day_of_month,
-        days_in_month,
-        day_of_year,
-        month,
-        year,
-    ];
+    const ALL: [ElementKernel; 8] =
+        [minute, hour, day_of_week, day_of_month, days_in_month, day_of_year, month, year];
 
     fn of(value: f64) -> [f64; 8] {
         ALL.map(|kernel| kernel(value, 0, &[], &mut CallContext::default()).unwrap_or(f64::NAN))
@@ -135,10 +109,7 @@ mod tests {
     #[test]
     fn dates_are_those_of_the_calendar() {
         // 2024-02-29 12:34:56.789, a Thursday
-        assert_eq!(
-            of(1_709_210_096.789),
-            [34.0, 12.0, 4.0, 29.0, 29.0, 60.0, 2.0, 2024.0]
-        );
+        assert_eq!(of(1_709_210_096.789), [34.0, 12.0, 4.0, 29.0, 29.0, 60.0, 2.0, 2024.0]);
         // the epoch, a Thursday
         assert_eq!(of(0.0), [0.0, 0.0, 4.0, 1.0, 31.0, 1.0, 1.0, 1970.0]);
         // 1969-12-31 23:59:59: -1.5 is cut to -1
@@ -151,22 +122,15 @@ mod tests {
     fn every_number_has_a_date() {
         // What Prometheus says on amd64.
         let least = [30.0, 15.0, 0.0, 4.0, 31.0, 339.0, 12.0, 292_277_026_596.0];
-        for value in [
-            f64::NAN,
-            f64::INFINITY,
-            -1e300,
-            9_223_372_036_854_775_807.0,
-            -9_223_372_036_854_775_808.0,
-        ] {
+        for value in
+            [f64::NAN, f64::INFINITY, -1e300, 9_223_372_036_854_775_807.0, -9_223_372_036_854_775_808.0]
+        {
             assert_eq!(of(value), least, "{value}");
         }
         assert_eq!(of(9_223_372_036_854_774_000.0)[..3], [56.0, 14.0, 0.0]);
         for value in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, f64::MAX, 1e18, -1e18] {
             let date = of(value);
-            assert!(
-                (1.0..=12.0).contains(&date[6]) && (28.0..=31.0).contains(&date[4]),
-                "{value} {date:?}"
-            );
+            assert!((1.0..=12.0).contains(&date[6]) && (28.0..=31.0).contains(&date[4]), "{value} {date:?}");
         }
     }
 }

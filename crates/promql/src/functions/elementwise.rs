@@ -66,11 +66,7 @@ fn go_log2(value: f64) -> f64 {
     if value <= 0.0 || !value.is_finite() {
         return value.ln();
     }
-    let (normal, shift) = if value < f64::MIN_POSITIVE {
-        (value * TWO_TO_52, 52)
-    } else {
-        (value, 0)
-    };
+    let (normal, shift) = if value < f64::MIN_POSITIVE { (value * TWO_TO_52, 52) } else { (value, 0) };
     // A positive normal number has its exponent in these 11 bits.
     let biased = i32::try_from(normal.to_bits() >> 52).unwrap_or_default();
     let fraction = f64::from_bits((normal.to_bits() & !(0x7ff << 52)) | (1022 << 52));
@@ -166,10 +162,7 @@ mod tests {
         assert_eq!(of(clamp, 5.0, &[3.0, 0.0]), None);
         assert!(of(clamp, 5.0, &[f64::NAN, 3.0]).is_some_and(f64::is_nan));
         assert!(of(clamp_min, f64::NAN, &[1.0]).is_some_and(f64::is_nan));
-        assert_eq!(
-            of(clamp_max, f64::NEG_INFINITY, &[f64::NAN]),
-            Some(f64::NEG_INFINITY)
-        );
+        assert_eq!(of(clamp_max, f64::NEG_INFINITY, &[f64::NAN]), Some(f64::NEG_INFINITY));
         assert_eq!(of(clamp_min, -0.0, &[0.0]).map(f64::to_bits), Some(0));
     }
 

@@ -13,10 +13,7 @@ impl KahanSum {
     /// Starts at a value.
     #[must_use]
     pub fn new(sum: f64) -> Self {
-        Self {
-            sum,
-            compensation: 0.0,
-        }
+        Self { sum, compensation: 0.0 }
     }
 
     /// Adds a value. A sum that overflows has no compensation, which would make NaN of infinity.

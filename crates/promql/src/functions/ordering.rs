@@ -56,15 +56,9 @@ pub fn natural(a: &str, b: &str) -> Ordering {
 
 /// Splits the digits off, without leading zeros.
 fn number(text: &[u8]) -> (&[u8], &[u8]) {
-    let end = text
-        .iter()
-        .position(|byte| !byte.is_ascii_digit())
-        .unwrap_or(text.len());
+    let end = text.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(text.len());
     let (digits, rest) = text.split_at(end);
-    let start = digits
-        .iter()
-        .position(|byte| *byte != b'0')
-        .unwrap_or(digits.len());
+    let start = digits.iter().position(|byte| *byte != b'0').unwrap_or(digits.len());
     (digits.split_at(start).1, rest)
 }
 
@@ -92,11 +86,7 @@ mod tests {
             ("x0y", "x00z"),
             ("1.9", "1.10"),
         ] {
-            assert_eq!(
-                (natural(a, b), natural(b, a)),
-                (Ordering::Less, Ordering::Greater),
-                "{a} {b}"
-            );
+            assert_eq!((natural(a, b), natural(b, a)), (Ordering::Less, Ordering::Greater), "{a} {b}");
         }
         assert_eq!(natural("a01", "a01"), Ordering::Equal);
     }
@@ -104,10 +94,7 @@ mod tests {
     #[test]
     fn labels_decide_in_turn() {
         let set = |a: &str, b: &str| Labels::from_pairs([("a", a), ("b", b)]);
-        assert_eq!(
-            by_labels(&set("1", "10"), &set("1", "9"), &["a", "b"]),
-            Ordering::Greater
-        );
+        assert_eq!(by_labels(&set("1", "10"), &set("1", "9"), &["a", "b"]), Ordering::Greater);
         assert_eq!(by_labels(&set("1", "10"), &set("1", "9"), &["a"]), Ordering::Less);
     }
 }

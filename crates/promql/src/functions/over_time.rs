@@ -8,11 +8,7 @@ pub(super) fn sum(window: &Window<'_>, _: &[f64], _: &mut CallContext) -> Option
     window.first()?;
     let mut sum = KahanSum::default();
     window.values.iter().for_each(|value| sum.add(*value));
-    Some(if sum.sum.is_infinite() {
-        sum.sum
-    } else {
-        sum.value()
-    })
+    Some(if sum.sum.is_infinite() { sum.sum } else { sum.value() })
 }
 
 /// `avg_over_time`: the compensated sum by the count; from where the sum would overflow on, the incremental mean.
@@ -32,17 +28,11 @@ pub(super) fn avg(window: &Window<'_>, _: &[f64], _: &mut CallContext) -> Option
 
 /// Goes on from the sum of `count` values with the mean of `rest` added value by value.
 fn incremental_mean(sum: KahanSum, mut count: f64, rest: &[f64]) -> f64 {
-    let mut mean = KahanSum {
-        sum: sum.sum / count,
-        compensation: sum.compensation / count,
-    };
+    let mut mean = KahanSum { sum: sum.sum / count, compensation: sum.compensation / count };
     for value in rest {
         count += 1.0;
         let share = (count - 1.0) / count;
-        mean = KahanSum {
-            sum: share * mean.sum,
-            compensation: share * mean.compensation,
-        };
+        mean = KahanSum { sum: share * mean.sum, compensation: share * mean.compensation };
         mean.add(value / count);
     }
     mean.value()
@@ -69,13 +59,11 @@ pub(super) fn time_of_max(window: &Window<'_>, _: &[f64], _: &mut CallContext) -
 }
 
 fn pick(window: &Window<'_>, better: impl Fn(f64, f64) -> bool) -> Option<(i64, f64)> {
-    window.samples().reduce(|best, sample| {
-        if better(sample.1, best.1) || best.1.is_nan() {
-            sample
-        } else {
-            best
-        }
-    })
+    window.samples().reduce(
+        |best, sample| {
+            if better(sample.1, best.1) || best.1.is_nan() { sample } else { best }
+        },
+    )
 }
 
 /// `count_over_time`
@@ -139,13 +127,7 @@ mod tests {
 
     fn of(kernel: RangeKernel, values: &[f64]) -> Option<f64> {
         let timestamps: Vec<i64> = (1..=values.len() as i64).map(|n| n * 1000).collect();
-        let window = Window {
-            timestamps: &timestamps,
-            values,
-            start: 0,
-            end: 1_000_000,
-            step_time: 0,
-        };
+        let window = Window { timestamps: &timestamps, values, start: 0, end: 1_000_000, step_time: 0 };
         kernel(&window, &[], &mut CallContext::default())
     }
 
@@ -169,10 +151,7 @@ mod tests {
     fn extremes_skip_nan_unless_there_is_nothing_else() {
         let values = [f64::NAN, 3.0, 1.0, 3.0, 1.0, f64::NAN];
         assert_eq!((of(min, &values), of(max, &values)), (Some(1.0), Some(3.0)));
-        assert_eq!(
-            (of(time_of_min, &values), of(time_of_max, &values)),
-            (Some(5.0), Some(4.0))
-        );
+        assert_eq!((of(time_of_min, &values), of(time_of_max, &values)), (Some(5.0), Some(4.0)));
         assert!(of(max, &[f64::NAN]).is_some_and(f64::is_nan));
     }
 

@@ -8,11 +8,7 @@ use crate::functions::Window;
 /// The φ-quantile of the values, which are sorted by it, NaN first: linear between the two nearest ranks.
 /// NaN of none or for φ = NaN; -Inf for φ < 0, +Inf for φ > 1.
 #[must_use]
-#[allow(
-    clippy::cast_precision_loss,
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss
-)] // ranks are small and not negative
+#[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)] // ranks are small and not negative
 pub fn quantile(phi: f64, values: &mut [f64]) -> f64 {
     if values.is_empty() || phi.is_nan() {
         return f64::NAN;
@@ -60,9 +56,7 @@ pub(super) fn mad(window: &Window<'_>, _: &[f64], _: &mut CallContext) -> Option
     }
     let mut values = window.values.to_vec();
     let median = quantile(0.5, &mut values);
-    values
-        .iter_mut()
-        .for_each(|value| *value = (*value - median).abs());
+    values.iter_mut().for_each(|value| *value = (*value - median).abs());
     Some(quantile(0.5, &mut values))
 }
 
@@ -98,31 +92,17 @@ mod tests {
 
     #[test]
     fn a_wrong_quantile_warns() {
-        let window = Window {
-            timestamps: &[1],
-            values: &[1.0],
-            start: 0,
-            end: 1,
-            step_time: 1,
-        };
+        let window = Window { timestamps: &[1], values: &[1.0], start: 0, end: 1, step_time: 1 };
         let mut ctx = CallContext::default();
         assert_eq!(over_time(&window, &[2.0], &mut ctx), Some(f64::INFINITY));
-        assert_eq!(
-            ctx.warnings(),
-            ["PromQL warning: quantile value should be between 0 and 1, got 2"]
-        );
+        assert_eq!(ctx.warnings(), ["PromQL warning: quantile value should be between 0 and 1, got 2"]);
     }
 
     #[test]
     fn the_median_distance_from_the_median() {
         let values = [4.0, 6.0, 2.0, 1.0, 999.0, 1.0, 2.0];
-        let window = Window {
-            timestamps: &[1, 2, 3, 4, 5, 6, 7],
-            values: &values,
-            start: 0,
-            end: 7,
-            step_time: 7,
-        };
+        let window =
+            Window { timestamps: &[1, 2, 3, 4, 5, 6, 7], values: &values, start: 0, end: 7, step_time: 7 };
         assert_eq!(mad(&window, &[], &mut CallContext::default()), Some(1.0));
     }
 }

@@ -43,11 +43,8 @@ fn extrapolated(window: &Window<'_>, is_counter: bool, is_rate: bool) -> Option<
     let ((first_time, first), (last_time, last)) = (window.first()?, window.last()?);
     let mut result = last - first;
     if is_counter {
-        result = window
-            .values
-            .windows(2)
-            .filter(|pair| pair[1] < pair[0])
-            .fold(result, |sum, pair| sum + pair[0]);
+        result =
+            window.values.windows(2).filter(|pair| pair[1] < pair[0]).fold(result, |sum, pair| sum + pair[0]);
     }
 
     let mut to_start = seconds(first_time - window.start);
@@ -87,16 +84,8 @@ fn instant(window: &Window<'_>, is_rate: bool) -> Option<f64> {
         return None;
     }
     // After a counter's reset, the last value is the increase. NaN is no reset.
-    let change = if is_rate && last < before {
-        last
-    } else {
-        last - before
-    };
-    Some(if is_rate {
-        change / seconds(interval)
-    } else {
-        change
-    })
+    let change = if is_rate && last < before { last } else { last - before };
+    Some(if is_rate { change / seconds(interval) } else { change })
 }
 
 #[cfg(test)]
@@ -104,13 +93,7 @@ mod tests {
     use super::*;
 
     fn window<'a>(timestamps: &'a [i64], values: &'a [f64], start: i64, end: i64) -> Window<'a> {
-        Window {
-            timestamps,
-            values,
-            start,
-            end,
-            step_time: end,
-        }
+        Window { timestamps, values, start, end, step_time: end }
     }
 
     fn increase_of(window: &Window<'_>) -> Option<f64> {
@@ -120,12 +103,7 @@ mod tests {
     #[test]
     fn full_windows_are_extrapolated_to_their_edges() {
         // 0, 15, 30, 45 s cover 45 s of (-5, 55]; the edges are 5 and 10 s away, less than 16.5 s.
-        let seen = window(
-            &[0, 15_000, 30_000, 45_000],
-            &[10.0, 20.0, 30.0, 40.0],
-            -5_000,
-            55_000,
-        );
+        let seen = window(&[0, 15_000, 30_000, 45_000], &[10.0, 20.0, 30.0, 40.0], -5_000, 55_000);
         assert_eq!(increase_of(&seen), Some(30.0 * ((45.0 + 5.0 + 10.0) / 45.0)));
         let rate = rate(&seen, &[], &mut CallContext::default());
         assert_eq!(rate, Some(30.0 * ((45.0 + 5.0 + 10.0) / 45.0 / 60.0)));
@@ -157,10 +135,7 @@ mod tests {
     fn one_sample_gives_nothing() {
         assert_eq!(increase_of(&window(&[0], &[1.0], -10, 10)), None);
         assert_eq!(increase_of(&window(&[], &[], -10, 10)), None);
-        assert_eq!(
-            irate(&window(&[0], &[1.0], -10, 10), &[], &mut CallContext::default()),
-            None
-        );
+        assert_eq!(irate(&window(&[0], &[1.0], -10, 10), &[], &mut CallContext::default()), None);
     }
 
     #[test]

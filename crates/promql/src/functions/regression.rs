@@ -26,11 +26,7 @@ fn at_least_two(window: &Window<'_>) -> Option<()> {
 fn linear_regression(window: &Window<'_>, origin: i64) -> Option<(f64, f64)> {
     let (_, initial) = window.first()?;
     if window.values.iter().all(|value| *value == initial) {
-        return Some(if initial.is_infinite() {
-            (f64::NAN, f64::NAN)
-        } else {
-            (0.0, initial)
-        });
+        return Some(if initial.is_infinite() { (f64::NAN, f64::NAN) } else { (0.0, initial) });
     }
     let [mut x_sum, mut y_sum, mut xy_sum, mut x2_sum] = [KahanSum::default(); 4];
     for (time, value) in window.samples() {
@@ -58,10 +54,9 @@ pub(super) fn double_exponential_smoothing(
     let &[smoothing, trend_factor] = params else {
         return None;
     };
-    for (name, factor) in [
-        ("smoothing factor. Expected: 0 < sf", smoothing),
-        ("trend factor. Expected: 0 < tf", trend_factor),
-    ] {
+    for (name, factor) in
+        [("smoothing factor. Expected: 0 < sf", smoothing), ("trend factor. Expected: 0 < tf", trend_factor)]
+    {
         if factor <= 0.0 || factor >= 1.0 {
             ctx.fail(format!("invalid {name} < 1, got: {factor:.6}"));
             return None;
@@ -89,13 +84,7 @@ mod tests {
     const TIMES: [i64; 4] = [0, 10_000, 20_000, 30_000];
 
     fn window(values: &[f64]) -> Window<'_> {
-        Window {
-            timestamps: &TIMES[..values.len()],
-            values,
-            start: -1,
-            end: 30_000,
-            step_time: 30_000,
-        }
+        Window { timestamps: &TIMES[..values.len()], values, start: -1, end: 30_000, step_time: 30_000 }
     }
 
     #[test]
@@ -119,15 +108,9 @@ mod tests {
     fn smoothing_follows_a_line_and_refuses_bad_factors() {
         let mut ctx = CallContext::default();
         let line = window(&[1.0, 2.0, 3.0, 4.0]);
-        assert_eq!(
-            double_exponential_smoothing(&line, &[0.5, 0.5], &mut ctx),
-            Some(4.0)
-        );
+        assert_eq!(double_exponential_smoothing(&line, &[0.5, 0.5], &mut ctx), Some(4.0));
         assert_eq!(ctx.failure(), None);
         assert_eq!(double_exponential_smoothing(&line, &[0.5, 1.0], &mut ctx), None);
-        assert_eq!(
-            ctx.failure(),
-            Some("invalid trend factor. Expected: 0 < tf < 1, got: 1.000000")
-        );
+        assert_eq!(ctx.failure(), Some("invalid trend factor. Expected: 0 < tf < 1, got: 1.000000"));
     }
 }

@@ -57,11 +57,7 @@ impl LabelReplace {
     #[must_use]
     pub fn apply(&self, labels: &Labels) -> Option<Labels> {
         let captures = self.regex.captures(labels.get(&self.source).unwrap_or(""))?;
-        let value: String = self
-            .template
-            .iter()
-            .map(|piece| expand(piece, &captures))
-            .collect();
+        let value: String = self.template.iter().map(|piece| expand(piece, &captures)).collect();
         Some(LabelsBuilder::from(labels).set(&self.target, &value).build())
     }
 }
@@ -92,23 +88,15 @@ impl LabelJoin {
     /// The labels afterwards.
     #[must_use]
     pub fn apply(&self, labels: &Labels) -> Labels {
-        let values: Vec<&str> = self
-            .sources
-            .iter()
-            .map(|source| labels.get(source).unwrap_or(""))
-            .collect();
-        LabelsBuilder::from(labels)
-            .set(&self.target, &values.join(&self.separator))
-            .build()
+        let values: Vec<&str> = self.sources.iter().map(|source| labels.get(source).unwrap_or("")).collect();
+        LabelsBuilder::from(labels).set(&self.target, &values.join(&self.separator)).build()
     }
 }
 
 /// Label names are any UTF-8 text that is not empty.
 fn check_name(role: &str, function: &str, name: &str) -> Result<(), FunctionError> {
     if name.is_empty() {
-        return Err(FunctionError(format!(
-            "invalid {role} label name in {function}(): {name}"
-        )));
+        return Err(FunctionError(format!("invalid {role} label name in {function}(): {name}")));
     }
     Ok(())
 }
@@ -141,15 +129,9 @@ fn pieces(template: &str) -> Vec<Piece> {
 fn reference(text: &str) -> Option<(&str, &str)> {
     let braced = text.strip_prefix('{');
     let inside = braced.unwrap_or(text);
-    let end = inside
-        .find(|c: char| c != '_' && !c.is_alphanumeric())
-        .unwrap_or(inside.len());
+    let end = inside.find(|c: char| c != '_' && !c.is_alphanumeric()).unwrap_or(inside.len());
     let (name, after) = inside.split_at(end);
-    let after = if braced.is_some() {
-        after.strip_prefix('}')?
-    } else {
-        after
-    };
+    let after = if braced.is_some() { after.strip_prefix('}')? } else { after };
     (!name.is_empty()).then_some((name, after))
 }
 
@@ -168,9 +150,7 @@ mod tests {
     fn replaced(replacement: &str, regex: &str) -> Option<String> {
         let labels = Labels::from_pairs([("src", "source-value-10"), ("dst", "old")]);
         let replace = LabelReplace::new("dst", replacement, "src", regex).expect("valid");
-        replace
-            .apply(&labels)
-            .map(|labels| labels.get("dst").unwrap_or("").to_owned())
+        replace.apply(&labels).map(|labels| labels.get("dst").unwrap_or("").to_owned())
     }
 
     #[test]
@@ -185,36 +165,19 @@ mod tests {
             (r"\1", r"source-value-(\d+)", Some(r"\1")),
             ("a", "", None),
         ] {
-            assert_eq!(
-                replaced(replacement, regex).as_deref(),
-                expected,
-                "{replacement} {regex}"
-            );
+            assert_eq!(replaced(replacement, regex).as_deref(), expected, "{replacement} {regex}");
         }
     }
 
     #[test]
     fn bad_arguments_are_refused_in_prometheus_words() {
         let error = |target, regex| {
-            LabelReplace::new(target, "", "", regex)
-                .map(|_| ())
-                .map_err(|error| error.to_string())
+            LabelReplace::new(target, "", "", regex).map(|_| ()).map_err(|error| error.to_string())
         };
-        assert_eq!(
-            error("a", "("),
-            Err("invalid regular expression in label_replace(): (".to_owned())
-        );
-        assert_eq!(
-            error("", "a"),
-            Err("invalid destination label name in label_replace(): ".to_owned())
-        );
-        let error = LabelJoin::new("a", "", &["b", ""])
-            .map(|_| ())
-            .map_err(|error| error.to_string());
-        assert_eq!(
-            error,
-            Err("invalid source label name in label_join(): ".to_owned())
-        );
+        assert_eq!(error("a", "("), Err("invalid regular expression in label_replace(): (".to_owned()));
+        assert_eq!(error("", "a"), Err("invalid destination label name in label_replace(): ".to_owned()));
+        let error = LabelJoin::new("a", "", &["b", ""]).map(|_| ()).map_err(|error| error.to_string());
+        assert_eq!(error, Err("invalid source label name in label_join(): ".to_owned()));
     }
 
     #[test]
@@ -223,10 +186,7 @@ mod tests {
         let join = |sources: &[&str]| {
             LabelJoin::new("dst", "-", sources).map(|join| join.apply(&labels).to_string())
         };
-        assert_eq!(
-            join(&["a", "b", "c"]),
-            Ok(r#"{a="1", c="3", dst="1--3"}"#.to_owned())
-        );
+        assert_eq!(join(&["a", "b", "c"]), Ok(r#"{a="1", c="3", dst="1--3"}"#.to_owned()));
         assert_eq!(join(&[]), Ok(r#"{a="1", c="3"}"#.to_owned()));
     }
 }

@@ -42,14 +42,7 @@ const fn fixed(
     returns: ValueType,
     kernel: Kernel,
 ) -> FunctionSpec {
-    FunctionSpec {
-        name,
-        args,
-        variadic: 0,
-        returns,
-        experimental: false,
-        kernel,
-    }
+    FunctionSpec { name, args, variadic: 0, returns, experimental: false, kernel }
 }
 
 /// Vector to vector.
@@ -69,10 +62,7 @@ const fn variadic(n: i32, spec: FunctionSpec) -> FunctionSpec {
 
 /// Needs the feature.
 const fn experimental(spec: FunctionSpec) -> FunctionSpec {
-    FunctionSpec {
-        experimental: true,
-        ..spec
-    }
+    FunctionSpec { experimental: true, ..spec }
 }
 
 const FUNCTIONS: &[FunctionSpec] = &[
@@ -113,18 +103,8 @@ const FUNCTIONS: &[FunctionSpec] = &[
     vector("floor", Element(el::floor)),
     vector("histogram_avg", Element(el::histograms_only)),
     vector("histogram_count", Element(el::histograms_only)),
-    fixed(
-        "histogram_fraction",
-        &[Scalar, Scalar, Vector],
-        Vector,
-        Engine(E::HistogramFraction),
-    ),
-    fixed(
-        "histogram_quantile",
-        &[Scalar, Vector],
-        Vector,
-        Engine(E::HistogramQuantile),
-    ),
+    fixed("histogram_fraction", &[Scalar, Scalar, Vector], Vector, Engine(E::HistogramFraction)),
+    fixed("histogram_quantile", &[Scalar, Vector], Vector, Engine(E::HistogramQuantile)),
     experimental(variadic(
         9,
         fixed(
@@ -141,21 +121,8 @@ const FUNCTIONS: &[FunctionSpec] = &[
     matrix("idelta", Range(rate::idelta)),
     matrix("increase", Range(rate::increase)),
     matrix("irate", Range(rate::irate)),
-    variadic(
-        -1,
-        fixed(
-            "label_join",
-            &[Vector, String, String, String],
-            Vector,
-            Engine(E::LabelJoin),
-        ),
-    ),
-    fixed(
-        "label_replace",
-        &[Vector, String, String, String, String],
-        Vector,
-        Engine(E::LabelReplace),
-    ),
+    variadic(-1, fixed("label_join", &[Vector, String, String, String], Vector, Engine(E::LabelJoin))),
+    fixed("label_replace", &[Vector, String, String, String, String], Vector, Engine(E::LabelReplace)),
     matrix("last_over_time", Range(over_time::last)),
     vector("ln", Element(el::ln)),
     vector("log10", Element(el::log10)),
@@ -168,19 +135,9 @@ const FUNCTIONS: &[FunctionSpec] = &[
     variadic(1, vector("minute", Element(date::minute))),
     variadic(1, vector("month", Element(date::month))),
     fixed("pi", &[], Scalar, Engine(E::Pi)),
-    fixed(
-        "predict_linear",
-        &[Matrix, Scalar],
-        Vector,
-        Range(regression::predict_linear),
-    ),
+    fixed("predict_linear", &[Matrix, Scalar], Vector, Range(regression::predict_linear)),
     matrix("present_over_time", Range(over_time::present)),
-    fixed(
-        "quantile_over_time",
-        &[Scalar, Matrix],
-        Vector,
-        Range(quantile::over_time),
-    ),
+    fixed("quantile_over_time", &[Scalar, Matrix], Vector, Range(quantile::over_time)),
     vector("rad", Element(el::rad)),
     experimental(fixed("range", &[], Scalar, Engine(E::Range))),
     matrix("rate", Range(rate::rate)),
@@ -191,18 +148,10 @@ const FUNCTIONS: &[FunctionSpec] = &[
     vector("sin", Element(el::sin)),
     vector("sinh", Element(el::sinh)),
     vector("sort", Engine(E::Sort)),
+    experimental(variadic(-1, fixed("sort_by_label", &[Vector, String], Vector, Engine(E::SortByLabel)))),
     experimental(variadic(
         -1,
-        fixed("sort_by_label", &[Vector, String], Vector, Engine(E::SortByLabel)),
-    )),
-    experimental(variadic(
-        -1,
-        fixed(
-            "sort_by_label_desc",
-            &[Vector, String],
-            Vector,
-            Engine(E::SortByLabelDesc),
-        ),
+        fixed("sort_by_label_desc", &[Vector, String], Vector, Engine(E::SortByLabelDesc)),
     )),
     vector("sort_desc", Engine(E::SortDesc)),
     vector("sqrt", Element(el::sqrt)),

@@ -19,10 +19,9 @@ pub(super) fn check(expr: &Expr, options: &ParseOptions) -> Result<(), ParseErro
             check(&subquery.expr, options)?;
             match subquery.expr.value_type() {
                 ValueType::Vector => Ok(()),
-                other => fail(format!(
-                    "subquery is only allowed on instant vector, got {} instead",
-                    short(other)
-                )),
+                other => {
+                    fail(format!("subquery is only allowed on instant vector, got {} instead", short(other)))
+                }
             }
         }
         ExprKind::Binary(both) => {
@@ -57,11 +56,7 @@ fn expect(expr: &Expr, wanted: ValueType, context: &str) -> Result<(), ParseErro
     if seen == wanted {
         return Ok(());
     }
-    fail(format!(
-        "expected type {} in {context}, got {}",
-        wanted.documented(),
-        seen.documented()
-    ))
+    fail(format!("expected type {} in {context}, got {}", wanted.documented(), seen.documented()))
 }
 
 /// A query of everything is taken for a slip.
@@ -84,10 +79,7 @@ fn negation(inner: &Expr) -> Result<(), ParseError> {
 
 fn binary(binary: &Binary) -> Result<(), ParseError> {
     let types = [binary.left.value_type(), binary.right.value_type()];
-    if types
-        .iter()
-        .any(|seen| !matches!(seen, ValueType::Scalar | ValueType::Vector))
-    {
+    if types.iter().any(|seen| !matches!(seen, ValueType::Scalar | ValueType::Vector)) {
         return fail("binary expression must contain only scalar and instant vector types");
     }
     let op = binary.op;
@@ -98,29 +90,16 @@ fn binary(binary: &Binary) -> Result<(), ParseError> {
         return fail("comparisons between scalars must use BOOL modifier");
     }
     if op.is_set() && types.contains(&ValueType::Scalar) {
-        return fail(format!(
-            "set operator {} not allowed in binary scalar expression",
-            quoted(op.as_str())
-        ));
+        return fail(format!("set operator {} not allowed in binary scalar expression", quoted(op.as_str())));
     }
     let Some(matching) = &binary.matching else {
         return Ok(());
     };
     if op.is_set() && matching.cardinality != Cardinality::ManyToMany {
-        return fail(format!(
-            "no grouping allowed for {} operation",
-            quoted(op.as_str())
-        ));
+        return fail(format!("no grouping allowed for {} operation", quoted(op.as_str())));
     }
-    match matching
-        .labels
-        .iter()
-        .find(|label| matching.on && matching.include.contains(label))
-    {
-        Some(label) => fail(format!(
-            "label {} must not occur in ON and GROUP clause at once",
-            quoted(label)
-        )),
+    match matching.labels.iter().find(|label| matching.on && matching.include.contains(label)) {
+        Some(label) => fail(format!("label {} must not occur in ON and GROUP clause at once", quoted(label))),
         None => Ok(()),
     }
 }
@@ -154,13 +133,8 @@ fn call(name: &str, args: &[Expr], options: &ParseOptions) -> Result<(), ParseEr
     }
     arity(spec, args.len())?;
     let context = format!("call to function {}", quoted(name));
-    let wanted = spec
-        .args
-        .iter()
-        .chain(std::iter::repeat(spec.args.last().unwrap_or(&ValueType::Scalar)));
-    args.iter()
-        .zip(wanted)
-        .try_for_each(|(arg, wanted)| expect(arg, *wanted, &context))
+    let wanted = spec.args.iter().chain(std::iter::repeat(spec.args.last().unwrap_or(&ValueType::Scalar)));
+    args.iter().zip(wanted).try_for_each(|(arg, wanted)| expect(arg, *wanted, &context))
 }
 
 fn arity(spec: &FunctionSpec, given: usize) -> Result<(), ParseError> {
@@ -168,17 +142,11 @@ fn arity(spec: &FunctionSpec, given: usize) -> Result<(), ParseError> {
     let least = count.saturating_sub(usize::from(spec.variadic != 0));
     let most = usize::try_from(spec.variadic).ok().map(|more| least + more);
     if spec.variadic == 0 && given != count {
-        fail(format!(
-            "expected {count} argument(s) in call to {name}, got {given}"
-        ))
+        fail(format!("expected {count} argument(s) in call to {name}, got {given}"))
     } else if given < least {
-        fail(format!(
-            "expected at least {least} argument(s) in call to {name}, got {given}"
-        ))
+        fail(format!("expected at least {least} argument(s) in call to {name}, got {given}"))
     } else if let Some(most) = most.filter(|most| spec.variadic > 0 && given > *most) {
-        fail(format!(
-            "expected at most {most} argument(s) in call to {name}, got {given}"
-        ))
+        fail(format!("expected at most {most} argument(s) in call to {name}, got {given}"))
     } else {
         Ok(())
     }

@@ -21,10 +21,7 @@ const MAX_DURATION: f64 = 9.2e9;
 
 /// The tree as ours. Places are not known.
 pub(super) fn convert(tree: &Tree, words: &Words) -> Result<Expr, ParseError> {
-    Ok(Expr {
-        kind: kind(tree, words)?,
-        span: Span::default(),
-    })
+    Ok(Expr { kind: kind(tree, words)?, span: Span::default() })
 }
 
 /// Only calls, so that a level of nesting takes little of the stack.
@@ -53,33 +50,21 @@ fn call(tree: &Call, words: &Words) -> Result<ExprKind, ParseError> {
     for arg in &tree.args.args {
         args.push(convert(arg, words)?);
     }
-    Ok(ExprKind::Call {
-        function: tree.func.name.to_owned(),
-        args,
-    })
+    Ok(ExprKind::Call { function: tree.func.name.to_owned(), args })
 }
 
 fn matrix(tree: &MatrixSelector, words: &Words) -> Result<ExprKind, ParseError> {
-    Ok(ExprKind::Matrix {
-        selector: selector(&tree.vs, words)?,
-        range: positive(tree.range, words)?,
-    })
+    Ok(ExprKind::Matrix { selector: selector(&tree.vs, words)?, range: positive(tree.range, words)? })
 }
 
 fn number(placeholder: f64, words: &Words) -> Result<f64, ParseError> {
-    words
-        .number(placeholder)
-        .ok_or_else(|| ParseError::new("error parsing number"))
+    words.number(placeholder).ok_or_else(|| ParseError::new("error parsing number"))
 }
 
 /// A duration in seconds; promql-parser took the placeholder's index for as many seconds.
 fn seconds(placeholder: Duration, words: &Words) -> Result<f64, ParseError> {
     let value = number(placeholder.as_secs_f64(), words)?;
-    if value.abs() <= MAX_DURATION {
-        Ok(value)
-    } else {
-        Err(ParseError::new("duration out of range"))
-    }
+    if value.abs() <= MAX_DURATION { Ok(value) } else { Err(ParseError::new("duration out of range")) }
 }
 
 /// The length of a range or a step, at least a millisecond.
@@ -106,10 +91,7 @@ fn shift(offset: Option<&Offset>, at: Option<&AtModifier>, words: &Words) -> Res
         Some(AtModifier::End) => Some(At::End),
         Some(AtModifier::At(time)) => Some(At::Time(timestamp(*time, words)?)),
     };
-    Ok(Shift {
-        offset_ms: (offset * 1000.0).round() as i64,
-        at,
-    })
+    Ok(Shift { offset_ms: (offset * 1000.0).round() as i64, at })
 }
 
 /// The time of an `@`; promql-parser took the placeholder's index for seconds since the epoch.
@@ -175,16 +157,11 @@ fn subquery(tree: &SubqueryExpr, words: &Words) -> Result<Box<Subquery>, ParseEr
 fn binary(tree: &BinaryExpr, words: &Words) -> Result<Box<Binary>, ParseError> {
     let op = binary_op(tree)?;
     let (left, right) = (convert(&tree.lhs, words)?, convert(&tree.rhs, words)?);
-    let between_vectors = [&left, &right]
-        .iter()
-        .all(|side| side.value_type() == ValueType::Vector);
+    let between_vectors = [&left, &right].iter().all(|side| side.value_type() == ValueType::Vector);
     let matching = matching(op, tree.modifier.as_ref(), words)?;
     Ok(Box::new(Binary {
         op,
-        return_bool: tree
-            .modifier
-            .as_ref()
-            .is_some_and(|modifier| modifier.return_bool),
+        return_bool: tree.modifier.as_ref().is_some_and(|modifier| modifier.return_bool),
         matching: between_vectors.then_some(matching),
         left,
         right,
@@ -222,9 +199,7 @@ fn matching(op: BinaryOp, tree: Option<&BinModifier>, words: &Words) -> Result<M
     let mut matching = Matching::default();
     if let Some(tree) = tree {
         if tree.fill_values.lhs.is_some() || tree.fill_values.rhs.is_some() {
-            return Err(ParseError::new(
-                "the experimental fill modifiers are not supported",
-            ));
+            return Err(ParseError::new("the experimental fill modifiers are not supported"));
         }
         (matching.on, matching.labels) = labels(tree.matching.as_ref(), words);
         (matching.cardinality, matching.include) = match &tree.card {

@@ -16,10 +16,7 @@ pub struct ParseError {
 impl ParseError {
     /// Somewhere in the text.
     pub(super) fn new(message: impl Into<String>) -> Self {
-        Self {
-            message: message.into(),
-            place: None,
-        }
+        Self { message: message.into(), place: None }
     }
 
     /// At this byte of the text.
@@ -27,10 +24,7 @@ impl ParseError {
         let before = text.get(..byte).unwrap_or(text);
         let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
         let line = 1 + before.bytes().filter(|byte| *byte == b'\n').count();
-        Self {
-            message: message.into(),
-            place: Some((line, 1 + before.len() - line_start)),
-        }
+        Self { message: message.into(), place: Some((line, 1 + before.len() - line_start)) }
     }
 
     /// What is wrong, without the place.
@@ -40,9 +34,7 @@ impl ParseError {
     }
 
     fn place(&self) -> String {
-        self.place
-            .map(|(line, column)| format!("{line}:{column}: "))
-            .unwrap_or_default()
+        self.place.map(|(line, column)| format!("{line}:{column}: ")).unwrap_or_default()
     }
 }
 
@@ -77,23 +69,11 @@ const WORDS: [(&str, &str); 13] = [
     (", got vector", ", got instant vector"),
     (", got matrix", ", got range vector"),
     ("got range vector instead", "got matrix instead"),
-    (
-        "scalar or vector, got: string",
-        "scalar or instant vector, got \"string\"",
-    ),
-    (
-        "scalar or vector, got: matrix",
-        "scalar or instant vector, got \"range vector\"",
-    ),
+    ("scalar or vector, got: string", "scalar or instant vector, got \"string\""),
+    ("scalar or vector, got: matrix", "scalar or instant vector, got \"range vector\""),
     ("only allowed on vector", "only allowed on instant vector"),
-    (
-        "only allowed between vectors",
-        "only allowed between instant vectors",
-    ),
-    (
-        "by an vector selector or matrix selector",
-        "by an instant vector selector or range vector selector",
-    ),
+    ("only allowed between vectors", "only allowed between instant vectors"),
+    ("by an vector selector or matrix selector", "by an instant vector selector or range vector selector"),
     ("identifier or right_brace", "identifier or \"}\""),
     ("unexpected second colon(:) in brackets", "unexpected colon ':'"),
     (

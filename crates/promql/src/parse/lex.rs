@@ -49,9 +49,7 @@ impl Words {
     pub(super) fn fill_in(&self, text: &str) -> String {
         let mut out = String::new();
         for (index, piece) in text.split(MARK).enumerate() {
-            let string = (index % 2 == 1)
-                .then(|| self.strings.get(piece.parse::<usize>().ok()?))
-                .flatten();
+            let string = (index % 2 == 1).then(|| self.strings.get(piece.parse::<usize>().ok()?)).flatten();
             out.push_str(string.map_or(piece, String::as_str));
         }
         out
@@ -64,10 +62,7 @@ pub(super) fn lex(query: &str) -> Result<Words, ParseError> {
         query,
         at: 0,
         words: Words::default(),
-        levels: vec![Level {
-            bracket: '\0',
-            operators: 0,
-        }],
+        levels: vec![Level { bracket: '\0', operators: 0 }],
         depth: 0,
     };
     lexer.run()?;
@@ -177,9 +172,7 @@ impl<'a> Lexer<'a> {
 
     fn word(&mut self) -> Result<(), ParseError> {
         let rest = self.rest();
-        let length = rest
-            .find(|c: char| !is_word_char(c) && c != ':')
-            .unwrap_or(rest.len());
+        let length = rest.find(|c: char| !is_word_char(c) && c != ':').unwrap_or(rest.len());
         let word = rest.get(..length).unwrap_or_default();
         if let Some(number) = words::number(word) {
             self.at += length;
@@ -188,11 +181,7 @@ impl<'a> Lexer<'a> {
         }
         self.words.unsupported = self.words.unsupported.or(words::unsupported(word));
         self.take(length);
-        if words::deepens(word) {
-            self.deepen()
-        } else {
-            Ok(())
-        }
+        if words::deepens(word) { self.deepen() } else { Ok(()) }
     }
 
     fn inside_braces(&mut self, c: char) -> Result<(), ParseError> {
@@ -261,10 +250,7 @@ impl<'a> Lexer<'a> {
             self.deepen()?;
         }
         self.take(1);
-        self.levels.push(Level {
-            bracket,
-            operators: 0,
-        });
+        self.levels.push(Level { bracket, operators: 0 });
         self.deeper()
     }
 
@@ -317,9 +303,7 @@ impl<'a> Lexer<'a> {
     fn number(&mut self) -> Result<(), ParseError> {
         let (text, is_duration) = number_text(self.rest());
         let value = if is_duration {
-            crate::parse_duration(text)
-                .ok()
-                .map(|duration| duration.as_secs_f64())
+            crate::parse_duration(text).ok().map(|duration| duration.as_secs_f64())
         } else {
             literal::number(text)
         };

@@ -2,11 +2,7 @@
 
 /// A number: decimal, hexadecimal or, with a leading 0, octal integers, underscores between their digits; else a float.
 pub(super) fn number(text: &str) -> Option<f64> {
-    let float = || {
-        text.parse()
-            .ok()
-            .filter(|value: &f64| value.is_finite() && !text.contains('_'))
-    };
+    let float = || text.parse().ok().filter(|value: &f64| value.is_finite() && !text.contains('_'));
     integer(text).or_else(float)
 }
 
@@ -89,10 +85,7 @@ fn code<'a>(text: &'a str, digits: usize, radix: u32, out: &mut Vec<u8>) -> Resu
             return Err("escape sequence not terminated".to_owned());
         };
         let Some(digit) = c.to_digit(radix) else {
-            return Err(format!(
-                "illegal character U+{:04X} '{c}' in escape sequence",
-                u32::from(c)
-            ));
+            return Err(format!("illegal character U+{:04X} '{c}' in escape sequence", u32::from(c)));
         };
         value = value.wrapping_mul(radix).wrapping_add(digit);
     }
@@ -145,22 +138,9 @@ mod tests {
         ] {
             assert_eq!(unescape(inside, quote).as_deref(), Ok(expected), "{inside}");
         }
-        for inside in [
-            r"\d",
-            r"\'",
-            r"\x4",
-            r"\xff",
-            r"\400",
-            r"\uD800",
-            r"\U00110000",
-            r"\x4ä",
-            "a\\",
-        ] {
+        for inside in [r"\d", r"\'", r"\x4", r"\xff", r"\400", r"\uD800", r"\U00110000", r"\x4ä", "a\\"] {
             assert!(unescape(inside, '"').is_err(), "{inside}");
         }
-        assert_eq!(
-            unescape(r"ab\d", '"'),
-            Err((2, "unknown escape sequence U+0064 'd'".to_owned()))
-        );
+        assert_eq!(unescape(r"ab\d", '"'), Err((2, "unknown escape sequence U+0064 'd'".to_owned())));
     }
 }

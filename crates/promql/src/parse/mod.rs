@@ -37,9 +37,7 @@ pub struct ParseOptions {
 /// [`ParseError`], with Prometheus's words where it has the error too.
 pub fn parse(text: &str, options: &ParseOptions) -> Result<Expr, ParseError> {
     if text.len() > MAX_QUERY_LENGTH {
-        return Err(ParseError::new(format!(
-            "the query is longer than {MAX_QUERY_LENGTH} bytes"
-        )));
+        return Err(ParseError::new(format!("the query is longer than {MAX_QUERY_LENGTH} bytes")));
     }
     let words = lex::lex(text)?;
     let tree = promql_parser::parser::parse(&words.text)

@@ -2,9 +2,7 @@
 
 /// Whether a word is a binary operator or a modifier that makes the tree deeper.
 pub(super) fn deepens(word: &str) -> bool {
-    ["and", "or", "unless", "atan2", "offset"]
-        .iter()
-        .any(|operator| word.eq_ignore_ascii_case(operator))
+    ["and", "or", "unless", "atan2", "offset"].iter().any(|operator| word.eq_ignore_ascii_case(operator))
 }
 
 /// The number that a word is.

@@ -76,11 +76,7 @@ fn lower_engine(
         EngineFunction::End => seconds(times.end),
         EngineFunction::Start => seconds(times.start),
         EngineFunction::Range => seconds(times.end.saturating_sub(times.start)),
-        EngineFunction::Step => seconds(if times.start == times.end {
-            0
-        } else {
-            times.step_ms
-        }),
+        EngineFunction::Step => seconds(if times.start == times.end { 0 } else { times.step_ms }),
         EngineFunction::HistogramFraction => {
             Node::Buckets(node(2)?, Box::new(BucketCall::Fraction(*node(0)?, *node(1)?)))
         }
@@ -112,10 +108,7 @@ fn lower_engine(
 /// `timestamp` of a selector is about its samples, of anything else about the step.
 fn lower_timestamp(arg: &Expr, times: &QueryTimes) -> Result<Node, QueryError> {
     if let ExprKind::Selector(selector) = &unparen(arg).kind {
-        return Ok(Node::Scan {
-            scan: scan(selector, times, None),
-            reading: Reading::Time,
-        });
+        return Ok(Node::Scan { scan: scan(selector, times, None), reading: Reading::Time });
     }
     Ok(Node::StepTimes(lower_boxed(arg, times)?))
 }

@@ -13,9 +13,7 @@ impl fmt::Display for Node {
 
 fn write_node(node: &Node, depth: usize, out: &mut fmt::Formatter<'_>) -> fmt::Result {
     writeln!(out, "{:indent$}{}", "", headline(node), indent = depth * 2)?;
-    node.children()
-        .into_iter()
-        .try_for_each(|child| write_node(child, depth + 1, out))
+    node.children().into_iter().try_for_each(|child| write_node(child, depth + 1, out))
 }
 
 fn headline(node: &Node) -> String {
@@ -23,20 +21,14 @@ fn headline(node: &Node) -> String {
         Node::Number(value) => format!("number {value}"),
         Node::Time => "time".to_owned(),
         Node::Scan { scan, reading } => {
-            let what = if *reading == Reading::Time {
-                "sample times"
-            } else {
-                "scan"
-            };
+            let what = if *reading == Reading::Time { "sample times" } else { "scan" };
             format!("{what} {}", describe(scan))
         }
         Node::Window(call) => match &call.input {
             WindowInput::Samples { scan, range_ms, .. } => {
                 format!("{} over {range_ms}ms of {}", call.function, describe(scan))
             }
-            WindowInput::Subquery {
-                range_ms, step_ms, ..
-            } => {
+            WindowInput::Subquery { range_ms, step_ms, .. } => {
                 format!("{} over {range_ms}ms every {step_ms}ms", call.function)
             }
         },

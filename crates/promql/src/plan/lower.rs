@@ -43,19 +43,16 @@ pub fn lower(expr: &Expr, times: &QueryTimes) -> Result<Node, QueryError> {
     match &expr.kind {
         ExprKind::Number(value) => Ok(Node::Number(*value)),
         ExprKind::Paren(inner) => lower(inner, times),
-        ExprKind::Selector(selector) => Ok(Node::Scan {
-            scan: scan(selector, times, None),
-            reading: Reading::Value,
-        }),
+        ExprKind::Selector(selector) => {
+            Ok(Node::Scan { scan: scan(selector, times, None), reading: Reading::Value })
+        }
         ExprKind::Negate(inner) => Ok(Node::Negate(Box::new(lower(inner, times)?))),
         ExprKind::Binary(binary) => lower_binary(binary, times),
         ExprKind::Aggregate(aggregate) => lower_aggregate(aggregate, times),
         ExprKind::Call { function, args } => lower_call(function, args, times),
         ExprKind::Text(_) | ExprKind::Matrix { .. } | ExprKind::Subquery(_) => {
             let found = super::types::documented(value_type(expr));
-            Err(QueryError::execution(format!(
-                "expected a scalar or an instant vector, found a {found}"
-            )))
+            Err(QueryError::execution(format!("expected a scalar or an instant vector, found a {found}")))
         }
     }
 }
@@ -100,11 +97,7 @@ fn lower_subquery(subquery: &Subquery, times: &QueryTimes) -> Result<WindowInput
     Ok(WindowInput::Subquery {
         input: lower_boxed(&subquery.expr, times)?,
         range_ms: millis(subquery.range),
-        step_ms: if step_ms > 0 {
-            step_ms
-        } else {
-            times.subquery_step_ms
-        },
+        step_ms: if step_ms > 0 { step_ms } else { times.subquery_step_ms },
         offset_ms: subquery.shift.offset_ms,
         at: times.resolve(&subquery.shift),
     })

@@ -38,12 +38,9 @@ pub(crate) fn metric_names(node: &Node) -> MetricNames {
         Node::Sort(input, _) | Node::Once(input) => metric_names(input),
         Node::Relabel(_, relabel) if relabel.target() == METRIC_NAME => MetricNames::Any,
         Node::Relabel(input, _) => metric_names(input),
-        Node::VectorScalar {
-            op,
-            return_bool: false,
-            vector,
-            ..
-        } if is_comparison(*op) => metric_names(vector),
+        Node::VectorScalar { op, return_bool: false, vector, .. } if is_comparison(*op) => {
+            metric_names(vector)
+        }
         Node::VectorBinary(binary) => match binary.op {
             BinaryOp::And | BinaryOp::Unless => metric_names(&binary.left),
             BinaryOp::Or => either(metric_names(&binary.left), &metric_names(&binary.right)),
@@ -53,11 +50,7 @@ pub(crate) fn metric_names(node: &Node) -> MetricNames {
         Node::Aggregate(aggregate) => {
             let named = aggregate.label.as_deref() == Some(METRIC_NAME)
                 || (!aggregate.without && aggregate.grouping.iter().any(|name| name == METRIC_NAME));
-            if named {
-                MetricNames::Any
-            } else {
-                MetricNames::None
-            }
+            if named { MetricNames::Any } else { MetricNames::None }
         }
         _ => MetricNames::None,
     }
@@ -69,17 +62,12 @@ pub(crate) fn names_of_scan(scan: &Scan) -> MetricNames {
         matcher.name() == METRIC_NAME && matcher.op() == MatchOp::Equal && !matcher.value().is_empty()
     };
     let name = scan.matchers.iter().find(exact);
-    name.map_or(MetricNames::Any, |matcher| {
-        MetricNames::One(matcher.value().to_owned())
-    })
+    name.map_or(MetricNames::Any, |matcher| MetricNames::One(matcher.value().to_owned()))
 }
 
 /// Whether an aggregation gives some of its input's series instead of new ones.
 fn keeps_series(op: AggregateOp) -> bool {
-    matches!(
-        op,
-        AggregateOp::Topk | AggregateOp::Bottomk | AggregateOp::Limitk | AggregateOp::LimitRatio
-    )
+    matches!(op, AggregateOp::Topk | AggregateOp::Bottomk | AggregateOp::Limitk | AggregateOp::LimitRatio)
 }
 
 fn either(a: MetricNames, b: &MetricNames) -> MetricNames {

@@ -226,9 +226,7 @@ impl Node {
             Self::Extremum(_, left, right) | Self::ScalarBinary(_, left, right) => vec![left, right],
             Self::VectorScalar { vector, scalar, .. } => vec![vector, scalar],
             Self::VectorBinary(binary) => vec![&binary.left, &binary.right],
-            Self::Aggregate(aggregate) => std::iter::once(&aggregate.input)
-                .chain(&aggregate.param)
-                .collect(),
+            Self::Aggregate(aggregate) => std::iter::once(&aggregate.input).chain(&aggregate.param).collect(),
         }
     }
 
@@ -253,9 +251,9 @@ impl Node {
             Self::Extremum(_, left, right) | Self::ScalarBinary(_, left, right) => vec![left, right],
             Self::VectorScalar { vector, scalar, .. } => vec![vector, scalar],
             Self::VectorBinary(binary) => vec![&mut binary.left, &mut binary.right],
-            Self::Aggregate(aggregate) => std::iter::once(&mut aggregate.input)
-                .chain(&mut aggregate.param)
-                .collect(),
+            Self::Aggregate(aggregate) => {
+                std::iter::once(&mut aggregate.input).chain(&mut aggregate.param).collect()
+            }
         }
     }
 }

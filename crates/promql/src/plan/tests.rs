@@ -4,12 +4,7 @@ use super::{QueryTimes, plan};
 use crate::parse::{ParseOptions, parse};
 
 fn explain(query: &str) -> String {
-    let times = QueryTimes {
-        start: 1_000,
-        end: 61_000,
-        step_ms: 1_000,
-        subquery_step_ms: 60_000,
-    };
+    let times = QueryTimes { start: 1_000, end: 61_000, step_ms: 1_000, subquery_step_ms: 60_000 };
     let expr = parse(query, &ParseOptions::default()).unwrap();
     plan(&expr, &times).unwrap().to_string()
 }

@@ -14,11 +14,7 @@ pub fn value_type(expr: &Expr) -> ValueType {
         ExprKind::Paren(inner) | ExprKind::Negate(inner) => value_type(inner),
         ExprKind::Binary(binary) => {
             let sides = [value_type(&binary.left), value_type(&binary.right)];
-            if sides == [ValueType::Scalar; 2] {
-                ValueType::Scalar
-            } else {
-                ValueType::Vector
-            }
+            if sides == [ValueType::Scalar; 2] { ValueType::Scalar } else { ValueType::Vector }
         }
         ExprKind::Call { function, .. } => {
             functions::lookup(function).map_or(ValueType::Vector, |spec| spec.returns)

@@ -14,34 +14,17 @@ pub fn format(expr: &Expr) -> String {
         ExprKind::Number(value) => fixed(*value),
         ExprKind::Text(text) => quoted(text),
         ExprKind::Selector(vector) => selector(vector) + &suffix::shift(&vector.shift),
-        ExprKind::Matrix {
-            selector: vector,
-            range,
-        } => {
-            format!(
-                "{}[{}]{}",
-                selector(vector),
-                format_duration(*range),
-                suffix::shift(&vector.shift)
-            )
+        ExprKind::Matrix { selector: vector, range } => {
+            format!("{}[{}]{}", selector(vector), format_duration(*range), suffix::shift(&vector.shift))
         }
         ExprKind::Subquery(subquery) => format(&subquery.expr) + &suffix::subquery(subquery),
         ExprKind::Paren(inner) => format!("({})", format(inner)),
         ExprKind::Negate(inner) => format!("-{}", format(inner)),
         ExprKind::Binary(binary) => {
-            format!(
-                "{} {} {}",
-                format(&binary.left),
-                operator(binary),
-                format(&binary.right)
-            )
+            format!("{} {} {}", format(&binary.left), operator(binary), format(&binary.right))
         }
         ExprKind::Aggregate(aggregate) => {
-            let param = aggregate
-                .param
-                .as_ref()
-                .map(|param| format(param) + ", ")
-                .unwrap_or_default();
+            let param = aggregate.param.as_ref().map(|param| format(param) + ", ").unwrap_or_default();
             format!("{}({param}{})", aggregation(aggregate), format(&aggregate.expr))
         }
         ExprKind::Call { function, args } => {
@@ -63,23 +46,14 @@ fn selector(selector: &VectorSelector) -> String {
     let matchers = selector.matchers.iter().filter(|matcher| !is_name(matcher));
     let mut texts: Vec<String> = matchers.map(matcher).collect();
     if texts.is_empty() {
-        return if name.is_empty() {
-            "{}".to_owned()
-        } else {
-            name.to_owned()
-        };
+        return if name.is_empty() { "{}".to_owned() } else { name.to_owned() };
     }
     texts.sort_unstable();
     format!("{name}{{{}}}", texts.join(","))
 }
 
 fn matcher(matcher: &Matcher) -> String {
-    format!(
-        "{}{}{}",
-        label_name(matcher.name()),
-        matcher.op().as_str(),
-        quoted(matcher.value())
-    )
+    format!("{}{}{}", label_name(matcher.name()), matcher.op().as_str(), quoted(matcher.value()))
 }
 
 /// The operator with everything that stands between it and the right side.

@@ -75,17 +75,13 @@ fn is_printable(c: char) -> bool {
         return c == ' ' || c.is_ascii_graphic();
     }
     let mut buffer = [0; 4];
-    PRINTABLE
-        .as_ref()
-        .is_some_and(|printable| printable.is_match(c.encode_utf8(&mut buffer)))
+    PRINTABLE.as_ref().is_some_and(|printable| printable.is_match(c.encode_utf8(&mut buffer)))
 }
 
 /// A label's name, in quotes where it is no plain identifier.
 pub(super) fn label_name(name: &str) -> String {
     let mut bytes = name.bytes();
-    let plain = bytes
-        .next()
-        .is_some_and(|byte| byte == b'_' || byte.is_ascii_alphabetic())
+    let plain = bytes.next().is_some_and(|byte| byte == b'_' || byte.is_ascii_alphabetic())
         && bytes.all(|byte| byte == b'_' || byte.is_ascii_alphanumeric());
     if plain { name.to_owned() } else { quoted(name) }
 }

@@ -37,16 +37,10 @@ fn broken(expr: &Expr, level: usize, indent: &str) -> String {
             format!("{left}\n{indent}{}\n{right}", expr::operator(binary))
         }
         ExprKind::Aggregate(aggregate) => {
-            let param = aggregate
-                .param
-                .as_ref()
-                .map(|param| at(param, level + 1) + ",\n")
-                .unwrap_or_default();
+            let param =
+                aggregate.param.as_ref().map(|param| at(param, level + 1) + ",\n").unwrap_or_default();
             let inner = at(&aggregate.expr, level + 1);
-            format!(
-                "{indent}{}(\n{param}{inner}\n{indent})",
-                expr::aggregation(aggregate)
-            )
+            format!("{indent}{}(\n{param}{inner}\n{indent})", expr::aggregation(aggregate))
         }
         ExprKind::Call { function, args } => {
             let args: Vec<String> = args.iter().map(|arg| at(arg, level + 1)).collect();

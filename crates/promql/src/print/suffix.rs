@@ -29,9 +29,5 @@ pub(super) fn shift(shift: &Shift) -> String {
 /// `[1h:1m] @ 1.000 offset 5m`
 pub(super) fn subquery(subquery: &Subquery) -> String {
     let step = subquery.step.map(format_duration).unwrap_or_default();
-    format!(
-        "[{}:{step}]{}",
-        format_duration(subquery.range),
-        shift(&subquery.shift)
-    )
+    format!("[{}:{step}]{}", format_duration(subquery.range), shift(&subquery.shift))
 }

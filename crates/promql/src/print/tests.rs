@@ -18,10 +18,7 @@ fn one_line_is_as_prometheus_prints_it() {
         ("sum without() (up)", "sum without () (up)"),
         ("sum by() (up)", "sum(up)"),
         ("topk without(a)(5, up)", "topk without (a) (5, up)"),
-        (
-            "a>bool ignoring(x)group_left b",
-            "a > bool ignoring (x) group_left () b",
-        ),
+        ("a>bool ignoring(x)group_left b", "a > bool ignoring (x) group_left () b"),
         ("a + on() b", "a + on () b"),
         ("a + ignoring() b", "a + b"),
         ("a and b", "a and b"),

@@ -23,10 +23,7 @@ pub(super) fn compare(eval: &Eval, value: &Value) -> Result<(), String> {
             expected => Err(format!("expected the text {expected:?}, got {text:?}")),
         },
         Value::Vector(samples) => {
-            let ordered = eval
-                .expects
-                .iter()
-                .any(|expect| expect.kind == ExpectKind::Ordered);
+            let ordered = eval.expects.iter().any(|expect| expect.kind == ExpectKind::Ordered);
             compare_vector(eval, samples, ordered)
         }
         Value::Matrix(series) => {
@@ -62,39 +59,26 @@ fn compare_vector(eval: &Eval, samples: &[VectorSample], ordered: bool) -> Resul
         }
     }
     if samples.len() != eval.series.len() {
-        return Err(format!(
-            "expected {} elements, got {}",
-            eval.series.len(),
-            show(samples)
-        ));
+        return Err(format!("expected {} elements, got {}", eval.series.len(), show(samples)));
     }
     Ok(())
 }
 
 fn show(samples: &[VectorSample]) -> String {
-    let texts: Vec<String> = samples
-        .iter()
-        .map(|sample| format!("{} {}", sample.labels, sample.value))
-        .collect();
+    let texts: Vec<String> =
+        samples.iter().map(|sample| format!("{} {}", sample.labels, sample.value)).collect();
     format!("[{}]", texts.join(", "))
 }
 
 fn compare_matrix(eval: &Eval, series: &[MatrixSeries], start: TimestampMs, step: i64) -> Result<(), String> {
-    let found: HashMap<&Labels, &[Point]> = series
-        .iter()
-        .map(|one| (&one.labels, one.points.as_slice()))
-        .collect();
+    let found: HashMap<&Labels, &[Point]> =
+        series.iter().map(|one| (&one.labels, one.points.as_slice())).collect();
     for line in &eval.series {
         let times = (0..).map(|index: i64| start + index * step);
-        let expected: Vec<(TimestampMs, f64)> = times
-            .zip(&line.values)
-            .filter_map(|(at, value)| value.map(|value| (at, value)))
-            .collect();
+        let expected: Vec<(TimestampMs, f64)> =
+            times.zip(&line.values).filter_map(|(at, value)| value.map(|value| (at, value))).collect();
         let points = found.get(&line.labels).copied().unwrap_or_default();
-        let same_times = expected
-            .iter()
-            .map(|point| point.0)
-            .eq(points.iter().map(|point| point.timestamp));
+        let same_times = expected.iter().map(|point| point.0).eq(points.iter().map(|point| point.timestamp));
         if !same_times {
             return Err(format!("{}: expected {expected:?}, got {points:?}", line.labels));
         }
@@ -104,11 +88,7 @@ fn compare_matrix(eval: &Eval, series: &[MatrixSeries], start: TimestampMs, step
     }
     if series.len() != eval.series.len() {
         let labels: Vec<String> = series.iter().map(|one| one.labels.to_string()).collect();
-        return Err(format!(
-            "expected {} series, got {}",
-            eval.series.len(),
-            labels.join(", ")
-        ));
+        return Err(format!("expected {} series, got {}", eval.series.len(), labels.join(", ")));
     }
     Ok(())
 }
@@ -128,8 +108,7 @@ fn close(expected: f64, found: f64) -> Result<(), String> {
             difference / sum.min(f64::MAX) < EPSILON
         }
     };
-    same.then_some(())
-        .ok_or_else(|| format!("expected {expected}, got {found}"))
+    same.then_some(()).ok_or_else(|| format!("expected {expected}, got {found}"))
 }
 
 /// Compares warnings and infos.
@@ -142,10 +121,7 @@ pub(super) fn compare_annotations(eval: &Eval, result: &QueryResult) -> Result<(
             ExpectKind::NoInfo => (&result.infos, false),
             ExpectKind::Fail | ExpectKind::Ordered => continue,
         };
-        let found = texts
-            .iter()
-            .map(|text| fits(expect, text))
-            .collect::<Result<Vec<bool>, String>>()?;
+        let found = texts.iter().map(|text| fits(expect, text)).collect::<Result<Vec<bool>, String>>()?;
         if found.contains(&true) != wanted {
             return Err(format!("expected {expect:?}, got {texts:?}"));
         }
@@ -155,9 +131,7 @@ pub(super) fn compare_annotations(eval: &Eval, result: &QueryResult) -> Result<(
 
 /// The same for an expression.
 fn regex_without_place(regex: &str) -> &str {
-    let bare = regex
-        .strip_suffix(r"\)")
-        .and_then(|regex| regex.rsplit_once(r" \("));
+    let bare = regex.strip_suffix(r"\)").and_then(|regex| regex.rsplit_once(r" \("));
     bare.map_or(regex, |(bare, _)| bare)
 }
 

@@ -48,9 +48,7 @@ struct Runner {
 /// The native histogram that a series of a classic one belongs to.
 fn converted(labels: &Labels) -> Option<Labels> {
     let name = labels.metric_name()?;
-    let base = ["_bucket", "_sum", "_count"]
-        .iter()
-        .find_map(|end| name.strip_suffix(end))?;
+    let base = ["_bucket", "_sum", "_count"].iter().find_map(|end| name.strip_suffix(end))?;
     let mut builder = LabelsBuilder::from(labels);
     Some(builder.remove("le").set(METRIC_NAME, base).build())
 }
@@ -65,18 +63,10 @@ enum Outcome {
 /// # Errors
 /// [`ScriptError`] when it cannot be read; what queries do wrong is in the [`Report`].
 pub fn run_script(text: &str) -> Result<Report, ScriptError> {
-    let features = Features {
-        promql_experimental_functions: true,
-    };
-    let config = EngineConfig {
-        features,
-        ..EngineConfig::default()
-    };
-    let mut runner = Runner {
-        engine: Engine::new(config),
-        source: Arc::default(),
-        report: Report::default(),
-    };
+    let features = Features { promql_experimental_functions: true };
+    let config = EngineConfig { features, ..EngineConfig::default() };
+    let mut runner =
+        Runner { engine: Engine::new(config), source: Arc::default(), report: Report::default() };
     for command in parse_script(text)? {
         match command {
             Command::Clear => {
@@ -114,11 +104,7 @@ impl Runner {
             self.report.skipped += 1;
             return;
         }
-        let failure = |reason| Failure {
-            line: eval.line,
-            query: eval.query.clone(),
-            reason,
-        };
+        let failure = |reason| Failure { line: eval.line, query: eval.query.clone(), reason };
         let outcome = self.check(eval);
         if self.source.take_touched() {
             self.report.skipped += 1;
@@ -156,11 +142,7 @@ impl Runner {
         let source = Arc::clone(&self.source);
         match times {
             EvalTimes::Instant(time) => {
-                let query = InstantQuery {
-                    expr: expr.clone(),
-                    time,
-                    lookback: None,
-                };
+                let query = InstantQuery { expr: expr.clone(), time, lookback: None };
                 self.engine.instant(&query, source, &control)
             }
             EvalTimes::Range { start, end, step } => {
@@ -181,31 +163,20 @@ impl Runner {
         let (EvalTimes::Instant(at), Ok(expr)) = (eval.times, parse(&eval.query, &self.options())) else {
             return Ok(());
         };
-        let ordered = eval
-            .expects
-            .iter()
-            .any(|expect| expect.kind == ExpectKind::Ordered);
+        let ordered = eval.expects.iter().any(|expect| expect.kind == ExpectKind::Ordered);
         let position_matters = ordered || eval.query.contains("start()") || eval.query.contains("end()");
         let by_query = ["range()", "step()"].iter().any(|call| eval.query.contains(call));
         if position_matters || by_query || !matches!(value, Value::Scalar(_) | Value::Vector(_)) {
             return Ok(());
         }
-        let times = EvalTimes::Range {
-            start: at - 60_000,
-            end: at + 60_000,
-            step: 60_000,
-        };
-        let result = self
-            .query(&expr, times)
-            .map_err(|error| format!("as a range query: {error}"))?;
+        let times = EvalTimes::Range { start: at - 60_000, end: at + 60_000, step: 60_000 };
+        let result = self.query(&expr, times).map_err(|error| format!("as a range query: {error}"))?;
         let middle = middle(result.value, at, matches!(value, Value::Scalar(_)));
         compare(eval, &middle).map_err(|text| format!("as a range query: {text}"))
     }
 
     fn options(&self) -> ParseOptions {
-        ParseOptions {
-            features: self.engine.config().features,
-        }
+        ParseOptions { features: self.engine.config().features }
     }
 }
 
@@ -216,18 +187,13 @@ fn middle(value: Value, at: i64, scalar: bool) -> Value {
     };
     let samples = series.into_iter().filter_map(|one| {
         let point = one.points.into_iter().find(|point| point.timestamp == at)?;
-        Some(latewood_promql::VectorSample {
-            labels: one.labels,
-            timestamp: at,
-            value: point.value,
-        })
+        Some(latewood_promql::VectorSample { labels: one.labels, timestamp: at, value: point.value })
     });
     let samples: Vec<_> = samples.collect();
     match samples.first() {
-        Some(sample) if scalar => Value::Scalar(latewood_promql::Point {
-            timestamp: at,
-            value: sample.value,
-        }),
+        Some(sample) if scalar => {
+            Value::Scalar(latewood_promql::Point { timestamp: at, value: sample.value })
+        }
         _ => Value::Vector(samples),
     }
 }

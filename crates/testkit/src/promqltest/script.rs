@@ -103,28 +103,13 @@ pub struct ScriptError {
 /// # Errors
 /// [`ScriptError`]
 pub fn parse_script(text: &str) -> Result<Vec<Command>, ScriptError> {
-    let lines: Vec<&str> = text
-        .lines()
-        .map(|line| {
-            if line.trim_start().starts_with('#') {
-                ""
-            } else {
-                line.trim()
-            }
-        })
-        .collect();
+    let lines: Vec<&str> =
+        text.lines().map(|line| if line.trim_start().starts_with('#') { "" } else { line.trim() }).collect();
     let (mut commands, mut at) = (Vec::new(), 0);
     while let Some(&line) = lines.get(at) {
-        let block: Vec<&str> = lines
-            .iter()
-            .skip(at + 1)
-            .take_while(|line| !line.is_empty())
-            .copied()
-            .collect();
-        let located = |message| ScriptError {
-            line: at + 1,
-            message,
-        };
+        let block: Vec<&str> =
+            lines.iter().skip(at + 1).take_while(|line| !line.is_empty()).copied().collect();
+        let located = |message| ScriptError { line: at + 1, message };
         if line.is_empty() {
             at += 1;
         } else if line == "clear" {
@@ -143,21 +128,12 @@ pub fn parse_script(text: &str) -> Result<Vec<Command>, ScriptError> {
 }
 
 fn parse_load(line: &str, block: &[&str]) -> Result<Load, String> {
-    let (command, interval) = line
-        .split_once(char::is_whitespace)
-        .ok_or("load needs an interval")?;
-    let mut load = Load {
-        interval: parse_duration(interval.trim())?,
-        series: Vec::new(),
-        converts: command != "load",
-    };
+    let (command, interval) = line.split_once(char::is_whitespace).ok_or("load needs an interval")?;
+    let mut load =
+        Load { interval: parse_duration(interval.trim())?, series: Vec::new(), converts: command != "load" };
     let mut has_starts = false;
     for line in block {
-        if line
-            .split_whitespace()
-            .next()
-            .is_some_and(|word| word.ends_with("@st"))
-        {
+        if line.split_whitespace().next().is_some_and(|word| word.ends_with("@st")) {
             has_starts = true;
             continue;
         }
@@ -195,9 +171,7 @@ fn parse_eval(line: usize, text: &str, block: &[&str]) -> Result<Eval, String> {
         text: None,
         range_vector: None,
     };
-    block
-        .iter()
-        .try_for_each(|line| parse_expectation(&mut eval, line))?;
+    block.iter().try_for_each(|line| parse_expectation(&mut eval, line))?;
     Ok(eval)
 }
 
@@ -214,11 +188,7 @@ fn command_expects(command: &str) -> Result<Vec<Expect>, String> {
 }
 
 fn expect(kind: ExpectKind) -> Expect {
-    Expect {
-        kind,
-        message: None,
-        regex: None,
-    }
+    Expect { kind, message: None, regex: None }
 }
 
 fn parse_expectation(eval: &mut Eval, line: &str) -> Result<(), String> {
@@ -231,16 +201,10 @@ fn parse_expectation(eval: &mut Eval, line: &str) -> Result<(), String> {
         eval.text = Some(quoted(rest.trim())?.0);
     } else if let Some(message) = line.strip_prefix("expected_fail_message") {
         let message = Some(message.trim().to_owned());
-        eval.expects.push(Expect {
-            message,
-            ..expect(ExpectKind::Fail)
-        });
+        eval.expects.push(Expect { message, ..expect(ExpectKind::Fail) });
     } else if let Some(regex) = line.strip_prefix("expected_fail_regexp") {
         let regex = Some(regex.trim().to_owned());
-        eval.expects.push(Expect {
-            regex,
-            ..expect(ExpectKind::Fail)
-        });
+        eval.expects.push(Expect { regex, ..expect(ExpectKind::Fail) });
     } else if let Some(rest) = line.strip_prefix("expect ") {
         eval.expects.push(parse_expect(rest)?);
     } else if let Some(value) = number(line) {
@@ -263,11 +227,7 @@ fn parse_expect(rest: &str) -> Result<Expect, String> {
         _ => return Err(format!("invalid expectation {kind:?}")),
     };
     let of = |prefix| rest.strip_prefix(prefix).map(|text: &str| text.trim().to_owned());
-    Ok(Expect {
-        kind,
-        message: of("msg:"),
-        regex: of("regex:"),
-    })
+    Ok(Expect { kind, message: of("msg:"), regex: of("regex:") })
 }
 
 fn word(text: &str) -> (&str, &str) {
@@ -279,11 +239,7 @@ fn word(text: &str) -> (&str, &str) {
 /// The word after a keyword, and the rest.
 fn keyword<'a>(text: &'a str, expected: &str) -> Result<(&'a str, &'a str), String> {
     let (found, rest) = word(text);
-    if found == expected {
-        Ok(word(rest))
-    } else {
-        Err(format!("expected {expected:?}, found {found:?}"))
-    }
+    if found == expected { Ok(word(rest)) } else { Err(format!("expected {expected:?}, found {found:?}")) }
 }
 
 /// A time or distance in milliseconds; a plain number is seconds.

@@ -25,23 +25,13 @@ pub struct SeriesLine {
 pub fn parse_series(line: &str) -> Result<SeriesLine, String> {
     let (labels, rest) = parse_metric(line)?;
     if rest.contains("{{") {
-        return Ok(SeriesLine {
-            labels,
-            values: Vec::new(),
-            has_histograms: true,
-            has_starts: false,
-        });
+        return Ok(SeriesLine { labels, values: Vec::new(), has_histograms: true, has_starts: false });
     }
     let mut values = Vec::new();
     for item in rest.split_whitespace() {
         expand(item, &mut values)?;
     }
-    Ok(SeriesLine {
-        labels,
-        values,
-        has_histograms: false,
-        has_starts: false,
-    })
+    Ok(SeriesLine { labels, values, has_histograms: false, has_starts: false })
 }
 
 fn parse_metric(line: &str) -> Result<(Labels, &str), String> {
@@ -106,11 +96,8 @@ pub(super) fn quoted(text: &str) -> Result<(String, &str), String> {
             't' => '\t',
             'r' => '\r',
             'u' | 'x' => {
-                let digits: String = chars
-                    .by_ref()
-                    .take(if escaped == 'u' { 4 } else { 2 })
-                    .map(|(_, digit)| digit)
-                    .collect();
+                let digits: String =
+                    chars.by_ref().take(if escaped == 'u' { 4 } else { 2 }).map(|(_, digit)| digit).collect();
                 let code = u32::from_str_radix(&digits, 16).map_err(|error| error.to_string())?;
                 char::from_u32(code).ok_or_else(wrong)?
             }
@@ -124,18 +111,11 @@ fn expand(item: &str, values: &mut Vec<Option<f64>>) -> Result<(), String> {
     let (item, times) = match item.rsplit_once('x') {
         Some((head, count)) if is_digits(count) => {
             let times = count.parse::<usize>();
-            (
-                head,
-                Some(times.map_err(|_| format!("bad repetition in {item:?}"))?),
-            )
+            (head, Some(times.map_err(|_| format!("bad repetition in {item:?}"))?))
         }
         _ => (item, None),
     };
-    let count = if item == "_" {
-        times.unwrap_or(1)
-    } else {
-        times.map_or(1, |times| times + 1)
-    };
+    let count = if item == "_" { times.unwrap_or(1) } else { times.map_or(1, |times| times + 1) };
     if values.len().saturating_add(count) > MAX_VALUES {
         return Err(format!("more than {MAX_VALUES} values in a line"));
     }
@@ -165,10 +145,7 @@ fn split_step(item: &str) -> Result<(f64, f64), String> {
     if let Some(value) = number(item) {
         return Ok((value, 0.0));
     }
-    let signs = item
-        .char_indices()
-        .skip(1)
-        .filter(|(_, c)| matches!(c, '+' | '-'));
+    let signs = item.char_indices().skip(1).filter(|(_, c)| matches!(c, '+' | '-'));
     for (at, _) in signs {
         let (start, step) = item.split_at(at);
         if let (Some(start), Some(step)) = (number(start), number(step)) {
@@ -205,14 +182,8 @@ mod tests {
     #[test]
     fn items_expand() {
         assert_eq!(values("1+2x2"), [Some(1.0), Some(3.0), Some(5.0)]);
-        assert_eq!(
-            values("1-1x1 _ 7x1"),
-            [Some(1.0), Some(0.0), None, Some(7.0), Some(7.0)]
-        );
-        assert_eq!(
-            values("_x2 -Inf 1e-3"),
-            [None, None, Some(f64::NEG_INFINITY), Some(0.001)]
-        );
+        assert_eq!(values("1-1x1 _ 7x1"), [Some(1.0), Some(0.0), None, Some(7.0), Some(7.0)]);
+        assert_eq!(values("_x2 -Inf 1e-3"), [None, None, Some(f64::NEG_INFINITY), Some(0.001)]);
         assert_eq!(values("100x1 0x2"), [100.0, 100.0, 0.0, 0.0, 0.0].map(Some));
         assert!(parse_series("m 1+x").is_err());
         assert!(parse_series("m 1x99999999").is_err());
@@ -223,9 +194,6 @@ mod tests {
         let line = parse_series(r#"a:b{c="d\"e", 'f.g'='h'} 1"#).unwrap();
         assert_eq!(line.labels.get("c"), Some("d\"e"));
         assert_eq!(line.labels.get("f.g"), Some("h"));
-        assert_eq!(
-            parse_series(r#"{"a.b", c="d"} 1"#).unwrap().labels.metric_name(),
-            Some("a.b")
-        );
+        assert_eq!(parse_series(r#"{"a.b", c="d"} 1"#).unwrap().labels.metric_name(), Some("a.b"));
     }
 }

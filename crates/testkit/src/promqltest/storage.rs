@@ -41,10 +41,7 @@ impl MemorySource {
 
     /// Forgets everything.
     pub fn clear(&self) {
-        self.foreign
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clear();
+        self.foreign.lock().unwrap_or_else(PoisonError::into_inner).clear();
         self.store.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 }
@@ -54,10 +51,7 @@ impl SeriesSource for MemorySource {
         let store = self.store.lock().unwrap_or_else(PoisonError::into_inner);
         let matches = |labels: &Labels| {
             let value = |name| labels.get(name).unwrap_or_default();
-            select
-                .matchers
-                .iter()
-                .all(|matcher| matcher.matches(value(matcher.name())))
+            select.matchers.iter().all(|matcher| matcher.matches(value(matcher.name())))
         };
         let foreign = self.foreign.lock().unwrap_or_else(PoisonError::into_inner);
         if foreign.iter().any(matches) {
@@ -76,11 +70,7 @@ impl SeriesSource for MemorySource {
 fn cut(labels: &Labels, samples: &BTreeMap<TimestampMs, f64>, select: &Select) -> SeriesSamples {
     let inside = samples.iter().filter(|(at, _)| select.range.contains(**at));
     let (timestamps, values): (Vec<TimestampMs>, Vec<f64>) = inside.unzip();
-    SeriesSamples {
-        labels: labels.clone(),
-        timestamps: Arc::from(timestamps),
-        values,
-    }
+    SeriesSamples { labels: labels.clone(), timestamps: Arc::from(timestamps), values }
 }
 
 struct MemoryCursor(std::vec::IntoIter<SeriesSamples>);

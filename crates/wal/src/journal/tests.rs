@@ -10,22 +10,12 @@ use super::*;
 use crate::testing::{Loss, MemoryFiles};
 
 fn config() -> WalConfig {
-    WalConfig {
-        segment_bytes: 4096,
-        max_batch_bytes: 4096,
-        ..WalConfig::default()
-    }
+    WalConfig { segment_bytes: 4096, max_batch_bytes: 4096, ..WalConfig::default() }
 }
 
 fn try_open(files: &MemoryFiles, config: WalConfig) -> Result<(Journal, Recovered), WalError> {
     let clock = Clock::manual(0).0;
-    Journal::open_on(
-        files.mount(),
-        config,
-        &Rng::seeded(1),
-        &clock,
-        &mut Registry::default(),
-    )
+    Journal::open_on(files.mount(), config, &Rng::seeded(1), &clock, &mut Registry::default())
 }
 
 fn open(files: &MemoryFiles) -> Journal {
@@ -45,25 +35,15 @@ async fn what_was_appended_is_there_after_a_crash() {
     let files = MemoryFiles::new();
     let journal = open(&files);
     for index in 0..50 {
-        let records = vec![
-            Record::entry(1, index, payload(index as u8, 300)),
-            Record::entry(2, index, payload(7, 3)),
-        ];
+        let records =
+            vec![Record::entry(1, index, payload(index as u8, 300)), Record::entry(2, index, payload(7, 3))];
         journal.append(records).await.unwrap();
     }
-    journal
-        .append(vec![Record::state(2, 4, payload(9, 20))])
-        .await
-        .unwrap();
+    journal.append(vec![Record::state(2, 4, payload(9, 20))]).await.unwrap();
     files.crash(Loss::All, &Rng::seeded(2));
     let (journal, found) = try_open(&files, config()).unwrap();
     assert!(found.segments > 3 && found.repaired_bytes == 0, "{found:?}");
-    assert_eq!(
-        all(&journal, 1),
-        (0..50)
-            .map(|index| (index, payload(index as u8, 300)))
-            .collect::<Vec<_>>()
-    );
+    assert_eq!(all(&journal, 1), (0..50).map(|index| (index, payload(index as u8, 300))).collect::<Vec<_>>());
     assert_eq!(all(&journal, 2).len(), 50);
     assert_eq!(journal.state(2, 4), Some(payload(9, 20)));
     assert_eq!(journal.groups(), [1, 2]);
@@ -100,16 +80,10 @@ fn futures_poll<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {
 async fn a_failed_sync_closes_the_journal_for_good() {
     let files = MemoryFiles::new();
     let journal = open(&files);
-    journal
-        .append(vec![Record::entry(1, 0, payload(1, 10))])
-        .await
-        .unwrap();
+    journal.append(vec![Record::entry(1, 0, payload(1, 10))]).await.unwrap();
     files.fail_next_sync();
     for index in 1..4 {
-        let error = journal
-            .append(vec![Record::entry(1, index, payload(1, 10))])
-            .await
-            .unwrap_err();
+        let error = journal.append(vec![Record::entry(1, index, payload(1, 10))]).await.unwrap_err();
         assert!(matches!(error, WalError::Poisoned { .. }), "{error}");
         assert_eq!(error.kind(), ErrorKind::Internal);
     }
@@ -124,49 +98,20 @@ async fn a_failed_sync_closes_the_journal_for_good() {
 async fn a_full_disk_fails_the_append_and_a_later_one_succeeds() {
     let files = MemoryFiles::new();
     let journal = open(&files);
-    journal
-        .append(vec![Record::entry(1, 0, payload(1, 100))])
-        .await
-        .unwrap();
+    journal.append(vec![Record::entry(1, 0, payload(1, 100))]).await.unwrap();
     let used: usize = files.sizes().values().sum();
     files.set_capacity(Some(used + 60));
-    let error = journal
-        .append(vec![Record::entry(1, 1, payload(1, 100))])
-        .await
-        .unwrap_err();
+    let error = journal.append(vec![Record::entry(1, 1, payload(1, 100))]).await.unwrap_err();
     assert!(error.is_disk_full(), "{error}");
     assert_eq!(error.kind(), ErrorKind::Overloaded);
-    assert_eq!(
-        files.sizes().values().sum::<usize>(),
-        used,
-        "the part that was written is cut off"
-    );
+    assert_eq!(files.sizes().values().sum::<usize>(), used, "the part that was written is cut off");
     // The next entry fits, but would leave a hole.
     files.set_capacity(None);
-    let error = journal
-        .append(vec![Record::entry(1, 2, payload(1, 1))])
-        .await
-        .unwrap_err();
-    assert_eq!(
-        error,
-        WalError::AfterFailure {
-            group: 1,
-            index: 2,
-            missing: 1
-        }
-    );
-    journal
-        .append(vec![Record::entry(9, 0, payload(1, 1))])
-        .await
-        .unwrap();
-    journal
-        .append(vec![Record::entry(1, 1, payload(1, 100))])
-        .await
-        .unwrap();
-    journal
-        .append(vec![Record::entry(1, 2, payload(1, 1))])
-        .await
-        .unwrap();
+    let error = journal.append(vec![Record::entry(1, 2, payload(1, 1))]).await.unwrap_err();
+    assert_eq!(error, WalError::AfterFailure { group: 1, index: 2, missing: 1 });
+    journal.append(vec![Record::entry(9, 0, payload(1, 1))]).await.unwrap();
+    journal.append(vec![Record::entry(1, 1, payload(1, 100))]).await.unwrap();
+    journal.append(vec![Record::entry(1, 2, payload(1, 1))]).await.unwrap();
     files.crash(Loss::All, &Rng::seeded(2));
     assert_eq!(all(&open(&files), 1).len(), 3);
 }
@@ -175,41 +120,22 @@ async fn a_full_disk_fails_the_append_and_a_later_one_succeeds() {
 async fn a_disk_that_fills_while_a_segment_is_begun_loses_nothing() {
     let files = MemoryFiles::new();
     let journal = open(&files);
-    journal
-        .append(vec![Record::state(1, 1, payload(5, 500))])
-        .await
-        .unwrap();
+    journal.append(vec![Record::state(1, 1, payload(5, 500))]).await.unwrap();
     for index in 0..4 {
-        journal
-            .append(vec![Record::entry(1, index, payload(1, 800))])
-            .await
-            .unwrap();
+        journal.append(vec![Record::entry(1, index, payload(1, 800))]).await.unwrap();
     }
     for spare in [10, 40, 300, 700] {
         files.set_capacity(Some(files.sizes().values().sum::<usize>() + spare));
-        journal
-            .append(vec![Record::entry(1, 4, payload(1, 800))])
-            .await
-            .unwrap_err();
+        journal.append(vec![Record::entry(1, 4, payload(1, 800))]).await.unwrap_err();
         files.set_capacity(None);
     }
-    journal
-        .append(vec![Record::entry(1, 4, payload(1, 800)), Record::purge(1, 3)])
-        .await
-        .unwrap();
+    journal.append(vec![Record::entry(1, 4, payload(1, 800)), Record::purge(1, 3)]).await.unwrap();
     drop(journal);
     assert_eq!(files.sizes().len(), 1, "the old segment is gone");
     files.crash(Loss::All, &Rng::seeded(2));
     let journal = open(&files);
     assert_eq!(journal.state(1, 1), Some(payload(5, 500)));
-    assert_eq!(
-        journal.bounds(1),
-        Bounds {
-            first: Some(4),
-            last: Some(4),
-            purged: Some(3)
-        }
-    );
+    assert_eq!(journal.bounds(1), Bounds { first: Some(4), last: Some(4), purged: Some(3) });
 }
 
 #[tokio::test]
@@ -217,25 +143,16 @@ async fn segments_go_when_their_entries_are_purged_and_states_stay() {
     let files = MemoryFiles::new();
     let journal = open(&files);
     journal
-        .append(vec![
-            Record::state(1, 1, payload(5, 50)),
-            Record::state(1, 1, payload(6, 50)),
-        ])
+        .append(vec![Record::state(1, 1, payload(5, 50)), Record::state(1, 1, payload(6, 50))])
         .await
         .unwrap();
     for index in 0..100 {
-        journal
-            .append(vec![Record::entry(1, index, payload(1, 500))])
-            .await
-            .unwrap();
+        journal.append(vec![Record::entry(1, index, payload(1, 500))]).await.unwrap();
     }
     let before = files.sizes().len();
     assert!(before > 10);
     journal.append(vec![Record::purge(1, 97)]).await.unwrap();
-    journal
-        .append(vec![Record::entry(1, 100, payload(1, 1))])
-        .await
-        .unwrap();
+    journal.append(vec![Record::entry(1, 100, payload(1, 1))]).await.unwrap();
     assert!(files.sizes().len() <= 2, "{:?}", files.sizes());
     drop(journal);
     let journal = open(&files);
@@ -248,15 +165,9 @@ async fn segments_go_when_their_entries_are_purged_and_states_stay() {
 async fn one_idle_group_does_not_hold_the_segments_of_the_others() {
     let files = MemoryFiles::new();
     let journal = open(&files);
-    journal
-        .append(vec![Record::entry(7, 3, payload(7, 9))])
-        .await
-        .unwrap();
+    journal.append(vec![Record::entry(7, 3, payload(7, 9))]).await.unwrap();
     for index in 0..200 {
-        journal
-            .append(vec![Record::entry(1, index, payload(1, 500))])
-            .await
-            .unwrap();
+        journal.append(vec![Record::entry(1, index, payload(1, 500))]).await.unwrap();
         if index % 10 == 9 {
             journal.append(vec![Record::purge(1, index)]).await.unwrap();
         }
@@ -272,21 +183,10 @@ async fn truncated_entries_are_replaced() {
     let files = MemoryFiles::new();
     let journal = open(&files);
     for index in 0..10 {
-        journal
-            .append(vec![Record::entry(1, index, payload(1, 10))])
-            .await
-            .unwrap();
+        journal.append(vec![Record::entry(1, index, payload(1, 10))]).await.unwrap();
     }
-    journal
-        .append(vec![Record::truncate(1, 4), Record::entry(1, 4, payload(2, 10))])
-        .await
-        .unwrap();
-    let bytes = |journal: &Journal| {
-        all(journal, 1)
-            .iter()
-            .map(|(_, payload)| payload[0])
-            .collect::<Vec<_>>()
-    };
+    journal.append(vec![Record::truncate(1, 4), Record::entry(1, 4, payload(2, 10))]).await.unwrap();
+    let bytes = |journal: &Journal| all(journal, 1).iter().map(|(_, payload)| payload[0]).collect::<Vec<_>>();
     assert_eq!(bytes(&journal), [1, 1, 1, 1, 2]);
     drop(journal);
     assert_eq!(bytes(&open(&files)), [1, 1, 1, 1, 2]);
@@ -296,26 +196,13 @@ async fn truncated_entries_are_replaced() {
 async fn a_second_process_is_kept_out() {
     let dir = tempfile::tempdir().unwrap();
     let open = || {
-        let config = WalConfig {
-            record_synced_offsets: true,
-            preallocate: true,
-            ..config()
-        };
-        Journal::open(
-            dir.path(),
-            config,
-            &Rng::seeded(1),
-            &Clock::system(),
-            &mut Registry::default(),
-        )
+        let config = WalConfig { record_synced_offsets: true, preallocate: true, ..config() };
+        Journal::open(dir.path(), config, &Rng::seeded(1), &Clock::system(), &mut Registry::default())
     };
     let (journal, _) = open().unwrap();
     assert!(matches!(open().unwrap_err(), WalError::InUse { .. }));
     for index in 0..20 {
-        journal
-            .append(vec![Record::entry(1, index, payload(3, 500))])
-            .await
-            .unwrap();
+        journal.append(vec![Record::entry(1, index, payload(3, 500))]).await.unwrap();
     }
     let (newest, durable) = journal.synced().pop().unwrap();
     let noted = std::fs::read_to_string(dir.path().join("synced")).unwrap();
@@ -329,40 +216,15 @@ async fn a_second_process_is_kept_out() {
 #[tokio::test]
 async fn limits_are_named() {
     let files = MemoryFiles::new();
-    let config = WalConfig {
-        max_append_bytes: 2000,
-        max_state_bytes: 100,
-        max_queued_bytes: 4000,
-        ..config()
-    };
+    let config =
+        WalConfig { max_append_bytes: 2000, max_state_bytes: 100, max_queued_bytes: 4000, ..config() };
     let (journal, _) = try_open(&files, config).unwrap();
-    let big = journal
-        .append(vec![Record::entry(1, 0, payload(1, 2000))])
-        .await
-        .unwrap_err();
-    assert!(matches!(
-        big,
-        WalError::TooLarge {
-            setting: "max_append_bytes",
-            ..
-        }
-    ));
-    let state = journal
-        .append(vec![Record::state(1, 0, payload(1, 101))])
-        .await
-        .unwrap_err();
-    assert!(matches!(
-        state,
-        WalError::TooLarge {
-            setting: "max_state_bytes",
-            ..
-        }
-    ));
+    let big = journal.append(vec![Record::entry(1, 0, payload(1, 2000))]).await.unwrap_err();
+    assert!(matches!(big, WalError::TooLarge { setting: "max_append_bytes", .. }));
+    let state = journal.append(vec![Record::state(1, 0, payload(1, 101))]).await.unwrap_err();
+    assert!(matches!(state, WalError::TooLarge { setting: "max_state_bytes", .. }));
     journal.close();
-    assert_eq!(
-        journal.append(vec![Record::purge(1, 1)]).await,
-        Err(WalError::Closed)
-    );
+    assert_eq!(journal.append(vec![Record::purge(1, 1)]).await, Err(WalError::Closed));
 }
 
 /// What a group should hold, whatever happens.
@@ -417,13 +279,7 @@ struct Step {
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = (1_u64..4, 0_u8..12, any::<u8>(), 0_usize..900, any::<bool>());
     prop::collection::vec(
-        step.prop_map(|(group, kind, byte, len, wait)| Step {
-            group,
-            kind,
-            byte,
-            len,
-            wait,
-        }),
+        step.prop_map(|(group, kind, byte, len, wait)| Step { group, kind, byte, len, wait }),
         1..60,
     )
 }
@@ -431,16 +287,12 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 type Content = BTreeMap<u64, (Vec<(u64, Bytes)>, Option<Bytes>)>;
 
 fn held(journal: &Journal) -> Content {
-    (1..4)
-        .map(|group| (group, (all(journal, group), journal.state(group, 1))))
-        .collect()
+    (1..4).map(|group| (group, (all(journal, group), journal.state(group, 1)))).collect()
 }
 
 fn expected(models: &BTreeMap<u64, Model>) -> Content {
     let of = |model: &Model| (model.entries.clone().into_iter().collect(), model.state.clone());
-    (1..4)
-        .map(|group| (group, models.get(&group).map(of).unwrap_or_default()))
-        .collect()
+    (1..4).map(|group| (group, models.get(&group).map(of).unwrap_or_default())).collect()
 }
 
 proptest! {

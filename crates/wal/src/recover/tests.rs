@@ -14,39 +14,21 @@ const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/journal-v1.s
 const FIRST: &str = "0000000001.seg";
 
 fn try_open(files: &MemoryFiles) -> Result<(Journal, Recovered), WalError> {
-    let (config, clock) = (
-        WalConfig {
-            segment_bytes: 4096,
-            ..WalConfig::default()
-        },
-        Clock::manual(0).0,
-    );
-    Journal::open_on(
-        files.mount(),
-        config,
-        &Rng::seeded(1),
-        &clock,
-        &mut Registry::default(),
-    )
+    let (config, clock) = (WalConfig { segment_bytes: 4096, ..WalConfig::default() }, Clock::manual(0).0);
+    Journal::open_on(files.mount(), config, &Rng::seeded(1), &clock, &mut Registry::default())
 }
 
 /// Appends that the golden segment holds, one after another.
 fn golden_appends() -> Vec<Vec<Record>> {
     let text = |text: &'static str| Bytes::from_static(text.as_bytes());
     vec![
-        vec![
-            Record::state(1, 1, text("vote")),
-            Record::entry(1, 0, text("zero")),
-        ],
+        vec![Record::state(1, 1, text("vote")), Record::entry(1, 0, text("zero"))],
         vec![
             Record::entry(1, 1, text("one")),
             Record::entry(2, 7, text("")),
             Record::entry(1, 2, text("two")),
         ],
-        vec![
-            Record::truncate(1, 2),
-            Record::entry_of(1, 2, text("two "), text("again, and longer")),
-        ],
+        vec![Record::truncate(1, 2), Record::entry_of(1, 2, text("two "), text("again, and longer"))],
         vec![Record::purge(1, 0), Record::state(1, 1, text("later vote"))],
     ]
 }
@@ -54,15 +36,7 @@ fn golden_appends() -> Vec<Vec<Record>> {
 /// A disk with a journal that was begun with a fixed salt.
 fn begun() -> MemoryFiles {
     let files = MemoryFiles::new();
-    files.set_content(
-        FIRST,
-        SegmentHeader {
-            sequence: 1,
-            salt: 0x5eed_0001,
-        }
-        .encode()
-        .to_vec(),
-    );
+    files.set_content(FIRST, SegmentHeader { sequence: 1, salt: 0x5eed_0001 }.encode().to_vec());
     files
 }
 
@@ -91,27 +65,9 @@ fn version_1_is_read() {
     let files = MemoryFiles::new();
     files.set_content(FIRST, std::fs::read(GOLDEN).unwrap());
     let (journal, found) = try_open(&files).unwrap();
-    assert_eq!(
-        found,
-        Recovered {
-            segments: 1,
-            records: 10,
-            bytes: 472,
-            repaired_bytes: 0
-        }
-    );
-    assert_eq!(
-        journal.bounds(1),
-        Bounds {
-            first: Some(1),
-            last: Some(2),
-            purged: Some(0)
-        }
-    );
-    let (one, two) = (
-        Bytes::from_static(b"one"),
-        Bytes::from_static(b"two again, and longer"),
-    );
+    assert_eq!(found, Recovered { segments: 1, records: 10, bytes: 472, repaired_bytes: 0 });
+    assert_eq!(journal.bounds(1), Bounds { first: Some(1), last: Some(2), purged: Some(0) });
+    let (one, two) = (Bytes::from_static(b"one"), Bytes::from_static(b"two again, and longer"));
     assert_eq!(journal.read(1, 0..9, 999).unwrap(), [(1, one), (2, two)]);
     assert_eq!(journal.read(2, 0..9, 999).unwrap(), [(7, Bytes::new())]);
     assert_eq!(journal.state(1, 1), Some(Bytes::from_static(b"later vote")));
@@ -130,11 +86,7 @@ async fn any_flipped_bit_before_the_last_mark_is_refused_with_its_place() {
             Err(error @ WalError::Corrupt { .. }) => {
                 assert_eq!(error.kind(), ErrorKind::Corrupt);
                 assert!(error.to_string().contains(FIRST), "{error}");
-                assert_eq!(
-                    files.content(FIRST),
-                    Some(bad),
-                    "what is refused is left as it is"
-                );
+                assert_eq!(files.content(FIRST), Some(bad), "what is refused is left as it is");
             }
             // The padding after a payload is not covered, and says nothing.
             Ok(_) => assert_eq!(good[byte], 0, "byte {byte}"),
@@ -156,23 +108,14 @@ async fn a_file_cut_anywhere_opens_with_the_records_before_the_cut() {
             let (journal, found) = try_open(&files).unwrap();
             // Zeros can stand for a record's last bytes when those were zeros.
             let most = if zeros == 0 { 9 } else { 10 };
-            assert!(
-                found.records >= last && found.records <= most,
-                "cut at {cut}: {found:?}"
-            );
+            assert!(found.records >= last && found.records <= most, "cut at {cut}: {found:?}");
             if zeros == 0 {
                 last = found.records;
             }
-            journal
-                .append(vec![Record::entry(5, 0, Bytes::from_static(b"goes on"))])
-                .await
-                .unwrap();
+            journal.append(vec![Record::entry(5, 0, Bytes::from_static(b"goes on"))]).await.unwrap();
             drop(journal);
             let (journal, found) = try_open(&files).unwrap();
-            assert_eq!(
-                (journal.read(5, 0..9, 9).unwrap().len(), found.repaired_bytes),
-                (1, 0)
-            );
+            assert_eq!((journal.read(5, 0..9, 9).unwrap().len(), found.repaired_bytes), (1, 0));
         }
     }
     assert_eq!(last, 9);
@@ -184,9 +127,7 @@ async fn a_hole_in_the_last_unsynced_write_is_torn_and_one_before_it_is_damage()
     let files = begun();
     let (journal, _) = try_open(&files).unwrap();
     let records = |from: u64| {
-        (from..from + 3)
-            .map(|index| Record::entry(1, index, Bytes::from(vec![7; 100])))
-            .collect()
+        (from..from + 3).map(|index| Record::entry(1, index, Bytes::from(vec![7; 100]))).collect()
     };
     journal.append(records(0)).await.unwrap();
     let synced = files.content(FIRST).unwrap().len();
@@ -201,10 +142,7 @@ async fn a_hole_in_the_last_unsynced_write_is_torn_and_one_before_it_is_damage()
     };
     let (journal, found) = hole_at(synced + 10).unwrap();
     // Zeros at the end, here the padding, are not counted.
-    assert_eq!(
-        (journal.bounds(1).last, found.repaired_bytes),
-        (Some(2), (good.len() - synced - 4) as u64)
-    );
+    assert_eq!((journal.bounds(1).last, found.repaired_bytes), (Some(2), (good.len() - synced - 4) as u64));
     drop(journal);
     assert!(matches!(hole_at(synced - 60), Err(WalError::Corrupt { .. })));
 }
@@ -214,10 +152,7 @@ async fn segments_that_are_missing_renamed_or_damaged_are_refused() {
     let files = MemoryFiles::new();
     let (journal, _) = try_open(&files).unwrap();
     for index in 0..30 {
-        journal
-            .append(vec![Record::entry(1, index, Bytes::from(vec![3; 500]))])
-            .await
-            .unwrap();
+        journal.append(vec![Record::entry(1, index, Bytes::from(vec![3; 500]))]).await.unwrap();
     }
     drop(journal);
     let (names, copy) = (files.sizes(), |name: &str| files.content(name).unwrap());
@@ -229,20 +164,12 @@ async fn segments_that_are_missing_renamed_or_damaged_are_refused() {
     for cut in [original.len() - 1, 20, 0] {
         files.set_content(second, original[..cut].to_vec());
         let error = try_open(&files).unwrap_err();
-        assert!(
-            matches!(&error, WalError::Corrupt { path, .. } if path.ends_with(second)),
-            "{error}"
-        );
+        assert!(matches!(&error, WalError::Corrupt { path, .. } if path.ends_with(second)), "{error}");
     }
     files.set_content(second, copy(FIRST));
     assert!(try_open(&files).unwrap_err().to_string().contains("renamed"));
     files.mount().remove(second).unwrap();
-    assert!(
-        try_open(&files)
-            .unwrap_err()
-            .to_string()
-            .contains("the segment is missing")
-    );
+    assert!(try_open(&files).unwrap_err().to_string().contains("the segment is missing"));
     files.set_content(second, original);
     assert_eq!(try_open(&files).unwrap().0.bounds(1).last, Some(29));
 }
@@ -262,14 +189,7 @@ fn a_segment_whose_creation_was_interrupted_is_removed() {
     newer[28..].copy_from_slice(&crc.to_le_bytes());
     let files = begun();
     files.set_content("0000000002.seg", newer.to_vec());
-    assert!(matches!(
-        try_open(&files),
-        Err(WalError::Version {
-            found: 9,
-            known: VERSION,
-            ..
-        })
-    ));
+    assert!(matches!(try_open(&files), Err(WalError::Version { found: 9, known: VERSION, .. })));
 }
 
 #[test]

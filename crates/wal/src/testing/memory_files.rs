@@ -95,10 +95,7 @@ impl MemoryFiles {
     /// The disk for a process that is started now.
     #[must_use]
     pub fn mount(&self) -> Arc<dyn Files> {
-        Arc::new(Mounted {
-            files: self.clone(),
-            epoch: self.0.disk.lock().epoch,
-        })
+        Arc::new(Mounted { files: self.clone(), epoch: self.0.disk.lock().epoch })
     }
 
     /// The machine stops. What was open fails from now on; what is left of unsynced writes depends on
@@ -147,10 +144,7 @@ impl MemoryFiles {
     #[must_use]
     pub fn sizes(&self) -> BTreeMap<String, usize> {
         let disk = self.0.disk.lock();
-        disk.names
-            .iter()
-            .map(|(name, node)| (name.clone(), disk.nodes[node].now.len()))
-            .collect()
+        disk.names.iter().map(|(name, node)| (name.clone(), disk.nodes[node].now.len())).collect()
     }
 
     /// The content of a file.
@@ -166,14 +160,7 @@ impl MemoryFiles {
         let id = disk.names.get(name).copied().unwrap_or_else(|| disk.new_node());
         disk.names.insert(name.to_owned(), id);
         disk.durable_names.insert(name.to_owned(), id);
-        disk.nodes.insert(
-            id,
-            Node {
-                now: content.clone(),
-                durable: content,
-                unsynced: Vec::new(),
-            },
-        );
+        disk.nodes.insert(id, Node { now: content.clone(), durable: content, unsynced: Vec::new() });
     }
 }
 
@@ -221,18 +208,13 @@ impl Node {
             Loss::Nothing | Loss::All => {}
             Loss::Torn => {
                 let keep = usize::try_from(rng.below(changes.len() as u64 + 1)).unwrap_or(0);
-                changes
-                    .iter()
-                    .take(keep)
-                    .for_each(|change| change.apply(&mut left));
+                changes.iter().take(keep).for_each(|change| change.apply(&mut left));
                 if let Some(Change::Write(at, bytes)) = changes.get(keep) {
                     let part = usize::try_from(rng.below(bytes.len() as u64 + 1)).unwrap_or(0);
                     Change::Write(*at, bytes[..part].to_vec()).apply(&mut left);
                 }
             }
-            Loss::Sectors => changes
-                .iter()
-                .for_each(|change| change.apply_some(&mut left, rng)),
+            Loss::Sectors => changes.iter().for_each(|change| change.apply_some(&mut left, rng)),
         }
         self.now.clone_from(&left);
         self.durable = left;
@@ -266,10 +248,7 @@ impl Mounted {
     }
 
     fn file(&self, node: u64) -> Arc<dyn SegmentFile> {
-        Arc::new(MemoryFile {
-            disk: self.clone(),
-            node,
-        })
+        Arc::new(MemoryFile { disk: self.clone(), node })
     }
 }
 
@@ -301,22 +280,13 @@ impl Files for Mounted {
     }
 
     fn open(&self, name: &str) -> io::Result<Arc<dyn SegmentFile>> {
-        let node = self.with(|disk| {
-            disk.names
-                .get(name)
-                .copied()
-                .ok_or_else(|| io::ErrorKind::NotFound.into())
-        })?;
+        let node =
+            self.with(|disk| disk.names.get(name).copied().ok_or_else(|| io::ErrorKind::NotFound.into()))?;
         Ok(self.file(node))
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
-        self.with(|disk| {
-            disk.names
-                .remove(name)
-                .map(drop)
-                .ok_or_else(|| io::ErrorKind::NotFound.into())
-        })
+        self.with(|disk| disk.names.remove(name).map(drop).ok_or_else(|| io::ErrorKind::NotFound.into()))
     }
 
     fn sync_directory(&self) -> io::Result<()> {
@@ -370,9 +340,7 @@ impl SegmentFile for MemoryFile {
     fn read_at(&self, offset: u64, into: &mut [u8]) -> io::Result<usize> {
         self.with(|disk| {
             let content = &disk.nodes[&self.node].now;
-            let rest = content
-                .get(usize::try_from(offset).unwrap_or(usize::MAX)..)
-                .unwrap_or_default();
+            let rest = content.get(usize::try_from(offset).unwrap_or(usize::MAX)..).unwrap_or_default();
             let count = rest.len().min(into.len());
             into[..count].copy_from_slice(&rest[..count]);
             Ok(count)
@@ -383,9 +351,7 @@ impl SegmentFile for MemoryFile {
         self.with(|disk| {
             let at = usize::try_from(offset).unwrap_or(usize::MAX);
             let grows = (at + bytes.len()).saturating_sub(disk.nodes[&self.node].now.len());
-            let room = disk
-                .capacity
-                .map_or(usize::MAX, |capacity| capacity.saturating_sub(disk.used()));
+            let room = disk.capacity.map_or(usize::MAX, |capacity| capacity.saturating_sub(disk.used()));
             if grows <= room {
                 return self.change(disk, Change::Write(at, bytes.to_vec()));
             }

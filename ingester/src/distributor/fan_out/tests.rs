@@ -13,19 +13,13 @@ impl ShardWriter for Fixed {
     async fn write(&self, part: ShardPart) -> Result<WriteOutcome, IngestError> {
         match self.0 {
             None => Ok(WriteOutcome::default()),
-            Some(kind) => Err(IngestError::Shard {
-                shard: part.shard(),
-                kind,
-                message: format!("{kind:?}"),
-            }),
+            Some(kind) => Err(IngestError::Shard { shard: part.shard(), kind, message: format!("{kind:?}") }),
         }
     }
 }
 
 fn distributor(kinds: &[Option<ErrorKind>]) -> Distributor {
-    let writers = kinds
-        .iter()
-        .map(|&kind| Arc::new(Fixed(kind)) as Arc<dyn ShardWriter>);
+    let writers = kinds.iter().map(|&kind| Arc::new(Fixed(kind)) as Arc<dyn ShardWriter>);
     Distributor::new(writers.collect()).unwrap()
 }
 
@@ -35,13 +29,7 @@ fn batch(series: usize) -> Arc<WriteBatch> {
         let number = number.to_string();
         for replica in ["1", "2"] {
             let labels = Labels::from_pairs([("__name__", "up"), ("n", &number), ("replica", replica)]);
-            builder.push(
-                &labels,
-                &[Sample {
-                    timestamp: 1,
-                    value: 1.0,
-                }],
-            );
+            builder.push(&labels, &[Sample { timestamp: 1, value: 1.0 }]);
         }
     }
     Arc::new(builder.build())
@@ -57,17 +45,12 @@ async fn failure(kinds: &[Option<ErrorKind>]) -> Option<(ErrorKind, String)> {
 async fn a_retryable_failure_wins_and_all_are_named() {
     use ErrorKind::{Internal, Invalid, Unavailable};
     assert_eq!(failure(&[None, None]).await, None);
-    let (kind, text) = failure(&[Some(Internal), None, Some(Unavailable), Some(Invalid)])
-        .await
-        .unwrap();
+    let (kind, text) = failure(&[Some(Internal), None, Some(Unavailable), Some(Invalid)]).await.unwrap();
     assert_eq!(kind, Unavailable);
     for part in ["shard 0: Internal", "shard 2: Unavailable", "shard 3: Invalid"] {
         assert!(text.contains(part), "{text}");
     }
-    assert_eq!(
-        failure(&[Some(Invalid), Some(Internal)]).await.unwrap().0,
-        Internal
-    );
+    assert_eq!(failure(&[Some(Invalid), Some(Internal)]).await.unwrap().0, Internal);
     assert!(Distributor::new(Vec::new()).is_err());
 }
 
@@ -75,10 +58,7 @@ async fn a_retryable_failure_wins_and_all_are_named() {
 async fn what_other_shards_stored_is_counted() {
     let distributor = distributor(&[None, Some(ErrorKind::Unavailable)]);
     let parts = distributor.split(&batch(100));
-    let stored = parts
-        .iter()
-        .find(|part| part.shard() == 0)
-        .map(ShardPart::samples);
+    let stored = parts.iter().find(|part| part.shard() == 0).map(ShardPart::samples);
     let written = distributor.write(parts).await;
     assert_eq!(Some(written.samples as usize), stored);
     assert!((50..150).contains(&written.samples));

@@ -29,9 +29,7 @@ async fn collect(merged: SeriesStream) -> Result<Vec<SeriesSamples>, StoreError>
 
 fn bits(series: &SeriesSamples) -> Vec<(i64, u64)> {
     let samples = series.samples();
-    samples
-        .map(|sample| (sample.timestamp, sample.value.to_bits()))
-        .collect()
+    samples.map(|sample| (sample.timestamp, sample.value.to_bits())).collect()
 }
 
 #[tokio::test]
@@ -40,10 +38,7 @@ async fn series_come_in_storage_order_and_ties_are_decided_by_the_rule() {
     let merged = merge_series(
         vec![
             source(vec![
-                vec![series(
-                    &[("__name__", "a"), ("z", "1")],
-                    &[(1, 1.0), (2, stale_nan())],
-                )],
+                vec![series(&[("__name__", "a"), ("z", "1")], &[(1, 1.0), (2, stale_nan())])],
                 vec![],
                 vec![series(&[("__name__", "b"), ("A", "1")], &[(5, 5.0)])],
             ]),
@@ -53,21 +48,11 @@ async fn series_come_in_storage_order_and_ties_are_decided_by_the_rule() {
                 series(&[("__name__", "b"), ("B", "1")], &[(0, 0.0)]),
             ]]),
         ],
-        BatchBounds {
-            series: 2,
-            samples: 100,
-        },
+        BatchBounds { series: 2, samples: 100 },
     );
     let all = collect(merged).await.unwrap();
     let names: Vec<String> = all.iter().map(|one| one.labels.to_string()).collect();
-    assert_eq!(
-        names,
-        [
-            r#"{__name__="a", z="1"}"#,
-            r#"{A="1", __name__="b"}"#,
-            r#"{B="1", __name__="b"}"#
-        ]
-    );
+    assert_eq!(names, [r#"{__name__="a", z="1"}"#, r#"{A="1", __name__="b"}"#, r#"{B="1", __name__="b"}"#]);
     let expected = [(1, 1.0), (2, 2.0), (3, nan)].map(|(at, value)| (at, f64::to_bits(value)));
     assert_eq!(bits(&all[0]), expected);
     assert_eq!(bits(&all[1]), [(5, 5f64.to_bits()), (7, 7f64.to_bits())]);
@@ -95,10 +80,7 @@ async fn shared_times_are_still_shared_after_a_join() {
         };
         source(vec![vec![one("a"), one("b")]])
     };
-    let all = collect(merge_series(
-        vec![half(&late), half(&early)],
-        BatchBounds::default(),
-    ));
+    let all = collect(merge_series(vec![half(&late), half(&early)], BatchBounds::default()));
     let all = all.await.unwrap();
     assert_eq!(*all[0].timestamps, [1, 2, 3, 4]);
     assert!(Arc::ptr_eq(&all[0].timestamps, &all[1].timestamps));
@@ -111,10 +93,7 @@ async fn dropping_the_merge_drops_sources_that_work_ahead() {
         std::future::pending::<()>().await;
         Some((Ok(Vec::new()), held))
     });
-    drop(merge_series(
-        vec![work_ahead(endless.boxed())],
-        BatchBounds::default(),
-    ));
+    drop(merge_series(vec![work_ahead(endless.boxed())], BatchBounds::default()));
     assert!(was_dropped.await.is_err());
 }
 
