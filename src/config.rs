@@ -130,13 +130,13 @@ fn parse(text: &str) -> anyhow::Result<Config> {
     }
 }
 
-/// Of serde's "unknown field `x`, expected one of `a`, `b`", the expected name that is nearest to `x`.
+/// Of "unknown field `x`, expected one of a, b", the expected name that is nearest to `x`.
 fn nearest_field(message: &str) -> Option<&str> {
-    let (_, rest) = message.split_once("unknown field `")?;
-    let mut names = rest.split('`').step_by(2);
-    let unknown = names.next()?;
+    let (_, rest) = message.lines().next()?.split_once("unknown field `")?;
+    let (unknown, expected) = rest.split_once("`, expected ")?;
+    let names = expected.trim_start_matches("one of ").split(", ");
     names
-        .filter(|name| name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_'))
+        .map(|name| name.trim_matches('`'))
         .map(|name| (strsim::jaro_winkler(unknown, name), name))
         .filter(|(likeness, _)| *likeness > 0.7)
         .max_by(|a, b| a.0.total_cmp(&b.0))

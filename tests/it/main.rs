@@ -3,6 +3,8 @@
 //! Tests beside real programs find them through `LATEWOOD_PEERS` (see CONTRIBUTING.md) and fail in CI
 //! when it is not set.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
 mod harness;
 
 mod conformance;

@@ -34,7 +34,6 @@ impl Shutdown {
     }
 
     /// Resolves when the signal is given.
-    #[must_use]
     pub fn begun(&self) -> WaitForCancellationFutureOwned {
         self.0.clone().cancelled_owned()
     }

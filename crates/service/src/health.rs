@@ -24,7 +24,6 @@ impl Health {
     }
 
     /// The routes by which probes ask.
-    #[must_use]
     pub fn routes(&self) -> Router {
         let health = self.clone();
         let ready = move || {

@@ -25,6 +25,7 @@ pub enum StoreError {
 impl StoreError {
     /// An error of any kind with its text.
     #[must_use]
+    #[allow(clippy::needless_pass_by_value, reason = "takes texts and errors alike")]
     pub fn new(kind: ErrorKind, message: impl ToString) -> Self {
         Self::Other { kind, message: message.to_string() }
     }

@@ -11,8 +11,6 @@ pub struct Latewood {
     process: Process,
     /// `http://host:port`
     pub url: String,
-    /// Its data folder.
-    pub data: PathBuf,
 }
 
 impl Latewood {
@@ -58,7 +56,7 @@ impl Latewood {
             }
         });
         let process = Process::adopt("latewood", child);
-        Ok(Self { process, url: format!("http://{address}"), data: data.to_owned() })
+        Ok(Self { process, url: format!("http://{address}") })
     }
 
     /// kill -9.

@@ -3,11 +3,11 @@
 use latewood_model::Sample;
 use latewood_proto::remote_write::encode::{EncoderV1, compress};
 
-/// Writes samples of series, given by their labels sorted by name; the status and text of the answer.
-pub async fn write(
-    url: &str,
-    series: &[(Vec<(&str, String)>, Vec<Sample>)],
-) -> Result<(u16, String), reqwest::Error> {
+/// A series to write: labels sorted by name, and samples.
+pub type Written = (Vec<(&'static str, String)>, Vec<Sample>);
+
+/// Writes samples of series; the status and text of the answer.
+pub async fn write(url: &str, series: &[Written]) -> Result<(u16, String), reqwest::Error> {
     let mut encoder = EncoderV1::new();
     for (labels, samples) in series {
         encoder.series(labels.iter().map(|(name, value)| (*name, value.as_str())), samples, &[]);
