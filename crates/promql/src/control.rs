@@ -39,6 +39,7 @@ struct Inner {
     samples: AtomicU64,
     peak_samples: AtomicU64,
     samples_read: AtomicU64,
+    samples_evaluated: AtomicU64,
     series_read: AtomicU64,
 }
 
@@ -56,6 +57,7 @@ impl Control {
             samples: AtomicU64::new(0),
             peak_samples: AtomicU64::new(0),
             samples_read: AtomicU64::new(0),
+            samples_evaluated: AtomicU64::new(0),
             series_read: AtomicU64::new(0),
         }))
     }
@@ -107,6 +109,11 @@ impl Control {
         self.0.samples_read.fetch_add(samples, Relaxed);
     }
 
+    /// Counts samples that selectors handed to the evaluation of a step.
+    pub fn count_evaluated(&self, samples: u64) {
+        self.0.samples_evaluated.fetch_add(samples, Relaxed);
+    }
+
     /// Bytes held now.
     #[must_use]
     pub fn bytes(&self) -> u64 {
@@ -119,6 +126,7 @@ impl Control {
         QueryStats {
             series_read: self.0.series_read.load(Relaxed),
             samples_read: self.0.samples_read.load(Relaxed),
+            samples_evaluated: self.0.samples_evaluated.load(Relaxed),
             peak_samples: self.0.peak_samples.load(Relaxed),
             peak_bytes: self.0.peak_bytes.load(Relaxed),
         }
@@ -141,6 +149,9 @@ pub struct QueryStats {
     pub series_read: u64,
     /// Samples that the source returned, counted once per selector.
     pub samples_read: u64,
+    /// Samples that selectors handed to evaluation, counted once per step that they count for: a window of
+    /// ten samples evaluated at three steps is thirty. Prometheus's `totalQueryableSamples`.
+    pub samples_evaluated: u64,
     /// The most samples held at once.
     pub peak_samples: u64,
     /// The most bytes held at once.

@@ -115,7 +115,7 @@ fn write_stats(json: &mut Json, stats: &QueryStats, timings: Timings) {
     ];
     json.object(timings, Json::number);
     json.raw(r#","samples":"#);
-    let samples = [("totalQueryableSamples", stats.samples_read), ("peakSamples", stats.peak_samples)];
+    let samples = [("totalQueryableSamples", stats.samples_evaluated), ("peakSamples", stats.peak_samples)];
     json.object(samples, Json::integer);
     json.raw("}");
 }

@@ -64,7 +64,10 @@ impl ScanOperator {
             };
             match self.fill(&series, tile.push(labels)?) {
                 0 => tile.pop(),
-                filled => tile.count_samples(filled)?,
+                filled => {
+                    self.env.control.count_evaluated(filled as u64);
+                    tile.count_samples(filled)?;
+                }
             }
         }
         Ok(tile.non_empty())

@@ -105,7 +105,10 @@ pub(crate) fn raw_windows(
 ) -> Result<(), QueryError> {
     let (mut feed, windows) = (WindowFeed::new(env, grid, input)?, Windows::new(grid, input));
     while let Some(series) = feed.next()? {
-        windows.visit(&series, |_, window| each(&series.labels, window.timestamps, window.values))?;
+        windows.visit(&series, |_, window| {
+            env.control.count_evaluated(window.values.len() as u64);
+            each(&series.labels, window.timestamps, window.values)
+        })?;
     }
     Ok(())
 }
@@ -155,9 +158,10 @@ impl WindowOperator {
     fn fill(&mut self, series: &WindowSeries, row: &mut [f64]) -> Result<usize, QueryError> {
         self.context.set_metric_name(series.labels.metric_name());
         let (windows, control) = (self.windows, self.env.control.clone());
-        let (mut filled, mut looked_at) = (0, 0);
+        let (mut filled, mut looked_at, mut evaluated) = (0, 0, 0);
         windows.visit(series, |step, window| {
             looked_at += window.values.len();
+            evaluated += window.values.len() as u64;
             if looked_at > SAMPLES_PER_CHECK {
                 looked_at = 0;
                 control.check()?;
@@ -171,6 +175,7 @@ impl WindowOperator {
             }
             Ok(())
         })?;
+        self.env.control.count_evaluated(evaluated);
         self.env.settle(&mut self.context)?;
         if filled > 0 && self.warns_of_gauges {
             self.warn_of_gauge(&series.labels);
