@@ -23,7 +23,7 @@ pub async fn run(command: BlockCommand) -> anyhow::Result<()> {
         BlockCommand::Verify(args) => {
             let (bucket, folder) = open(&args).await?;
             let report = verify(&bucket, &folder, &Offload::per_core()).await?;
-            print!("{report}");
+            println!("{report}");
             if !report.is_whole() {
                 bail!("the block is damaged");
             }

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use futures::{StreamExt, TryStreamExt, stream};
 use latewood_base::{ErrorKind, Kinded, Offload, Ulid};
 use latewood_block::{Block, BlockError};
-use latewood_catalog::{BlockEntry, Catalogs, Resolution, View, block_folder};
-use latewood_model::TenantId;
+use latewood_catalog::{BlockEntry, Catalogs, View, block_folder};
+use latewood_model::{Resolution, TenantId};
 use latewood_objstore::{Bucket, BucketError};
 use latewood_proto::store::wire;
 

@@ -1,88 +1,8 @@
 //! A block as the catalog carries it: everything a reader needs to plan without asking the bucket.
 
-use std::fmt;
-
 use latewood_base::Ulid;
-use latewood_model::{TenantId, TimeRange, TimestampMs};
+use latewood_model::{Resolution, TenantId, TimeRange, TimestampMs};
 use serde::{Deserialize, Serialize};
-
-/// How fine the samples of a block are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum Resolution {
-    /// Samples as they came.
-    #[serde(rename = "raw")]
-    Raw,
-    /// Aggregates over five minutes.
-    #[serde(rename = "5m")]
-    FiveMinutes,
-    /// Aggregates over one hour.
-    #[serde(rename = "1h")]
-    OneHour,
-    /// Aggregates over one day.
-    #[serde(rename = "1d")]
-    OneDay,
-}
-
-impl Resolution {
-    /// All of them, finest first.
-    pub const ALL: [Self; 4] = [Self::Raw, Self::FiveMinutes, Self::OneHour, Self::OneDay];
-
-    /// The name, which is also the folder: `raw`, `5m`, `1h`, `1d`.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Raw => "raw",
-            Self::FiveMinutes => "5m",
-            Self::OneHour => "1h",
-            Self::OneDay => "1d",
-        }
-    }
-
-    /// The resolution of that name.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|resolution| resolution.as_str() == name)
-    }
-
-    /// The length of a window in milliseconds; 0 for raw.
-    #[must_use]
-    pub fn window_ms(self) -> i64 {
-        match self {
-            Self::Raw => 0,
-            Self::FiveMinutes => 300_000,
-            Self::OneHour => 3_600_000,
-            Self::OneDay => 86_400_000,
-        }
-    }
-
-    /// The next finer one, of which this one is made.
-    #[must_use]
-    pub fn finer(self) -> Option<Self> {
-        match self {
-            Self::Raw => None,
-            Self::FiveMinutes => Some(Self::Raw),
-            Self::OneHour => Some(Self::FiveMinutes),
-            Self::OneDay => Some(Self::OneHour),
-        }
-    }
-
-    /// The next coarser one.
-    #[must_use]
-    pub fn coarser(self) -> Option<Self> {
-        match self {
-            Self::Raw => Some(Self::FiveMinutes),
-            Self::FiveMinutes => Some(Self::OneHour),
-            Self::OneHour => Some(Self::OneDay),
-            Self::OneDay => None,
-        }
-    }
-}
-
-impl fmt::Display for Resolution {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(self.as_str())
-    }
-}
 
 /// A file of a block.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

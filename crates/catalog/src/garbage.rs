@@ -8,10 +8,10 @@ use std::collections::BTreeMap;
 
 use futures::TryStreamExt;
 use latewood_base::Ulid;
-use latewood_model::{TenantId, TimestampMs};
+use latewood_model::{Resolution, TenantId, TimestampMs};
 use latewood_objstore::ObjectInfo;
 
-use crate::{CatalogError, Change, Resolution, TenantCatalog, View};
+use crate::{CatalogError, Change, TenantCatalog, View};
 
 /// How long garbage stays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

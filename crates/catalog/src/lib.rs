@@ -23,7 +23,7 @@ mod tenant_catalog;
 mod tombstone;
 mod view;
 
-pub use block_entry::{BlockEntry, FileEntry, MAX_FILES, MAX_LINEAGE, Resolution, block_folder};
+pub use block_entry::{BlockEntry, FileEntry, MAX_FILES, MAX_LINEAGE, block_folder};
 pub use catalogs::Catalogs;
 pub use change::{Change, Commit, FlushStep};
 pub use config::{CatalogConfig, CatalogConfigError};

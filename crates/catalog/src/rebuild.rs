@@ -6,9 +6,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use latewood_base::Ulid;
-use latewood_model::TimeRange;
+use latewood_model::{Resolution, TimeRange};
 
-use crate::{BlockEntry, CatalogError, Change, FlushStep, Resolution, TenantCatalog, View};
+use crate::{BlockEntry, CatalogError, Change, FlushStep, TenantCatalog, View};
 
 /// How many blocks one commit of a rebuild adds at most.
 const BLOCKS_PER_COMMIT: usize = 100;

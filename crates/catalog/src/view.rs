@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use latewood_base::Ulid;
-use latewood_model::{TenantId, TimeRange, TimestampMs};
+use latewood_model::{Resolution, TenantId, TimeRange, TimestampMs};
 
-use crate::{BlockEntry, Change, Commit, Conflict, FlushStep, Resolution, Tombstone};
+use crate::{BlockEntry, Change, Commit, Conflict, FlushStep, Tombstone};
 
 /// A block that may not come back; its objects go after the grace period.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]

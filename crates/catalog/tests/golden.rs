@@ -12,10 +12,9 @@ use bytes::Bytes;
 use futures::TryStreamExt;
 use latewood_base::Ulid;
 use latewood_catalog::{
-    BlockEntry, CatalogConfig, Change, FileEntry, FlushStep, Resolution, TenantCatalog, Tombstone,
-    TombstoneMatcher, View,
+    BlockEntry, CatalogConfig, Change, FileEntry, FlushStep, TenantCatalog, Tombstone, TombstoneMatcher, View,
 };
-use latewood_model::TimeRange;
+use latewood_model::{Resolution, TimeRange};
 use latewood_objstore::Bucket;
 use support::{START_MS, block, id, memory, process, process_with};
 

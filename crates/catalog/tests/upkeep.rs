@@ -12,10 +12,10 @@ use bytes::Bytes;
 use futures::TryStreamExt;
 use latewood_base::{Clock, Ids, ManualClock, Rng, Ulid};
 use latewood_catalog::{
-    BlockEntry, CatalogConfig, CatalogError, Catalogs, Change, GarbagePolicy, GarbageReport, Resolution,
-    TenantCatalog, collect_garbage, plan_rebuild,
+    BlockEntry, CatalogConfig, CatalogError, Catalogs, Change, GarbagePolicy, GarbageReport, TenantCatalog,
+    collect_garbage, plan_rebuild,
 };
-use latewood_model::TimeRange;
+use latewood_model::{Resolution, TimeRange};
 use latewood_objstore::{Bucket, MemoryBucket};
 use support::{START_MS, add, block, flush, id, memory, process, process_with, tenant};
 

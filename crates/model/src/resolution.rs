@@ -23,7 +23,10 @@ pub enum Resolution {
 }
 
 impl Resolution {
-    /// As folders and meta files write it.
+    /// All of them, finest first.
+    pub const ALL: [Self; 4] = [Self::Raw, Self::FiveMinutes, Self::OneHour, Self::OneDay];
+
+    /// The name, which is also the folder: `raw`, `5m`, `1h`, `1d`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -32,6 +35,12 @@ impl Resolution {
             Self::OneHour => "1h",
             Self::OneDay => "1d",
         }
+    }
+
+    /// The resolution of that name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|resolution| resolution.as_str() == name)
     }
 }
 

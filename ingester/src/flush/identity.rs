@@ -2,8 +2,8 @@
 
 use latewood_base::Ulid;
 use latewood_block::BlockMeta;
-use latewood_catalog::{BlockEntry, FileEntry, Resolution};
-use latewood_model::TenantId;
+use latewood_catalog::{BlockEntry, FileEntry};
+use latewood_model::{Resolution, TenantId};
 use xxhash_rust::xxh3::xxh3_128;
 
 /// The id of the block of a tenant's part of a generation: the same on every replica and in every attempt

@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use futures::stream::{StreamExt, TryStreamExt, iter};
 use latewood_block::BlockMeta;
-use latewood_catalog::{Catalogs, Change, Conflict, FlushStep, Resolution, block_folder};
-use latewood_model::TenantId;
+use latewood_catalog::{Catalogs, Change, Conflict, FlushStep, block_folder};
+use latewood_model::{Resolution, TenantId};
 use latewood_objstore::Bucket;
 
 use super::identity::{block_entry, block_id};

@@ -4,8 +4,8 @@
 //! store-gateway, and every ingester is asked for what the view does not hold in blocks.
 
 use latewood_base::Ulid;
-use latewood_catalog::{Resolution, View};
-use latewood_model::TimeRange;
+use latewood_catalog::View;
+use latewood_model::{Resolution, TimeRange};
 use latewood_proto::store::wire;
 
 /// Which store, by its role and its place in the configured list.

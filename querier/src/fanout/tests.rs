@@ -1,8 +1,8 @@
 use std::sync::atomic::Ordering;
 
 use latewood_base::{Kinded, Ulid};
-use latewood_catalog::{Change, Resolution};
-use latewood_model::{MatchOp, Sample, SeriesSamples, stale_nan};
+use latewood_catalog::Change;
+use latewood_model::{MatchOp, Resolution, Sample, SeriesSamples, stale_nan};
 use tokio::sync::oneshot;
 
 use super::*;

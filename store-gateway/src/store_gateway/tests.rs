@@ -2,8 +2,8 @@ use std::path::Path;
 
 use latewood_base::{Clock, ErrorKind, Ids, Kinded, Rng, Ulid};
 use latewood_block::{BlockHeader, BlockWriter, WriterConfig};
-use latewood_catalog::{BlockEntry, CatalogConfig, Change, Resolution, Tombstone, TombstoneMatcher};
-use latewood_model::{Labels, MetricType, SeriesSamples, TenantId};
+use latewood_catalog::{BlockEntry, CatalogConfig, Change, Tombstone, TombstoneMatcher};
+use latewood_model::{Labels, MetricType, Resolution, SeriesSamples, TenantId};
 use latewood_objstore::MemoryBucket;
 use latewood_proto::store::frame_series;
 
@@ -59,7 +59,7 @@ impl Rig {
         let header = BlockHeader {
             id,
             tenant: tenant.clone(),
-            resolution: latewood_model::Resolution::Raw,
+            resolution: Resolution::Raw,
             shard: None,
             generation: None,
             lineage: Vec::new(),

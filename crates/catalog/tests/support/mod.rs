@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use latewood_base::{Clock, Ids, ManualClock, Rng, Ulid};
-use latewood_catalog::{BlockEntry, CatalogConfig, Catalogs, Change, FlushStep, Resolution, TenantCatalog};
-use latewood_model::{TenantId, TimeRange};
+use latewood_catalog::{BlockEntry, CatalogConfig, Catalogs, Change, FlushStep, TenantCatalog};
+use latewood_model::{Resolution, TenantId, TimeRange};
 use latewood_objstore::{Bucket, MemoryBucket};
 
 pub const START_MS: i64 = 1_767_225_600_000;
