@@ -103,7 +103,7 @@ async fn same_answers(folder: &Path, message: &str, flags: &[&str], environment:
     let server = start();
     let exporter = NodeExporter::start(&peers, folder).await;
     let written_to = server.url.clone();
-    let prometheus =
+    let mut prometheus =
         Prometheus::start(&peers, folder, &config(&exporter.address, &written_to, message)).await;
     tokio::time::sleep(Duration::from_secs(scrape_seconds())).await;
 
@@ -118,6 +118,7 @@ async fn same_answers(folder: &Path, message: &str, flags: &[&str], environment:
     let server = start();
     assert_same(&server.url, &prometheus.url, &expressions, end, "after a restart").await;
     server.stop();
+    prometheus.process.stop();
 }
 
 /// A time whose samples have arrived: the newest scrape here, less what may still be on its way.
@@ -136,18 +137,39 @@ async fn newest_everywhere(server: &Latewood, prometheus: &Prometheus) -> f64 {
     (at - 5.0).floor()
 }
 
-#[tokio::test]
-async fn remote_write_1_on_a_directory() {
+const VERSION_1: &str = "prometheus.WriteRequest";
+const VERSION_2: &str = "io.prometheus.write.v2.Request";
+
+async fn same_answers_on_a_directory(message: &str) {
     let folder = tempfile::tempdir().unwrap();
-    same_answers(folder.path(), "prometheus.WriteRequest", &[], &[]).await;
+    same_answers(folder.path(), message, &[], &[]).await;
 }
 
-#[tokio::test]
-async fn remote_write_2_on_s3() {
+async fn same_answers_on_s3(message: &str) {
     let Some(peers) = Peers::find() else { return };
     let folder = tempfile::tempdir().unwrap();
     let s3 = SeaweedFs::start(&peers, folder.path()).await;
     let endpoint = format!("--s3-endpoint={}", s3.endpoint);
     let flags = ["--bucket=s3://latewood/metrics", &endpoint];
-    same_answers(folder.path(), "io.prometheus.write.v2.Request", &flags, &SeaweedFs::CREDENTIALS).await;
+    same_answers(folder.path(), message, &flags, &SeaweedFs::CREDENTIALS).await;
+}
+
+#[tokio::test]
+async fn remote_write_1_on_a_directory() {
+    same_answers_on_a_directory(VERSION_1).await;
+}
+
+#[tokio::test]
+async fn remote_write_2_on_a_directory() {
+    same_answers_on_a_directory(VERSION_2).await;
+}
+
+#[tokio::test]
+async fn remote_write_1_on_s3() {
+    same_answers_on_s3(VERSION_1).await;
+}
+
+#[tokio::test]
+async fn remote_write_2_on_s3() {
+    same_answers_on_s3(VERSION_2).await;
 }

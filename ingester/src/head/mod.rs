@@ -16,10 +16,10 @@ mod cursor;
 mod generation;
 mod matching;
 mod order;
+mod pairs;
 mod series;
 mod shard_head;
 mod statistics;
-mod symbols;
 mod table;
 mod tenant_head;
 #[cfg(test)]

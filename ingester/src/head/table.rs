@@ -6,8 +6,8 @@
 use hashbrown::HashTable;
 use latewood_model::{LabelPair, Labels, METRIC_NAME, Sample, SeriesHash, TimeRange};
 
+use super::pairs::Pairs;
 use super::series::{Appended, Samples};
-use super::symbols::{Pairs, Symbols};
 
 /// Series are kept in pages of this many, so that growth never copies them nor wastes half.
 const PAGE: usize = 512;
@@ -55,7 +55,6 @@ struct Metric {
 /// All series of a tenant in a generation.
 #[derive(Debug, Default)]
 pub(super) struct SeriesTable {
-    pub(super) symbols: Symbols,
     pub(super) pairs: Pairs,
     pages: Vec<Vec<Series>>,
     /// Label pairs of all series one after another.
@@ -97,8 +96,7 @@ impl SeriesTable {
 
     /// Name and value of a pair.
     pub(super) fn pair_text(&self, pair: u32) -> LabelPair<'_> {
-        let (name, value) = self.pairs.get(pair).unwrap_or((u32::MAX, u32::MAX));
-        (self.symbols.get(name), self.symbols.get(value))
+        self.pairs.get(pair)
     }
 
     /// A series' label pairs, sorted by name.
@@ -116,15 +114,21 @@ impl SeriesTable {
         self.series(reference).map(|series| &series.samples)
     }
 
-    /// The reference of a label set, verified label by label.
+    /// The reference of a label set, verified label by label; `pairs` are UTF-8, sorted by name.
     pub(super) fn find<'a>(
         &self,
         hash: SeriesHash,
-        pairs: &(impl Iterator<Item = LabelPair<'a>> + Clone),
+        pairs: &(impl ExactSizeIterator<Item = (&'a [u8], &'a [u8])> + Clone),
     ) -> Option<u32> {
         let equal = |&reference: &u32| {
             self.series(reference).is_some_and(|series| {
-                series.hash == hash.low() && same(self.label_pairs(reference), pairs.clone())
+                let known = self.label_slice(series);
+                series.hash == hash.low()
+                    && known.len() == pairs.len()
+                    && known
+                        .iter()
+                        .zip(pairs.clone())
+                        .all(|(&pair, (name, value))| self.pairs.is(pair, name, value))
             })
         };
         self.by_hash.find(hash.low(), equal).copied()
@@ -216,12 +220,7 @@ impl SeriesTable {
 
     /// The metric of a name.
     pub(super) fn metric_by_name(&self, name: &str) -> Option<u32> {
-        let pair = if name.is_empty() {
-            None
-        } else {
-            let symbols = (self.symbols.find(METRIC_NAME)?, self.symbols.find(name)?);
-            Some(self.pairs.find(symbols)?)
-        };
+        let pair = if name.is_empty() { None } else { Some(self.pairs.find(METRIC_NAME, name)?) };
         self.metric_of_pair.get(&pair).copied()
     }
 
@@ -251,26 +250,12 @@ impl SeriesTable {
     pub(super) fn heap_size(&self) -> usize {
         let page = |page: &Vec<Series>| page.capacity() * size_of::<Series>();
         let metric = |metric: &Metric| size_of::<Metric>() + metric.series.capacity() * 4;
-        self.symbols.heap_size()
-            + self.pairs.heap_size()
+        self.pairs.heap_size()
             + self.pages.iter().map(page).sum::<usize>()
             + self.labels.capacity() * 4
             + self.by_hash.allocation_size()
             + self.metrics.iter().map(metric).sum::<usize>()
             + self.metric_of_pair.allocation_size()
             + self.samples_heap
-    }
-}
-
-fn same<'a, 'b>(
-    mut a: impl Iterator<Item = LabelPair<'a>>,
-    mut b: impl Iterator<Item = LabelPair<'b>>,
-) -> bool {
-    loop {
-        match (a.next(), b.next()) {
-            (Some(a), Some(b)) if a.0 == b.0 && a.1 == b.1 => {}
-            (None, None) => return true,
-            _ => return false,
-        }
     }
 }

@@ -31,14 +31,11 @@ impl TenantHead {
     pub(crate) fn apply(&self, entry: &TenantEntry) -> (AppendCounts, usize) {
         let mut table = self.table.write();
         let mut counts = AppendCounts::default();
-        let texts = entry.symbols.iter();
-        let symbols: Vec<u32> = texts.map(|text| table.symbols.intern(text)).collect();
-        let symbol = |index: u32| symbols.get(index as usize).copied().unwrap_or_default();
         let (mut defined, mut numbers) = (Vec::with_capacity(entry.definitions()), Vec::new());
         for (hash, pairs) in entry.definition_pairs() {
             numbers.clear();
-            let known = pairs.iter().map(|&(name, value)| (symbol(name), symbol(value)));
-            numbers.extend(known.map(|pair| table.pairs.intern(pair)));
+            let texts = pairs.iter().map(|&pair| entry.pair_text(pair));
+            numbers.extend(texts.map(|(name, value)| table.pairs.intern(name, value)));
             let (reference, new) = table.define(hash, &numbers);
             counts.series += u64::from(new);
             defined.push(reference);
@@ -50,12 +47,13 @@ impl TenantHead {
     }
 
     /// The references of label sets that are known, in one hold of the lock. `None` for those that are not.
+    /// A set's pairs are UTF-8, sorted by name.
     pub(crate) fn find_all<'a, P>(
         &self,
         series: impl Iterator<Item = (SeriesHash, P)>,
         mut found: impl FnMut(Option<u32>),
     ) where
-        P: Iterator<Item = LabelPair<'a>> + Clone,
+        P: ExactSizeIterator<Item = (&'a [u8], &'a [u8])> + Clone,
     {
         let table = self.table.read();
         for (hash, pairs) in series {

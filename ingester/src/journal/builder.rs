@@ -67,7 +67,7 @@ fn tenant_entry(generation: &Generation, tenant: TenantId, rows: &[Row<'_>]) -> 
     let mut references: Vec<Option<u32>> = Vec::with_capacity(rows.len());
     if let Some(head) = generation.tenant(&tenant) {
         for chunk in rows.chunks(HOLD) {
-            let series = chunk.iter().map(|row| (row.series.hash(), row.series.labels()));
+            let series = chunk.iter().map(|row| (row.series.hash(), row.series.label_bytes()));
             head.find_all(series, |found| references.push(found));
         }
     }

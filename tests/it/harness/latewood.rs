@@ -8,7 +8,8 @@ use super::process::Process;
 
 /// A running `latewood all`.
 pub struct Latewood {
-    process: Process,
+    /// Its process.
+    pub process: Process,
     /// `http://host:port`
     pub url: String,
 }

@@ -2,8 +2,8 @@
 
 mod forgive;
 mod latewood;
-mod peers;
-mod process;
+pub mod peers;
+pub mod process;
 mod query;
 mod write;
 

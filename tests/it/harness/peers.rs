@@ -16,7 +16,8 @@ impl Peers {
         beside("LATEWOOD_PEERS").map(Self)
     }
 
-    fn program(&self, name: &str) -> Command {
+    /// One of the real programs.
+    pub fn program(&self, name: &str) -> Command {
         Command::new(self.0.join("root/usr/bin").join(name))
     }
 
@@ -27,7 +28,7 @@ impl Peers {
 }
 
 /// A port that was free a moment ago, for programs that cannot choose one themselves.
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
@@ -52,7 +53,8 @@ impl NodeExporter {
 
 /// A running Prometheus.
 pub struct Prometheus {
-    _process: Process,
+    /// Its process.
+    pub process: Process,
     /// `http://host:port`
     pub url: String,
 }
@@ -73,7 +75,7 @@ impl Prometheus {
         let mut process = Process::start("prometheus", &mut command, folder);
         let url = format!("http://{address}");
         process.wait_for(&format!("{url}/-/ready")).await;
-        Self { _process: process, url }
+        Self { process, url }
     }
 }
 

@@ -29,6 +29,11 @@ impl Process {
         Self { child, name }
     }
 
+    /// The number that the kernel knows it by.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// kill -9.
     pub fn kill(&mut self) {
         self.child.kill().unwrap();
@@ -37,7 +42,7 @@ impl Process {
 
     /// SIGTERM, then waits until it has ended; it must end well.
     pub fn stop(&mut self) {
-        let status = Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
+        let status = Command::new("kill").arg(self.pid().to_string()).status().unwrap();
         assert!(status.success());
         let status = self.child.wait().unwrap();
         assert!(status.success(), "{} ended with {status}", self.name);
