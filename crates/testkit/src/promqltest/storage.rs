@@ -70,7 +70,12 @@ impl SeriesSource for MemorySource {
 fn cut(labels: &Labels, samples: &BTreeMap<TimestampMs, f64>, select: &Select) -> SeriesSamples {
     let inside = samples.iter().filter(|(at, _)| select.range.contains(**at));
     let (timestamps, values): (Vec<TimestampMs>, Vec<f64>) = inside.unzip();
-    SeriesSamples { labels: labels.clone(), timestamps: Arc::from(timestamps), values }
+    SeriesSamples {
+        labels: labels.clone(),
+        timestamps: Arc::from(timestamps),
+        values,
+        histograms: Vec::new(),
+    }
 }
 
 struct MemoryCursor(std::vec::IntoIter<SeriesSamples>);
