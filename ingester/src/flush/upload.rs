@@ -52,7 +52,7 @@ impl Uploader {
             }
             let meta = self.meta(tenant, generation, local, attempt);
             let json = meta.to_json()?;
-            let block = (meta.samples > 0).then(|| block_entry(&meta, json.len() as u64));
+            let block = (!meta.is_empty()).then(|| block_entry(&meta, json.len() as u64));
             let step = FlushStep { shard: self.shard, from, to: generation };
             match catalog.commit(Change::flush(block, step)).await {
                 Ok(_) => return Ok(()),
@@ -78,7 +78,7 @@ impl Uploader {
         local: &LocalBlock,
         meta: &BlockMeta,
     ) -> Result<(), FlushError> {
-        if meta.samples == 0 {
+        if meta.is_empty() {
             return Ok(());
         }
         let folder = block_folder(tenant, Resolution::Raw, meta.id);

@@ -94,7 +94,8 @@ async fn counts_and_sizes_that_lie_are_refused() {
         ("/parts/0/rows", "4611686018427387904"),
         ("/parts/0/path", "\"../../other/meta.json\""),
         ("/files/2/path", "\"../x\""),
-        ("/version", "2"),
+        ("/version", "3"),
+        ("/histograms", "1"),
         ("/version", "0"),
     ];
     for (pointer, lie) in lies {
