@@ -9,6 +9,7 @@ mod harness;
 
 mod conformance;
 mod crash;
+mod differential;
 mod layers;
 mod real_prometheus;
 mod tidy;

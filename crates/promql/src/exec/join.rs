@@ -150,7 +150,7 @@ impl JoinOperator {
         Ok(())
     }
 
-    /// Fills a row of results; at which steps both sides were there.
+    /// Fills a row of results; at which steps there is one. What a comparison filters out is not ambiguous.
     fn combine(&self, many: &[f64], one: &[f64], target: &mut [f64]) -> Vec<bool> {
         let swapped = self.matching.cardinality == Cardinality::OneToMany;
         let values = many.iter().zip(one).zip(target);
@@ -159,11 +159,12 @@ impl JoinOperator {
                 return false;
             }
             let (left, right) = if swapped { (one, many) } else { (many, one) };
-            *target = match compare(self.op, left, right) {
-                Some(holds) if self.return_bool => f64::from(u8::from(holds)),
-                _ => element_binary(self.op, left, right).unwrap_or_else(absent),
+            let result = match compare(self.op, left, right) {
+                Some(holds) if self.return_bool => Some(f64::from(u8::from(holds))),
+                _ => element_binary(self.op, left, right),
             };
-            true
+            *target = result.unwrap_or_else(absent);
+            result.is_some()
         };
         values.map(combine).collect()
     }
