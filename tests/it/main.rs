@@ -7,9 +7,11 @@
 
 mod harness;
 
+mod configuration;
 mod conformance;
 mod crash;
 mod layers;
 mod real_prometheus;
+mod roles;
 mod tidy;
 mod whole_path;

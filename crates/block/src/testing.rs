@@ -31,7 +31,9 @@ fn find<'a>(files: &'a Files, path: &str) -> Option<&'a [u8]> {
 }
 
 fn replace(files: &mut Files, path: &str, body: Vec<u8>) {
-    files.iter_mut().filter(|file| file.0 == path).for_each(|file| file.1.clone_from(&body));
+    if let Some(file) = files.iter_mut().find(|file| file.0 == path) {
+        file.1 = body;
+    }
 }
 
 /// `None` when the index itself is what was damaged.
