@@ -16,6 +16,8 @@ pub struct Metrics {
     pub deleted: Counter,
     /// Objects deleted.
     pub objects: Counter,
+    /// Objects of the catalog's log deleted.
+    pub pruned: Counter,
 }
 
 impl Metrics {
@@ -30,6 +32,8 @@ impl Metrics {
         add("blocks_marked_dead", "Blocks that no commit named, marked dead", &metrics.marked);
         add("blocks_deleted", "Dead blocks whose objects were deleted", &metrics.deleted);
         add("objects_deleted", "Objects of dead blocks that were deleted", &metrics.objects);
+        let help = "Commits and checkpoints of catalogs that nobody will read again, deleted";
+        add("commits_pruned", help, &metrics.pruned);
         metrics
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use latewood_base::Shutdown;
-use latewood_catalog::{CatalogError, Catalogs, collect_garbage};
+use latewood_catalog::{CatalogError, Catalogs, TenantCatalog, collect_garbage};
 use prometheus_client::registry::Registry;
 
 use crate::CompactorConfig;
@@ -59,14 +59,16 @@ impl Compactor {
         }
     }
 
-    async fn collect(&self, catalog: &latewood_catalog::TenantCatalog) -> Result<(), CatalogError> {
+    async fn collect(&self, catalog: &TenantCatalog) -> Result<(), CatalogError> {
         let report = collect_garbage(catalog, &self.config.garbage_policy()).await?;
+        let pruned = catalog.prune().await?;
         self.metrics.runs.inc();
         self.metrics.marked.inc_by(report.marked as u64);
         self.metrics.deleted.inc_by(report.deleted as u64);
         self.metrics.objects.inc_by(report.objects as u64);
-        if report.marked + report.deleted > 0 {
-            tracing::info!(tenant = %catalog.tenant(), ?report, "garbage collected");
+        self.metrics.pruned.inc_by(pruned as u64);
+        if report.marked + report.deleted + pruned > 0 {
+            tracing::info!(tenant = %catalog.tenant(), ?report, pruned, "garbage collected");
         }
         Ok(())
     }

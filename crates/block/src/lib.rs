@@ -14,6 +14,8 @@ mod meta;
 mod read;
 mod schema;
 mod span;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod verify;
 mod views;
 mod write;

@@ -7,6 +7,7 @@ use latewood_base::ErrorKind;
 use latewood_model::{Exemplar, Labels, Matcher, MetricMetadata, MetricType, TimeRange};
 use latewood_proto::store::{StoreError, matcher_to_wire, wire};
 
+use super::targets::head_view;
 use super::{Fanout, Pinned, scope, try_join_all};
 
 /// How large a list may become.
@@ -194,7 +195,7 @@ impl Fanout {
         Ok(by_series)
     }
 
-    /// Cardinality of what the ingesters hold, as Prometheus tells it of its head.
+    /// Cardinality of what the ingesters hold beyond the view's blocks, as Prometheus tells it of its head.
     pub(crate) async fn head_statistics(
         &self,
         pinned: &Pinned,
@@ -203,7 +204,7 @@ impl Fanout {
         let calls = self.ingesters.iter().enumerate().map(async |(index, store)| {
             let request = wire::StatisticsRequest {
                 tenant: pinned.tenant.to_string(),
-                view: Some(wire::View::default()),
+                view: Some(head_view(&pinned.view)),
                 limit,
             };
             match store.statistics(request).await {

@@ -42,13 +42,7 @@ pub(crate) fn targets(
     ingesters: usize,
     gateways: usize,
 ) -> (Vec<Target>, usize) {
-    let flushed = view.flushed.iter();
-    let flushed: Vec<wire::FlushedShard> =
-        flushed.map(|(&shard, &generation)| wire::FlushedShard { shard, generation }).collect();
-    let heads = (0..ingesters).map(|index| Target {
-        store: StoreId::Ingester(index),
-        view: wire::View { version: view.version, flushed: flushed.clone(), blocks: Vec::new() },
-    });
+    let heads = (0..ingesters).map(|index| Target { store: StoreId::Ingester(index), view: head_view(view) });
     let mut blocks: Vec<Vec<String>> = vec![Vec::new(); gateways];
     let mut unserved = 0;
     // Raw blocks only: rows of coarser ones are aggregates, not samples.
@@ -65,6 +59,13 @@ pub(crate) fn targets(
         view: wire::View { version: view.version, flushed: Vec::new(), blocks },
     });
     (heads.chain(holders).collect(), unserved)
+}
+
+/// What ingesters are asked for: all that is not in blocks of the view.
+pub(crate) fn head_view(view: &View) -> wire::View {
+    let flushed = view.flushed.iter();
+    let flushed = flushed.map(|(&shard, &generation)| wire::FlushedShard { shard, generation });
+    wire::View { version: view.version, flushed: flushed.collect(), blocks: Vec::new() }
 }
 
 /// The store-gateway that answers for a block: by rendezvous, so that one gateway more or less moves only

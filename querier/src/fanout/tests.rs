@@ -1,7 +1,7 @@
 use std::sync::atomic::Ordering;
 
 use latewood_base::{Kinded, Ulid};
-use latewood_catalog::Change;
+use latewood_catalog::{Change, FlushStep};
 use latewood_model::{MatchOp, Resolution, Sample, SeriesSamples, stale_nan};
 use tokio::sync::oneshot;
 
@@ -135,4 +135,17 @@ async fn dropping_the_series_ends_the_sources() {
     let series = fanout.select(&pinned, &[], TimeRange::ALL, false, 0).await.unwrap();
     drop(series);
     assert!(dropped.await.is_err());
+}
+
+#[tokio::test]
+async fn cardinality_is_asked_for_under_the_view_and_not_of_what_was_flushed() {
+    let store = Arc::new(FakeStore::default());
+    let fanout = fanout(vec![Arc::clone(&store) as Arc<dyn StoreApi>], vec![]);
+    let step = FlushStep { shard: 3, from: 0, to: 1 };
+    let change = Change { flushed: Some(step), ..Change::default() };
+    fanout.catalogs.tenant(&TenantId::anonymous()).commit(change).await.unwrap();
+    let pinned = fanout.pin(&TenantId::anonymous(), None, false).await.unwrap();
+    fanout.head_statistics(&pinned, 10).await.unwrap();
+    let flushed = wire::FlushedShard { shard: 3, generation: 1 };
+    assert_eq!(store.views.lock()[0].flushed, [flushed]);
 }

@@ -10,6 +10,7 @@ mod column;
 mod decoded;
 mod labels;
 mod matching;
+mod page_header;
 mod paged;
 mod plan;
 mod select;
