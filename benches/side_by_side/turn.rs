@@ -2,7 +2,8 @@
 
 use std::path::Path;
 use std::process::Command;
-use std::time::{SystemTime, UNIX_EPOCH};
+
+use latewood_base::Clock;
 
 use crate::harness::Peers;
 use crate::report::{cpu_seconds, memory_bytes};
@@ -33,8 +34,7 @@ pub struct Measured {
 
 /// A start for samples that end about now.
 pub fn half_an_hour_ago() -> i64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
-    i64::try_from(now).unwrap() - 1860
+    Clock::system().now_ms() / 1000 - 1860
 }
 
 /// Runs a turn. The samples are counted on the server before and after the kill: a measurement of a

@@ -6,9 +6,9 @@ mod data;
 mod generate;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use latewood_base::Rng;
+use latewood_base::{Clock, Rng};
 use regex::Regex;
 
 use crate::harness::{Answer, Latewood, Peers, Prometheus, differences, write};
@@ -90,14 +90,16 @@ async fn random_expressions_give_the_answers_of_prometheus() {
     let seed = number("LATEWOOD_SEED").unwrap_or(1);
     let pair = Arc::new(Pair::start(&peers, folder.path(), seed).await);
     let wanted = number("LATEWOOD_EXPRESSIONS");
-    let started = Instant::now();
+    let clock = Clock::system();
+    let started = clock.elapsed();
     let mut workers = tokio::task::JoinSet::new();
     for worker in 0..AT_ONCE {
-        let (pair, generator) = (Arc::clone(&pair), Generator(Rng::seeded(seed * 1000 + worker)));
+        let generator = Generator(Rng::seeded(seed * 1000 + worker));
+        let (pair, clock) = (Arc::clone(&pair), clock.clone());
         workers.spawn(async move {
             let (mut asked, mut found) = (0_u64, Vec::new());
             let goes_on =
-                |asked| wanted.map_or(started.elapsed() < LONGEST, |wanted| asked * AT_ONCE < wanted);
+                |asked| wanted.map_or(clock.elapsed() - started < LONGEST, |wanted| asked * AT_ONCE < wanted);
             while goes_on(asked) && found.len() < 5 {
                 let generated = generator.expression();
                 asked += 1;
