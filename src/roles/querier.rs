@@ -17,8 +17,7 @@ pub fn start(context: &mut Context, started: &mut Started) -> anyhow::Result<()>
         status: status(context)?,
     };
     let mut config = context.config.querier.clone();
-    config.engine.features.promql_experimental_functions |=
-        context.features.iter().any(|name| name == "promql-experimental-functions");
+    context.features.iter().for_each(|name| config.engine.features.enable(name));
     started.mount(Querier::new(config, deps, &mut context.registry).routes());
     Ok(())
 }
