@@ -26,8 +26,7 @@ pub fn start(context: &mut Context, started: &mut Started) -> anyhow::Result<()>
         clock: context.clock.clone(),
         status: status(context)?,
     };
-    config.engine.features.promql_experimental_functions |=
-        context.features.iter().any(|name| name == "promql-experimental-functions");
+    context.features.iter().for_each(|name| config.engine.features.enable(name));
     started.mount(Querier::new(config, deps, &mut context.registry).routes());
     Ok(())
 }

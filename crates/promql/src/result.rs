@@ -6,15 +6,15 @@ use latewood_model::Labels;
 
 use crate::ast::{Expr, ExprKind, ValueType};
 use crate::exec::{Env, Grid, Tile, build, is_present, raw_windows, same_labelset};
-use crate::plan::{self, QueryTimes, documented, unparen, value_type};
+use crate::plan::{self, QueryTimes};
 use crate::{MatrixSeries, Point, QueryError, Reservation, Value, VectorSample};
 
 /// The value of an expression at one time.
 pub(crate) fn instant(expr: &Expr, times: &QueryTimes, env: &Env) -> Result<Value, QueryError> {
     env.control.check()?;
     let timestamp = times.start;
-    match value_type(expr) {
-        ValueType::String => match &unparen(expr).kind {
+    match expr.value_type() {
+        ValueType::String => match &expr.unparen().kind {
             ExprKind::Text(text) => Ok(Value::String { timestamp, text: text.clone() }),
             _ => Err(QueryError::execution("expected a string literal")),
         },
@@ -74,11 +74,11 @@ fn window(expr: &Expr, times: &QueryTimes, env: &Env) -> Result<Value, QueryErro
 /// The values of an expression at the steps of a grid.
 pub(crate) fn range(expr: &Expr, times: &QueryTimes, grid: Grid, env: &Env) -> Result<Value, QueryError> {
     env.control.check()?;
-    let found = value_type(expr);
+    let found = expr.value_type();
     if !matches!(found, ValueType::Scalar | ValueType::Vector) {
         return Err(QueryError::Invalid(format!(
             "invalid expression type {:?} for range query, must be Scalar or instant Vector",
-            documented(found)
+            found.documented()
         )));
     }
     let mut operator = build(&plan::plan(expr, times)?, grid, env)?;

@@ -4,6 +4,7 @@
 //! parentheses are gone, functions are looked up; what is left to `exec` is work.
 
 mod calls;
+mod duration;
 mod explain;
 mod fold;
 mod invariant;
@@ -12,7 +13,6 @@ mod names;
 mod node;
 #[cfg(test)]
 mod tests;
-mod types;
 
 pub use lower::{QueryTimes, lower};
 pub(crate) use lower::{millis, window_input};
@@ -21,8 +21,6 @@ pub use node::{
     AggregateNode, BucketCall, Node, Reading, Relabel, Scan, SortOrder, VectorBinary, WindowCall,
     WindowInput, WindowKernel,
 };
-pub use types::value_type;
-pub(crate) use types::{documented, unparen};
 
 use crate::QueryError;
 use crate::ast::Expr;

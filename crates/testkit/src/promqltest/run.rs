@@ -63,8 +63,7 @@ enum Outcome {
 /// # Errors
 /// [`ScriptError`] when it cannot be read; what queries do wrong is in the [`Report`].
 pub fn run_script(text: &str) -> Result<Report, ScriptError> {
-    let features = Features { promql_experimental_functions: true };
-    let config = EngineConfig { features, ..EngineConfig::default() };
+    let config = EngineConfig { features: Features::ALL, ..EngineConfig::default() };
     let mut runner =
         Runner { engine: Engine::new(config), source: Arc::default(), report: Report::default() };
     for command in parse_script(text)? {
