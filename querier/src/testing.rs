@@ -42,6 +42,7 @@ pub(crate) fn series(labels: &[(&str, &str)], samples: &[(i64, f64)]) -> SeriesS
         labels: Labels::from_pairs(labels.iter().copied()),
         timestamps: samples.iter().map(|sample| sample.0).collect(),
         values: samples.iter().map(|sample| sample.1).collect(),
+        histograms: Vec::new(),
     }
 }
 
@@ -103,6 +104,7 @@ impl FakeStore {
                 labels: series.labels.clone(),
                 timestamps: kept.iter().map(|sample| sample.timestamp).collect(),
                 values: kept.iter().map(|sample| sample.value).collect(),
+                histograms: Vec::new(),
             }
         };
         Ok(self.series.iter().filter(fits).map(cut).collect())

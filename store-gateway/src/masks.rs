@@ -47,6 +47,7 @@ impl Masks {
             labels: series.labels,
             timestamps: timestamps.into(),
             values,
+            histograms: series.histograms.into_iter().filter(|sample| !covered(sample.timestamp)).collect(),
         })
     }
 }

@@ -3,6 +3,7 @@
 //! Everything above this crate speaks in these types; this crate knows nothing of files, wires or roles.
 
 mod exemplar;
+pub mod histogram;
 mod labels;
 mod labels_builder;
 mod matcher;
@@ -16,6 +17,7 @@ mod tie;
 mod time;
 
 pub use exemplar::Exemplar;
+pub use histogram::{FloatHistogram, HistogramSample, NativeHistogram};
 pub use labels::{LabelPair, Labels, METRIC_NAME, hash_pairs, storage_order};
 pub use labels_builder::LabelsBuilder;
 pub use matcher::{MatchOp, Matcher, MatcherError, anchored_regex};
@@ -25,5 +27,5 @@ pub use resolution::Resolution;
 pub use sample::{STALE_NAN_BITS, Sample, is_stale, stale_nan};
 pub use series::{SeriesHash, SeriesSamples};
 pub use tenant::{TenantError, TenantId};
-pub use tie::{merge_into, preferred};
+pub use tie::{merge_histograms, merge_into, preferred, preferred_histogram, resolve_kinds};
 pub use time::{TimeRange, TimestampMs};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::{Labels, Sample, TimestampMs};
+use crate::{HistogramSample, Labels, Sample, TimestampMs};
 
 /// A 128-bit hash of a label set: an index in memory, verified against the labels, never an identity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -32,6 +32,8 @@ pub struct SeriesSamples {
     pub timestamps: Arc<[TimestampMs]>,
     /// The values, as many as times; stale markers included.
     pub values: Vec<f64>,
+    /// Native histograms in ascending order of time, each time once and none that has a value, too.
+    pub histograms: Vec<HistogramSample>,
 }
 
 impl SeriesSamples {

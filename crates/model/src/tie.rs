@@ -1,9 +1,12 @@
-//! The one rule that decides between samples of one series at one time.
+//! The one rule that decides between samples of one series at one time: a sample beats a stale marker, a
+//! histogram beats a float, else the greater bits win.
 //!
 //! Head, querier and compactor all merge with it. It is commutative, associative and idempotent, so
 //! that retries, overlaps and late copies never matter.
 
-use crate::{Sample, is_stale};
+use std::cmp::Ordering;
+
+use crate::{HistogramSample, NativeHistogram, Sample, TimestampMs, is_stale};
 
 /// The value that stands when two were written for one series and time: a sample beats a stale marker,
 /// else the one with the greater bits.
@@ -36,10 +39,93 @@ pub fn merge_into(a: &[Sample], b: &[Sample], out: &mut Vec<Sample>) {
     }
 }
 
+/// The histogram that stands when two were written for one series and time.
+#[must_use]
+pub fn preferred_histogram(a: NativeHistogram, b: NativeHistogram) -> NativeHistogram {
+    let order = b.is_stale().cmp(&a.is_stale()).then_with(|| a.canonical_cmp(&b));
+    if order == Ordering::Less { b } else { a }
+}
+
+/// Merges two runs of histograms, each ascending in time with each time once, into `out`.
+pub fn merge_histograms(a: Vec<HistogramSample>, b: Vec<HistogramSample>, out: &mut Vec<HistogramSample>) {
+    out.reserve(a.len().max(b.len()));
+    let (mut a, mut b) = (a.into_iter().peekable(), b.into_iter().peekable());
+    while let (Some(x), Some(y)) = (a.peek(), b.peek()) {
+        match x.timestamp.cmp(&y.timestamp) {
+            Ordering::Less => out.extend(a.next()),
+            Ordering::Greater => out.extend(b.next()),
+            Ordering::Equal => {
+                let pair = a.next().zip(b.next());
+                out.extend(pair.map(|(x, y)| HistogramSample {
+                    timestamp: x.timestamp,
+                    histogram: preferred_histogram(x.histogram, y.histogram),
+                }));
+            }
+        }
+    }
+    out.extend(a);
+    out.extend(b);
+}
+
+/// Leaves one sample to a time where a series has both floats and histograms, after each were merged. Both
+/// ascend in time.
+pub fn resolve_kinds(
+    times: &mut Vec<TimestampMs>,
+    values: &mut Vec<f64>,
+    histograms: &mut Vec<HistogramSample>,
+) {
+    if times.is_empty() || histograms.is_empty() {
+        return;
+    }
+    let mut floats = times.iter().copied().zip(values.iter().copied()).peekable();
+    let mut lost = Vec::new();
+    histograms.retain(|sample| {
+        while floats.next_if(|(time, _)| *time < sample.timestamp).is_some() {}
+        let Some((time, value)) = floats.next_if(|(time, _)| *time == sample.timestamp) else { return true };
+        let float_stands = sample.histogram.is_stale() && !is_stale(value);
+        if !float_stands {
+            lost.push(time);
+        }
+        !float_stands
+    });
+    let mut kept = times.iter().map(|time| lost.binary_search(time).is_err());
+    values.retain(|_| kept.next().unwrap_or(true));
+    times.retain(|time| lost.binary_search(time).is_err());
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stale_nan;
+    use crate::{FloatHistogram, stale_nan};
+
+    fn histogram(timestamp: TimestampMs, count: f64) -> HistogramSample {
+        let histogram = FloatHistogram { count, ..FloatHistogram::default() }.into();
+        HistogramSample { timestamp, histogram }
+    }
+
+    fn stale(timestamp: TimestampMs) -> HistogramSample {
+        HistogramSample { timestamp, histogram: NativeHistogram::stale() }
+    }
+
+    #[test]
+    fn a_histogram_beats_a_stale_one_and_greater_bits_beat_lesser() {
+        let mut out = Vec::new();
+        let a = vec![histogram(1, 1.0), histogram(2, 5.0), stale(3)];
+        let b = vec![histogram(0, 9.0), histogram(2, 4.0), histogram(3, 1.0)];
+        merge_histograms(a, b, &mut out);
+        assert_eq!(out, [histogram(0, 9.0), histogram(1, 1.0), histogram(2, 5.0), histogram(3, 1.0)]);
+    }
+
+    #[test]
+    fn one_kind_stands_at_a_time() {
+        let mut times = vec![1, 2, 3, 4, 6];
+        let mut values = vec![1.0, stale_nan(), 3.0, stale_nan(), 6.0];
+        let mut histograms =
+            vec![histogram(1, 1.0), histogram(2, 1.0), stale(3), stale(4), histogram(5, 1.0)];
+        resolve_kinds(&mut times, &mut values, &mut histograms);
+        assert_eq!((times, values), (vec![3, 6], vec![3.0, 6.0]));
+        assert_eq!(histograms, [histogram(1, 1.0), histogram(2, 1.0), stale(4), histogram(5, 1.0)]);
+    }
 
     #[test]
     fn a_sample_beats_a_stale_marker_and_greater_bits_beat_lesser() {

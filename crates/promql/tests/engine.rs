@@ -92,6 +92,7 @@ impl SeriesCursor for Endless {
             labels: Labels::from_pairs([("__name__", "m")]),
             timestamps: Arc::from([0]),
             values: vec![1.0],
+            histograms: Vec::new(),
         }]))
     }
 }

@@ -101,6 +101,7 @@ impl HeadCursor {
             labels,
             timestamps: times.share(&samples),
             values: samples.iter().map(|sample| sample.value).collect(),
+            histograms: Vec::new(),
         })
     }
 }

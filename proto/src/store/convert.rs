@@ -141,7 +141,7 @@ pub fn frame_series(frame: SelectFrame) -> Result<Vec<SeriesSamples>, StoreError
         if timestamps.len() != series.values.len() {
             return Err(broken("times and values differ in number"));
         }
-        Ok(SeriesSamples { labels, timestamps, values: series.values })
+        Ok(SeriesSamples { labels, timestamps, values: series.values, histograms: Vec::new() })
     };
     frame.series.into_iter().map(decode).collect()
 }
@@ -166,6 +166,7 @@ mod tests {
             labels: Labels::from_pairs([("__name__", name), ("job", "a")]),
             timestamps: Arc::clone(&times),
             values: vec![1.0, -0.0, f64::from_bits(last)],
+            histograms: Vec::new(),
         };
         let mut builder = FrameBuilder::new();
         builder.push(series("up", 0x7ff0_0000_0000_0002));

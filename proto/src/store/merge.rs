@@ -272,7 +272,7 @@ fn interleave(a: &SeriesSamples, b: &SeriesSamples) -> SeriesSamples {
         timestamps.push(timestamp);
         values.push(value);
     }
-    SeriesSamples { labels: a.labels.clone(), timestamps: timestamps.into(), values }
+    SeriesSamples { labels: a.labels.clone(), timestamps: timestamps.into(), values, histograms: Vec::new() }
 }
 
 #[cfg(test)]

@@ -20,6 +20,7 @@ fn series(labels: &[(&str, &str)], samples: &[(i64, f64)]) -> SeriesSamples {
         labels: Labels::from_pairs(labels.iter().copied()),
         timestamps: samples.iter().map(|sample| sample.0).collect(),
         values: samples.iter().map(|sample| sample.1).collect(),
+        histograms: Vec::new(),
     }
 }
 

@@ -109,12 +109,13 @@ fn materialise(
         }
         last = Some(piece.span.series);
         let labels = tables.series.labels(piece.span.series as usize);
-        out.push(SeriesSamples { labels, timestamps, values });
+        out.push(SeriesSamples { labels, timestamps, values, histograms: Vec::new() });
     }
     out.extend(batch.labels_only.iter().map(|&series| SeriesSamples {
         labels: tables.series.labels(series as usize),
         timestamps: Arc::default(),
         values: Vec::new(),
+        histograms: Vec::new(),
     }));
     Ok(out)
 }

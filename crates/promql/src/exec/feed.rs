@@ -64,9 +64,11 @@ impl SeriesFeed {
             self.close();
             return Ok(false);
         };
-        let samples: usize = batch.iter().map(|series| series.values.len()).sum();
+        let samples: usize = batch.iter().map(|series| series.values.len() + series.histograms.len()).sum();
+        let histograms = batch.iter().flat_map(|series| &series.histograms);
+        let beside: usize = histograms.map(|sample| sample.histogram.heap_size()).sum();
         self.env.control.count_read(batch.len() as u64, samples as u64);
-        self.held = Some(self.env.control.reserve(samples as u64 * 16)?);
+        self.held = Some(self.env.control.reserve(samples as u64 * 16 + beside as u64)?);
         self.batch = batch.into_iter();
         Ok(true)
     }

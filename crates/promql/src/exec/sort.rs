@@ -2,6 +2,7 @@
 
 use latewood_model::Labels;
 
+use super::row::is_histogram;
 use super::tile::Tile;
 use super::{BoxOperator, Env, Grid, Operator, merge::Merger};
 use crate::QueryError;
@@ -23,8 +24,12 @@ impl SortOperator {
     }
 
     fn sorted(&self, tile: &Tile) -> Result<Tile, QueryError> {
+        let value = |row: usize| tile.row(row).values.first().copied().unwrap_or(f64::NAN);
         let mut order: Vec<usize> = (0..tile.len()).collect();
-        let value = |row: usize| tile.row(row).first().copied().unwrap_or(f64::NAN);
+        if matches!(self.order, SortOrder::Value(_)) {
+            // Histograms have no order by value, and no place in one.
+            order.retain(|row| !is_histogram(value(*row)));
+        }
         let labels = |row: usize| -> &Labels { tile.labels(row) };
         match &self.order {
             SortOrder::Value(false) => order.sort_by(|&a, &b| ordering::ascending(value(a), value(b))),

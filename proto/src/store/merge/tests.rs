@@ -11,6 +11,7 @@ fn series(labels: &[(&str, &str)], samples: &[(i64, f64)]) -> SeriesSamples {
         labels: Labels::from_pairs(labels.iter().copied()),
         timestamps: samples.iter().map(|sample| sample.0).collect(),
         values: samples.iter().map(|sample| sample.1).collect(),
+        histograms: Vec::new(),
     }
 }
 
@@ -77,6 +78,7 @@ async fn shared_times_are_still_shared_after_a_join() {
             labels: Labels::from_pairs([("job", job)]),
             timestamps: Arc::clone(times),
             values: vec![0.0, 1.0],
+            histograms: Vec::new(),
         };
         source(vec![vec![one("a"), one("b")]])
     };
