@@ -45,24 +45,24 @@ impl Reference {
     /// Follows the settings from the root through the sources and the defaults at once.
     pub fn new(sources: &Sources, defaults: &Value) -> Self {
         let mut reference = Self { sections: Vec::new(), without_source: Vec::new() };
-        reference.add(sources, "Config", String::new(), String::new(), defaults);
+        reference.add(sources, "Config", "", "", defaults);
         reference
     }
 
-    fn add(&mut self, sources: &Sources, of_type: &str, path: String, text: String, defaults: &Value) {
+    fn add(&mut self, sources: &Sources, of_type: &str, path: &str, text: &str, defaults: &Value) {
         let settings = sources.settings(of_type).unwrap_or_else(|| panic!("no settings {of_type}"));
         let object = defaults.as_object().unwrap_or_else(|| panic!("{path} is no section"));
         let named = |key: &String| settings.fields.iter().any(|field| field.name == *key);
-        self.without_source.extend(object.keys().filter(|key| !named(key)).map(|key| join(&path, key)));
+        self.without_source.extend(object.keys().filter(|key| !named(key)).map(|key| join(path, key)));
         let at = self.sections.len();
-        let text = if text.is_empty() { settings.text.clone() } else { text };
-        self.sections.push(Section { path: path.clone(), text, rows: Vec::new() });
+        let text = if text.is_empty() { settings.text.clone() } else { text.to_owned() };
+        self.sections.push(Section { path: path.to_owned(), text, rows: Vec::new() });
         for field in &settings.fields {
             let default = object.get(&field.name);
             let default = default.unwrap_or_else(|| panic!("{path}.{} has no default", field.name));
             if sources.settings(&field.of_type).is_some() {
-                let below = join(&path, &field.name);
-                self.add(sources, &field.of_type, below, field.text.clone(), default);
+                let below = join(path, &field.name);
+                self.add(sources, &field.of_type, &below, &field.text, default);
             } else {
                 let row = row(sources, field, default);
                 self.sections[at].rows.push(row);
