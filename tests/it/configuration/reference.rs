@@ -55,7 +55,7 @@ impl Reference {
         let named = |key: &String| settings.fields.iter().any(|field| field.name == *key);
         self.without_source.extend(object.keys().filter(|key| !named(key)).map(|key| join(path, key)));
         let at = self.sections.len();
-        let text = if text.is_empty() { &settings.text } else { text }.to_owned();
+        let text = if text.is_empty() { settings.text.clone() } else { text.to_owned() };
         self.sections.push(Section { path: path.to_owned(), text, rows: Vec::new() });
         for field in &settings.fields {
             let default = object.get(&field.name);
