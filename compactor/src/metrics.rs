@@ -1,6 +1,7 @@
 //! What the compactor counts.
 
 use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
 /// What the compactor counts.
@@ -18,6 +19,8 @@ pub struct Metrics {
     pub objects: Counter,
     /// Objects of the catalog's log deleted.
     pub pruned: Counter,
+    /// Blocks of the last look at all tenants that may be data of a lost catalog.
+    pub withheld: Gauge,
 }
 
 impl Metrics {
@@ -34,6 +37,11 @@ impl Metrics {
         add("objects_deleted", "Objects of dead blocks that were deleted", &metrics.objects);
         let help = "Commits and checkpoints of catalogs that nobody will read again, deleted";
         add("commits_pruned", help, &metrics.pruned);
+        registry.register(
+            "latewood_compactor_blocks_withheld",
+            "Whole blocks that no commit names and that a lost catalog may have named: rebuild it",
+            metrics.withheld.clone(),
+        );
         metrics
     }
 }

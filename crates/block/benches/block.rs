@@ -29,6 +29,7 @@ fn data() -> Vec<SeriesSamples> {
             labels: Labels::from_pairs([("__name__", metric.as_str()), ("instance", &instance)]),
             timestamps: Arc::clone(&times),
             values: (0..SAMPLES).map(value).collect(),
+            histograms: Vec::new(),
         }
     };
     (0..SERIES).map(series).collect()

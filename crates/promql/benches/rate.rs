@@ -48,6 +48,7 @@ fn counters() -> Counters {
             labels: Labels::from_pairs(pairs),
             timestamps: Arc::clone(&times),
             values: (0..SAMPLES).map(|k| (k * (number + 1)) as f64).collect(),
+            histograms: Vec::new(),
         }
     };
     Counters(Arc::new((0..SERIES).map(series).collect()))

@@ -35,6 +35,18 @@ impl Target {
     }
 }
 
+/// All ingesters, each asked for what the view does not hold in blocks.
+pub(crate) fn heads(view: &View, ingesters: usize) -> Vec<Target> {
+    let flushed = view.flushed.iter();
+    let flushed: Vec<wire::FlushedShard> =
+        flushed.map(|(&shard, &generation)| wire::FlushedShard { shard, generation }).collect();
+    let heads = (0..ingesters).map(|index| Target {
+        store: StoreId::Ingester(index),
+        view: wire::View { version: view.version, flushed: flushed.clone(), blocks: Vec::new() },
+    });
+    heads.collect()
+}
+
 /// Who must answer, and how many blocks nobody can answer for because there is no store-gateway.
 pub(crate) fn targets(
     view: &View,
@@ -42,7 +54,6 @@ pub(crate) fn targets(
     ingesters: usize,
     gateways: usize,
 ) -> (Vec<Target>, usize) {
-    let heads = (0..ingesters).map(|index| Target { store: StoreId::Ingester(index), view: head_view(view) });
     let mut blocks: Vec<Vec<String>> = vec![Vec::new(); gateways];
     let mut unserved = 0;
     // Raw blocks only: rows of coarser ones are aggregates, not samples.
@@ -58,14 +69,7 @@ pub(crate) fn targets(
         store: StoreId::Gateway(index),
         view: wire::View { version: view.version, flushed: Vec::new(), blocks },
     });
-    (heads.chain(holders).collect(), unserved)
-}
-
-/// What ingesters are asked for: all that is not in blocks of the view.
-pub(crate) fn head_view(view: &View) -> wire::View {
-    let flushed = view.flushed.iter();
-    let flushed = flushed.map(|(&shard, &generation)| wire::FlushedShard { shard, generation });
-    wire::View { version: view.version, flushed: flushed.collect(), blocks: Vec::new() }
+    (heads(view, ingesters).into_iter().chain(holders).collect(), unserved)
 }
 
 /// The store-gateway that answers for a block: by rendezvous, so that one gateway more or less moves only

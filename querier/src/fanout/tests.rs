@@ -138,14 +138,16 @@ async fn dropping_the_series_ends_the_sources() {
 }
 
 #[tokio::test]
-async fn cardinality_is_asked_for_under_the_view_and_not_of_what_was_flushed() {
-    let store = Arc::new(FakeStore::default());
-    let fanout = fanout(vec![Arc::clone(&store) as Arc<dyn StoreApi>], vec![]);
-    let step = FlushStep { shard: 3, from: 0, to: 1 };
-    let change = Change { flushed: Some(step), ..Change::default() };
-    fanout.catalogs.tenant(&TenantId::anonymous()).commit(change).await.unwrap();
+async fn cardinality_is_asked_for_under_the_pinned_view() {
+    let store = Arc::new(FakeStore::holding(vec![series(&[("__name__", "up")], &[(1, 1.0)])]));
+    let fanout = fanout(vec![store.clone()], vec![]);
+    let step = FlushStep { shard: 3, from: 0, to: 9 };
+    let catalog = fanout.catalogs.tenant(&TenantId::anonymous());
+    catalog.commit(Change::flush(None, step)).await.unwrap();
     let pinned = fanout.pin(&TenantId::anonymous(), None, false).await.unwrap();
-    fanout.head_statistics(&pinned, 10).await.unwrap();
-    let flushed = wire::FlushedShard { shard: 3, generation: 1 };
-    assert_eq!(store.views.lock()[0].flushed, [flushed]);
+    let answers = fanout.head_statistics(&pinned, 10).await.unwrap();
+    // An ingester that has dropped generation 9 refuses any view in which it is not flushed.
+    let flushed = vec![wire::FlushedShard { shard: 3, generation: 9 }];
+    assert_eq!(*store.views.lock(), [wire::View { version: 1, flushed, blocks: Vec::new() }]);
+    assert_eq!(answers.iter().map(|answer| answer.series).sum::<u64>(), 1);
 }
