@@ -274,7 +274,7 @@ impl Generator {
 
     fn scalar(&self, depth: u32) -> Generated {
         match self.0.below(if depth == 0 { 4 } else { 8 }) {
-            0 => Generated::leaf("time()"),
+            0 => Generated::leaf("(time() - 1.7e9)"),
             1 => Generated::leaf(self.pick(&["NaN", "Inf", "-Inf", "0", "1e3", "0x1f", "pi()"])),
             2 | 3 => Generated::leaf(self.0.below(100).to_string()),
             4 | 5 => {

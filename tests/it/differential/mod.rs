@@ -63,8 +63,9 @@ impl Pair {
     async fn smallest(&self, generated: &Generated) -> Option<String> {
         for part in generated.all() {
             if let Some(difference) = self.difference(&part.text).await {
-                let is_known = self.known.iter().any(|known| known.is_match(&part.text));
-                return (!is_known).then(|| format!("{}\n    {difference}", part.text));
+                let found = format!("{}\n    {difference}", part.text);
+                let is_known = self.known.iter().any(|known| known.is_match(&found));
+                return (!is_known).then_some(found);
             }
         }
         None

@@ -1,7 +1,6 @@
 //! From a plan to operators.
 
 use super::aggregate::FoldOperator;
-use super::map::{Collisions, Map};
 use super::scalar::{Scalar, ScalarOperator, Scalars, is_scalar};
 use super::{
     BoxOperator, Env, Grid, absent, buckets, count_values, fold, join, map, once, scan, set, sort, topk,
@@ -59,11 +58,9 @@ fn build_map(node: &Node, grid: Grid, env: &Env) -> Result<BoxOperator, QueryErr
         }
         _ => return Err(QueryError::execution("expected a vector")),
     };
-    let collisions = match node {
-        Node::Relabel(..) => Collisions::Refused,
-        _ if !drops_name || !metric_names(input).may_collide() => Collisions::None,
-        Node::Negate(_) => Collisions::Refused,
-        _ => Collisions::Joined,
+    let merges = match node {
+        Node::Relabel(..) => true,
+        _ => drops_name && metric_names(input).may_collide(),
     };
     let input = build(input, grid, env)?;
     Ok(match node {
@@ -76,10 +73,10 @@ fn build_map(node: &Node, grid: Grid, env: &Env) -> Result<BoxOperator, QueryErr
                 params: Scalars::new(env, grid, params),
                 context: CallContext::default(),
             };
-            Box::new(Map::new(env, grid, input, collisions, function))
+            Box::new(map::Map::new(env, grid, input, merges, function))
         }
-        Node::StepTimes(_) => Box::new(Map::new(env, grid, input, collisions, map::StepTimes(grid))),
-        Node::Relabel(_, relabel) => Box::new(Map::new(env, grid, input, collisions, relabel.clone())),
+        Node::StepTimes(_) => Box::new(map::Map::new(env, grid, input, merges, map::StepTimes(grid))),
+        Node::Relabel(_, relabel) => Box::new(map::Map::new(env, grid, input, merges, relabel.clone())),
         Node::VectorScalar { op, return_bool, scalar, scalar_left, .. } => {
             let function = map::WithScalar {
                 env: env.clone(),
@@ -88,9 +85,9 @@ fn build_map(node: &Node, grid: Grid, env: &Env) -> Result<BoxOperator, QueryErr
                 scalar: Scalar::new(env, grid, scalar),
                 scalar_left: *scalar_left,
             };
-            Box::new(Map::new(env, grid, input, collisions, function))
+            Box::new(map::Map::new(env, grid, input, merges, function))
         }
-        _ => Box::new(Map::new(env, grid, input, collisions, map::Negate)),
+        _ => Box::new(map::Map::new(env, grid, input, merges, map::Negate)),
     })
 }
 

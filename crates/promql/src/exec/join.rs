@@ -153,7 +153,7 @@ impl JoinOperator {
         Ok(())
     }
 
-    /// Fills a row of results; at which steps there is one. What a comparison filters out is not ambiguous.
+    /// Fills a row of results; at which steps both sides were there.
     fn combine(&self, many: &[f64], one: &[f64], target: &mut [f64]) -> Vec<bool> {
         let swapped = self.matching.cardinality == Cardinality::OneToMany;
         let values = many.iter().zip(one).zip(target);
@@ -162,12 +162,11 @@ impl JoinOperator {
                 return false;
             }
             let (left, right) = if swapped { (one, many) } else { (many, one) };
-            let result = match compare(self.op, left, right) {
-                Some(holds) if self.return_bool => Some(f64::from(u8::from(holds))),
-                _ => element_binary(self.op, left, right),
+            *target = match compare(self.op, left, right) {
+                Some(holds) if self.return_bool => f64::from(u8::from(holds)),
+                _ => element_binary(self.op, left, right).unwrap_or_else(absent),
             };
-            *target = result.unwrap_or_else(absent);
-            result.is_some()
+            true
         };
         values.map(combine).collect()
     }

@@ -22,36 +22,19 @@ pub(super) trait RowFunction: Send {
     fn apply(&mut self, row: &mut RowMut<'_>) -> Result<Labels, QueryError>;
 }
 
-/// What becomes of rows that come to have equal labels.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Collisions {
-    /// There cannot be any.
-    None,
-    /// They are joined where their steps differ.
-    Joined,
-    /// They are an error even where their steps differ, as Prometheus looks at all steps at once here.
-    Refused,
-}
-
 /// Applies a [`RowFunction`] to every row.
 pub(super) struct Map<F> {
     env: Env,
     input: Option<BoxOperator>,
     steps: usize,
-    collisions: Collisions,
+    merges: bool,
     function: F,
 }
 
 impl<F: RowFunction> Map<F> {
-    /// An operator over the rows of `input`.
-    pub(super) fn new(
-        env: &Env,
-        grid: Grid,
-        input: BoxOperator,
-        collisions: Collisions,
-        function: F,
-    ) -> Self {
-        Self { env: env.clone(), input: Some(input), steps: grid.len(), collisions, function }
+    /// `merges` says that rows may come to have equal labels.
+    pub(super) fn new(env: &Env, grid: Grid, input: BoxOperator, merges: bool, function: F) -> Self {
+        Self { env: env.clone(), input: Some(input), steps: grid.len(), merges, function }
     }
 
     fn apply(&mut self, tile: &mut Tile) -> Result<(), QueryError> {
@@ -69,7 +52,7 @@ impl<F: RowFunction> Map<F> {
         let Some(mut input) = self.input.take() else {
             return Ok(None);
         };
-        let mut merger = Merger::new(&self.env.control, self.steps, self.collisions == Collisions::Refused)?;
+        let mut merger = Merger::new(&self.env.control, self.steps, false)?;
         while let Some(mut tile) = input.next()? {
             self.apply(&mut tile)?;
             merger.add_tile(&tile)?;
@@ -80,7 +63,7 @@ impl<F: RowFunction> Map<F> {
 
 impl<F: RowFunction> Operator for Map<F> {
     fn next(&mut self) -> Result<Option<Tile>, QueryError> {
-        if self.collisions != Collisions::None {
+        if self.merges {
             return self.merge_all();
         }
         loop {
