@@ -10,6 +10,7 @@ use crate::{QueryError, Reservation, Select, SeriesCursor};
 pub(crate) struct SeriesFeed {
     env: Env,
     select: Select,
+    without_buckets: bool,
     state: State,
     batch: std::vec::IntoIter<SeriesSamples>,
     held: Option<Reservation>,
@@ -34,14 +35,18 @@ impl SeriesFeed {
             window_ms: window_ms.unwrap_or(0),
             function: scan.function.clone(),
         };
-        Self { env: env.clone(), select, state: State::Unopened, batch: Vec::new().into_iter(), held: None }
+        let (state, batch) = (State::Unopened, Vec::new().into_iter());
+        Self { env: env.clone(), select, without_buckets: scan.stats, state, batch, held: None }
     }
 
     /// The next series; `None` at the end.
     pub(crate) fn next(&mut self) -> Result<Option<SeriesSamples>, QueryError> {
         loop {
             self.env.control.check()?;
-            if let Some(series) = self.batch.next() {
+            if let Some(mut series) = self.batch.next() {
+                if self.without_buckets {
+                    super::stats::without_buckets(&mut series.histograms);
+                }
                 return Ok(Some(series));
             }
             self.held = None;

@@ -1,5 +1,10 @@
 //! Subqueries: rows on a grid of their own, read as samples.
 
+use std::sync::Arc;
+
+use latewood_model::FloatHistogram;
+use latewood_model::histogram::ResetHint;
+
 use super::row::is_histogram;
 use super::tile::{Tile, is_present};
 use super::windows::WindowSeries;
@@ -52,8 +57,21 @@ fn read(tile: &Tile, row: usize, grid: Grid) -> WindowSeries {
     let (timestamps, values) = floats.map(|(time, &value)| (time, value)).unzip();
     let histograms = grid.times().enumerate().filter(|_| row.has_histograms());
     let histograms = histograms.filter_map(|(step, timestamp)| {
-        Some(HistogramPoint { timestamp, histogram: row.histogram(step)?.clone() })
+        Some(HistogramPoint { timestamp, histogram: without_hint(row.histogram(step)?) })
     });
     let histograms = histograms.collect();
     WindowSeries { labels: row.labels.clone(), timestamps, values, histograms }
+}
+
+/// What a histogram says of resets is about the sample before it, which need not be the one that the subquery
+/// returns before it.
+fn without_hint(histogram: &Arc<FloatHistogram>) -> Arc<FloatHistogram> {
+    match histogram.reset_hint {
+        ResetHint::Unknown | ResetHint::Gauge => Arc::clone(histogram),
+        ResetHint::Reset | ResetHint::NoReset => {
+            let mut copy = FloatHistogram::clone(histogram);
+            copy.reset_hint = ResetHint::Unknown;
+            Arc::new(copy)
+        }
+    }
 }

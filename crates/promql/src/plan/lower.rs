@@ -67,6 +67,7 @@ pub(crate) fn scan(selector: &VectorSelector, times: &QueryTimes, function: Opti
         offset_ms: selector.shift.offset_ms,
         at: times.resolve(&selector.shift),
         function: function.map(str::to_owned),
+        stats: false,
     }
 }
 
