@@ -36,6 +36,7 @@ pub fn load(folder: &Path, set: &str) -> Result<Vec<SeriesSamples>, Box<dyn Erro
         labels,
         timestamps: Arc::from(times),
         values,
+        histograms: Vec::new(),
     };
     Ok(series.into_iter().map(samples).collect())
 }

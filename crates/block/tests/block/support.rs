@@ -36,6 +36,7 @@ pub fn series(labels: &[(&str, &str)], samples: &[(i64, f64)]) -> SeriesSamples 
         labels: Labels::from_pairs(labels.iter().copied()),
         timestamps: samples.iter().map(|sample| sample.0).collect(),
         values: samples.iter().map(|sample| sample.1).collect(),
+        histograms: Vec::new(),
     }
 }
 
@@ -110,7 +111,12 @@ pub fn expected(all: &[SeriesSamples], matchers: &[Matcher], range: TimeRange) -
         let samples = series.samples().filter(|sample| range.contains(sample.timestamp));
         let (timestamps, values): (Vec<i64>, Vec<f64>) =
             samples.map(|sample| (sample.timestamp, sample.value)).unzip();
-        SeriesSamples { labels: series.labels.clone(), timestamps: timestamps.into(), values }
+        SeriesSamples {
+            labels: series.labels.clone(),
+            timestamps: timestamps.into(),
+            values,
+            histograms: Vec::new(),
+        }
     });
     cut.filter(|series| !series.values.is_empty()).collect()
 }
