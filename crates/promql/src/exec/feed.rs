@@ -71,7 +71,8 @@ impl SeriesFeed {
         };
         let samples: usize = batch.iter().map(|series| series.values.len() + series.histograms.len()).sum();
         let histograms = batch.iter().flat_map(|series| &series.histograms);
-        let beside: usize = histograms.map(|sample| sample.histogram.heap_size()).sum();
+        // Twice: the float form that is computed with comes beside the stored one.
+        let beside: usize = histograms.map(|sample| 2 * sample.histogram.heap_size()).sum();
         self.env.control.count_read(batch.len() as u64, samples as u64);
         self.held = Some(self.env.control.reserve(samples as u64 * 16 + beside as u64)?);
         self.batch = batch.into_iter();

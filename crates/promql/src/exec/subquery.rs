@@ -2,9 +2,6 @@
 
 use std::sync::Arc;
 
-use latewood_model::FloatHistogram;
-use latewood_model::histogram::ResetHint;
-
 use super::row::is_histogram;
 use super::tile::{Tile, is_present};
 use super::windows::WindowSeries;
@@ -55,23 +52,11 @@ fn read(tile: &Tile, row: usize, grid: Grid) -> WindowSeries {
     let floats = grid.times().zip(row.values);
     let floats = floats.filter(|(_, value)| is_present(**value) && !is_histogram(**value));
     let (timestamps, values) = floats.map(|(time, &value)| (time, value)).unzip();
+    // Hints are about the sample before in storage, which need not be the one before here.
     let histograms = grid.times().enumerate().filter(|_| row.has_histograms());
     let histograms = histograms.filter_map(|(step, timestamp)| {
-        Some(HistogramPoint { timestamp, histogram: without_hint(row.histogram(step)?) })
+        Some(HistogramPoint { timestamp, histogram: Arc::clone(row.histogram(step)?).without_hint() })
     });
     let histograms = histograms.collect();
     WindowSeries { labels: row.labels.clone(), timestamps, values, histograms }
-}
-
-/// What a histogram says of resets is about the sample before it, which need not be the one that the subquery
-/// returns before it.
-fn without_hint(histogram: &Arc<FloatHistogram>) -> Arc<FloatHistogram> {
-    match histogram.reset_hint {
-        ResetHint::Unknown | ResetHint::Gauge => Arc::clone(histogram),
-        ResetHint::Reset | ResetHint::NoReset => {
-            let mut copy = FloatHistogram::clone(histogram);
-            copy.reset_hint = ResetHint::Unknown;
-            Arc::new(copy)
-        }
-    }
 }
