@@ -73,6 +73,11 @@ impl<C: BucketCount> Histogram<C> {
         upper_bound(index, self.schema, &self.custom_bounds)
     }
 
+    /// Whether the zero bucket covers a bucket.
+    pub(super) fn is_in_zero_bucket(&self, index: i32) -> bool {
+        self.zero_threshold > 0.0 && self.upper_bound(index) <= self.zero_threshold
+    }
+
     /// The same without a word on counter resets; gauges stay gauges. No copy if there is none.
     #[must_use]
     pub fn without_hint(self: Arc<Self>) -> Arc<Self> {
