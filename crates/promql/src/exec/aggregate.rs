@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use super::fold::Cell;
 use super::fold_histograms::{Handling, HistogramCell};
 use super::groups::Groups;
-use super::row::{Row, histogram_size};
+use super::row::Row;
 use super::scalar::Scalar;
 use super::tile::{Tile, computed, is_present};
 use super::{BoxOperator, Env, Grid, Operator};
@@ -86,10 +86,14 @@ impl<C: Cell> FoldOperator<C> {
                 }
                 let after_floats = self.cells.get(number).is_some_and(Option::is_some);
                 match self.histograms.get_mut(&number) {
-                    Some(cell) => cell.add(&self.env, histogram, row.labels.metric_name()),
+                    Some(cell) => {
+                        let before = cell.size();
+                        cell.add(&self.env, histogram, row.labels.metric_name());
+                        held.grow(cell.size().saturating_sub(before))?;
+                    }
                     None => {
-                        held.grow(3 * histogram_size(histogram) + 128)?;
                         let cell = HistogramCell::new(C::HISTOGRAMS, after_floats, histogram);
+                        held.grow(cell.size())?;
                         self.histograms.insert(number, cell);
                     }
                 }

@@ -76,6 +76,16 @@ impl HistogramCell {
         }
     }
 
+    /// Bytes held.
+    pub(super) fn size(&self) -> u64 {
+        let running = match &self.running {
+            Running::Total(total) => size_of::<HistogramTotal>() + total.heap_size(),
+            Running::Mean(mean) => size_of::<HistogramMean>() + mean.heap_size(),
+            Running::Incompatible | Running::Pointless => 0,
+        };
+        (running + size_of::<Self>()) as u64
+    }
+
     /// Whether further samples do not matter.
     pub(super) fn is_incompatible(&self) -> bool {
         matches!(self.running, Running::Incompatible)

@@ -27,6 +27,7 @@ mod scalar;
 mod scan;
 mod set;
 mod sort;
+mod stats;
 mod subquery;
 mod tile;
 mod topk;

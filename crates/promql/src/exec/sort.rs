@@ -44,13 +44,27 @@ impl SortOperator {
         }
         tile.reordered(&self.env.control, &order)
     }
+
+    /// The next tile as it comes, without histograms where these have no place.
+    fn floats_only(&mut self) -> Result<Option<Tile>, QueryError> {
+        while let Some(mut tile) = self.input.next()? {
+            if matches!(self.order, SortOrder::Value(_)) {
+                (0..tile.len()).for_each(|row| tile.row_mut(row).map_histograms(|_, _| None));
+                tile.drop_empty_rows();
+            }
+            if !tile.is_empty() {
+                return Ok(Some(tile));
+            }
+        }
+        Ok(None)
+    }
 }
 
 impl Operator for SortOperator {
     fn next(&mut self) -> Result<Option<Tile>, QueryError> {
         if self.steps > 1 {
             self.env.warn("sort is ineffective for range queries since results are always ordered by labels");
-            return self.input.next();
+            return self.floats_only();
         }
         if std::mem::replace(&mut self.done, true) {
             return Ok(None);

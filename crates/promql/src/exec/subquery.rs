@@ -1,5 +1,7 @@
 //! Subqueries: rows on a grid of their own, read as samples.
 
+use std::sync::Arc;
+
 use super::row::is_histogram;
 use super::tile::{Tile, is_present};
 use super::windows::WindowSeries;
@@ -50,9 +52,10 @@ fn read(tile: &Tile, row: usize, grid: Grid) -> WindowSeries {
     let floats = grid.times().zip(row.values);
     let floats = floats.filter(|(_, value)| is_present(**value) && !is_histogram(**value));
     let (timestamps, values) = floats.map(|(time, &value)| (time, value)).unzip();
+    // Hints are about the sample before in storage, which need not be the one before here.
     let histograms = grid.times().enumerate().filter(|_| row.has_histograms());
     let histograms = histograms.filter_map(|(step, timestamp)| {
-        Some(HistogramPoint { timestamp, histogram: row.histogram(step)?.clone() })
+        Some(HistogramPoint { timestamp, histogram: Arc::clone(row.histogram(step)?).without_hint() })
     });
     let histograms = histograms.collect();
     WindowSeries { labels: row.labels.clone(), timestamps, values, histograms }

@@ -72,6 +72,7 @@ pub(crate) fn scan(
         offset_ms: duration::offset_ms(&selector.shift.offset, times)?,
         at: times.resolve(&selector.shift),
         function: function.map(str::to_owned),
+        stats: false,
     })
 }
 

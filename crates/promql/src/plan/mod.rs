@@ -11,6 +11,7 @@ mod invariant;
 mod lower;
 mod names;
 mod node;
+mod stats;
 #[cfg(test)]
 mod tests;
 
@@ -32,5 +33,6 @@ use crate::ast::Expr;
 pub fn plan(expr: &Expr, times: &QueryTimes) -> Result<Node, QueryError> {
     let mut node = lower(expr, times)?;
     fold::fold_constants(&mut node);
+    stats::leave_out_buckets(&mut node);
     Ok(invariant::evaluate_once(node))
 }
