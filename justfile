@@ -24,3 +24,9 @@ bench *args:
 # Licences, advisories, doubled dependencies
 deny:
     cargo deny check
+
+# Fuzzes one target for ten minutes; `cargo fuzz list` names them. No nightly toolchain is needed
+fuzz target seconds="600":
+    fuzz/seed
+    RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR=${LATEWOOD_FUZZ_TARGET:-$HOME/.cache/latewood-fuzz} \
+        cargo fuzz run {{target}} -- -max_total_time={{seconds}} -rss_limit_mb=512 -malloc_limit_mb=256 -max_len=65536

@@ -14,8 +14,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use tonic::service::Routes;
 
 use crate::config::Config;
-use crate::features;
-use crate::roles::{Context, Role, Started};
+use crate::roles::{Context, Role, Started, served_store};
+use crate::{build_info, features};
 
 /// Runs a role until the process is told to stop.
 ///
@@ -38,7 +38,7 @@ pub async fn run(role: &Role, config: Config) -> anyhow::Result<()> {
     let listening = Shutdown::new();
     let served = tokio::spawn(http.serve(with_middleware(routes), listening.clone()));
     health.set_ready(true);
-    tracing::info!(role = role.name, %http_addr, %grpc_addr, version = env!("CARGO_PKG_VERSION"), "latewood is ready");
+    tracing::info!(role = role.name, %http_addr, %grpc_addr, version = build_info::VERSION, "latewood is ready");
 
     stop.await;
     tracing::info!("stopping");
@@ -70,9 +70,11 @@ async fn open(mut config: Config) -> anyhow::Result<Context> {
     let bucket = open_bucket(&config.bucket, clock.clone(), &mut registry).await?;
     probe(&bucket, &ids).await?;
     let catalogs = Catalogs::new(Arc::clone(&bucket), clock.clone(), ids.clone(), config.catalog.clone());
+    catalogs.register_metrics(&mut registry);
     Ok(Context {
         config: Config { data_dir, ..config },
         features,
+        started_ms: clock.now_ms(),
         clock,
         rng,
         ids,
@@ -100,12 +102,11 @@ fn stop_signal() -> anyhow::Result<impl Future<Output = ()>> {
     })
 }
 
-/// The Store API of this process: of its ingester where it has one, else of its store-gateway.
+/// The Store API, where this process has anything that queriers of others ask for.
 fn grpc_routes(started: &Started) -> Routes {
-    let store = started.ingesters.first().or(started.gateways.first());
-    let mut routes = Routes::default();
-    if let Some(store) = store {
-        routes = routes.add_service(StoreService::server(Arc::clone(store), &WireLimits::default()));
+    let routes = Routes::default();
+    match served_store(started) {
+        Some(store) => routes.add_service(StoreService::server(store, &WireLimits::default())),
+        None => routes,
     }
-    routes
 }

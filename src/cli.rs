@@ -23,6 +23,8 @@ pub enum Command {
     Ingester(RoleArgs),
     /// Run the role that serves blocks from the bucket
     StoreGateway(RoleArgs),
+    /// Run the role that answers PromQL, over ingesters and store-gateways of other processes
+    Querier(QuerierArgs),
     /// Run the role that tends blocks in the bucket
     Compactor(RoleArgs),
     /// Look into a block
@@ -64,6 +66,20 @@ pub struct RoleArgs {
     pub log_level: Option<String>,
 }
 
+/// The flags of the querier.
+#[derive(Clone, Debug, Default, Args)]
+pub struct QuerierArgs {
+    /// gRPC address of an ingester; give it once for each
+    #[arg(long, value_name = "HOST:PORT")]
+    pub ingester_addr: Vec<String>,
+    /// gRPC address of a store-gateway; give it once for each
+    #[arg(long, value_name = "HOST:PORT")]
+    pub store_gateway_addr: Vec<String>,
+    /// As for every role
+    #[command(flatten)]
+    pub role: RoleArgs,
+}
+
 /// What can be done with a block.
 #[derive(Debug, Subcommand)]
 pub enum BlockCommand {
@@ -94,6 +110,9 @@ pub struct ConfigArgs {
     /// Print the defaults alone
     #[arg(long)]
     pub defaults: bool,
+    /// Print what each setting is, as Markdown
+    #[arg(long, conflicts_with = "defaults")]
+    pub reference: bool,
     /// As for a role
     #[command(flatten)]
     pub role: RoleArgs,

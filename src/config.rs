@@ -13,7 +13,10 @@ use latewood_service::{LogConfig, ServiceConfig};
 use latewood_store_gateway::GatewayConfig;
 use serde::{Deserialize, Serialize};
 
-use crate::cli::{ConfigArgs, RoleArgs};
+use crate::cli::{ConfigArgs, QuerierArgs, RoleArgs};
+
+/// What each setting is. `tests/it/configuration.rs` makes it of the doc comments.
+const REFERENCE: &str = include_str!("../docs/configuration.md");
 
 /// Everything that can be set. The reference with all fields: docs/configuration.md.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -88,11 +91,33 @@ pub fn load(args: &RoleArgs) -> anyhow::Result<Config> {
     Ok(config)
 }
 
+/// The same for the querier, which has flags of its own.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_querier(args: &QuerierArgs) -> anyhow::Result<Config> {
+    let mut config = load(&args.role)?;
+    let querier = &mut config.querier;
+    for (flag, addrs) in [
+        (&args.ingester_addr, &mut querier.ingester_addrs),
+        (&args.store_gateway_addr, &mut querier.store_gateway_addrs),
+    ] {
+        if !flag.is_empty() {
+            addrs.clone_from(flag);
+        }
+    }
+    Ok(config)
+}
+
 /// `latewood config`.
 ///
 /// # Errors
 /// As [`load`].
 pub fn print(args: &ConfigArgs) -> anyhow::Result<()> {
+    if args.reference {
+        print!("{REFERENCE}");
+        return Ok(());
+    }
     let config = if args.defaults { Config::default() } else { load(&args.role)? };
     print!("{}", serde_saphyr::to_string(&config)?);
     Ok(())

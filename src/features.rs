@@ -1,11 +1,16 @@
 //! `--enable-feature`: Prometheus's names.
 
 /// Features of Prometheus that change nothing here because Latewood always works so.
-const ALWAYS_ON: &[&str] =
-    &["exemplar-storage", "metadata-wal-records", "promql-at-modifier", "promql-negative-offset"];
+const ALWAYS_ON: &[&str] = &[
+    "exemplar-storage",
+    "metadata-wal-records",
+    "promql-at-modifier",
+    "promql-duration-expr",
+    "promql-negative-offset",
+];
 
 /// Features that change what Latewood does.
-const KNOWN: &[&str] = &["promql-experimental-functions"];
+const KNOWN: &[&str] = &latewood_querier::Features::NAMES;
 
 /// Sorts the asked features: returns those that are known here, and warns of the others as Prometheus does.
 pub fn enable(asked: &[String]) -> Vec<String> {

@@ -3,6 +3,7 @@
 mod app;
 mod bench;
 mod block_tool;
+mod build_info;
 mod cli;
 mod config;
 mod features;
@@ -32,15 +33,15 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Config(args) => config::print(&args),
         Command::Block(command) => runtime()?.block_on(block_tool::run(command)),
         Command::Bench(command) => runtime()?.block_on(bench::run(command)),
-        Command::All(args) => run_role(&roles::ALL, &args),
-        Command::Ingester(args) => run_role(&roles::INGESTER, &args),
-        Command::StoreGateway(args) => run_role(&roles::STORE_GATEWAY, &args),
-        Command::Compactor(args) => run_role(&roles::COMPACTOR, &args),
+        Command::All(args) => run_role(&roles::ALL, config::load(&args)?),
+        Command::Ingester(args) => run_role(&roles::INGESTER, config::load(&args)?),
+        Command::StoreGateway(args) => run_role(&roles::STORE_GATEWAY, config::load(&args)?),
+        Command::Querier(args) => run_role(&roles::QUERIER, config::load_querier(&args)?),
+        Command::Compactor(args) => run_role(&roles::COMPACTOR, config::load(&args)?),
     }
 }
 
-fn run_role(role: &roles::Role, args: &cli::RoleArgs) -> anyhow::Result<()> {
-    let config = config::load(args)?;
+fn run_role(role: &roles::Role, config: config::Config) -> anyhow::Result<()> {
     runtime()?.block_on(app::run(role, config))
 }
 

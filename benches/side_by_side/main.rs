@@ -1,29 +1,31 @@
 //! Latewood beside Prometheus and VictoriaMetrics: the same bytes to each, in turns, CPU time of the servers.
 //!
-//! `LATEWOOD_PEERS=… cargo bench --bench side_by_side` prints a table of medians and what they are in
-//! ratio to Latewood's. `-- ROUNDS` sets how often each server has its turn, 3 by default;
-//! `-- ROUNDS SERIES SAMPLES` cuts the dataset down.
+//! ```text
+//! LATEWOOD_PEERS=… cargo bench --bench side_by_side -- ingest [ROUNDS [SERIES [SAMPLES]]]
+//! LATEWOOD_PEERS=… cargo bench --bench side_by_side -- query  [ROUNDS [SERIES [SAMPLES]]]
+//! ```
 //!
-//! What is compared: Latewood answers when samples are fsynced; Prometheus writes its log without fsync;
-//! VictoriaMetrics has no log, so it is told to flush before its time is taken.
+//! prints a table of medians, and of ratios to Latewood. Without arguments it measures ingest: 3 rounds of
+//! dataset S, 50,000 series of 120 samples.
 
 #![allow(clippy::unwrap_used, reason = "a measurement that cannot go on panics")]
 
 #[allow(dead_code, unused_imports, reason = "shared with the tests")]
 #[path = "../../tests/it/harness/mod.rs"]
 mod harness;
+mod ingest;
+mod load;
+#[path = "../../src/bench/queries.rs"]
+mod queries;
+mod query;
 #[allow(dead_code, unused_imports, reason = "shared with the binary")]
 #[path = "../../src/bench/report.rs"]
 mod report;
 mod server;
-mod table;
-mod turn;
 mod victoria_metrics;
 
 use harness::Peers;
-use server::Kind;
-use table::Table;
-use turn::Load;
+use load::Load;
 
 fn main() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -34,15 +36,26 @@ async fn measure() {
     let Some(peers) = Peers::find() else { return };
     let numbers: Vec<usize> = std::env::args().filter_map(|argument| argument.parse().ok()).collect();
     let number = |index: usize, default| numbers.get(index).copied().unwrap_or(default);
-    let rounds = number(0, 3);
-    let load = Load { series: number(1, 50_000), samples: number(2, 120), start: turn::half_an_hour_ago() };
-    let mut table = Table::default();
-    for round in 1..=rounds {
-        for kind in Kind::ALL {
-            let measured = turn::measure(&peers, kind, &load).await;
-            eprintln!("round {round}, {}: {measured:?}", kind.name());
-            table.add(kind, measured);
-        }
+    let (rounds, load) = (number(0, 3), Load::ending_now(number(1, 50_000), number(2, 120)));
+    if std::env::args().any(|argument| argument == "query") {
+        query::measure(&peers, rounds, &load).await;
+    } else {
+        ingest::measure(&peers, rounds, &load).await;
     }
-    println!("{table}");
+}
+
+/// The middle one of some numbers.
+fn median(numbers: impl IntoIterator<Item = f64>) -> f64 {
+    let mut numbers: Vec<f64> = numbers.into_iter().collect();
+    numbers.sort_by(f64::total_cmp);
+    numbers.get(numbers.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+/// A number as a table shows it.
+fn shown(number: f64) -> String {
+    match number {
+        number if number.is_nan() => "–".to_owned(),
+        number if number >= 100.0 => format!("{number:.0}"),
+        number => format!("{number:.2}"),
+    }
 }

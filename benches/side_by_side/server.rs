@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::harness::process::Process;
 use crate::harness::{Answer, Latewood, Peers, Prometheus};
+use crate::load::Load;
 use crate::victoria_metrics::VictoriaMetrics;
 
 /// A server and the protocol that is spoken to it.
@@ -91,11 +92,11 @@ impl Server {
         }
     }
 
-    /// Waits until it has this many samples of the dataset: VictoriaMetrics indexes new series behind.
-    pub async fn wait_for(&self, expected: usize, at: i64) {
-        let mut samples = 0;
+    /// Waits until it has all samples: VictoriaMetrics indexes new series behind.
+    pub async fn wait_for(&self, load: &Load) {
+        let (expected, mut samples) = (load.total(), 0);
         for _ in 0..60 {
-            samples = self.samples(at).await;
+            samples = self.samples(load).await;
             if samples == expected {
                 return;
             }
@@ -104,8 +105,24 @@ impl Server {
         panic!("{} has {samples} of {expected} samples", self.kind.name());
     }
 
+    /// Asks for a range, caches switched off, and throws the answer away.
+    pub async fn ask_raw(&self, query: &str, (start, end, step): (f64, f64, f64)) {
+        let [start, end, step] = [start, end, step].map(|number| number.to_string());
+        let form = [
+            ("query", query),
+            ("start", &start),
+            ("end", &end),
+            ("step", &step),
+            ("nocache", "1"),
+            ("latency_offset", "1ms"),
+        ];
+        let answer = reqwest::Client::new().post(format!("{}/api/v1/query_range", self.url)).form(&form);
+        let answer = answer.send().await.unwrap().error_for_status().unwrap();
+        answer.bytes().await.unwrap();
+    }
+
     /// How many samples of the dataset it has, asked name by name so that no limit is met.
-    async fn samples(&self, at: i64) -> usize {
+    async fn samples(&self, load: &Load) -> usize {
         let names = (0..17).map(|kind| match kind {
             0..9 => format!("http_requests_{kind}_total"),
             _ => format!("process_state_{kind}"),
@@ -113,8 +130,8 @@ impl Server {
         let buckets = (0..2).map(|variant| format!("request_duration_{variant}_seconds_bucket"));
         let mut samples = 0.0;
         for name in names.chain(buckets) {
-            let query = format!("sum(count_over_time({name}[2h]))");
-            let answer = Answer::instant(&self.url, &query, at as f64).await.unwrap();
+            let query = format!("sum(count_over_time({name}[{}s]))", load.end() - load.start + 1);
+            let answer = Answer::instant(&self.url, &query, load.end() as f64).await.unwrap();
             samples += answer.0.values().flat_map(|points| points.values()).sum::<f64>();
         }
         samples as usize

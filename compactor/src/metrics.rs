@@ -1,6 +1,7 @@
 //! What the compactor counts.
 
 use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
 /// What the compactor counts.
@@ -16,6 +17,10 @@ pub struct Metrics {
     pub deleted: Counter,
     /// Objects deleted.
     pub objects: Counter,
+    /// Objects of the catalog's log deleted.
+    pub pruned: Counter,
+    /// Blocks of the last look at all tenants that may be data of a lost catalog.
+    pub withheld: Gauge,
 }
 
 impl Metrics {
@@ -30,6 +35,13 @@ impl Metrics {
         add("blocks_marked_dead", "Blocks that no commit named, marked dead", &metrics.marked);
         add("blocks_deleted", "Dead blocks whose objects were deleted", &metrics.deleted);
         add("objects_deleted", "Objects of dead blocks that were deleted", &metrics.objects);
+        let help = "Commits and checkpoints of catalogs that nobody will read again, deleted";
+        add("commits_pruned", help, &metrics.pruned);
+        registry.register(
+            "latewood_compactor_blocks_withheld",
+            "Whole blocks that no commit names and that a lost catalog may have named: rebuild it",
+            metrics.withheld.clone(),
+        );
         metrics
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use latewood_base::Shutdown;
-use latewood_catalog::{CatalogError, Catalogs, collect_garbage};
+use latewood_catalog::{CatalogError, Catalogs, GarbageReport, TenantCatalog, collect_garbage};
 use prometheus_client::registry::Registry;
 
 use crate::CompactorConfig;
@@ -51,31 +51,46 @@ impl Compactor {
                 return;
             }
         };
+        let mut withheld = 0;
         for tenant in tenants {
-            if let Err(error) = self.collect(&self.catalogs.tenant(&tenant)).await {
-                self.metrics.failures.inc();
-                tracing::warn!(%tenant, %error, "garbage collection failed");
+            match self.collect(&self.catalogs.tenant(&tenant)).await {
+                Ok(report) => withheld += report.withheld,
+                Err(error) => {
+                    self.metrics.failures.inc();
+                    tracing::warn!(%tenant, %error, "garbage collection failed");
+                }
             }
         }
+        self.metrics.withheld.set(i64::try_from(withheld).unwrap_or(i64::MAX));
     }
 
-    async fn collect(&self, catalog: &latewood_catalog::TenantCatalog) -> Result<(), CatalogError> {
+    async fn collect(&self, catalog: &TenantCatalog) -> Result<GarbageReport, CatalogError> {
         let report = collect_garbage(catalog, &self.config.garbage_policy()).await?;
+        let pruned = catalog.prune().await?;
         self.metrics.runs.inc();
         self.metrics.marked.inc_by(report.marked as u64);
         self.metrics.deleted.inc_by(report.deleted as u64);
         self.metrics.objects.inc_by(report.objects as u64);
-        if report.marked + report.deleted > 0 {
-            tracing::info!(tenant = %catalog.tenant(), ?report, "garbage collected");
+        self.metrics.pruned.inc_by(pruned as u64);
+        if report.marked + report.deleted + pruned > 0 {
+            tracing::info!(tenant = %catalog.tenant(), ?report, pruned, "garbage collected");
         }
-        Ok(())
+        if report.withheld > 0 {
+            tracing::error!(
+                tenant = %catalog.tenant(),
+                blocks = report.withheld,
+                "the catalog was lost or is not all there: these blocks are older than it and it does not \
+                 name them; they are kept, and not queried until the catalog is rebuilt from the blocks"
+            );
+        }
+        Ok(report)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
-    use latewood_base::{Clock, Ids, Rng};
+    use latewood_base::{Clock, Ids, ManualClock, Rng};
     use latewood_catalog::CatalogConfig;
     use latewood_objstore::{Bucket, MemoryBucket};
 
@@ -83,16 +98,21 @@ mod tests {
 
     const HOUR_MS: i64 = 3_600_000;
 
+    /// A compactor over a bucket that dates its objects, at `HOUR_MS`.
+    fn fixture() -> (Bucket, Compactor, Ids, ManualClock) {
+        let (clock, hand) = Clock::manual(HOUR_MS);
+        let bucket: Bucket = Arc::new(MemoryBucket::with_clock(clock.clone()));
+        let ids = Ids::new(clock.clone(), Rng::seeded(1));
+        let catalogs = Catalogs::new(Arc::clone(&bucket), clock, ids.clone(), CatalogConfig::default());
+        let compactor = Compactor::new(CompactorConfig::default(), catalogs, &mut Registry::default());
+        (bucket, compactor, ids, hand)
+    }
+
     #[tokio::test]
     async fn what_no_commit_names_is_marked_dead_and_deleted_after_the_delay() {
-        let bucket: Bucket = Arc::new(MemoryBucket::new());
-        // Objects of a memory bucket were written at time 0.
-        let (clock, hand) = Clock::manual(HOUR_MS);
-        let ids = Ids::new(clock.clone(), Rng::seeded(1));
-        let key = format!("anonymous/raw/block={}/meta.json", ids.next());
+        let (bucket, compactor, ids, hand) = fixture();
+        let key = format!("anonymous/raw/block={}/index", ids.next());
         bucket.put(&key, Bytes::from_static(b"{}")).await.unwrap();
-        let catalogs = Catalogs::new(Arc::clone(&bucket), clock.clone(), ids, CatalogConfig::default());
-        let compactor = Compactor::new(CompactorConfig::default(), catalogs, &mut Registry::default());
 
         compactor.collect_all().await;
         assert_eq!((compactor.metrics.marked.get(), bucket.head(&key).await.is_ok()), (0, true));
@@ -102,6 +122,19 @@ mod tests {
         hand.set_ms(98 * HOUR_MS);
         compactor.collect_all().await;
         assert_eq!((compactor.metrics.deleted.get(), bucket.head(&key).await.is_ok()), (1, false));
-        assert_eq!(compactor.metrics.failures.get(), 0);
+        assert_eq!((compactor.metrics.failures.get(), compactor.metrics.withheld.get()), (0, 0));
+    }
+
+    #[tokio::test]
+    async fn blocks_without_a_catalog_are_kept_and_counted() {
+        let (bucket, compactor, ids, hand) = fixture();
+        let key = format!("anonymous/raw/block={}/meta.json", ids.next());
+        bucket.put(&key, Bytes::from_static(b"{}")).await.unwrap();
+        for days in [3, 6, 60] {
+            hand.set_ms(days * 24 * HOUR_MS);
+            compactor.collect_all().await;
+            assert_eq!((compactor.metrics.withheld.get(), compactor.metrics.marked.get()), (1, 0));
+        }
+        assert!(bucket.head(&key).await.is_ok());
     }
 }

@@ -1,6 +1,7 @@
 //! Settings of the querier.
 
 use latewood_promql::EngineConfig;
+use latewood_proto::store::WireLimits;
 use serde::{Deserialize, Serialize};
 
 /// Settings of the querier.
@@ -9,6 +10,13 @@ use serde::{Deserialize, Serialize};
 pub struct QuerierConfig {
     /// The PromQL engine: lookback, timeout and limits of one query.
     pub engine: EngineConfig,
+    /// Ingesters in other processes, each as `host:port` of its gRPC address. Default none.
+    pub ingester_addrs: Vec<String>,
+    /// Store-gateways in other processes, each as `host:port` of its gRPC address. A block is asked of one
+    /// of them, so that each holds its share in memory. Default none.
+    pub store_gateway_addrs: Vec<String>,
+    /// Bounds on messages between this querier and those processes.
+    pub wire: WireLimits,
     /// Queries evaluated at once. Default 20.
     pub max_concurrent_queries: usize,
     /// Queries that wait for a place; further ones are refused with 503. Default 200.
@@ -32,6 +40,9 @@ impl Default for QuerierConfig {
     fn default() -> Self {
         Self {
             engine: EngineConfig::default(),
+            ingester_addrs: Vec::new(),
+            store_gateway_addrs: Vec::new(),
+            wire: WireLimits::default(),
             max_concurrent_queries: 20,
             max_queued_queries: 200,
             max_form_bytes: 10 << 20,
@@ -50,6 +61,7 @@ impl QuerierConfig {
     /// A text that names the field and what it must be.
     pub fn validate(&self) -> Result<(), String> {
         self.engine.validate().map_err(|error| format!("querier.engine.{error}"))?;
+        self.wire.validate().map_err(|error| format!("querier.{error}"))?;
         let positive = [
             ("max_concurrent_queries", self.max_concurrent_queries),
             ("max_form_bytes", self.max_form_bytes),

@@ -16,4 +16,5 @@ mod testing;
 
 pub use config::QuerierConfig;
 pub use error::ApiError;
+pub use latewood_promql::Features;
 pub use querier::{Querier, QuerierDeps, StatusInfo};

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use axum::Router;
 use latewood_base::Clock;
 use latewood_catalog::Catalogs;
+use latewood_model::TimestampMs;
 use latewood_proto::store::StoreApi;
 use prometheus_client::registry::Registry;
 
@@ -15,7 +16,7 @@ use crate::fanout::Fanout;
 use crate::http::{self, Api, Parser};
 use crate::metrics::Metrics;
 
-/// What `status/*` tells of the process; texts only.
+/// What `status/*` tells of the process.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StatusInfo {
     /// This release's version.
@@ -32,7 +33,15 @@ pub struct StatusInfo {
     pub flags: BTreeMap<String, String>,
     /// The configuration as YAML, secrets removed, for `status/config`.
     pub config_yaml: String,
-    /// How long data are kept, for `status/runtimeinfo`; empty is without end.
+    /// When the process was started, in milliseconds since the Unix epoch.
+    pub started_ms: TimestampMs,
+    /// When its configuration was read, in milliseconds since the Unix epoch.
+    pub configured_ms: TimestampMs,
+    /// The machine's name.
+    pub hostname: String,
+    /// The folder that the process runs in.
+    pub working_dir: String,
+    /// How long data are kept; empty is without end.
     pub retention: String,
 }
 
@@ -63,7 +72,6 @@ impl Querier {
         let fanout = Arc::new(Fanout::new(deps.catalogs, deps.ingesters, deps.gateways));
         let evaluator = Evaluator::new(&config, Arc::clone(&fanout), deps.clock.clone(), metrics.clone());
         Self(Arc::new(Api {
-            started_ms: deps.clock.now_ms(),
             parser: Parser::new(&config.engine),
             evaluator,
             fanout,

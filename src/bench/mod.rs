@@ -1,6 +1,7 @@
 //! `latewood bench`: load on any Prometheus-compatible server, the same bytes for the same seed.
 
 mod dataset;
+mod queries;
 mod query;
 mod report;
 mod write;

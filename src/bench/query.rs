@@ -5,6 +5,7 @@ use clap::Args;
 use latewood_base::Clock;
 use serde_json::{Value, json};
 
+use super::queries::QUERIES;
 use super::report::{cpu_seconds, quantile};
 
 /// Flags of `latewood bench query`.
@@ -32,18 +33,6 @@ pub struct QueryArgs {
     #[arg(long)]
     pub pid: Option<u32>,
 }
-
-const QUERIES: &[&str] = &[
-    "count({__name__=~\".+\"})",
-    "sum by (job) (rate(http_requests_1_total[5m]))",
-    "sum by (pod) (rate(http_requests_2_total[5m]))",
-    "histogram_quantile(0.9, sum by (le, job) (rate(request_duration_0_seconds_bucket[5m])))",
-    "topk(5, sum by (instance) (process_state_9))",
-    "sum by (namespace) (process_state_10{node=~\"node-0[0-4].*\"})",
-    "sum by (job) (process_state_11{env!~\"test|dev\"}) / on (job) group_left count by (job) (process_state_11)",
-    "max_over_time(sum by (region) (process_state_12)[10m:1m])",
-    "sum(process_state_13 offset 5m)",
-];
 
 /// Asks each expression `repeat` times, one after another.
 pub async fn run(args: QueryArgs) -> anyhow::Result<Value> {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::Router;
 use latewood_base::{Clock, Ids, Offload, Rng, Shutdown, Tasks};
 use latewood_catalog::Catalogs;
+use latewood_model::TimestampMs;
 use latewood_objstore::Bucket;
 use latewood_proto::store::StoreApi;
 use prometheus_client::registry::Registry;
@@ -17,6 +18,8 @@ pub struct Context {
     pub config: Config,
     /// The features that were enabled.
     pub features: Vec<String>,
+    /// When the process was started, in milliseconds since the Unix epoch.
+    pub started_ms: TimestampMs,
     /// Time.
     pub clock: Clock,
     /// Randomness.

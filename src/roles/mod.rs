@@ -4,9 +4,12 @@ mod compactor;
 mod context;
 mod ingester;
 mod querier;
+mod remote;
 mod store_gateway;
+mod stores;
 
 pub use context::{Context, Started};
+pub use stores::served_store;
 
 /// A part of a role. Parts start in this order and stop in the opposite one, because later ones ask
 /// earlier ones.
@@ -37,6 +40,8 @@ pub const ALL: Role =
 pub const INGESTER: Role = Role { name: "ingester", parts: &[Part::Ingester] };
 /// `latewood store-gateway`
 pub const STORE_GATEWAY: Role = Role { name: "store-gateway", parts: &[Part::StoreGateway] };
+/// `latewood querier`
+pub const QUERIER: Role = Role { name: "querier", parts: &[Part::Querier] };
 /// `latewood compactor`
 pub const COMPACTOR: Role = Role { name: "compactor", parts: &[Part::Compactor] };
 

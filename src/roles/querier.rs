@@ -5,26 +5,34 @@ use std::sync::Arc;
 
 use latewood_querier::{Querier, QuerierDeps, StatusInfo};
 
-use super::{Context, Started};
+use super::{Context, Started, remote};
+use crate::build_info;
 
-/// Starts it over the stores that have started.
+/// Starts it over the stores that have started, and those of other processes.
 pub fn start(context: &mut Context, started: &mut Started) -> anyhow::Result<()> {
+    let mut config = context.config.querier.clone();
+    let mut ingesters = started.ingesters.clone();
+    ingesters.extend(remote::stores(&config.ingester_addrs, &config.wire)?);
+    let mut gateways = started.gateways.clone();
+    gateways.extend(remote::stores(&config.store_gateway_addrs, &config.wire)?);
+    anyhow::ensure!(
+        !ingesters.is_empty() && !gateways.is_empty(),
+        "a querier asks ingesters and store-gateways: give --ingester-addr and --store-gateway-addr"
+    );
     let deps = QuerierDeps {
         catalogs: Arc::clone(&context.catalogs),
-        ingesters: started.ingesters.clone(),
-        gateways: started.gateways.clone(),
+        ingesters,
+        gateways,
         clock: context.clock.clone(),
         status: status(context)?,
     };
-    let mut config = context.config.querier.clone();
-    config.engine.features.promql_experimental_functions |=
-        context.features.iter().any(|name| name == "promql-experimental-functions");
+    context.features.iter().for_each(|name| config.engine.features.enable(name));
     started.mount(Querier::new(config, deps, &mut context.registry).routes());
     Ok(())
 }
 
 fn status(context: &Context) -> anyhow::Result<StatusInfo> {
-    let service = &context.config.service;
+    let (service, querier) = (&context.config.service, &context.config.querier);
     let flags = BTreeMap::from([
         ("data-dir".to_owned(), context.config.data_dir.display().to_string()),
         ("http-addr".to_owned(), service.http_addr.to_string()),
@@ -33,11 +41,23 @@ fn status(context: &Context) -> anyhow::Result<StatusInfo> {
         ("s3-endpoint".to_owned(), context.config.bucket.s3_endpoint.clone().unwrap_or_default()),
         ("enable-feature".to_owned(), context.features.join(",")),
         ("log-level".to_owned(), context.config.log.level.clone()),
+        ("ingester-addr".to_owned(), querier.ingester_addrs.join(",")),
+        ("store-gateway-addr".to_owned(), querier.store_gateway_addrs.join(",")),
     ]);
     Ok(StatusInfo {
-        version: env!("CARGO_PKG_VERSION").to_owned(),
+        version: build_info::VERSION.to_owned(),
+        revision: build_info::REVISION.to_owned(),
+        branch: build_info::BRANCH.to_owned(),
+        build_date: build_info::DATE.to_owned(),
+        compiler: build_info::COMPILER.to_owned(),
         flags,
         config_yaml: serde_saphyr::to_string(&context.config)?,
-        ..StatusInfo::default()
+        // The configuration is read once, as the process starts.
+        started_ms: context.started_ms,
+        configured_ms: context.started_ms,
+        hostname: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+        working_dir: std::env::current_dir()?.display().to_string(),
+        // Nothing deletes samples yet.
+        retention: String::new(),
     })
 }

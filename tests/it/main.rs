@@ -7,9 +7,12 @@
 
 mod harness;
 
+mod configuration;
 mod conformance;
 mod crash;
+mod differential;
 mod layers;
 mod real_prometheus;
+mod roles;
 mod tidy;
 mod whole_path;

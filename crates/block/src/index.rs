@@ -180,8 +180,9 @@ pub(crate) fn page_ranges(
     Ok(pages)
 }
 
-/// `byte_range` of the Parquet crate panics on negative numbers: the same without.
-fn chunk_range(chunk: &parquet::file::metadata::ColumnChunkMetaData) -> Option<(u64, u64)> {
+/// Start and length of a column's bytes. `byte_range` of the Parquet crate panics on negative numbers: the
+/// same without.
+pub(crate) fn chunk_range(chunk: &parquet::file::metadata::ColumnChunkMetaData) -> Option<(u64, u64)> {
     let start = chunk.dictionary_page_offset().unwrap_or_else(|| chunk.data_page_offset());
     Some((u64::try_from(start).ok()?, u64::try_from(chunk.compressed_size()).ok()?))
 }

@@ -15,6 +15,8 @@ mod meta;
 mod read;
 mod schema;
 mod span;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod verify;
 mod views;
 mod write;

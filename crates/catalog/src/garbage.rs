@@ -3,6 +3,10 @@
 //! A block that no commit names is first marked dead, so that a commit that names it later is refused, and
 //! deleted only after the grace period. A block that a commit removed is dead from then on: for the grace
 //! period readers of older views may still read it.
+//!
+//! Invariant: a log that may be less than the tenant's whole history condemns nothing that may be data. A
+//! whole block as old as the oldest commit that is left may have been named by a commit that is not there any
+//! more, because the catalog was lost, moved away or restored from a copy: it is withheld from collection.
 
 use std::collections::BTreeMap;
 
@@ -41,11 +45,28 @@ pub struct ListedBlock {
     pub newest_ms: TimestampMs,
 }
 
+impl ListedBlock {
+    /// Whether it has what makes a folder a block. What an upload or a removal left half done has not.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.keys.iter().any(|key| key.ends_with(META))
+    }
+
+    /// The earlier of when it was begun, by its id, and when the bucket got it: a copied bucket has young
+    /// objects of old blocks.
+    fn born_ms(&self) -> TimestampMs {
+        let begun = i64::try_from(self.id.timestamp_ms()).unwrap_or(i64::MAX);
+        begun.min(self.newest_ms)
+    }
+}
+
 /// A step of a collection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum GarbageStep {
     /// Declares a block garbage that no commit names.
     MarkDead(Ulid),
+    /// Leaves a block alone that no commit names and that a lost commit may have named.
+    Withhold(Ulid),
     /// Deletes the objects of a block that has been dead for the grace period.
     Delete {
         /// The block.
@@ -87,15 +108,18 @@ fn block_of(tenant: &TenantId, key: &str) -> Option<Ulid> {
     Ulid::from_string(folder.strip_prefix("block=")?).ok()
 }
 
-/// What is to be done about a listing, given a view that was read after the listing.
+/// What is to be done about a listing, given a view that was read after the listing and when the bucket got
+/// the oldest commit that is left; none when there is no commit.
 #[must_use]
 pub fn plan_garbage(
     view: &View,
     listing: &[ListedBlock],
+    oldest_commit_ms: Option<TimestampMs>,
     now_ms: TimestampMs,
     policy: &GarbagePolicy,
 ) -> Vec<GarbageStep> {
     let past = |since_ms: TimestampMs, period_ms: i64| now_ms.saturating_sub(since_ms) >= period_ms;
+    let logged = |block: &ListedBlock| oldest_commit_ms.is_some_and(|oldest| block.born_ms() > oldest);
     let mut steps = Vec::new();
     for block in listing {
         match view.dead.get(&block.id) {
@@ -105,9 +129,12 @@ pub fn plan_garbage(
                 keys.sort_by_key(|key| !key.ends_with(META));
                 steps.push(GarbageStep::Delete { id: block.id, keys });
             }
-            Some(_) => {}
-            None if past(block.newest_ms, policy.grace_ms) => steps.push(GarbageStep::MarkDead(block.id)),
-            None => {}
+            None if past(block.newest_ms, policy.grace_ms) => {
+                let garbage = logged(block) || !block.is_whole();
+                let step = if garbage { GarbageStep::MarkDead } else { GarbageStep::Withhold };
+                steps.push(step(block.id));
+            }
+            Some(_) | None => {}
         }
     }
     let listed = |id: &Ulid| listing.iter().any(|block| block.id == *id);
@@ -129,13 +156,16 @@ pub struct GarbageReport {
     pub objects: usize,
     /// Ids forgotten.
     pub forgotten: usize,
+    /// Whole blocks that no commit names and that are as old as the log or older: the catalog was lost or is
+    /// not all there, and is to be rebuilt. Nothing was done to them.
+    pub withheld: usize,
 }
 
 /// How many ids one commit of a collection names at most.
 const IDS_PER_COMMIT: usize = 1_000;
 
 /// Collects a tenant's garbage once: lists its blocks, marks, deletes and forgets as [`plan_garbage`] says.
-/// May run anywhere, any number of times at once, and be cut short at any point.
+/// [`GarbageReport::withheld`] above 0 is for an operator to look at. May run anywhere, any number of times at once, and be cut short at any point.
 ///
 /// # Errors
 /// [`CatalogError`]; what was done until then stays done.
@@ -152,13 +182,15 @@ pub async fn collect_garbage(
     }
     let listing = group_listing(catalog.tenant(), objects);
     let view = catalog.refresh(0).await?;
-    let steps = plan_garbage(&view, &listing, shared.clock.now_ms(), policy);
+    let oldest_commit_ms = catalog.log().oldest_commit().await?.map(|info| info.modified_ms);
+    let steps = plan_garbage(&view, &listing, oldest_commit_ms, shared.clock.now_ms(), policy);
     let mut report = GarbageReport::default();
     let (mut mark, mut forget) = (Vec::new(), Vec::new());
     for step in steps {
         match step {
             GarbageStep::MarkDead(id) => mark.push(id),
             GarbageStep::Forget(id) => forget.push(id),
+            GarbageStep::Withhold(_) => report.withheld += 1,
             GarbageStep::Delete { keys, .. } => {
                 for key in &keys {
                     shared.bucket.delete(key).await?;

@@ -164,6 +164,13 @@ impl Log {
         numbered(listing, folder).await
     }
 
+    /// The oldest commit that is left, if any is.
+    pub(crate) async fn oldest_commit(&self) -> Result<Option<ObjectInfo>, CatalogError> {
+        let folder = keys::log_folder(&self.tenant);
+        let first = self.shared.bucket.list(&folder, None).try_next().await?;
+        Ok(first.filter(|info| keys::number(&folder, &info.key).is_some()))
+    }
+
     /// The sequences of the commits after one with their objects, oldest first.
     pub(crate) async fn commits_after(&self, sequence: u64) -> Result<Vec<(u64, ObjectInfo)>, CatalogError> {
         let folder = keys::log_folder(&self.tenant);

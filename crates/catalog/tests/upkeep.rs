@@ -70,7 +70,8 @@ async fn garbage_is_marked_then_deleted_then_forgotten() {
     for number in 1..=3 {
         write_block(&bucket, number).await;
     }
-    // 1 and 2 are committed, 3 was uploaded by somebody who died.
+    // 1 and 2 are committed, 3 was being uploaded by somebody who died.
+    bucket.delete(&format!("{}/meta.json", block(3).folder(&tenant()))).await.unwrap();
     for number in 1..=2 {
         catalog.commit(add(number)).await.unwrap();
     }
@@ -92,6 +93,61 @@ async fn garbage_is_marked_then_deleted_then_forgotten() {
     assert_eq!((view.blocks.len(), view.dead.len()), (1, 0));
     let left: Vec<_> = bucket.list("team-a/raw", None).try_collect().await.unwrap();
     assert_eq!(left.len(), 3, "the live block has all its objects");
+}
+
+/// The catalog's folder, as an operator or an accident takes it away.
+async fn lose_catalog(bucket: &Bucket) {
+    let objects: Vec<_> = bucket.list("team-a/catalog", None).try_collect().await.unwrap();
+    for object in objects {
+        bucket.delete(&object.key).await.unwrap();
+    }
+}
+
+/// Another process over the same bucket, at the same time.
+fn other_process(bucket: &Bucket, clock: &Clock) -> Arc<TenantCatalog> {
+    let ids = Ids::new(clock.clone(), Rng::seeded(2));
+    Catalogs::new(Arc::clone(bucket), clock.clone(), ids, CatalogConfig::default()).tenant(&tenant())
+}
+
+#[tokio::test]
+async fn a_lost_catalog_costs_no_block_even_when_a_flush_has_begun_a_new_one() {
+    let (clock, hand) = Clock::manual(START_MS);
+    let bucket: Bucket = Arc::new(MemoryBucket::with_clock(clock.clone()));
+    let catalog = other_process(&bucket, &clock);
+    for number in 1..=3 {
+        write_block(&bucket, number).await;
+        catalog.commit(add(number)).await.unwrap();
+    }
+    lose_catalog(&bucket).await;
+    let catalog = other_process(&bucket, &clock);
+    let collect = || async { collect_garbage(&catalog, &GarbagePolicy::default()).await.unwrap() };
+    for _ in 0..3 {
+        hand.advance(48 * HOUR);
+        assert_eq!(collect().await, GarbageReport { withheld: 3, ..GarbageReport::default() });
+    }
+    // An ingester that knows nothing of the loss begins a new log.
+    write_block(&bucket, 4).await;
+    catalog.commit(add(4)).await.unwrap();
+    for _ in 0..3 {
+        hand.advance(48 * HOUR);
+        assert_eq!(collect().await, GarbageReport { withheld: 3, ..GarbageReport::default() });
+    }
+    assert_eq!(blocks_in(&bucket).await.len(), 4);
+}
+
+#[tokio::test]
+async fn a_whole_block_younger_than_the_log_is_garbage_when_nothing_names_it() {
+    let (bucket, catalog, clock) = with_times();
+    catalog.commit(add(1)).await.unwrap();
+    clock.advance(HOUR);
+    let young = Ulid::from_parts((START_MS + 1_000_000) as u64, 9);
+    let key = format!("team-a/raw/block={young}/meta.json");
+    bucket.put(&key, Bytes::from("x")).await.unwrap();
+    // A copy of an old block: young objects, an old id.
+    write_block(&bucket, 2).await;
+    clock.advance(48 * HOUR);
+    let report = collect_garbage(&catalog, &GarbagePolicy::default()).await.unwrap();
+    assert_eq!((report.marked, report.withheld), (1, 1));
 }
 
 fn compacted(number: u128, lineage: &[u128], start: i64, end: i64) -> BlockEntry {

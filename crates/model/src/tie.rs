@@ -47,24 +47,56 @@ pub fn preferred_histogram(a: NativeHistogram, b: NativeHistogram) -> NativeHist
 }
 
 /// Merges two runs of histograms, each ascending in time with each time once, into `out`.
+///
+/// What a histogram says of resets is about the one before it in its own run: where another one comes between,
+/// its hint becomes unknown.
 pub fn merge_histograms(a: Vec<HistogramSample>, b: Vec<HistogramSample>, out: &mut Vec<HistogramSample>) {
     out.reserve(a.len().max(b.len()));
     let (mut a, mut b) = (a.into_iter().peekable(), b.into_iter().peekable());
-    while let (Some(x), Some(y)) = (a.peek(), b.peek()) {
-        match x.timestamp.cmp(&y.timestamp) {
-            Ordering::Less => out.extend(a.next()),
-            Ordering::Greater => out.extend(b.next()),
-            Ordering::Equal => {
-                let pair = a.next().zip(b.next());
-                out.extend(pair.map(|(x, y)| HistogramSample {
-                    timestamp: x.timestamp,
-                    histogram: preferred_histogram(x.histogram, y.histogram),
-                }));
-            }
-        }
+    let mut last = Origin::BOTH;
+    loop {
+        let order = match (a.peek(), b.peek()) {
+            (Some(x), Some(y)) => x.timestamp.cmp(&y.timestamp),
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (None, None) => return,
+        };
+        let from_a = if order.is_le() { a.next() } else { None };
+        let from_b = if order.is_ge() { b.next() } else { None };
+        let (sample, origin) = match (from_a, from_b) {
+            (Some(x), Some(y)) => chosen(x, y),
+            (Some(x), None) => (x, Origin { a: true, b: false }),
+            (None, Some(y)) => (y, Origin { a: false, b: true }),
+            (None, None) => return,
+        };
+        let follows = (origin.a && last.a) || (origin.b && last.b);
+        out.push(if follows { sample } else { without_hint(sample) });
+        last = origin;
     }
-    out.extend(a);
-    out.extend(b);
+}
+
+/// Which runs have a sample.
+#[derive(Clone, Copy)]
+struct Origin {
+    a: bool,
+    b: bool,
+}
+
+impl Origin {
+    const BOTH: Self = Self { a: true, b: true };
+}
+
+/// The one that stands of two at the same time.
+fn chosen(x: HistogramSample, y: HistogramSample) -> (HistogramSample, Origin) {
+    let (timestamp, same) = (x.timestamp, x == y);
+    let kept = x.histogram.clone();
+    let histogram = preferred_histogram(x.histogram, y.histogram);
+    let a = same || histogram == kept;
+    (HistogramSample { timestamp, histogram }, Origin { a, b: same || !a })
+}
+
+fn without_hint(sample: HistogramSample) -> HistogramSample {
+    HistogramSample { histogram: sample.histogram.without_hint(), ..sample }
 }
 
 /// Leaves one sample to a time where a series has both floats and histograms, after each were merged. Both
@@ -96,6 +128,7 @@ pub fn resolve_kinds(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::histogram::ResetHint;
     use crate::{FloatHistogram, stale_nan};
 
     fn histogram(timestamp: TimestampMs, count: f64) -> HistogramSample {
@@ -114,6 +147,26 @@ mod tests {
         let b = vec![histogram(0, 9.0), histogram(2, 4.0), histogram(3, 1.0)];
         merge_histograms(a, b, &mut out);
         assert_eq!(out, [histogram(0, 9.0), histogram(1, 1.0), histogram(2, 5.0), histogram(3, 1.0)]);
+    }
+
+    #[test]
+    fn a_hint_is_about_the_histogram_before_in_the_same_run() {
+        let hinted = |timestamp, count, reset_hint| {
+            let histogram = FloatHistogram { count, reset_hint, ..FloatHistogram::default() }.into();
+            HistogramSample { timestamp, histogram }
+        };
+        let run = |offset: i64| -> Vec<HistogramSample> {
+            (0..3).map(|at| hinted(at * 10 + offset, at as f64, ResetHint::NoReset)).collect()
+        };
+        let hints = |a: Vec<HistogramSample>, b: Vec<HistogramSample>| -> Vec<ResetHint> {
+            let mut out = Vec::new();
+            merge_histograms(a, b, &mut out);
+            out.iter().map(|sample| sample.histogram.to_float().reset_hint).collect()
+        };
+        assert_eq!(hints(run(0), run(0)), [ResetHint::NoReset; 3]);
+        assert_eq!(hints(run(0), vec![]), [ResetHint::NoReset; 3]);
+        let interleaved = hints(run(0), run(1));
+        assert_eq!((interleaved[0], &interleaved[1..]), (ResetHint::NoReset, &[ResetHint::Unknown; 5][..]));
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use crate::Notice;
+
 /// Distinct texts kept of each sort; further ones are counted only.
 const MAX_TEXTS: usize = 256;
 
@@ -27,6 +29,11 @@ impl Annotations {
     /// Adds an info; the engine's own begin with `PromQL info: `.
     pub fn info(&mut self, text: impl Into<String>) {
         self.infos.add(text.into());
+    }
+
+    /// Adds a notice.
+    pub fn add(&mut self, notice: &Notice) {
+        if notice.is_warning() { self.warn(notice.to_string()) } else { self.info(notice.to_string()) }
     }
 
     /// Adds all of another set.
@@ -100,6 +107,11 @@ impl CallContext {
     /// Adds an info, once; the text begins with `PromQL info: `.
     pub fn info(&mut self, text: impl Into<String>) {
         self.annotations.info(text);
+    }
+
+    /// Adds a notice, once.
+    pub fn add(&mut self, notice: &Notice) {
+        self.annotations.add(notice);
     }
 
     /// Makes the whole query fail with this text; the first one counts.

@@ -35,6 +35,33 @@ pub struct EngineConfig {
 pub struct Features {
     /// Experimental functions and aggregations such as `limitk`, default off.
     pub promql_experimental_functions: bool,
+    /// `anchored` and `smoothed` behind selectors, default off.
+    pub promql_extended_range_selectors: bool,
+    /// `fill`, `fill_left` and `fill_right` behind operators, default off.
+    pub promql_binop_fill_modifiers: bool,
+}
+
+impl Features {
+    /// The names, as `--enable-feature` takes them.
+    pub const NAMES: [&'static str; 3] =
+        ["promql-experimental-functions", "promql-extended-range-selectors", "promql-binop-fill-modifiers"];
+
+    /// All of them.
+    pub const ALL: Self = Self {
+        promql_experimental_functions: true,
+        promql_extended_range_selectors: true,
+        promql_binop_fill_modifiers: true,
+    };
+
+    /// Enables the part with one of [`Self::NAMES`]; any other name changes nothing.
+    pub fn enable(&mut self, name: &str) {
+        match name {
+            "promql-experimental-functions" => self.promql_experimental_functions = true,
+            "promql-extended-range-selectors" => self.promql_extended_range_selectors = true,
+            "promql-binop-fill-modifiers" => self.promql_binop_fill_modifiers = true,
+            _ => {}
+        }
+    }
 }
 
 impl Default for EngineConfig {
@@ -69,5 +96,17 @@ impl EngineConfig {
             Some((name, _)) => Err(format!("{name} must be greater than 0")),
             None => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_feature_has_a_name() {
+        let mut features = Features::default();
+        Features::NAMES.iter().for_each(|name| features.enable(name));
+        assert_eq!(features, Features::ALL);
     }
 }

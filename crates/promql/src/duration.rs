@@ -2,6 +2,11 @@
 
 use std::time::Duration;
 
+use crate::print::quoted;
+
+/// The longest duration: what fits 64 bits of nanoseconds, with a sign.
+const MAX_MILLISECONDS: u64 = i64::MAX.unsigned_abs() / 1_000_000;
+
 /// Units with their milliseconds, in the order in which they may follow each other.
 const UNITS: [(&str, u64); 7] = [
     ("y", 365 * 24 * 3_600_000),
@@ -16,9 +21,12 @@ const UNITS: [(&str, u64); 7] = [
 /// Reads a duration such as `1h30m`; units descend and each occurs once. `0` needs no unit.
 ///
 /// # Errors
-/// A text that repeats the input and says what is wrong.
+/// Prometheus's text: it repeats the input and says what is wrong.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("not a valid duration string: {text:?}");
+    let wrong = || format!("not a valid duration string: {}", quoted(text));
+    if text.is_empty() {
+        return Err("empty duration string".to_owned());
+    }
     if text == "0" {
         return Ok(Duration::ZERO);
     }
@@ -26,19 +34,25 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
     while !rest.is_empty() {
         let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
         let (number, tail) = rest.split_at(digits);
-        let letters = tail.bytes().take_while(u8::is_ascii_alphabetic).count();
-        let (unit, tail) = tail.split_at(letters);
-        let position = UNITS.iter().position(|(name, _)| *name == unit);
-        let position = position.filter(|&at| at >= next_unit).ok_or_else(wrong)?;
-        let milliseconds = number.parse::<u64>().map_err(|_| wrong())?;
-        let part = milliseconds.checked_mul(UNITS[position].1);
+        let (unit, tail) = tail.split_at(tail.find(|c: char| c.is_ascii_digit()).unwrap_or(tail.len()));
+        let number = number.parse::<u64>().map_err(|_| wrong())?;
+        if unit.is_empty() {
+            return Err(wrong());
+        }
+        let Some(position) = UNITS.iter().position(|(name, _)| *name == unit) else {
+            return Err(format!("unknown unit {} in duration {}", quoted(unit), quoted(text)));
+        };
+        if position < next_unit {
+            return Err(wrong());
+        }
+        let part = number.checked_mul(UNITS[position].1);
         total = part
             .and_then(|part| total.checked_add(part))
-            .filter(|&total| i64::try_from(total).is_ok())
-            .ok_or_else(|| format!("duration out of range: {text:?}"))?;
+            .filter(|total| *total <= MAX_MILLISECONDS)
+            .ok_or_else(|| "duration out of range".to_owned())?;
         (rest, next_unit) = (tail, position + 1);
     }
-    (next_unit > 0).then(|| Duration::from_millis(total)).ok_or_else(wrong)
+    Ok(Duration::from_millis(total))
 }
 
 /// Writes a duration as Prometheus does: years, weeks and days only where nothing is left over.
@@ -95,8 +109,18 @@ mod tests {
             assert_eq!(parse_duration(text), Ok(duration), "{text}");
             assert_eq!(format_duration(duration), written);
         }
-        for text in ["", "5", "m", "1m1h", "1m1m", "-1m", "1x", "99999999999y"] {
-            assert!(parse_duration(text).is_err(), "{text}");
+        for (text, expected) in [
+            ("", "empty duration string"),
+            ("5", "not a valid duration string: \"5\""),
+            ("m", "not a valid duration string: \"m\""),
+            ("1m1h", "not a valid duration string: \"1m1h\""),
+            ("1m1m", "not a valid duration string: \"1m1m\""),
+            ("-1m", "not a valid duration string: \"-1m\""),
+            ("1x", "unknown unit \"x\" in duration \"1x\""),
+            ("300y", "duration out of range"),
+            ("99999999999999y", "duration out of range"),
+        ] {
+            assert_eq!(parse_duration(text), Err(expected.to_owned()), "{text}");
         }
     }
 }

@@ -5,23 +5,23 @@ use std::collections::HashSet;
 use latewood_model::Labels;
 
 use crate::ast::{Expr, ExprKind, ValueType};
-use crate::exec::{Env, Grid, Tile, build, is_present, raw_windows, same_labelset};
-use crate::plan::{self, QueryTimes, documented, unparen, value_type};
-use crate::{MatrixSeries, Point, QueryError, Reservation, Value, VectorSample};
+use crate::exec::{Env, Grid, Row, Tile, build, is_histogram, is_present, raw_windows, same_labelset};
+use crate::plan::{self, QueryTimes};
+use crate::{HistogramPoint, MatrixSeries, Point, QueryError, Reservation, Value, VectorSample};
 
 /// The value of an expression at one time.
 pub(crate) fn instant(expr: &Expr, times: &QueryTimes, env: &Env) -> Result<Value, QueryError> {
     env.control.check()?;
     let timestamp = times.start;
-    match value_type(expr) {
-        ValueType::String => match &unparen(expr).kind {
+    match expr.value_type() {
+        ValueType::String => match &expr.unparen().kind {
             ExprKind::Text(text) => Ok(Value::String { timestamp, text: text.clone() }),
             _ => Err(QueryError::execution("expected a string literal")),
         },
         ValueType::Matrix => window(expr, times, env),
         ValueType::Scalar => {
             let rows = vector(expr, times, env)?;
-            let value = rows.first().map_or(f64::NAN, |sample| sample.value);
+            let value = rows.first().and_then(|sample| sample.value.as_float()).unwrap_or(f64::NAN);
             Ok(Value::Scalar(Point { timestamp, value }))
         }
         ValueType::Vector => vector(expr, times, env).map(Value::Vector),
@@ -36,10 +36,9 @@ fn vector(expr: &Expr, times: &QueryTimes, env: &Env) -> Result<Vec<VectorSample
     while let Some(tile) = operator.next()? {
         env.control.check()?;
         book(&mut held, tile.len())?;
-        for (labels, row) in tile.rows() {
-            let Some(value) = row.first().copied().filter(|&value| is_present(value)) else {
-                continue;
-            };
+        for row in tile.rows() {
+            let labels = row.labels;
+            let Some(value) = row.get(0) else { continue };
             if !seen.insert(labels.clone()) {
                 return Err(same_labelset());
             }
@@ -55,17 +54,24 @@ fn book(held: &mut Reservation, points: usize) -> Result<(), QueryError> {
     held.grow_samples(points as u64)
 }
 
+/// Books histograms of the result.
+fn book_histograms(held: &mut Reservation, points: &[HistogramPoint]) -> Result<(), QueryError> {
+    let bytes: usize = points.iter().map(|point| point.histogram.heap_size()).sum();
+    held.grow(bytes as u64)?;
+    book(held, points.len())
+}
+
 /// A range selector or subquery by itself.
 fn window(expr: &Expr, times: &QueryTimes, env: &Env) -> Result<Value, QueryError> {
     let input = plan::window_input(expr, times, "")?;
     let input = input.ok_or_else(|| QueryError::execution("expected a range vector"))?;
     let mut held = env.control.reserve(0)?;
     let mut matrix = Vec::new();
-    raw_windows(env, Grid::single(times.start), &input, |labels, timestamps, values| {
-        book(&mut held, values.len())?;
-        let pairs = timestamps.iter().zip(values);
-        let points = pairs.map(|(&timestamp, &value)| Point { timestamp, value });
-        matrix.push(MatrixSeries { labels: labels.clone(), points: points.collect() });
+    raw_windows(env, Grid::single(times.start), &input, |labels, window| {
+        book(&mut held, window.values.len())?;
+        book_histograms(&mut held, window.histograms)?;
+        let points = window.samples().map(|(timestamp, value)| Point { timestamp, value }).collect();
+        matrix.push(MatrixSeries { labels: labels.clone(), points, histograms: window.histograms.to_vec() });
         Ok(())
     })?;
     sorted(matrix)
@@ -74,11 +80,11 @@ fn window(expr: &Expr, times: &QueryTimes, env: &Env) -> Result<Value, QueryErro
 /// The values of an expression at the steps of a grid.
 pub(crate) fn range(expr: &Expr, times: &QueryTimes, grid: Grid, env: &Env) -> Result<Value, QueryError> {
     env.control.check()?;
-    let found = value_type(expr);
+    let found = expr.value_type();
     if !matches!(found, ValueType::Scalar | ValueType::Vector) {
         return Err(QueryError::Invalid(format!(
             "invalid expression type {:?} for range query, must be Scalar or instant Vector",
-            documented(found)
+            found.documented()
         )));
     }
     let mut operator = build(&plan::plan(expr, times)?, grid, env)?;
@@ -97,15 +103,26 @@ fn take_rows(
     held: &mut Reservation,
     matrix: &mut Vec<MatrixSeries>,
 ) -> Result<(), QueryError> {
-    for (labels, row) in tile.rows() {
-        let present = grid.times().zip(row).filter(|(_, value)| is_present(**value));
-        let points: Vec<Point> = present.map(|(timestamp, &value)| Point { timestamp, value }).collect();
-        if !points.is_empty() {
+    for row in tile.rows() {
+        let floats = grid.times().zip(row.values);
+        let floats = floats.filter(|(_, value)| is_present(**value) && !is_histogram(**value));
+        let points: Vec<Point> = floats.map(|(timestamp, &value)| Point { timestamp, value }).collect();
+        let histograms = if row.has_histograms() { histograms(row, grid) } else { Vec::new() };
+        if !points.is_empty() || !histograms.is_empty() {
             book(held, points.len())?;
-            matrix.push(MatrixSeries { labels: labels.clone(), points });
+            book_histograms(held, &histograms)?;
+            matrix.push(MatrixSeries { labels: row.labels.clone(), points, histograms });
         }
     }
     Ok(())
+}
+
+fn histograms(row: Row<'_>, grid: Grid) -> Vec<HistogramPoint> {
+    let steps = grid.times().enumerate();
+    let present = steps.filter_map(|(step, timestamp)| {
+        Some(HistogramPoint { timestamp, histogram: row.histogram(step)?.clone() })
+    });
+    present.collect()
 }
 
 fn sorted(mut matrix: Vec<MatrixSeries>) -> Result<Value, QueryError> {

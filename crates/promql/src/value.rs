@@ -1,8 +1,10 @@
 //! What a query returns.
 
-use latewood_model::{Labels, TimestampMs};
+use std::sync::Arc;
 
-/// A value at a time.
+use latewood_model::{FloatHistogram, Labels, TimestampMs};
+
+/// A float at a time.
 #[derive(Clone, Copy, Debug)]
 pub struct Point {
     /// Milliseconds since the Unix epoch.
@@ -15,6 +17,52 @@ impl PartialEq for Point {
     /// Bit for bit, so that NaN equals itself.
     fn eq(&self, other: &Self) -> bool {
         self.timestamp == other.timestamp && self.value.to_bits() == other.value.to_bits()
+    }
+}
+
+/// A native histogram at a time.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HistogramPoint {
+    /// Milliseconds since the Unix epoch.
+    pub timestamp: TimestampMs,
+    /// The histogram.
+    pub histogram: Arc<FloatHistogram>,
+}
+
+/// What an element of a vector is worth.
+#[derive(Clone, Debug)]
+pub enum SampleValue {
+    /// A float.
+    Float(f64),
+    /// A native histogram.
+    Histogram(Arc<FloatHistogram>),
+}
+
+impl SampleValue {
+    /// The float, unless it is a histogram.
+    #[must_use]
+    pub fn as_float(&self) -> Option<f64> {
+        match self {
+            Self::Float(value) => Some(*value),
+            Self::Histogram(_) => None,
+        }
+    }
+}
+
+impl From<FloatHistogram> for SampleValue {
+    fn from(histogram: FloatHistogram) -> Self {
+        Self::Histogram(Arc::new(histogram))
+    }
+}
+
+impl PartialEq for SampleValue {
+    /// Bit for bit, so that NaN equals itself.
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Float(a), Self::Float(b)) => a.to_bits() == b.to_bits(),
+            (Self::Histogram(a), Self::Histogram(b)) => a == b,
+            _ => false,
+        }
     }
 }
 
@@ -44,14 +92,16 @@ pub struct VectorSample {
     /// The time of the evaluation.
     pub timestamp: TimestampMs,
     /// The value.
-    pub value: f64,
+    pub value: SampleValue,
 }
 
-/// A series of a range query or range selector.
+/// A series of a range query or range selector; it has floats or histograms or both.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MatrixSeries {
     /// Which series.
     pub labels: Labels,
-    /// Its points in ascending time; never empty.
+    /// Its floats in ascending time.
     pub points: Vec<Point>,
+    /// Its native histograms in ascending time, at other times than the floats.
+    pub histograms: Vec<HistogramPoint>,
 }

@@ -25,7 +25,7 @@ impl WireLimits {
     /// A text that names the field and what it must be.
     pub fn validate(&self) -> Result<(), String> {
         if self.max_message_bytes < 1 << 20 {
-            return Err("store.max_message_bytes must be at least 1048576 (1 MiB)".to_owned());
+            return Err("wire.max_message_bytes must be at least 1048576 (1 MiB)".to_owned());
         }
         Ok(())
     }

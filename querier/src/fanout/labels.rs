@@ -7,7 +7,7 @@ use latewood_base::ErrorKind;
 use latewood_model::{Exemplar, Labels, Matcher, MetricMetadata, MetricType, TimeRange};
 use latewood_proto::store::{StoreError, matcher_to_wire, wire};
 
-use super::{Fanout, Pinned, scope, try_join_all};
+use super::{Fanout, Pinned, scope, targets};
 
 /// How large a list may become.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -194,24 +194,19 @@ impl Fanout {
         Ok(by_series)
     }
 
-    /// Cardinality of what the ingesters hold, as Prometheus tells it of its head.
+    /// Cardinality of what the ingesters hold and the view's blocks do not, as Prometheus tells it of its head.
     pub(crate) async fn head_statistics(
         &self,
         pinned: &Pinned,
         limit: u64,
     ) -> Result<Vec<wire::StatisticsResponse>, StoreError> {
-        let calls = self.ingesters.iter().enumerate().map(async |(index, store)| {
-            let request = wire::StatisticsRequest {
-                tenant: pinned.tenant.to_string(),
-                view: Some(wire::View::default()),
-                limit,
-            };
-            match store.statistics(request).await {
-                Ok(answer) => Ok(Some(answer)),
-                Err(error) => pinned.coverage.failed(&format!("ingester {index}"), error).map(|()| None),
-            }
+        let heads = targets::heads(&pinned.view, self.ingesters.len());
+        let answers = self.ask_each(pinned, heads, |store, view| {
+            let tenant = pinned.tenant.to_string();
+            let request = wire::StatisticsRequest { tenant, view: Some(view), limit };
+            async move { store.statistics(request).await }
         });
-        Ok(try_join_all(calls).await?.into_iter().flatten().collect())
+        Ok(answers.await?.into_iter().map(|(_, answer)| answer).collect())
     }
 }
 

@@ -11,7 +11,7 @@ mod targets;
 use std::sync::Arc;
 
 use futures::StreamExt;
-use futures::future::{join_all, try_join_all};
+use futures::future::join_all;
 use latewood_base::ErrorKind;
 use latewood_catalog::{Catalogs, View};
 use latewood_model::{Matcher, TenantId, TimeRange};
@@ -23,7 +23,7 @@ use latewood_proto::store::{
 pub(crate) use coverage::Coverage;
 pub(crate) use labels::Listing;
 pub(crate) use source::FanoutSource;
-use targets::StoreId;
+use targets::{StoreId, Target};
 
 /// Reads over all stores.
 pub(crate) struct Fanout {
@@ -147,6 +147,19 @@ impl Fanout {
             let error = StoreError::new(ErrorKind::Unavailable, text);
             pinned.coverage.failed("store-gateways", error)?;
         }
+        self.ask_each(pinned, targets, call).await
+    }
+
+    /// Asks some stores, at once; those that failed and may be missing are left out.
+    async fn ask_each<T, Fut>(
+        &self,
+        pinned: &Pinned,
+        targets: Vec<Target>,
+        call: impl Fn(Arc<dyn StoreApi>, wire::View) -> Fut,
+    ) -> Result<Vec<(String, T)>, StoreError>
+    where
+        Fut: Future<Output = Result<T, StoreError>>,
+    {
         let calls = targets.into_iter().filter_map(|target| {
             let store = self.store(target.store)?;
             let (name, answer) = (target.name(), call(store, target.view));

@@ -35,13 +35,8 @@ impl Target {
     }
 }
 
-/// Who must answer, and how many blocks nobody can answer for because there is no store-gateway.
-pub(crate) fn targets(
-    view: &View,
-    range: TimeRange,
-    ingesters: usize,
-    gateways: usize,
-) -> (Vec<Target>, usize) {
+/// All ingesters, each asked for what the view does not hold in blocks.
+pub(crate) fn heads(view: &View, ingesters: usize) -> Vec<Target> {
     let flushed = view.flushed.iter();
     let flushed: Vec<wire::FlushedShard> =
         flushed.map(|(&shard, &generation)| wire::FlushedShard { shard, generation }).collect();
@@ -49,6 +44,16 @@ pub(crate) fn targets(
         store: StoreId::Ingester(index),
         view: wire::View { version: view.version, flushed: flushed.clone(), blocks: Vec::new() },
     });
+    heads.collect()
+}
+
+/// Who must answer, and how many blocks nobody can answer for because there is no store-gateway.
+pub(crate) fn targets(
+    view: &View,
+    range: TimeRange,
+    ingesters: usize,
+    gateways: usize,
+) -> (Vec<Target>, usize) {
     let mut blocks: Vec<Vec<String>> = vec![Vec::new(); gateways];
     let mut unserved = 0;
     // Raw blocks only: rows of coarser ones are aggregates, not samples.
@@ -64,7 +69,7 @@ pub(crate) fn targets(
         store: StoreId::Gateway(index),
         view: wire::View { version: view.version, flushed: Vec::new(), blocks },
     });
-    (heads.chain(holders).collect(), unserved)
+    (heads(view, ingesters).into_iter().chain(holders).collect(), unserved)
 }
 
 /// The store-gateway that answers for a block: by rendezvous, so that one gateway more or less moves only

@@ -1,7 +1,7 @@
 use std::sync::atomic::Ordering;
 
 use latewood_base::{Kinded, Ulid};
-use latewood_catalog::Change;
+use latewood_catalog::{Change, FlushStep};
 use latewood_model::{MatchOp, Resolution, Sample, SeriesSamples, stale_nan};
 use tokio::sync::oneshot;
 
@@ -135,4 +135,19 @@ async fn dropping_the_series_ends_the_sources() {
     let series = fanout.select(&pinned, &[], TimeRange::ALL, false, 0).await.unwrap();
     drop(series);
     assert!(dropped.await.is_err());
+}
+
+#[tokio::test]
+async fn cardinality_is_asked_for_under_the_pinned_view() {
+    let store = Arc::new(FakeStore::holding(vec![series(&[("__name__", "up")], &[(1, 1.0)])]));
+    let fanout = fanout(vec![store.clone()], vec![]);
+    let step = FlushStep { shard: 3, from: 0, to: 9 };
+    let catalog = fanout.catalogs.tenant(&TenantId::anonymous());
+    catalog.commit(Change::flush(None, step)).await.unwrap();
+    let pinned = fanout.pin(&TenantId::anonymous(), None, false).await.unwrap();
+    let answers = fanout.head_statistics(&pinned, 10).await.unwrap();
+    // An ingester that has dropped generation 9 refuses any view in which it is not flushed.
+    let flushed = vec![wire::FlushedShard { shard: 3, generation: 9 }];
+    assert_eq!(*store.views.lock(), [wire::View { version: 1, flushed, blocks: Vec::new() }]);
+    assert_eq!(answers.iter().map(|answer| answer.series).sum::<u64>(), 1);
 }

@@ -1,6 +1,10 @@
 //! A query's result as JSON.
 
-use latewood_promql::{MatrixSeries, Point, QueryResult, QueryStats, Value, VectorSample};
+use latewood_model::histogram::Bucket;
+use latewood_model::{FloatHistogram, TimestampMs};
+use latewood_promql::{
+    HistogramPoint, MatrixSeries, Point, QueryResult, QueryStats, SampleValue, Value, VectorSample,
+};
 
 use super::envelope::Answer;
 use super::json::Json;
@@ -79,18 +83,66 @@ fn write_value(json: &mut Json, value: &Value) {
 fn write_sample(json: &mut Json, sample: &VectorSample) {
     json.raw(r#"{"metric":"#);
     json.labels(&sample.labels);
-    json.raw(r#","value":"#);
-    let (timestamp, value) = (sample.timestamp, sample.value);
-    write_point(json, Point { timestamp, value });
+    let timestamp = sample.timestamp;
+    match &sample.value {
+        SampleValue::Float(value) => {
+            json.raw(r#","value":"#);
+            write_point(json, Point { timestamp, value: *value });
+        }
+        SampleValue::Histogram(histogram) => {
+            json.raw(r#","histogram":"#);
+            write_histogram(json, timestamp, histogram);
+        }
+    }
     json.raw("}");
 }
 
 fn write_series(json: &mut Json, series: &MatrixSeries) {
     json.raw(r#"{"metric":"#);
     json.labels(&series.labels);
-    json.raw(r#","values":"#);
-    json.list(&series.points, |json, point| write_point(json, *point));
+    if !series.points.is_empty() || series.histograms.is_empty() {
+        json.raw(r#","values":"#);
+        json.list(&series.points, |json, point| write_point(json, *point));
+    }
+    if !series.histograms.is_empty() {
+        json.raw(r#","histograms":"#);
+        json.list(&series.histograms, |json, HistogramPoint { timestamp, histogram }| {
+            write_histogram(json, *timestamp, histogram);
+        });
+    }
     json.raw("}");
+}
+
+/// `[time, {"count": …, "sum": …, "buckets": […]}]`
+fn write_histogram(json: &mut Json, timestamp: TimestampMs, histogram: &FloatHistogram) {
+    json.raw("[");
+    json.timestamp(timestamp);
+    json.raw(r#",{"count":"#);
+    json.value(histogram.count);
+    json.raw(r#","sum":"#);
+    json.value(histogram.sum);
+    let mut buckets = histogram.all_buckets().filter(|bucket| bucket.count != 0.0).peekable();
+    if buckets.peek().is_some() {
+        json.raw(r#","buckets":"#);
+        json.list(buckets, |json, bucket| write_bucket(json, &bucket));
+    }
+    json.raw("}]");
+}
+
+/// Which ends belong to the bucket, the ends, the count.
+fn write_bucket(json: &mut Json, bucket: &Bucket) {
+    json.raw("[");
+    json.integer(match (bucket.lower_inclusive, bucket.upper_inclusive) {
+        (false, true) => 0,
+        (true, false) => 1,
+        (false, false) => 2,
+        (true, true) => 3,
+    });
+    for number in [bucket.lower, bucket.upper, bucket.count] {
+        json.raw(",");
+        json.value(number);
+    }
+    json.raw("]");
 }
 
 fn write_point(json: &mut Json, point: Point) {
@@ -118,4 +170,32 @@ fn write_stats(json: &mut Json, stats: &QueryStats, timings: Timings) {
     let samples = [("totalQueryableSamples", stats.samples_evaluated), ("peakSamples", stats.peak_samples)];
     json.object(samples, Json::integer);
     json.raw("}");
+}
+
+#[cfg(test)]
+mod tests {
+    use latewood_model::histogram::{Buckets, Histogram};
+
+    use super::*;
+
+    #[test]
+    fn histograms_are_written_as_prometheus_writes_them() {
+        let histogram = Histogram {
+            count: 7.5,
+            sum: 1e21,
+            zero_threshold: 0.001,
+            zero_count: 1.0,
+            positive: Buckets::from_pairs([(0, 2.0), (2, 0.5)]),
+            negative: Buckets::from_pairs([(1, 4.0)]),
+            ..Histogram::default()
+        };
+        let mut json = Json::new();
+        write_histogram(&mut json, 1500, &histogram);
+        write_histogram(&mut json, 0, &Histogram::default());
+        let expected = concat!(
+            r#"[1.500,{"count":"7.5","sum":"1e+21","buckets":[[1,"-2","-1","4"],[3,"-0.001","0.001","1"],"#,
+            r#"[0,"0.5","1","2"],[0,"2","4","0.5"]]}][0,{"count":"0","sum":"0"}]"#,
+        );
+        assert_eq!(String::from_utf8(json.into_bytes()).unwrap(), expected);
+    }
 }

@@ -80,7 +80,7 @@ fn collect(expr: &Expr, found: &mut Vec<Vec<Matcher>>) {
             found.push(selector.matchers.clone());
         }
         ExprKind::Subquery(subquery) => collect(&subquery.expr, found),
-        ExprKind::Paren(inner) | ExprKind::Negate(inner) => collect(inner, found),
+        ExprKind::Paren(inner) | ExprKind::Unary(_, inner) => collect(inner, found),
         ExprKind::Binary(binary) => {
             collect(&binary.left, found);
             collect(&binary.right, found);

@@ -43,7 +43,6 @@ pub(crate) struct Api {
     pub(crate) clock: Clock,
     pub(crate) metrics: Metrics,
     pub(crate) status: StatusInfo,
-    pub(crate) started_ms: i64,
 }
 
 /// A request, read.

@@ -14,6 +14,8 @@ use crate::fanout::Pinned;
 /// Entries of each list of `status/tsdb`, and the most that may be asked for.
 const DEFAULT_TSDB_ENTRIES: u64 = 10;
 const MAX_TSDB_ENTRIES: u64 = 10_000;
+/// What Go calls a process whose memory nothing limits.
+const NO_LIMIT: i64 = i64::MAX;
 
 pub(super) async fn buildinfo(call: Call) -> Result<Answer, ApiError> {
     let status = &call.api.status;
@@ -30,20 +32,41 @@ pub(super) async fn buildinfo(call: Call) -> Result<Answer, ApiError> {
     Ok(Answer::new(|json| json.object(fields, Json::string)))
 }
 
+/// Go's words for what this runtime has too: tasks are its goroutines, worker threads its processors.
 pub(super) async fn runtimeinfo(call: Call) -> Result<Answer, ApiError> {
-    let api = &call.api;
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let (api, status) = (&call.api, &call.api.status);
+    let runtime = tokio::runtime::Handle::current().metrics();
+    let texts = [
+        ("startTime", rfc3339(status.started_ms)),
+        ("CWD", status.working_dir.clone()),
+        ("hostname", status.hostname.clone()),
+        ("serverTime", rfc3339(api.clock.now_ms())),
+        ("lastConfigTime", rfc3339(status.configured_ms)),
+        ("GOGC", String::new()),
+        ("GODEBUG", String::new()),
+        ("storageRetention", status.retention.clone()),
+    ];
+    let numbers = [
+        // A damaged journal keeps the process from starting.
+        ("corruptionCount", 0),
+        ("goroutineCount", runtime.num_alive_tasks() as i64),
+        ("GOMAXPROCS", runtime.num_workers() as i64),
+        ("GOMEMLIMIT", NO_LIMIT),
+    ];
     let data = |json: &mut Json| {
-        json.raw(r#"{"startTime":"#);
-        json.string(&rfc3339(api.started_ms));
-        json.raw(r#","serverTime":"#);
-        json.string(&rfc3339(api.clock.now_ms()));
-        json.raw(r#","CWD":"","reloadConfigSuccess":true,"lastConfigTime":"#);
-        json.string(&rfc3339(api.started_ms));
-        json.raw(r#","corruptionCount":0,"goroutineCount":0,"GOMAXPROCS":"#);
-        json.integer(cores);
-        json.raw(r#","GOGC":"","GODEBUG":"","storageRetention":"#);
-        json.string(&api.status.retention);
+        json.raw(r#"{"reloadConfigSuccess":true"#);
+        for (name, text) in &texts {
+            json.raw(",");
+            json.string(name);
+            json.raw(":");
+            json.string(text);
+        }
+        for (name, number) in numbers {
+            json.raw(",");
+            json.string(name);
+            json.raw(":");
+            json.integer(number);
+        }
         json.raw("}");
     };
     Ok(Answer::new(data))
@@ -83,6 +106,7 @@ pub(super) async fn tsdb(call: Call) -> Result<Answer, ApiError> {
     Ok(Answer::annotated(data, &warnings, &[]))
 }
 
+/// Sums over the ingesters. Without a series the times are the wrong way round, as Prometheus has them.
 fn write_tsdb(json: &mut Json, parts: &[StatisticsResponse], limit: usize) {
     let sum = |of: fn(&StatisticsResponse) -> u64| parts.iter().map(of).sum::<u64>();
     let holding = || parts.iter().filter(|part| part.series > 0);
@@ -91,8 +115,8 @@ fn write_tsdb(json: &mut Json, parts: &[StatisticsResponse], limit: usize) {
         ("numSeries", i128::from(sum(|part| part.series))),
         ("numLabelPairs", i128::from(sum(|part| part.label_pairs))),
         ("chunkCount", i128::from(sum(|part| part.chunks))),
-        ("minTime", holding().map(|part| part.min_time_ms).min().unwrap_or(0).into()),
-        ("maxTime", holding().map(|part| part.max_time_ms).max().unwrap_or(0).into()),
+        ("minTime", holding().map(|part| part.min_time_ms).min().unwrap_or(i64::MAX).into()),
+        ("maxTime", holding().map(|part| part.max_time_ms).max().unwrap_or(i64::MIN).into()),
     ];
     json.object(stats, Json::integer);
     type Counts = fn(&StatisticsResponse) -> &[Count];

@@ -206,6 +206,12 @@ async fn empty_lists_and_status_are_there_and_the_rest_is_404_or_405() {
         assert_eq!(status, 200);
         assert!(body["data"].get(field).is_some(), "{path}: {body}");
     }
+    let (_, body) = server.json("/api/v1/status/runtimeinfo").await;
+    assert_eq!(body["data"]["startTime"], "1970-01-01T00:00:00.000Z");
+    assert_eq!(body["data"]["GOMAXPROCS"], 1, "the test's runtime has one thread");
+    assert_eq!(body["data"]["GOMEMLIMIT"], i64::MAX);
+    let (_, body) = server.json("/api/v1/status/tsdb").await;
+    assert_eq!(body["data"]["headStats"]["minTime"], i64::MAX, "nothing is held");
     let (_, body) = server.json("/api/v1/format_query?query=sum(x)by(a)").await;
     assert_eq!(body["data"], "sum by (a) (x)");
     for (method, path, expected) in [

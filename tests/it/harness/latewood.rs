@@ -6,12 +6,14 @@ use std::process::{Command, Stdio};
 
 use super::process::Process;
 
-/// A running `latewood all`.
+/// A running `latewood`.
 pub struct Latewood {
     /// Its process.
     pub process: Process,
     /// `http://host:port`
     pub url: String,
+    /// `host:port` of its gRPC.
+    pub grpc_addr: String,
 }
 
 impl Latewood {
@@ -22,8 +24,24 @@ impl Latewood {
 
     /// The same with variables of the environment; what it logged, when it ended instead.
     pub fn try_start(data: &Path, flags: &[&str], environment: &[(&str, &str)]) -> Result<Self, String> {
+        Self::try_start_role("all", data, flags, environment)
+    }
+
+    /// Starts one role.
+    pub fn start_role(role: &str, data: &Path, flags: &[&str]) -> Self {
+        Self::try_start_role(role, data, flags, &[])
+            .unwrap_or_else(|log| panic!("{role} did not start:\n{log}"))
+    }
+
+    /// The same; what it logged, when it ended instead.
+    pub fn try_start_role(
+        role: &str,
+        data: &Path,
+        flags: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Result<Self, String> {
         let mut child = Command::new(env!("CARGO_BIN_EXE_latewood"))
-            .args(["all", "--http-addr=127.0.0.1:0", "--grpc-addr=127.0.0.1:0", "--data-dir"])
+            .args([role, "--http-addr=127.0.0.1:0", "--grpc-addr=127.0.0.1:0", "--data-dir"])
             .arg(data)
             .args(flags)
             .envs(environment.iter().copied())
@@ -33,20 +51,16 @@ impl Latewood {
             .spawn()
             .unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        let (mut seen, mut url) = (String::new(), None);
+        let (mut seen, mut addrs) = (String::new(), None);
         for line in lines.by_ref().map_while(Result::ok) {
             if line.contains("latewood is ready") {
-                url = line
-                    .split("http_addr=")
-                    .nth(1)
-                    .and_then(|rest| rest.split(' ').next())
-                    .map(str::to_owned);
+                addrs = field(&line, "http_addr=").zip(field(&line, "grpc_addr="));
                 break;
             }
             seen.push_str(&line);
             seen.push('\n');
         }
-        let Some(address) = url else {
+        let Some((http_addr, grpc_addr)) = addrs else {
             let _ = child.wait();
             return Err(seen);
         };
@@ -57,7 +71,7 @@ impl Latewood {
             }
         });
         let process = Process::adopt("latewood", child);
-        Ok(Self { process, url: format!("http://{address}") })
+        Ok(Self { process, url: format!("http://{http_addr}"), grpc_addr })
     }
 
     /// kill -9.
@@ -76,6 +90,11 @@ impl Latewood {
         let answer = reqwest::Client::new().post(url).send().await.unwrap();
         assert!(answer.status().is_success(), "{}: {}", answer.status(), answer.text().await.unwrap());
     }
+}
+
+/// A field of a log line.
+fn field(line: &str, name: &str) -> Option<String> {
+    line.split_once(name)?.1.split(' ').next().map(str::to_owned)
 }
 
 /// The log lies beside the data folder.

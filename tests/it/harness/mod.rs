@@ -11,7 +11,7 @@ pub use forgive::forgive_histograms;
 pub use latewood::Latewood;
 pub use peers::{NodeExporter, Peers, Prometheus, SeaweedFs};
 pub use query::{Answer, differences};
-pub use write::write;
+pub use write::{Written, write};
 
 /// A variable that names something real to test beside. `None` skips the test on a developer's machine,
 /// which says so; in CI it is a failure.

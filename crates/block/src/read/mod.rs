@@ -12,6 +12,7 @@ mod decoded;
 mod histograms;
 mod labels;
 mod matching;
+mod page_header;
 mod paged;
 mod plan;
 mod select;

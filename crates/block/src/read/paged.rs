@@ -13,11 +13,12 @@ use parquet::errors::ParquetError;
 use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData};
 use parquet::file::serialized_reader::SerializedPageReader;
 
+use super::page_header::check_page_headers;
 use crate::BlockError;
 use crate::index::{IndexEntry, contained, page_ranges, parse_tail};
 
-/// Rows beyond which a page is refused: sixteen times what writers are allowed.
-const MAX_PAGE_ROWS: u64 = 1 << 24;
+/// Rows beyond which a page is refused: twice what writers are allowed.
+const MAX_PAGE_ROWS: u64 = 1 << 21;
 
 /// A page of a column: where it is, what rows it has, and what its bytes must add up to.
 #[derive(Clone, Debug)]
@@ -193,6 +194,7 @@ impl PagedFile {
     {
         let descriptor = self.metadata.file_metadata().schema_descr().column(column);
         let compression = self.metadata.row_group(page.group).column(column).compression();
+        check_page_headers(&bytes)?;
         // The page alone, as if it were the whole column.
         let chunk = ColumnChunkMetaData::builder(Arc::clone(&descriptor))
             .set_compression(compression)

@@ -9,8 +9,10 @@ use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
 };
 use parquet::errors::ParquetError;
+use parquet::file::metadata::ParquetMetaData;
 
-use crate::index::contained;
+use super::page_header::check_page_headers;
+use crate::index::{chunk_range, contained};
 use crate::schema::LABELS_REST;
 use crate::{BlockError, FileMeta};
 
@@ -47,6 +49,7 @@ pub(crate) fn for_each_batch(
         if u64::try_from(found) != Ok(rows) {
             return Err(ParquetError::General(format!("it has {found} rows instead of {rows}")));
         }
+        check_chunks(bytes, metadata.metadata())?;
         let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(bytes.clone(), metadata);
         builder.with_batch_size(BATCH).build()
     })?;
@@ -60,6 +63,19 @@ pub(crate) fn for_each_batch(
     } else {
         Err(BlockError::corrupt(name, format!("it has {seen} rows instead of {rows}")))
     }
+}
+
+/// Checks the headers of all pages of a file.
+fn check_chunks(bytes: &Bytes, metadata: &ParquetMetaData) -> Result<(), ParquetError> {
+    for chunk in metadata.row_groups().iter().flat_map(|group| group.columns()) {
+        let pages = chunk_range(chunk).and_then(|(start, length)| {
+            let start = usize::try_from(start).ok()?;
+            bytes.get(start..start.checked_add(usize::try_from(length).ok()?)?)
+        });
+        let pages = pages.ok_or_else(|| ParquetError::General("a column lies beyond the end".to_owned()))?;
+        check_page_headers(pages)?;
+    }
+    Ok(())
 }
 
 fn coded(field: &Field) -> Field {

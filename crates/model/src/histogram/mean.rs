@@ -42,6 +42,12 @@ impl HistogramMean {
         self.total.add(&share)
     }
 
+    /// Bytes held on the heap; what is shared counts in full.
+    #[must_use]
+    pub fn heap_size(&self) -> usize {
+        self.total.heap_size()
+    }
+
     /// The mean.
     #[must_use]
     pub fn finish(&self) -> FloatHistogram {

@@ -65,6 +65,15 @@ impl NativeHistogram {
         }
     }
 
+    /// The same without a word on counter resets; gauges stay gauges. No copy if there is none.
+    #[must_use]
+    pub fn without_hint(self) -> Self {
+        match self {
+            Self::Integer(histogram) => Self::Integer(histogram.without_hint()),
+            Self::Float(histogram) => Self::Float(histogram.without_hint()),
+        }
+    }
+
     /// Bytes held on the heap; what is shared counts in full.
     #[must_use]
     pub fn heap_size(&self) -> usize {

@@ -1,3 +1,5 @@
+//! Wire forms that are histograms, and those that are refused.
+
 use super::*;
 use crate::{histogram::CUSTOM_BUCKETS, stale_nan};
 

@@ -1,7 +1,5 @@
 //! Counter resets.
 
-use std::collections::HashMap;
-
 use super::custom::{intersection, roll_up};
 use super::kahan::Term;
 use super::schema::coarser_index;
@@ -46,17 +44,22 @@ impl FloatHistogram {
         (zero.sum, threshold)
     }
 
-    /// Whether a bucket of `before`, brought to this one's schema, has lost observations.
+    /// Whether a bucket of `before`, brought to this one's schema, has lost observations. Those in the zero bucket
+    /// do not count: it was looked at.
     fn fell(&self, now: &Buckets<f64>, before: &Buckets<f64>, schema: i32) -> bool {
-        if schema == self.schema && now.same_layout(before) && self.zero_threshold == 0.0 {
-            return now.counts().iter().zip(before.counts()).any(|(now, before)| now < before);
+        if schema == self.schema {
+            return self.any_fell(now, before);
         }
-        let before = before.reindexed(|index| coarser_index(index, schema, self.schema), |a, b| a + b);
-        let outside =
-            |index: i32| self.zero_threshold == 0.0 || self.upper_bound(index) > self.zero_threshold;
-        let counts: HashMap<i32, f64> = now.iter().collect();
+        let coarser = before.reindexed(|index| coarser_index(index, schema, self.schema), |a, b| a + b);
+        self.any_fell(now, &coarser)
+    }
+
+    fn any_fell(&self, now: &Buckets<f64>, before: &Buckets<f64>) -> bool {
+        let mut current = now.iter().peekable();
         before.iter().any(|(index, before)| {
-            outside(index) && before != 0.0 && counts.get(&index).is_none_or(|now| *now < before)
+            while current.next_if(|(at, _)| *at < index).is_some() {}
+            let now = current.peek().filter(|(at, _)| *at == index);
+            now.is_none_or(|(_, now)| *now < before) && !self.is_in_zero_bucket(index)
         })
     }
 

@@ -16,6 +16,17 @@ pub enum ResetHint {
 }
 
 impl ResetHint {
+    /// The hint that a sum or difference deserves, and whether the two contradict each other.
+    #[must_use]
+    pub fn combined(self, other: Self) -> (Self, bool) {
+        match (self, other) {
+            _ if self == other => (self, false),
+            (Self::Gauge, _) | (_, Self::Gauge) => (Self::Gauge, false),
+            (Self::Unknown, _) | (_, Self::Unknown) => (Self::Unknown, false),
+            _ => (Self::Unknown, true),
+        }
+    }
+
     /// From its number on the wire; an unassigned number is [`ResetHint::Unknown`].
     #[must_use]
     pub fn from_wire(number: i32) -> Self {

@@ -73,6 +73,24 @@ impl<C: BucketCount> Histogram<C> {
         upper_bound(index, self.schema, &self.custom_bounds)
     }
 
+    /// Whether the zero bucket covers a bucket.
+    pub(super) fn is_in_zero_bucket(&self, index: i32) -> bool {
+        self.zero_threshold > 0.0 && self.upper_bound(index) <= self.zero_threshold
+    }
+
+    /// The same without a word on counter resets; gauges stay gauges. No copy if there is none.
+    #[must_use]
+    pub fn without_hint(self: Arc<Self>) -> Arc<Self> {
+        match self.reset_hint {
+            ResetHint::Unknown | ResetHint::Gauge => self,
+            ResetHint::Reset | ResetHint::NoReset => {
+                let mut histogram = Arc::unwrap_or_clone(self);
+                histogram.reset_hint = ResetHint::Unknown;
+                Arc::new(histogram)
+            }
+        }
+    }
+
     /// The same with float counts; the indexes of the buckets stay shared.
     #[must_use]
     pub fn to_float(&self) -> FloatHistogram {

@@ -191,6 +191,15 @@ proptest! {
     }
 
     #[test]
+    fn the_quick_way_is_the_long_way(a in any_histogram(), factor in -2.0..2.0_f64) {
+        let mut b = a.clone();
+        b.multiply(factor);
+        let mut long = HistogramTotal::new(&a);
+        long.combine(&b, -1.0, false).unwrap();
+        prop_assert!(long.finish_with(|term| term.sum).same_data(&a.sub(&b).unwrap().0));
+    }
+
+    #[test]
     fn coarser_schemas_keep_all_observations(a in any_histogram(), schema in -4..4_i32) {
         prop_assert_eq!(observed(&a.to_schema(schema)), observed(&a));
     }

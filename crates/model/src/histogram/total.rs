@@ -79,8 +79,9 @@ impl HistogramTotal {
         if custom != other.uses_custom_buckets() {
             return Err(IncompatibleSchemas);
         }
-        let mut reconciled =
-            Reconciled { reset_collision: self.adjust_hint(other.reset_hint), bounds: false };
+        let (reset_hint, reset_collision) = self.reset_hint.combined(other.reset_hint);
+        self.reset_hint = reset_hint;
+        let mut reconciled = Reconciled { reset_collision, bounds: false };
         self.count.inc(sign * other.count);
         self.sum.inc(sign * other.sum);
         if custom {
@@ -164,25 +165,19 @@ impl HistogramTotal {
         self.negative.retain(outside);
     }
 
-    /// The hint that a sum deserves; whether the two contradict each other.
-    fn adjust_hint(&mut self, other: ResetHint) -> bool {
-        let mine = self.reset_hint;
-        let (hint, collision) = match (mine, other) {
-            _ if mine == other => (mine, false),
-            (ResetHint::Gauge, _) | (_, ResetHint::Gauge) => (ResetHint::Gauge, false),
-            (ResetHint::Unknown, _) | (_, ResetHint::Unknown) => (ResetHint::Unknown, false),
-            _ => (ResetHint::Unknown, true),
-        };
-        self.reset_hint = hint;
-        collision
-    }
-
     /// Whether anything is infinite.
     #[must_use]
     pub fn has_overflow(&self) -> bool {
         let sides = self.positive.iter().chain(&self.negative).map(|cell| cell.term.sum);
         let totals = [self.count.sum, self.sum.sum, self.zero_count.sum];
         totals.into_iter().chain(sides).any(f64::is_infinite)
+    }
+
+    /// Bytes held on the heap; what is shared counts in full.
+    #[must_use]
+    pub fn heap_size(&self) -> usize {
+        (self.positive.capacity() + self.negative.capacity()) * size_of::<Cell>()
+            + self.custom_bounds.len() * size_of::<f64>()
     }
 
     /// Applies a function to all numbers, compensations included.

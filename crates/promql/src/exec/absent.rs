@@ -59,8 +59,8 @@ impl Operator for AbsentOperator {
         match input {
             Input::Vector(mut operator) => {
                 while let Some(tile) = operator.next()? {
-                    for (_, values) in tile.rows() {
-                        let pairs = row.iter_mut().zip(values);
+                    for there in tile.rows() {
+                        let pairs = row.iter_mut().zip(there.values);
                         pairs
                             .filter(|(_, value)| is_present(**value))
                             .for_each(|(mark, _)| *mark = super::tile::absent());

@@ -1,13 +1,18 @@
 //! Aggregations that make one series of a group. Tiles are folded in as they come; what is held is
 //! groups × steps.
 
+use std::collections::HashMap;
+
 use super::fold::Cell;
+use super::fold_histograms::{Handling, HistogramCell};
 use super::groups::Groups;
+use super::row::Row;
 use super::scalar::Scalar;
 use super::tile::{Tile, computed, is_present};
 use super::{BoxOperator, Env, Grid, Operator};
+use crate::ast::AggregateOp;
 use crate::plan::AggregateNode;
-use crate::{QueryError, Reservation};
+use crate::{Notice, QueryError, Reservation, SampleValue};
 
 /// See the module.
 pub(super) struct FoldOperator<C> {
@@ -16,6 +21,9 @@ pub(super) struct FoldOperator<C> {
     input: Option<BoxOperator>,
     groups: Option<Groups>,
     cells: Vec<Option<C>>,
+    /// By the number of the cell.
+    histograms: HashMap<usize, HistogramCell>,
+    op: AggregateOp,
     param: Option<Scalar>,
     checks_quantile: bool,
     held: Option<Reservation>,
@@ -29,32 +37,75 @@ impl<C: Cell> FoldOperator<C> {
             input: Some(input),
             groups: Some(Groups::new(node)),
             cells: Vec::new(),
+            histograms: HashMap::new(),
+            op: node.op,
             param: node.param.as_ref().map(|param| Scalar::new(env, grid, param)),
-            checks_quantile: node.op == crate::ast::AggregateOp::Quantile,
+            checks_quantile: node.op == AggregateOp::Quantile,
             held: None,
         }
     }
 
     fn fold(&mut self, groups: &mut Groups, tile: &Tile, held: &mut Reservation) -> Result<(), QueryError> {
         let cell_bytes = (self.steps as u64).saturating_mul(size_of::<Option<C>>() as u64);
-        for (labels, row) in tile.rows() {
-            let (group, new) = groups.find(labels);
+        for row in tile.rows() {
+            let (group, new) = groups.find(row.labels);
             if new {
-                held.grow(cell_bytes.saturating_add(labels.heap_size() as u64))?;
+                held.grow(cell_bytes.saturating_add(row.labels.heap_size() as u64))?;
                 self.cells.resize(self.cells.len() + self.steps, None);
             }
             if C::BYTES_PER_VALUE > 0 {
-                held.grow(row.len() as u64 * C::BYTES_PER_VALUE)?;
+                held.grow(row.values.len() as u64 * C::BYTES_PER_VALUE)?;
             }
             let start = group * self.steps;
+            if row.has_histograms() {
+                self.fold_mixed(start, row, held)?;
+                continue;
+            }
             let cells = self.cells.get_mut(start..start + self.steps).unwrap_or_default();
-            for (cell, &value) in cells.iter_mut().zip(row) {
+            for (cell, &value) in cells.iter_mut().zip(row.values) {
                 if is_present(value) {
                     match cell {
                         Some(cell) => cell.add(value),
                         None => *cell = Some(C::first(value)),
                     }
                 }
+            }
+        }
+        Ok(())
+    }
+
+    /// Folds in a row that has histograms.
+    fn fold_mixed(&mut self, start: usize, row: Row<'_>, held: &mut Reservation) -> Result<(), QueryError> {
+        for (step, &value) in row.values.iter().enumerate().filter(|(_, value)| is_present(**value)) {
+            let number = start + step;
+            let histogram = row.histogram(step);
+            if let Some(histogram) = histogram.filter(|_| C::HISTOGRAMS != Handling::Counted) {
+                if C::HISTOGRAMS == Handling::Ignored {
+                    self.env.add(&Notice::IgnoredInAggregation(self.op.as_str()));
+                    continue;
+                }
+                let after_floats = self.cells.get(number).is_some_and(Option::is_some);
+                match self.histograms.get_mut(&number) {
+                    Some(cell) => {
+                        let before = cell.size();
+                        cell.add(&self.env, histogram, row.labels.metric_name());
+                        held.grow(cell.size().saturating_sub(before))?;
+                    }
+                    None => {
+                        let cell = HistogramCell::new(C::HISTOGRAMS, after_floats, histogram);
+                        held.grow(cell.size())?;
+                        self.histograms.insert(number, cell);
+                    }
+                }
+                continue;
+            }
+            if self.histograms.get(&number).is_some_and(HistogramCell::is_incompatible) {
+                continue;
+            }
+            match self.cells.get_mut(number) {
+                Some(Some(cell)) => cell.add(value),
+                Some(cell) => *cell = Some(C::first(value)),
+                None => {}
             }
         }
         Ok(())
@@ -82,7 +133,8 @@ impl<C: Cell> FoldOperator<C> {
 
     fn emit(&mut self, groups: Groups) -> Result<Option<Tile>, QueryError> {
         let mut tile = Tile::new(&self.env.control, self.steps)?;
-        for (labels, cells) in groups.into_labels().into_iter().zip(self.cells.chunks_mut(self.steps)) {
+        let cells = self.cells.chunks_mut(self.steps);
+        for (group, (labels, cells)) in groups.into_labels().into_iter().zip(cells).enumerate() {
             self.env.control.check()?;
             let row = tile.push(labels)?;
             let mut filled = 0;
@@ -97,6 +149,13 @@ impl<C: Cell> FoldOperator<C> {
                 }
             }
             tile.count_samples(filled)?;
+            let mixed_steps = if self.histograms.is_empty() { 0 } else { self.steps };
+            for step in 0..mixed_steps {
+                let Some(cell) = self.histograms.remove(&(group * self.steps + step)) else { continue };
+                let with_floats = is_present(tile.row(group).values[step]);
+                let result = cell.finish(&self.env, with_floats).map(SampleValue::from);
+                tile.set(group, step, result)?;
+            }
         }
         tile.drop_empty_rows();
         Ok(tile.non_empty())

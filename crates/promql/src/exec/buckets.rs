@@ -1,18 +1,23 @@
-//! Functions of classic histograms: buckets are series that differ in `le`; they are gathered whole, then
-//! each histogram is computed step by step.
+//! Quantiles and fractions of histograms. The buckets of classic ones are series that differ in `le`; all is gathered
+//! whole, then each histogram is computed step by step. Where a native histogram has the labels of a classic one,
+//! neither has a result.
 
 use std::collections::HashMap;
 
 use latewood_model::{Labels, LabelsBuilder, METRIC_NAME};
 
 use super::merge::Merger;
+use super::row::{Row, is_histogram};
 use super::scalar::Scalars;
 use super::tile::{Tile, absent, computed, is_present};
 use super::{BoxOperator, Env, Grid, Operator};
-use crate::QueryError;
+use latewood_model::FloatHistogram;
+use latewood_model::histogram::NanEffect;
+
 use crate::functions::buckets::{self, Bucket};
 use crate::functions::invalid_quantile;
 use crate::plan::{BucketCall, Node};
+use crate::{Notice, QueryError};
 
 /// See the module.
 pub(super) struct BucketOperator {
@@ -29,10 +34,21 @@ enum Function {
     Quantiles(String),
 }
 
-/// The buckets of one histogram: bounds and the numbers of their rows.
+/// The buckets of one classic histogram: bounds and the numbers of their rows.
 struct Histogram {
     labels: Labels,
     buckets: Vec<(f64, usize)>,
+    /// The row of the native histogram of the same labels.
+    native: Option<usize>,
+}
+
+/// All that was selected.
+struct Gathered {
+    /// Rows of classic buckets.
+    rows: Tile,
+    /// Rows with native histograms.
+    natives: Tile,
+    classic: Vec<Histogram>,
 }
 
 impl BucketOperator {
@@ -52,11 +68,19 @@ impl BucketOperator {
     }
 
     /// Gathers all rows and sorts them into histograms, in the order in which these first came.
-    fn gather(&self, input: &mut BoxOperator) -> Result<(Tile, Vec<Histogram>), QueryError> {
+    fn gather(&self, input: &mut BoxOperator) -> Result<Gathered, QueryError> {
         let mut rows = Tile::new(&self.env.control, self.steps)?;
+        let mut natives = Tile::new(&self.env.control, self.steps)?;
         let (mut index, mut histograms) = (HashMap::<Labels, usize>::new(), Vec::<Histogram>::new());
         while let Some(tile) = input.next()? {
-            for (labels, row) in tile.rows() {
+            for row in tile.rows() {
+                let labels = row.labels;
+                if row.has_histograms() {
+                    natives.push_row(labels.clone(), row)?;
+                }
+                if !row.values.iter().any(|value| is_present(*value) && !is_histogram(*value)) {
+                    continue;
+                }
                 let le = labels.get("le").unwrap_or_default();
                 let Some(upper) = buckets::parse_le(le) else {
                     let text = buckets::bad_bucket_label(le);
@@ -65,14 +89,19 @@ impl BucketOperator {
                 };
                 let key = labels.without(&["le"]);
                 let found = *index.entry(key.clone()).or_insert_with(|| {
-                    histograms.push(Histogram { labels: key, buckets: Vec::new() });
+                    histograms.push(Histogram { labels: key, buckets: Vec::new(), native: None });
                     histograms.len() - 1
                 });
                 histograms[found].buckets.push((upper, rows.len()));
                 rows.push_row(labels.clone(), row)?;
             }
         }
-        Ok((rows, histograms))
+        for (number, native) in natives.rows().enumerate() {
+            if let Some(classic) = index.get(native.labels).and_then(|found| histograms.get_mut(*found)) {
+                classic.native = Some(number);
+            }
+        }
+        Ok(Gathered { rows, natives, classic: histograms })
     }
 
     /// The result of a histogram at a step for the parameter `which`.
@@ -119,27 +148,79 @@ impl BucketOperator {
         Ok(builder.build())
     }
 
-    fn evaluate(&mut self, rows: &Tile, histograms: &[Histogram]) -> Result<Tile, QueryError> {
+    /// The result of a native histogram at a step for the parameter `which`.
+    fn compute_native(
+        &mut self,
+        name: &str,
+        step: usize,
+        which: usize,
+        histogram: &FloatHistogram,
+    ) -> Result<f64, QueryError> {
+        let params = self.params.at(step)?;
+        let param = |index: usize| params.get(index).copied().unwrap_or(f64::NAN);
+        if matches!(self.function, Function::Fraction) {
+            let (fraction, nans) = histogram.fraction(param(0), param(1));
+            if nans {
+                self.env.add(&Notice::FractionWithoutNans(name.to_owned()));
+            }
+            return Ok(fraction);
+        }
+        let quantile = histogram.quantile(param(which));
+        match quantile.nans {
+            NanEffect::None => {}
+            NanEffect::Result => self.env.add(&Notice::QuantileOfNans(name.to_owned())),
+            NanEffect::Skew => self.env.add(&Notice::QuantileSkewed(name.to_owned())),
+        }
+        Ok(quantile.value)
+    }
+
+    fn evaluate_natives(&mut self, gathered: &Gathered, merger: &mut Merger) -> Result<(), QueryError> {
+        let mut values = vec![absent(); self.steps];
+        for (number, native) in gathered.natives.rows().enumerate() {
+            self.env.control.check()?;
+            let name = native.labels.metric_name().unwrap_or_default();
+            let classic = gathered.classic.iter().find(|classic| classic.native == Some(number));
+            for which in 0..self.results() {
+                for (step, value) in values.iter_mut().enumerate() {
+                    let conflict = classic.is_some_and(|classic| classic.has_buckets(&gathered.rows, step));
+                    *value = match native.histogram(step) {
+                        Some(_) if conflict => {
+                            self.env.add(&Notice::MixedClassicNative(name.to_owned()));
+                            absent()
+                        }
+                        Some(histogram) => computed(self.compute_native(name, step, which, histogram)?),
+                        None => absent(),
+                    };
+                }
+                let labels = self.result_labels(native.labels, which)?;
+                merger.add(Row::of_floats(&labels, &values))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn evaluate(&mut self, gathered: &Gathered) -> Result<Tile, QueryError> {
+        let Gathered { rows, natives, classic } = gathered;
         let mut merger = Merger::new(&self.env.control, self.steps, false)?;
         let _held = self.env.control.reserve(self.steps as u64 * 8)?;
+        self.evaluate_natives(gathered, &mut merger)?;
         let mut values = vec![absent(); self.steps];
-        for histogram in histograms {
+        for histogram in classic {
             self.env.control.check()?;
             let name = histogram.labels.metric_name().unwrap_or_default();
             for which in 0..self.results() {
                 for (step, value) in values.iter_mut().enumerate() {
-                    let present = histogram.buckets.iter().map(|&(upper, row)| (upper, rows.row(row)[step]));
-                    let mut buckets: Vec<Bucket> = present
-                        .filter(|(_, count)| is_present(*count))
-                        .map(|(upper, count)| Bucket { upper, count })
-                        .collect();
-                    *value = if buckets.is_empty() {
+                    let conflict =
+                        histogram.native.is_some_and(|native| natives.row(native).histogram(step).is_some());
+                    let mut buckets: Vec<Bucket> = histogram.at(rows, step).collect();
+                    *value = if buckets.is_empty() || conflict {
                         absent()
                     } else {
                         computed(self.compute(name, step, which, &mut buckets)?)
                     };
                 }
-                merger.add(&self.result_labels(&histogram.labels, which)?, &values)?;
+                let labels = self.result_labels(&histogram.labels, which)?;
+                merger.add(Row::of_floats(&labels, &values))?;
             }
         }
         Ok(merger.finish())
@@ -151,6 +232,19 @@ impl BucketOperator {
             Function::Quantiles(_) => self.params.len(),
             Function::Quantile | Function::Fraction => 1,
         }
+    }
+}
+
+impl Histogram {
+    /// The buckets at a step.
+    fn at<'a>(&'a self, rows: &'a Tile, step: usize) -> impl Iterator<Item = Bucket> + 'a {
+        let all =
+            self.buckets.iter().map(move |&(upper, row)| Bucket { upper, count: rows.row(row).values[step] });
+        all.filter(|bucket| is_present(bucket.count) && !is_histogram(bucket.count))
+    }
+
+    fn has_buckets(&self, rows: &Tile, step: usize) -> bool {
+        self.at(rows, step).next().is_some()
     }
 }
 
@@ -181,7 +275,7 @@ impl Operator for BucketOperator {
             return Ok(None);
         };
         self.warn_of_quantiles()?;
-        let (rows, histograms) = self.gather(&mut input)?;
-        Ok(self.evaluate(&rows, &histograms)?.non_empty())
+        let gathered = self.gather(&mut input)?;
+        Ok(self.evaluate(&gathered)?.non_empty())
     }
 }

@@ -64,11 +64,12 @@ fn build_map(node: &Node, grid: Grid, env: &Env) -> Result<BoxOperator, QueryErr
     };
     let input = build(input, grid, env)?;
     Ok(match node {
-        Node::Element { kernel, params, .. } => {
+        Node::Element { function, kernel, params, .. } => {
             let function = map::Element {
                 env: env.clone(),
                 grid,
                 kernel: *kernel,
+                moment: crate::functions::histograms::moment(function),
                 params: Scalars::new(env, grid, params),
                 context: CallContext::default(),
             };
@@ -78,6 +79,7 @@ fn build_map(node: &Node, grid: Grid, env: &Env) -> Result<BoxOperator, QueryErr
         Node::Relabel(_, relabel) => Box::new(map::Map::new(env, grid, input, merges, relabel.clone())),
         Node::VectorScalar { op, return_bool, scalar, scalar_left, .. } => {
             let function = map::WithScalar {
+                env: env.clone(),
                 op: *op,
                 return_bool: *return_bool,
                 scalar: Scalar::new(env, grid, scalar),

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use latewood_model::{Labels, LabelsBuilder};
 
 use super::groups::Groups;
+use super::row::{Row, is_histogram};
 use super::tile::{Tile, is_present};
 use super::{BoxOperator, Env, Grid, Operator};
 use crate::QueryError;
@@ -32,18 +33,19 @@ impl CountValuesOperator {
 
     fn count(
         &self,
-        labels: &Labels,
-        row: &[f64],
+        row: Row<'_>,
         index: &mut HashMap<Labels, usize>,
         counts: &mut Tile,
     ) -> Result<(), QueryError> {
         let mut rows: HashMap<u64, usize> = HashMap::new();
-        for (step, &value) in row.iter().enumerate().filter(|(_, value)| is_present(**value)) {
-            let found = match rows.get(&value.to_bits()) {
+        for (step, &value) in row.values.iter().enumerate().filter(|(_, value)| is_present(**value)) {
+            let known = rows.get(&value.to_bits()).filter(|_| !is_histogram(value));
+            let found = match known {
                 Some(&found) => found,
                 None => {
-                    let mut builder = LabelsBuilder::from(labels);
-                    builder.set(&self.label, &decimal(value));
+                    let mut builder = LabelsBuilder::from(row.labels);
+                    let text = row.histogram(step).map(|histogram| crate::print::histogram(histogram));
+                    builder.set(&self.label, &text.unwrap_or_else(|| decimal(value)));
                     let key = self.groups.key(&builder.build());
                     let found = *index.entry(key.clone()).or_insert_with(|| counts.len());
                     if found == counts.len() {
@@ -53,7 +55,7 @@ impl CountValuesOperator {
                     found
                 }
             };
-            let count = &mut counts.row_mut(found).1[step];
+            let count = &mut counts.row_mut(found).values[step];
             *count = if is_present(*count) { *count + 1.0 } else { 1.0 };
         }
         Ok(())
@@ -75,9 +77,9 @@ impl Operator for CountValuesOperator {
         };
         let (mut index, mut counts) = (HashMap::new(), Tile::new(&self.env.control, self.steps)?);
         while let Some(tile) = input.next()? {
-            for (labels, row) in tile.rows() {
+            for row in tile.rows() {
                 self.env.control.check()?;
-                self.count(labels, row, &mut index, &mut counts)?;
+                self.count(row, &mut index, &mut counts)?;
             }
         }
         Ok(counts.non_empty())

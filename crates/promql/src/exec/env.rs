@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use crate::{Annotations, CallContext, Control, QueryError, SeriesSource};
+use crate::{Annotations, CallContext, Control, Notice, QueryError, SeriesSource};
 
 /// What all operators of a query share. Clones are cheap.
 #[derive(Clone)]
@@ -30,6 +30,11 @@ impl Env {
     /// Adds a warning; without its prefix.
     pub(crate) fn warn(&self, text: &str) {
         self.annotations.lock().warn(format!("PromQL warning: {text}"));
+    }
+
+    /// Adds a notice.
+    pub(crate) fn add(&self, notice: &Notice) {
+        self.annotations.lock().add(notice);
     }
 
     /// Takes over what a kernel left, and fails if it said so.

@@ -10,6 +10,7 @@ use crate::{QueryError, Reservation, Select, SeriesCursor};
 pub(crate) struct SeriesFeed {
     env: Env,
     select: Select,
+    without_buckets: bool,
     state: State,
     batch: std::vec::IntoIter<SeriesSamples>,
     held: Option<Reservation>,
@@ -34,14 +35,18 @@ impl SeriesFeed {
             window_ms: window_ms.unwrap_or(0),
             function: scan.function.clone(),
         };
-        Self { env: env.clone(), select, state: State::Unopened, batch: Vec::new().into_iter(), held: None }
+        let (state, batch) = (State::Unopened, Vec::new().into_iter());
+        Self { env: env.clone(), select, without_buckets: scan.stats, state, batch, held: None }
     }
 
     /// The next series; `None` at the end.
     pub(crate) fn next(&mut self) -> Result<Option<SeriesSamples>, QueryError> {
         loop {
             self.env.control.check()?;
-            if let Some(series) = self.batch.next() {
+            if let Some(mut series) = self.batch.next() {
+                if self.without_buckets {
+                    super::stats::without_buckets(&mut series.histograms);
+                }
                 return Ok(Some(series));
             }
             self.held = None;
@@ -64,9 +69,12 @@ impl SeriesFeed {
             self.close();
             return Ok(false);
         };
-        let samples: usize = batch.iter().map(|series| series.values.len()).sum();
+        let samples: usize = batch.iter().map(|series| series.values.len() + series.histograms.len()).sum();
+        let histograms = batch.iter().flat_map(|series| &series.histograms);
+        // Twice: the float form that is computed with comes beside the stored one.
+        let beside: usize = histograms.map(|sample| 2 * sample.histogram.heap_size()).sum();
         self.env.control.count_read(batch.len() as u64, samples as u64);
-        self.held = Some(self.env.control.reserve(samples as u64 * 16)?);
+        self.held = Some(self.env.control.reserve(samples as u64 * 16 + beside as u64)?);
         self.batch = batch.into_iter();
         Ok(true)
     }

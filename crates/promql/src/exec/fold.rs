@@ -1,5 +1,6 @@
 //! What an aggregation keeps of a group at a step: the arithmetic is Prometheus's, operation by operation.
 
+use super::fold_histograms::Handling;
 use crate::functions::{KahanSum, quantile};
 
 /// The state of one group at one step.
@@ -10,6 +11,8 @@ pub(super) trait Cell: Clone + Send {
     fn add(&mut self, value: f64);
     /// The result; `param` is the aggregation's parameter at this step.
     fn result(&mut self, param: f64) -> f64;
+    /// What becomes of histograms.
+    const HISTOGRAMS: Handling;
     /// Bytes that each value adds beyond the state itself.
     const BYTES_PER_VALUE: u64 = 0;
 }
@@ -18,6 +21,8 @@ pub(super) trait Cell: Clone + Send {
 pub(super) struct Sum(KahanSum);
 
 impl Cell for Sum {
+    const HISTOGRAMS: Handling = Handling::Summed;
+
     fn first(value: f64) -> Self {
         Self(KahanSum::new(value))
     }
@@ -40,6 +45,8 @@ pub(super) struct Avg {
 }
 
 impl Cell for Avg {
+    const HISTOGRAMS: Handling = Handling::Averaged;
+
     fn first(value: f64) -> Self {
         Self { sum: KahanSum::new(value), count: 1.0, incremental: false }
     }
@@ -76,6 +83,8 @@ impl Cell for Avg {
 pub(super) struct Min(f64);
 
 impl Cell for Min {
+    const HISTOGRAMS: Handling = Handling::Ignored;
+
     fn first(value: f64) -> Self {
         Self(value)
     }
@@ -95,6 +104,8 @@ impl Cell for Min {
 pub(super) struct Max(f64);
 
 impl Cell for Max {
+    const HISTOGRAMS: Handling = Handling::Ignored;
+
     fn first(value: f64) -> Self {
         Self(value)
     }
@@ -114,6 +125,8 @@ impl Cell for Max {
 pub(super) struct Count(f64);
 
 impl Cell for Count {
+    const HISTOGRAMS: Handling = Handling::Counted;
+
     fn first(_: f64) -> Self {
         Self(1.0)
     }
@@ -131,6 +144,8 @@ impl Cell for Count {
 pub(super) struct Group;
 
 impl Cell for Group {
+    const HISTOGRAMS: Handling = Handling::Counted;
+
     fn first(_: f64) -> Self {
         Self
     }
@@ -151,6 +166,8 @@ pub(super) struct Stdvar {
 }
 
 impl Cell for Stdvar {
+    const HISTOGRAMS: Handling = Handling::Ignored;
+
     fn first(value: f64) -> Self {
         Self { count: 1.0, mean: value, squares: if value.is_finite() { 0.0 } else { f64::NAN } }
     }
@@ -172,6 +189,8 @@ impl Cell for Stdvar {
 pub(super) struct Stddev(Stdvar);
 
 impl Cell for Stddev {
+    const HISTOGRAMS: Handling = Handling::Ignored;
+
     fn first(value: f64) -> Self {
         Self(Stdvar::first(value))
     }
@@ -190,6 +209,7 @@ impl Cell for Stddev {
 pub(super) struct Quantile(Vec<f64>);
 
 impl Cell for Quantile {
+    const HISTOGRAMS: Handling = Handling::Ignored;
     const BYTES_PER_VALUE: u64 = 16;
 
     fn first(value: f64) -> Self {

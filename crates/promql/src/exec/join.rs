@@ -9,13 +9,15 @@ use std::collections::HashMap;
 use latewood_model::Labels;
 
 use super::arithmetic::{compare, element_binary};
+use super::histograms::{Operand, binary};
 use super::matching::{result_labels, signature};
 use super::merge::Merger;
+use super::row::{Row, RowMut};
 use super::tile::{Tile, absent, is_present};
 use super::{BoxOperator, Env, Grid, Operator};
 use crate::ast::{BinaryOp, Cardinality, Matching};
 use crate::plan::VectorBinary;
-use crate::{QueryError, Reservation};
+use crate::{QueryError, Reservation, SampleValue};
 
 /// See the module.
 pub(super) struct JoinOperator {
@@ -85,19 +87,19 @@ impl JoinOperator {
         let mut rows = Tile::new(&self.env.control, self.steps)?;
         while let Some(tile) = one.next()? {
             self.env.control.check()?;
-            for (labels, row) in tile.rows() {
-                let key = signature(labels, &self.matching);
+            for row in tile.rows() {
+                let key = signature(row.labels, &self.matching);
                 self.side.held.grow(key.heap_size() as u64 + 128)?;
                 let group = self.side.groups.entry(key).or_default();
                 for &other in &group.rows {
-                    let both = rows.row(other).iter().zip(row).enumerate();
+                    let both = rows.row(other).values.iter().zip(row.values).enumerate();
                     let both = both.filter(|(_, (a, b))| is_present(**a) && is_present(**b));
                     for (step, _) in both {
                         self.side.duplicates.entry(step).or_insert([other, rows.len()]);
                     }
                 }
                 group.rows.push(rows.len());
-                rows.push_row(labels.clone(), row)?;
+                rows.push_row(row.labels.clone(), row)?;
             }
         }
         self.side.rows = Some(rows);
@@ -124,26 +126,27 @@ impl JoinOperator {
     }
 
     /// The results of one row of the "many" side.
-    fn join_row(
-        &mut self,
-        one: &Tile,
-        labels: &Labels,
-        row: &[f64],
-        out: &mut Tile,
-    ) -> Result<(), QueryError> {
-        self.refuse_duplicates(one, row)?;
-        let key = signature(labels, &self.matching);
+    fn join_row(&mut self, one: &Tile, row: Row<'_>, out: &mut Tile) -> Result<(), QueryError> {
+        self.refuse_duplicates(one, row.values)?;
+        let key = signature(row.labels, &self.matching);
         let Some(mut group) = self.side.groups.remove(&key) else {
             return Ok(());
         };
         for (index, other) in group.rows.clone().into_iter().enumerate() {
-            let labels = result_labels(labels, one.labels(other), self.op, self.return_bool, &self.matching);
+            let labels =
+                result_labels(row.labels, one.labels(other), self.op, self.return_bool, &self.matching);
             // Without included labels all partners lead to the same labels, at different steps.
             if index == 0 || !self.matching.include.is_empty() {
                 out.push(labels.clone())?;
             }
-            let (_, target) = out.row_mut(out.len() - 1);
-            let met = self.combine(row, one.row(other), target);
+            let mut target = out.row_mut(out.len() - 1);
+            let met = if row.has_histograms() || one.row(other).has_histograms() {
+                self.combine_mixed(row, one.row(other), &mut target)
+            } else {
+                self.combine(row.values, one.row(other).values, target.values)
+            };
+            let grown = target.take_grown();
+            out.book(grown)?;
             self.refuse_ambiguous(&mut group, labels, &met)?;
         }
         self.side.groups.insert(key, group);
@@ -166,6 +169,33 @@ impl JoinOperator {
             true
         };
         values.map(combine).collect()
+    }
+
+    /// The same where there are histograms. Two that an operator has no meaning for have not met.
+    fn combine_mixed(&self, many: Row<'_>, one: Row<'_>, target: &mut RowMut<'_>) -> Vec<bool> {
+        let swapped = self.matching.cardinality == Cardinality::OneToMany;
+        let mut met = vec![false; self.steps];
+        for (step, met) in met.iter_mut().enumerate() {
+            let (many_value, one_value) = (many.values[step], one.values[step]);
+            if !is_present(many_value) || !is_present(one_value) {
+                continue;
+            }
+            let many = many.histogram(step).map_or(Operand::Float(many_value), Operand::Histogram);
+            let one = one.histogram(step).map_or(Operand::Float(one_value), Operand::Histogram);
+            let (left, right) = if swapped { (one, many) } else { (many, one) };
+            let result = match (left, right) {
+                (Operand::Float(left), Operand::Float(right)) => {
+                    Ok(element_binary(self.op, left, right).map(SampleValue::Float))
+                }
+                _ => binary(&self.env, self.op, left, right),
+            };
+            let Ok(result) = result else { continue };
+            *met = true;
+            let truth = || SampleValue::Float(f64::from(u8::from(result.is_some())));
+            let value = if self.return_bool { Some(truth()) } else { result };
+            target.set(step, value);
+        }
+        met
     }
 
     fn refuse_ambiguous(
@@ -211,9 +241,9 @@ impl JoinOperator {
         while result.is_none() {
             let Some(tile) = many.next()? else { return Ok(None) };
             let mut out = Tile::new(&self.env.control, self.steps)?;
-            for (labels, row) in tile.rows() {
+            for row in tile.rows() {
                 self.env.control.check()?;
-                self.join_row(&one, labels, row, &mut out)?;
+                self.join_row(&one, row, &mut out)?;
             }
             out.drop_empty_rows();
             result = out.non_empty();

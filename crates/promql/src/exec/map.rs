@@ -4,19 +4,22 @@
 use latewood_model::Labels;
 
 use super::arithmetic::{compare, element_binary};
+use super::histograms::{Operand, binary};
 use super::matching::{changes_meaning, drop_reserved};
 use super::merge::Merger;
+use super::row::{RowMut, is_histogram};
 use super::scalar::{Scalar, Scalars};
 use super::tile::{Tile, computed, is_present};
 use super::{BoxOperator, Env, Grid, Operator};
 use crate::ast::BinaryOp;
 use crate::functions::ElementKernel;
+use crate::functions::histograms::MomentKernel;
 use crate::plan::Relabel;
-use crate::{CallContext, QueryError};
+use crate::{CallContext, QueryError, SampleValue};
 
 /// What becomes of a row: its values are changed in place, its new labels returned.
 pub(super) trait RowFunction: Send {
-    fn apply(&mut self, labels: &Labels, row: &mut [f64]) -> Result<Labels, QueryError>;
+    fn apply(&mut self, row: &mut RowMut<'_>) -> Result<Labels, QueryError>;
 }
 
 /// Applies a [`RowFunction`] to every row.
@@ -37,8 +40,10 @@ impl<F: RowFunction> Map<F> {
     fn apply(&mut self, tile: &mut Tile) -> Result<(), QueryError> {
         for row in 0..tile.len() {
             self.env.control.check()?;
-            let (labels, values) = tile.row_mut(row);
-            *labels = self.function.apply(labels, values)?;
+            let mut row = tile.row_mut(row);
+            *row.labels = self.function.apply(&mut row)?;
+            let grown = row.take_grown();
+            tile.book(grown)?;
         }
         Ok(())
     }
@@ -82,22 +87,25 @@ pub(super) struct Element {
     pub(super) env: Env,
     pub(super) grid: Grid,
     pub(super) kernel: ElementKernel,
+    /// What it makes of a histogram; without it histograms have no result.
+    pub(super) moment: Option<MomentKernel>,
     pub(super) params: Scalars,
     pub(super) context: CallContext,
 }
 
 impl RowFunction for Element {
-    fn apply(&mut self, labels: &Labels, row: &mut [f64]) -> Result<Labels, QueryError> {
-        self.context.set_metric_name(labels.metric_name());
-        for (step, value) in row.iter_mut().enumerate() {
-            if is_present(*value) {
+    fn apply(&mut self, row: &mut RowMut<'_>) -> Result<Labels, QueryError> {
+        self.context.set_metric_name(row.labels.metric_name());
+        for (step, value) in row.values.iter_mut().enumerate() {
+            if is_present(*value) && !is_histogram(*value) {
                 let params = self.params.at(step)?;
                 let result = (self.kernel)(*value, self.grid.time(step), params, &mut self.context);
                 *value = result.map_or_else(super::tile::absent, computed);
             }
         }
+        row.map_histograms(|_, histogram| self.moment.map(|moment| SampleValue::Float(moment(histogram))));
         self.env.settle(&mut self.context)?;
-        Ok(drop_reserved(labels))
+        Ok(drop_reserved(row.labels))
     }
 }
 
@@ -105,13 +113,13 @@ impl RowFunction for Element {
 pub(super) struct StepTimes(pub(super) Grid);
 
 impl RowFunction for StepTimes {
-    fn apply(&mut self, labels: &Labels, row: &mut [f64]) -> Result<Labels, QueryError> {
-        for (step, value) in row.iter_mut().enumerate() {
+    fn apply(&mut self, row: &mut RowMut<'_>) -> Result<Labels, QueryError> {
+        for (step, value) in row.values.iter_mut().enumerate() {
             if is_present(*value) {
                 *value = self.0.time(step) as f64 / 1000.0;
             }
         }
-        Ok(drop_reserved(labels))
+        Ok(drop_reserved(row.labels))
     }
 }
 
@@ -119,16 +127,22 @@ impl RowFunction for StepTimes {
 pub(super) struct Negate;
 
 impl RowFunction for Negate {
-    fn apply(&mut self, labels: &Labels, row: &mut [f64]) -> Result<Labels, QueryError> {
-        for value in row.iter_mut().filter(|value| is_present(**value)) {
+    fn apply(&mut self, row: &mut RowMut<'_>) -> Result<Labels, QueryError> {
+        for value in row.values.iter_mut().filter(|value| is_present(**value) && !is_histogram(**value)) {
             *value = computed(-*value);
         }
-        Ok(drop_reserved(labels))
+        row.map_histograms(|_, histogram| {
+            let mut negated = latewood_model::FloatHistogram::clone(histogram);
+            negated.multiply(-1.0);
+            Some(negated.into())
+        });
+        Ok(drop_reserved(row.labels))
     }
 }
 
 /// A binary operator with a scalar.
 pub(super) struct WithScalar {
+    pub(super) env: Env,
     pub(super) op: BinaryOp,
     pub(super) return_bool: bool,
     pub(super) scalar: Scalar,
@@ -136,11 +150,11 @@ pub(super) struct WithScalar {
 }
 
 impl RowFunction for WithScalar {
-    fn apply(&mut self, labels: &Labels, row: &mut [f64]) -> Result<Labels, QueryError> {
+    fn apply(&mut self, row: &mut RowMut<'_>) -> Result<Labels, QueryError> {
         let (op, return_bool, scalar_left) = (self.op, self.return_bool, self.scalar_left);
         let scalar = self.scalar.values()?;
-        for (step, value) in row.iter_mut().enumerate() {
-            if !is_present(*value) {
+        for (step, value) in row.values.iter_mut().enumerate() {
+            if !is_present(*value) || is_histogram(*value) {
                 continue;
             }
             let (element, other) = (*value, scalar.at(step));
@@ -152,18 +166,23 @@ impl RowFunction for WithScalar {
                 None => element_binary(op, left, right).unwrap_or(f64::NAN),
             };
         }
+        row.map_histograms(|step, histogram| {
+            let (element, other) = (Operand::Histogram(histogram), Operand::Float(scalar.at(step)));
+            let (left, right) = if scalar_left { (other, element) } else { (element, other) };
+            binary(&self.env, op, left, right).ok().flatten()
+        });
         if changes_meaning(op) || return_bool {
-            return Ok(drop_reserved(labels));
+            return Ok(drop_reserved(row.labels));
         }
-        Ok(labels.clone())
+        Ok(row.labels.clone())
     }
 }
 
 impl RowFunction for Relabel {
-    fn apply(&mut self, labels: &Labels, _: &mut [f64]) -> Result<Labels, QueryError> {
+    fn apply(&mut self, row: &mut RowMut<'_>) -> Result<Labels, QueryError> {
         Ok(match self {
-            Self::Replace(replace) => replace.apply(labels).unwrap_or_else(|| labels.clone()),
-            Self::Join(join) => join.apply(labels),
+            Self::Replace(replace) => replace.apply(row.labels).unwrap_or_else(|| row.labels.clone()),
+            Self::Join(join) => join.apply(row.labels),
         })
     }
 }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use latewood_model::Labels;
 
+use super::row::Row;
 use super::tile::{Tile, has_values, is_present};
 use crate::{Control, QueryError};
 
@@ -26,8 +27,9 @@ impl Merger {
     }
 
     /// Adds a row. Two values at one step are an error.
-    pub(super) fn add(&mut self, labels: &Labels, row: &[f64]) -> Result<(), QueryError> {
-        if !has_values(row) {
+    pub(super) fn add(&mut self, row: Row<'_>) -> Result<(), QueryError> {
+        let labels = row.labels;
+        if !has_values(row.values) {
             return Ok(());
         }
         let Some(&index) = self.index.get(labels) else {
@@ -37,21 +39,24 @@ impl Merger {
         if self.strict {
             return Err(same_labelset());
         }
-        let (_, there) = self.tile.row_mut(index);
-        for (old, &new) in there.iter_mut().zip(row) {
-            if is_present(new) {
-                if is_present(*old) {
-                    return Err(same_labelset());
-                }
-                *old = new;
+        let mut there = self.tile.row_mut(index);
+        for (step, &new) in row.values.iter().enumerate().filter(|(_, new)| is_present(**new)) {
+            if is_present(there.values[step]) {
+                return Err(same_labelset());
+            }
+            if row.has_histograms() {
+                there.set(step, row.get(step));
+            } else {
+                there.values[step] = new;
             }
         }
-        Ok(())
+        let grown = there.take_grown();
+        self.tile.book(grown)
     }
 
     /// Adds all rows of a tile.
     pub(super) fn add_tile(&mut self, tile: &Tile) -> Result<(), QueryError> {
-        tile.rows().try_for_each(|(labels, row)| self.add(labels, row))
+        tile.rows().try_for_each(|row| self.add(row))
     }
 
     /// All rows.

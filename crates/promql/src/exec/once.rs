@@ -29,8 +29,13 @@ impl Operator for OnceOperator {
         };
         let mut tile = Tile::new(&self.env.control, self.steps)?;
         while *row < source.len() && !tile.is_full() {
-            let value = source.row(*row).first().copied().unwrap_or_else(super::tile::absent);
+            let from = source.row(*row);
+            let value = from.values.first().copied().unwrap_or_else(super::tile::absent);
             tile.push(source.labels(*row).clone())?.fill(value);
+            if from.has_histograms() {
+                let value = from.get(0);
+                (0..self.steps).try_for_each(|step| tile.set(tile.len() - 1, step, value.clone()))?;
+            }
             *row += 1;
         }
         let samples = tile.len() * self.steps;

@@ -2,6 +2,7 @@
 
 use latewood_model::Labels;
 
+use super::row::is_histogram;
 use super::tile::{Tile, computed, is_present};
 use super::{Env, Grid, Operator, build, scalar_binary};
 use crate::plan::Node;
@@ -138,14 +139,15 @@ fn combine(
     steps(env, grid, |step| with(left.at(step), right.at(step)))
 }
 
-/// The value of the only element, NaN where there is none or more than one.
+/// The value of the only float, NaN where there is none or more than one.
 fn only_element(env: &Env, grid: Grid, input: &Node) -> Result<Values, QueryError> {
     let mut operator = build(input, grid, env)?;
     let held = env.control.reserve((grid.len() as u64).saturating_mul(9))?;
     let (mut values, mut seen) = (vec![f64::NAN; grid.len()], vec![false; grid.len()]);
     while let Some(tile) = operator.next()? {
-        for (_, row) in tile.rows() {
-            for (step, &value) in row.iter().enumerate().filter(|(_, value)| is_present(**value)) {
+        for row in tile.rows() {
+            let floats = row.values.iter().enumerate();
+            for (step, &value) in floats.filter(|(_, value)| is_present(**value) && !is_histogram(**value)) {
                 values[step] = if seen[step] { f64::NAN } else { value };
                 seen[step] = true;
             }

@@ -1,13 +1,14 @@
 //! Instant selectors: at each step the newest sample of `(time - lookback, time]`, unless it is a stale marker.
 
-use latewood_model::{SeriesSamples, is_stale};
+use latewood_model::{HistogramSample, SeriesSamples, is_stale};
 
 use super::matching::drop_reserved;
 use super::merge::Merger;
-use super::tile::Tile;
+use super::row::RowMut;
+use super::tile::{Tile, computed};
 use super::{Env, Grid, Operator, SeriesFeed};
-use crate::QueryError;
 use crate::plan::{Reading, Scan};
+use crate::{QueryError, SampleValue};
 
 /// See the module.
 pub(super) struct ScanOperator {
@@ -45,11 +46,46 @@ impl ScanOperator {
             };
             if sampled > time.saturating_sub(self.env.lookback_ms) && !is_stale(sample) {
                 *value = match self.reading {
-                    Reading::Value => sample,
+                    Reading::Value => computed(sample),
                     Reading::Time => sampled as f64 / 1000.0,
                 };
                 filled += 1;
             }
+        }
+        filled
+    }
+
+    /// Fills a row of a series with histograms; how many values it has.
+    fn fill_mixed(&self, series: &SeriesSamples, row: &mut RowMut<'_>) -> usize {
+        let floats = self.fill(series, row.values);
+        let (mut newest, mut filled) = (0, floats);
+        let mut converted: Option<(usize, SampleValue)> = None;
+        for step in 0..self.grid.len() {
+            let time = self.scan.at.unwrap_or_else(|| self.grid.time(step));
+            let time = time.saturating_sub(self.scan.offset_ms);
+            let passed = series.histograms.iter().skip(newest);
+            newest += passed.take_while(|sample| sample.timestamp <= time).count();
+            let Some(index) = newest.checked_sub(1) else { continue };
+            let Some(HistogramSample { timestamp, histogram }) = series.histograms.get(index) else {
+                continue;
+            };
+            let later_float = series.timestamps.partition_point(|sampled| *sampled <= time);
+            let float_is_newer = later_float > 0 && series.timestamps[later_float - 1] > *timestamp;
+            if float_is_newer {
+                continue;
+            }
+            let had_float = super::is_present(row.values[step]);
+            let live = *timestamp > time.saturating_sub(self.env.lookback_ms) && !histogram.is_stale();
+            let value = live.then(|| match (&self.reading, &converted) {
+                (Reading::Time, _) => SampleValue::Float(*timestamp as f64 / 1000.0),
+                (Reading::Value, Some((same, value))) if *same == index => value.clone(),
+                (Reading::Value, _) => SampleValue::Histogram(histogram.to_float()),
+            });
+            filled = filled + usize::from(live) - usize::from(had_float);
+            if let Some(value) = &value {
+                converted = Some((index, value.clone()));
+            }
+            row.set(step, value);
         }
         filled
     }
@@ -62,7 +98,17 @@ impl ScanOperator {
                 Reading::Value => series.labels.clone(),
                 Reading::Time => drop_reserved(&series.labels),
             };
-            match self.fill(&series, tile.push(labels)?) {
+            let filled = if series.histograms.is_empty() {
+                self.fill(&series, tile.push(labels)?)
+            } else {
+                tile.push(labels)?;
+                let mut row = tile.row_mut(tile.len() - 1);
+                let filled = self.fill_mixed(&series, &mut row);
+                let grown = row.take_grown();
+                tile.book(grown)?;
+                filled
+            };
+            match filled {
                 0 => tile.pop(),
                 filled => {
                     self.env.control.count_evaluated(filled as u64);

@@ -7,6 +7,7 @@ use latewood_model::Labels;
 
 use super::matching::signature;
 use super::merge::Merger;
+use super::row::RowMut;
 use super::tile::{Tile, absent, is_present};
 use super::{BoxOperator, Env, Grid, Operator};
 use crate::ast::{BinaryOp, Matching};
@@ -27,14 +28,14 @@ impl Presence {
     }
 
     fn mark(&mut self, tile: &Tile) -> Result<(), QueryError> {
-        for (labels, row) in tile.rows() {
-            let key = signature(labels, &self.matching);
+        for row in tile.rows() {
+            let key = signature(row.labels, &self.matching);
             if !self.marks.contains_key(&key) {
                 self.held.grow((self.steps + key.heap_size() + 48) as u64)?;
                 self.marks.insert(key.clone(), vec![false; self.steps]);
             }
             if let Some(marks) = self.marks.get_mut(&key) {
-                let pairs = marks.iter_mut().zip(row);
+                let pairs = marks.iter_mut().zip(row.values);
                 pairs.for_each(|(mark, &value)| *mark |= is_present(value));
             }
         }
@@ -44,7 +45,7 @@ impl Presence {
     /// Leaves the values whose signature is there (true) or is not.
     fn keep(&self, tile: &mut Tile, there: bool) {
         for row in 0..tile.len() {
-            let (labels, values) = tile.row_mut(row);
+            let RowMut { labels, values, .. } = tile.row_mut(row);
             match self.marks.get(&signature(labels, &self.matching)) {
                 Some(marks) => values
                     .iter_mut()

@@ -2,6 +2,7 @@
 
 use latewood_model::Labels;
 
+use super::row::is_histogram;
 use super::tile::Tile;
 use super::{BoxOperator, Env, Grid, Operator, merge::Merger};
 use crate::QueryError;
@@ -23,8 +24,12 @@ impl SortOperator {
     }
 
     fn sorted(&self, tile: &Tile) -> Result<Tile, QueryError> {
+        let value = |row: usize| tile.row(row).values.first().copied().unwrap_or(f64::NAN);
         let mut order: Vec<usize> = (0..tile.len()).collect();
-        let value = |row: usize| tile.row(row).first().copied().unwrap_or(f64::NAN);
+        if matches!(self.order, SortOrder::Value(_)) {
+            // Histograms have no order by value, and no place in one.
+            order.retain(|row| !is_histogram(value(*row)));
+        }
         let labels = |row: usize| -> &Labels { tile.labels(row) };
         match &self.order {
             SortOrder::Value(false) => order.sort_by(|&a, &b| ordering::ascending(value(a), value(b))),
@@ -39,13 +44,27 @@ impl SortOperator {
         }
         tile.reordered(&self.env.control, &order)
     }
+
+    /// The next tile as it comes, without histograms where these have no place.
+    fn floats_only(&mut self) -> Result<Option<Tile>, QueryError> {
+        while let Some(mut tile) = self.input.next()? {
+            if matches!(self.order, SortOrder::Value(_)) {
+                (0..tile.len()).for_each(|row| tile.row_mut(row).map_histograms(|_, _| None));
+                tile.drop_empty_rows();
+            }
+            if !tile.is_empty() {
+                return Ok(Some(tile));
+            }
+        }
+        Ok(None)
+    }
 }
 
 impl Operator for SortOperator {
     fn next(&mut self) -> Result<Option<Tile>, QueryError> {
         if self.steps > 1 {
             self.env.warn("sort is ineffective for range queries since results are always ordered by labels");
-            return self.input.next();
+            return self.floats_only();
         }
         if std::mem::replace(&mut self.done, true) {
             return Ok(None);

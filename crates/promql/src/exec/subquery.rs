@@ -1,10 +1,13 @@
 //! Subqueries: rows on a grid of their own, read as samples.
 
+use std::sync::Arc;
+
+use super::row::is_histogram;
 use super::tile::{Tile, is_present};
 use super::windows::WindowSeries;
 use super::{BoxOperator, Env, Grid, build};
-use crate::QueryError;
 use crate::plan::WindowInput;
+use crate::{HistogramPoint, QueryError};
 
 /// The series of a subquery, each row's values as samples.
 pub(super) struct SubqueryFeed {
@@ -45,8 +48,15 @@ impl SubqueryFeed {
 }
 
 fn read(tile: &Tile, row: usize, grid: Grid) -> WindowSeries {
-    let steps = grid.times().zip(tile.row(row));
-    let (timestamps, values) =
-        steps.filter(|(_, value)| is_present(**value)).map(|(time, &value)| (time, value)).unzip();
-    WindowSeries { labels: tile.labels(row).clone(), timestamps, values }
+    let row = tile.row(row);
+    let floats = grid.times().zip(row.values);
+    let floats = floats.filter(|(_, value)| is_present(**value) && !is_histogram(**value));
+    let (timestamps, values) = floats.map(|(time, &value)| (time, value)).unzip();
+    // Hints are about the sample before in storage, which need not be the one before here.
+    let histograms = grid.times().enumerate().filter(|_| row.has_histograms());
+    let histograms = histograms.filter_map(|(step, timestamp)| {
+        Some(HistogramPoint { timestamp, histogram: Arc::clone(row.histogram(step)?).without_hint() })
+    });
+    let histograms = histograms.collect();
+    WindowSeries { labels: row.labels.clone(), timestamps, values, histograms }
 }

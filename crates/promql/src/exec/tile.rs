@@ -1,8 +1,12 @@
 //! Rows of values, a row to a series, a column to a step.
+//!
+//! Values are floats. Where a series has a native histogram, the float is a mark and the histogram stands beside
+//! the row; tiles without any have nothing beside them. What is beside a row counts only where the mark is.
 
 use latewood_model::{Labels, is_stale, stale_nan};
 
-use crate::{Control, QueryError, Reservation};
+use super::row::{Histograms, Row, RowMut, is_histogram};
+use crate::{Control, QueryError, Reservation, SampleValue};
 
 /// Values that a tile holds before it is passed on: half a megabyte.
 const VALUES_PER_TILE: usize = 65_536;
@@ -21,9 +25,9 @@ pub(crate) fn is_present(value: f64) -> bool {
     !is_stale(value)
 }
 
-/// A computed value that is not taken for an absent one, whatever NaN it is.
+/// A value that is not taken for an absent one or a histogram, whatever NaN it is.
 pub(crate) fn computed(value: f64) -> f64 {
-    if is_stale(value) { f64::NAN } else { value }
+    if is_stale(value) || is_histogram(value) { f64::NAN } else { value }
 }
 
 /// A batch of series × steps. Its memory is booked with the query.
@@ -32,13 +36,16 @@ pub(crate) struct Tile {
     steps: usize,
     labels: Vec<Labels>,
     values: Vec<f64>,
+    /// What stands beside the rows; shorter than these, or empty, where the last ones have nothing.
+    histograms: Vec<Option<Histograms>>,
     held: Reservation,
 }
 
 impl Tile {
     /// No rows yet.
     pub(crate) fn new(control: &Control, steps: usize) -> Result<Self, QueryError> {
-        Ok(Self { steps, labels: Vec::new(), values: Vec::new(), held: control.reserve(0)? })
+        let (labels, values, histograms) = (Vec::new(), Vec::new(), Vec::new());
+        Ok(Self { steps, labels, values, histograms, held: control.reserve(0)? })
     }
 
     /// Whether it should be passed on.
@@ -70,16 +77,41 @@ impl Tile {
         Ok(self.values.get_mut(start..).unwrap_or_default())
     }
 
-    /// Adds a row.
-    pub(crate) fn push_row(&mut self, labels: Labels, row: &[f64]) -> Result<(), QueryError> {
-        self.push(labels)?.copy_from_slice(row);
+    /// Adds a row under other labels.
+    pub(crate) fn push_row(&mut self, labels: Labels, row: Row<'_>) -> Result<(), QueryError> {
+        self.push(labels)?.copy_from_slice(row.values);
+        if let Some(histograms) = row.histograms {
+            let number = self.labels.len() - 1;
+            self.held.grow(histograms.booked())?;
+            self.histograms.resize(number, None);
+            self.histograms.push(Some(histograms.clone()));
+        }
         Ok(())
+    }
+
+    /// Sets an element; an absent one if there is no value.
+    pub(crate) fn set(
+        &mut self,
+        row: usize,
+        step: usize,
+        value: Option<SampleValue>,
+    ) -> Result<(), QueryError> {
+        let mut target = self.row_mut(row);
+        target.set(step, value);
+        let grown = target.take_grown();
+        self.held.grow(grown)
+    }
+
+    /// Books what was put beside rows by [`RowMut::set`].
+    pub(crate) fn book(&mut self, grown: u64) -> Result<(), QueryError> {
+        self.held.grow(grown)
     }
 
     /// Takes the last row away again.
     pub(crate) fn pop(&mut self) {
         self.labels.pop();
         self.values.truncate(self.labels.len() * self.steps);
+        self.histograms.truncate(self.labels.len());
     }
 
     /// Books samples as held.
@@ -92,37 +124,51 @@ impl Tile {
         &self.labels[row]
     }
 
-    /// A row's values.
-    pub(crate) fn row(&self, row: usize) -> &[f64] {
-        &self.values[row * self.steps..(row + 1) * self.steps]
+    /// A row.
+    pub(crate) fn row(&self, row: usize) -> Row<'_> {
+        Row {
+            labels: &self.labels[row],
+            values: &self.values[row * self.steps..(row + 1) * self.steps],
+            histograms: self.histograms.get(row).and_then(Option::as_ref),
+        }
     }
 
-    /// A row's labels and values, to be changed.
-    pub(crate) fn row_mut(&mut self, row: usize) -> (&mut Labels, &mut [f64]) {
-        let values = &mut self.values[row * self.steps..(row + 1) * self.steps];
-        (&mut self.labels[row], values)
+    /// A row, to be changed.
+    pub(crate) fn row_mut(&mut self, row: usize) -> RowMut<'_> {
+        if self.histograms.len() <= row {
+            self.histograms.resize(row + 1, None);
+        }
+        RowMut::new(
+            &mut self.labels[row],
+            &mut self.values[row * self.steps..(row + 1) * self.steps],
+            &mut self.histograms[row],
+        )
     }
 
     /// All rows.
-    pub(crate) fn rows(&self) -> impl Iterator<Item = (&Labels, &[f64])> {
-        self.labels.iter().zip(self.values.chunks_exact(self.steps.max(1)))
+    pub(crate) fn rows(&self) -> impl Iterator<Item = Row<'_>> {
+        (0..self.labels.len()).map(|row| self.row(row))
     }
 
     /// Drops rows without values.
     pub(crate) fn drop_empty_rows(&mut self) {
         let mut kept = 0;
         for row in 0..self.labels.len() {
-            if !has_values(self.row(row)) {
+            if !has_values(self.row(row).values) {
                 continue;
             }
             if kept != row {
                 self.labels.swap(kept, row);
                 self.values.copy_within(row * self.steps..(row + 1) * self.steps, kept * self.steps);
+                if row < self.histograms.len() {
+                    self.histograms.swap(kept, row);
+                }
             }
             kept += 1;
         }
         self.labels.truncate(kept);
         self.values.truncate(kept * self.steps);
+        self.histograms.truncate(kept);
     }
 
     /// The tile, unless it has no rows.
@@ -130,7 +176,7 @@ impl Tile {
         (!self.is_empty()).then_some(self)
     }
 
-    /// The same rows in another order; `order` names each once.
+    /// The rows that `order` names, in its order.
     pub(crate) fn reordered(&self, control: &Control, order: &[usize]) -> Result<Self, QueryError> {
         let mut tile = Self::new(control, self.steps)?;
         for &row in order {
@@ -147,7 +193,10 @@ pub(crate) fn has_values(row: &[f64]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use latewood_base::Clock;
+    use latewood_model::FloatHistogram;
 
     use super::*;
     use crate::QueryLimits;
@@ -157,14 +206,33 @@ mod tests {
         let control = Control::new(Clock::manual(0).0, QueryLimits::NONE);
         let mut tile = Tile::new(&control, 2).unwrap();
         for (name, row) in [("a", [absent(); 2]), ("b", [1.0, absent()]), ("c", [2.0, f64::NAN])] {
-            tile.push_row(Labels::from_pairs([("x", name)]), &row).unwrap();
+            tile.push(Labels::from_pairs([("x", name)])).unwrap().copy_from_slice(&row);
         }
         assert!(control.bytes() > 48);
         tile.drop_empty_rows();
-        let names: Vec<_> = tile.rows().map(|(labels, row)| (labels.to_string(), row[0])).collect();
+        let names: Vec<_> = tile.rows().map(|row| (row.labels.to_string(), row.values[0])).collect();
         assert_eq!(names, [(r#"{x="b"}"#.to_owned(), 1.0), (r#"{x="c"}"#.to_owned(), 2.0)]);
         drop(tile);
         assert_eq!(control.bytes(), 0);
+    }
+
+    #[test]
+    fn histograms_stay_beside_their_rows() {
+        let control = Control::new(Clock::manual(0).0, QueryLimits::NONE);
+        let mut tile = Tile::new(&control, 2).unwrap();
+        for name in ["a", "b", "c"] {
+            tile.push(Labels::from_pairs([("x", name)])).unwrap();
+        }
+        let histogram = Arc::new(FloatHistogram { count: 7.0, ..FloatHistogram::default() });
+        tile.set(2, 1, Some(SampleValue::Histogram(histogram))).unwrap();
+        tile.drop_empty_rows();
+        assert_eq!(tile.len(), 1);
+        let mut copy = Tile::new(&control, 2).unwrap();
+        copy.push(Labels::empty()).unwrap()[0] = 1.0;
+        copy.push_row(Labels::empty(), tile.row(0)).unwrap();
+        assert_eq!(copy.row(1).histogram(1).map(|histogram| histogram.count), Some(7.0));
+        assert_eq!((copy.row(1).get(0), copy.row(0).get(0)), (None, Some(SampleValue::Float(1.0))));
+        assert!(copy.row(0).histogram(0).is_none());
     }
 
     #[test]

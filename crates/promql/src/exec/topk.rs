@@ -3,16 +3,18 @@
 //! Which of equal elements stay is decided by a heap that works as Go's `container/heap`, as upstream.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
-use latewood_model::Labels;
+use latewood_model::{FloatHistogram, Labels};
 
 use super::groups::Groups;
+use super::row::histogram_size;
 use super::scalar::{Scalar, Values};
 use super::tile::{Tile, is_present};
 use super::{BoxOperator, Env, Grid, Operator};
 use crate::ast::AggregateOp;
 use crate::plan::AggregateNode;
-use crate::{QueryError, Reservation};
+use crate::{Notice, QueryError, Reservation, SampleValue};
 
 /// See the module.
 pub(super) struct TopkOperator {
@@ -23,6 +25,8 @@ pub(super) struct TopkOperator {
     groups: Groups,
     param: Option<Scalar>,
     series: Vec<Labels>,
+    /// The histograms of elements, by series and step.
+    histograms: HashMap<(u32, usize), Arc<FloatHistogram>>,
     kept: Vec<Vec<Element>>,
 }
 
@@ -39,12 +43,15 @@ impl TopkOperator {
             groups: Groups::new(node),
             param: node.param.as_ref().map(|param| Scalar::new(env, grid, param)),
             series: Vec::new(),
+            histograms: HashMap::new(),
             kept: Vec::new(),
         }
     }
 
     fn fold(&mut self, tile: &Tile, limits: &[f64], held: &mut Reservation) -> Result<(), QueryError> {
-        for (labels, row) in tile.rows() {
+        let by_value = matches!(self.op, AggregateOp::Topk | AggregateOp::Bottomk);
+        for row in tile.rows() {
+            let labels = row.labels;
             self.env.control.check()?;
             let (group, new) = self.groups.find(labels);
             if new {
@@ -59,12 +66,24 @@ impl TopkOperator {
             let start = group * self.steps;
             let heaps = self.kept.get_mut(start..start + self.steps).unwrap_or_default();
             let mut added = 0;
-            for ((heap, &value), &limit) in heaps.iter_mut().zip(row).zip(limits) {
-                if is_present(value) {
-                    let before = heap.len();
-                    offer(self.op, heap, (value, number), limit, offset);
-                    added += heap.len() - before;
+            let elements = heaps.iter_mut().zip(row.values).zip(limits).enumerate();
+            for (step, ((heap, &value), &limit)) in
+                elements.filter(|(_, ((_, value), _))| is_present(**value))
+            {
+                let histogram = row.histogram(step);
+                if by_value && histogram.is_some() {
+                    if limit >= 1.0 {
+                        self.env.add(&Notice::IgnoredInAggregation(self.op.as_str()));
+                    }
+                    continue;
                 }
+                let before = heap.len();
+                offer(self.op, heap, (value, number), limit, offset);
+                if let Some(histogram) = histogram.filter(|_| heap.len() > before) {
+                    held.grow(histogram_size(histogram) + 32)?;
+                    self.histograms.insert((number, step), Arc::clone(histogram));
+                }
+                added += heap.len() - before;
             }
             held.grow(added as u64 * 2 * size_of::<Element>() as u64)?;
         }
@@ -138,7 +157,10 @@ impl TopkOperator {
                         let labels = self.series.get(number as usize).cloned();
                         tile.push(labels.unwrap_or_default())?;
                     }
-                    tile.row_mut(row).1[step] = value;
+                    match self.histograms.remove(&(number, step)) {
+                        Some(histogram) => tile.set(row, step, Some(SampleValue::Histogram(histogram)))?,
+                        None => tile.row_mut(row).values[step] = value,
+                    }
                     tile.count_samples(1)?;
                 }
             }

@@ -5,13 +5,15 @@ use latewood_model::{Labels, is_stale};
 
 use super::matching::drop_reserved;
 use super::merge::Merger;
+use super::row::RowMut;
 use super::scalar::Scalars;
 use super::subquery::SubqueryFeed;
-use super::tile::{Tile, computed};
+use super::tile::Tile;
 use super::{Env, Grid, Operator, SeriesFeed};
+use crate::functions::histograms::{self, HistogramKernel};
 use crate::functions::{RangeKernel, Window};
 use crate::plan::{MetricNames, WindowCall, WindowInput, metric_names};
-use crate::{CallContext, QueryError};
+use crate::{CallContext, HistogramPoint, Notice, QueryError, SampleValue};
 
 /// Samples looked at between two checks of the deadline.
 const SAMPLES_PER_CHECK: usize = 1 << 20;
@@ -21,6 +23,7 @@ pub(super) struct WindowSeries {
     pub(super) labels: Labels,
     pub(super) timestamps: Vec<i64>,
     pub(super) values: Vec<f64>,
+    pub(super) histograms: Vec<HistogramPoint>,
 }
 
 /// Where series come from.
@@ -44,7 +47,13 @@ impl WindowFeed {
             Self::Samples(feed) => Ok(feed.next()?.map(|series| {
                 let live = series.samples().filter(|sample| !is_stale(sample.value));
                 let (timestamps, values) = live.map(|sample| (sample.timestamp, sample.value)).unzip();
-                WindowSeries { labels: series.labels.clone(), timestamps, values }
+                let live = series.histograms.iter().filter(|sample| !sample.histogram.is_stale());
+                let histograms = live.map(|sample| HistogramPoint {
+                    timestamp: sample.timestamp,
+                    histogram: sample.histogram.to_float(),
+                });
+                let histograms = histograms.collect();
+                WindowSeries { labels: series.labels.clone(), timestamps, values, histograms }
             })),
             Self::Subquery(feed) => feed.next(),
         }
@@ -77,19 +86,26 @@ impl Windows {
     ) -> Result<(), QueryError> {
         let times = series.timestamps.as_slice();
         let (mut low, mut high) = (0, 0);
+        let (mut oldest, mut newest) = (0, 0);
         for (step, step_time) in self.grid.times().enumerate() {
             let end = self.at.unwrap_or(step_time).saturating_sub(self.offset_ms);
             let start = end.saturating_sub(self.range_ms);
             high += times.iter().skip(high).take_while(|&&time| time <= end).count();
             low += times.iter().take(high).skip(low).take_while(|&&time| time <= start).count();
-            let inside = times.get(low..high).zip(series.values.get(low..high));
-            let Some((timestamps, values)) = inside.filter(|(times, _)| !times.is_empty()) else {
-                if high == times.len() && self.at.is_none() {
+            let points = series.histograms.as_slice();
+            newest += points.iter().skip(newest).take_while(|point| point.timestamp <= end).count();
+            let inside = points.iter().take(newest).skip(oldest);
+            oldest += inside.take_while(|point| point.timestamp <= start).count();
+            if low == high && oldest == newest {
+                if high == times.len() && newest == points.len() && self.at.is_none() {
                     return Ok(());
                 }
                 continue;
-            };
-            let window = Window { timestamps, values, start, end, step_time };
+            }
+            let timestamps = times.get(low..high).unwrap_or_default();
+            let values = series.values.get(low..high).unwrap_or_default();
+            let histograms = points.get(oldest..newest).unwrap_or_default();
+            let window = Window { timestamps, values, histograms, start, end, step_time };
             visit(step, &window)?;
         }
         Ok(())
@@ -101,13 +117,13 @@ pub(crate) fn raw_windows(
     env: &Env,
     grid: Grid,
     input: &WindowInput,
-    mut each: impl FnMut(&Labels, &[i64], &[f64]) -> Result<(), QueryError>,
+    mut each: impl FnMut(&Labels, &Window<'_>) -> Result<(), QueryError>,
 ) -> Result<(), QueryError> {
     let (mut feed, windows) = (WindowFeed::new(env, grid, input)?, Windows::new(grid, input));
     while let Some(series) = feed.next()? {
         windows.visit(&series, |_, window| {
-            env.control.count_evaluated(window.values.len() as u64);
-            each(&series.labels, window.timestamps, window.values)
+            env.control.count_evaluated((window.values.len() + window.histograms.len()) as u64);
+            each(&series.labels, window)
         })?;
     }
     Ok(())
@@ -119,6 +135,7 @@ pub(super) struct WindowOperator {
     windows: Windows,
     steps: usize,
     kernel: RangeKernel,
+    histogram_kernel: Option<HistogramKernel>,
     keeps_name: bool,
     warns_of_gauges: bool,
     feed: WindowFeed,
@@ -145,6 +162,7 @@ impl WindowOperator {
             windows: Windows::new(grid, &call.input),
             steps: grid.len(),
             kernel,
+            histogram_kernel: histograms::kernel(&call.function),
             keeps_name: call.keeps_name,
             warns_of_gauges: matches!(call.function.as_str(), "rate" | "increase"),
             feed: WindowFeed::new(env, grid, &call.input)?,
@@ -155,32 +173,45 @@ impl WindowOperator {
     }
 
     /// Fills a row; how many values it has.
-    fn fill(&mut self, series: &WindowSeries, row: &mut [f64]) -> Result<usize, QueryError> {
+    fn fill(&mut self, series: &WindowSeries, row: &mut RowMut<'_>) -> Result<usize, QueryError> {
         self.context.set_metric_name(series.labels.metric_name());
         let (windows, control) = (self.windows, self.env.control.clone());
-        let (mut filled, mut looked_at, mut evaluated) = (0, 0, 0);
+        let (mut filled, mut floats, mut looked_at, mut evaluated) = (0, 0, 0, 0);
         windows.visit(series, |step, window| {
-            looked_at += window.values.len();
-            evaluated += window.values.len() as u64;
+            let samples = window.values.len() + window.histograms.len();
+            looked_at += samples;
+            evaluated += samples as u64;
             if looked_at > SAMPLES_PER_CHECK {
                 looked_at = 0;
                 control.check()?;
             }
-            let params = self.params.at(step)?;
-            if let (Some(result), Some(value)) =
-                ((self.kernel)(window, params, &mut self.context), row.get_mut(step))
-            {
-                *value = computed(result);
+            floats += window.values.len();
+            if let Some(result) = self.compute(step, window)? {
+                row.set(step, Some(result));
                 filled += 1;
             }
             Ok(())
         })?;
         self.env.control.count_evaluated(evaluated);
         self.env.settle(&mut self.context)?;
-        if filled > 0 && self.warns_of_gauges {
+        if filled > 0 && floats > 0 && self.warns_of_gauges {
             self.warn_of_gauge(&series.labels);
         }
         Ok(filled)
+    }
+
+    fn compute(&mut self, step: usize, window: &Window<'_>) -> Result<Option<SampleValue>, QueryError> {
+        if !window.histograms.is_empty() {
+            if let Some(kernel) = self.histogram_kernel {
+                return Ok(kernel(window, &mut self.context));
+            }
+            if window.values.is_empty() {
+                return Ok(None);
+            }
+            self.context.add(&Notice::IgnoredInRange(self.context.metric_name().to_owned()));
+        }
+        let params = self.params.at(step)?;
+        Ok((self.kernel)(window, params, &mut self.context).map(SampleValue::Float))
     }
 
     fn warn_of_gauge(&self, labels: &Labels) {
@@ -198,7 +229,12 @@ impl WindowOperator {
         while !tile.is_full() {
             let Some(series) = self.feed.next()? else { break };
             let labels = if self.keeps_name { series.labels.clone() } else { drop_reserved(&series.labels) };
-            match self.fill(&series, tile.push(labels)?)? {
+            tile.push(labels)?;
+            let mut row = tile.row_mut(tile.len() - 1);
+            let filled = self.fill(&series, &mut row)?;
+            let grown = row.take_grown();
+            tile.book(grown)?;
+            match filled {
                 0 => tile.pop(),
                 filled => tile.count_samples(filled)?,
             }

@@ -27,8 +27,14 @@ mod tests {
     #[test]
     fn pairs_are_counted() {
         let values = [1.0, 2.0, 2.0, 1.0, f64::NAN, f64::NAN, 0.0];
-        let window =
-            Window { timestamps: &[1, 2, 3, 4, 5, 6, 7], values: &values, start: 0, end: 7, step_time: 7 };
+        let window = Window {
+            timestamps: &[1, 2, 3, 4, 5, 6, 7],
+            values: &values,
+            histograms: &[],
+            start: 0,
+            end: 7,
+            step_time: 7,
+        };
         let mut ctx = CallContext::default();
         assert_eq!(resets(&window, &[], &mut ctx), Some(1.0));
         assert_eq!(changes(&window, &[], &mut ctx), Some(4.0));

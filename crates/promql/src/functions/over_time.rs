@@ -127,7 +127,14 @@ mod tests {
 
     fn of(kernel: RangeKernel, values: &[f64]) -> Option<f64> {
         let timestamps: Vec<i64> = (1..=values.len() as i64).map(|n| n * 1000).collect();
-        let window = Window { timestamps: &timestamps, values, start: 0, end: 1_000_000, step_time: 0 };
+        let window = Window {
+            timestamps: &timestamps,
+            values,
+            histograms: &[],
+            start: 0,
+            end: 1_000_000,
+            step_time: 0,
+        };
         kernel(&window, &[], &mut CallContext::default())
     }
 

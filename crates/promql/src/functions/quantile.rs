@@ -92,7 +92,8 @@ mod tests {
 
     #[test]
     fn a_wrong_quantile_warns() {
-        let window = Window { timestamps: &[1], values: &[1.0], start: 0, end: 1, step_time: 1 };
+        let window =
+            Window { timestamps: &[1], values: &[1.0], histograms: &[], start: 0, end: 1, step_time: 1 };
         let mut ctx = CallContext::default();
         assert_eq!(over_time(&window, &[2.0], &mut ctx), Some(f64::INFINITY));
         assert_eq!(ctx.warnings(), ["PromQL warning: quantile value should be between 0 and 1, got 2"]);
@@ -101,8 +102,14 @@ mod tests {
     #[test]
     fn the_median_distance_from_the_median() {
         let values = [4.0, 6.0, 2.0, 1.0, 999.0, 1.0, 2.0];
-        let window =
-            Window { timestamps: &[1, 2, 3, 4, 5, 6, 7], values: &values, start: 0, end: 7, step_time: 7 };
+        let window = Window {
+            timestamps: &[1, 2, 3, 4, 5, 6, 7],
+            values: &values,
+            histograms: &[],
+            start: 0,
+            end: 7,
+            step_time: 7,
+        };
         assert_eq!(mad(&window, &[], &mut CallContext::default()), Some(1.0));
     }
 }

@@ -37,7 +37,6 @@ fn seconds(milliseconds: i64) -> f64 {
     milliseconds as f64 / 1000.0
 }
 
-#[allow(clippy::cast_precision_loss)]
 fn extrapolated(window: &Window<'_>, is_counter: bool, is_rate: bool) -> Option<f64> {
     let gaps = window.values.len().checked_sub(1).filter(|gaps| *gaps > 0)?;
     let ((first_time, first), (last_time, last)) = (window.first()?, window.last()?);
@@ -46,7 +45,29 @@ fn extrapolated(window: &Window<'_>, is_counter: bool, is_rate: bool) -> Option<
         result =
             window.values.windows(2).filter(|pair| pair[1] < pair[0]).fold(result, |sum, pair| sum + pair[0]);
     }
+    let growth = is_counter.then_some(Growth { first, increase: result });
+    Some(result * extrapolation(window, (first_time, last_time), gaps, growth, is_rate))
+}
 
+/// How a counter grew between the first and the last sample of a window.
+#[derive(Clone, Copy)]
+pub(super) struct Growth {
+    /// Where it began.
+    pub(super) first: f64,
+    /// By how much it grew.
+    pub(super) increase: f64,
+}
+
+/// By what the change between the first and the last sample is to be multiplied so that it covers the window, and
+/// is per second if that is asked for. `growth` is given for counters.
+#[allow(clippy::cast_precision_loss)]
+pub(super) fn extrapolation(
+    window: &Window<'_>,
+    (first_time, last_time): (i64, i64),
+    gaps: usize,
+    growth: Option<Growth>,
+    is_rate: bool,
+) -> f64 {
     let mut to_start = seconds(first_time - window.start);
     let mut to_end = seconds(window.end - last_time);
     let sampled = seconds(last_time - first_time);
@@ -55,9 +76,12 @@ fn extrapolated(window: &Window<'_>, is_counter: bool, is_rate: bool) -> Option<
     if to_start >= threshold {
         to_start = average / 2.0;
     }
-    if is_counter && result > 0.0 && first >= 0.0 {
+    if let Some(Growth { first, increase }) = growth
+        && increase > 0.0
+        && first >= 0.0
+    {
         // A counter cannot have been negative: do not extrapolate to before its zero.
-        let to_zero = sampled * (first / result);
+        let to_zero = sampled * (first / increase);
         if to_zero < to_start {
             to_start = to_zero;
         }
@@ -72,10 +96,11 @@ fn extrapolated(window: &Window<'_>, is_counter: bool, is_rate: bool) -> Option<
     if is_rate {
         factor /= window.seconds();
     }
-    Some(result * factor)
+    factor
 }
 
-fn instant(window: &Window<'_>, is_rate: bool) -> Option<f64> {
+/// The change between the last two floats.
+pub(super) fn instant(window: &Window<'_>, is_rate: bool) -> Option<f64> {
     let (&[.., before, last], &[.., before_time, last_time]) = (window.values, window.timestamps) else {
         return None;
     };
@@ -93,7 +118,7 @@ mod tests {
     use super::*;
 
     fn window<'a>(timestamps: &'a [i64], values: &'a [f64], start: i64, end: i64) -> Window<'a> {
-        Window { timestamps, values, start, end, step_time: end }
+        Window { timestamps, values, histograms: &[], start, end, step_time: end }
     }
 
     fn increase_of(window: &Window<'_>) -> Option<f64> {

@@ -84,7 +84,14 @@ mod tests {
     const TIMES: [i64; 4] = [0, 10_000, 20_000, 30_000];
 
     fn window(values: &[f64]) -> Window<'_> {
-        Window { timestamps: &TIMES[..values.len()], values, start: -1, end: 30_000, step_time: 30_000 }
+        Window {
+            timestamps: &TIMES[..values.len()],
+            values,
+            histograms: &[],
+            start: -1,
+            end: 30_000,
+            step_time: 30_000,
+        }
     }
 
     #[test]

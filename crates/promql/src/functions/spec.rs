@@ -56,6 +56,8 @@ pub enum EngineFunction {
     HistogramQuantile,
     /// `histogram_quantiles(v, label, φ…)`: see [`super::buckets`].
     HistogramQuantiles,
+    /// `info(v, {labels})`: adds labels of info metrics.
+    Info,
     /// `label_join(v, dst, separator, src…)`: see [`super::relabel::LabelJoin`].
     LabelJoin,
     /// `label_replace(v, dst, replacement, src, regex)`: see [`super::relabel::LabelReplace`].

@@ -120,6 +120,7 @@ const FUNCTIONS: &[FunctionSpec] = &[
     variadic(1, vector("hour", Element(date::hour))),
     matrix("idelta", Range(rate::idelta)),
     matrix("increase", Range(rate::increase)),
+    experimental(variadic(1, fixed("info", &[Vector, Vector], Vector, Engine(E::Info)))),
     matrix("irate", Range(rate::irate)),
     variadic(-1, fixed("label_join", &[Vector, String, String, String], Vector, Engine(E::LabelJoin))),
     fixed("label_replace", &[Vector, String, String, String, String], Vector, Engine(E::LabelReplace)),

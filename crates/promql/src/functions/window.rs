@@ -1,6 +1,9 @@
 //! What a range function sees of one series at one step.
 
-/// The samples of one series in `(start, end]`, oldest first, without stale markers. All times are
+use crate::HistogramPoint;
+
+/// The samples of one series in `(start, end]`, oldest first, without stale markers: floats, and histograms
+/// at other times. All times are
 /// milliseconds since the epoch.
 #[derive(Clone, Copy, Debug)]
 pub struct Window<'a> {
@@ -8,6 +11,8 @@ pub struct Window<'a> {
     pub timestamps: &'a [i64],
     /// What.
     pub values: &'a [f64],
+    /// The native histograms.
+    pub histograms: &'a [HistogramPoint],
     /// The window's start, exclusive; `offset` and `@` are applied.
     pub start: i64,
     /// The window's end, inclusive; `offset` and `@` are applied.
@@ -17,18 +22,18 @@ pub struct Window<'a> {
 }
 
 impl<'a> Window<'a> {
-    /// The samples, oldest first.
+    /// The floats, oldest first.
     pub fn samples(&self) -> impl Iterator<Item = (i64, f64)> + 'a {
         self.timestamps.iter().copied().zip(self.values.iter().copied())
     }
 
-    /// The oldest sample.
+    /// The oldest float.
     #[must_use]
     pub fn first(&self) -> Option<(i64, f64)> {
         Some((*self.timestamps.first()?, *self.values.first()?))
     }
 
-    /// The newest sample.
+    /// The newest float.
     #[must_use]
     pub fn last(&self) -> Option<(i64, f64)> {
         Some((*self.timestamps.last()?, *self.values.last()?))

@@ -1,18 +1,27 @@
-//! Text to [`Expr`].
+//! From text to the syntax tree.
 //!
-//! Words are ours (`lex`), the grammar is promql-parser's, which is imported here and nowhere else, and the types
-//! are checked by us (`check`), on our own tree. promql-parser is handed a text in which strings and numbers are
-//! placeholders: what it does with escapes, regular expressions, large numbers and durations differs from Prometheus or
-//! panics. Length and depth are bounded before it sees anything, since its tree and ours are walked recursively.
+//! [`Lexer`](lexer::Lexer) makes tokens, [`Parser`](parser::Parser) the tree by recursive descent and precedence
+//! climbing, `check` its types. The grammar is Prometheus 3.14's; so are the texts and places of errors, which follow
+//! from which alternatives its generated parser has when it meets the token. Time is linear in the length of the text;
+//! length and depth are bounded.
 
+mod aggregate;
+mod brackets;
+mod call;
 mod check;
-mod convert;
+mod duration;
 mod error;
-mod lex;
-mod literal;
-mod types;
-mod words;
+mod expression;
+mod lexer;
+mod matching;
+mod number;
+mod parser;
+mod selector;
+mod shift;
+mod string;
+mod token;
 
+pub(crate) use duration::MAX_DURATION_SECONDS;
 pub use error::ParseError;
 
 use crate::Features;
@@ -37,13 +46,10 @@ pub struct ParseOptions {
 /// [`ParseError`], with Prometheus's words where it has the error too.
 pub fn parse(text: &str, options: &ParseOptions) -> Result<Expr, ParseError> {
     if text.len() > MAX_QUERY_LENGTH {
-        return Err(ParseError::new(format!("the query is longer than {MAX_QUERY_LENGTH} bytes")));
+        return Err(ParseError::whole(format!("the query is longer than {MAX_QUERY_LENGTH} bytes")));
     }
-    let words = lex::lex(text)?;
-    let tree = promql_parser::parser::parse(&words.text)
-        .map_err(|message| ParseError::new(error::in_prometheus_words(&words, &message)))?;
-    let expr = convert::convert(&tree, &words)?;
-    check::check(&expr, options)?;
+    let mut expr = parser::Parser::new(text, options).parse()?;
+    check::check(&mut expr, text)?;
     Ok(expr)
 }
 

@@ -2,7 +2,6 @@
 
 use super::lower::{QueryTimes, lower, lower_boxed, scan, window_input};
 use super::node::{BucketCall, Node, Reading, Relabel, SortOrder, WindowCall, WindowKernel};
-use super::types::{unparen, value_type};
 use crate::QueryError;
 use crate::ast::{Expr, ExprKind, ValueType};
 use crate::functions::{self, EngineFunction, Kernel, RangeKernel, absent, relabel};
@@ -13,7 +12,7 @@ pub(super) fn lower_call(function: &str, args: &[Expr], times: &QueryTimes) -> R
     match spec.kernel {
         Kernel::Range(kernel) => lower_window(function, kernel, args, times),
         Kernel::Element(kernel) => {
-            let is_vector = |expr: &&Expr| value_type(expr) == ValueType::Vector;
+            let is_vector = |expr: &&Expr| expr.value_type() == ValueType::Vector;
             let input = match args.iter().find(is_vector) {
                 Some(vector) => lower(vector, times)?,
                 None => Node::VectorOf(Box::new(Node::Time)),
@@ -63,7 +62,7 @@ fn lower_engine(
     let seconds = |milliseconds: i64| Node::Number(milliseconds as f64 / 1000.0);
     Ok(match function {
         EngineFunction::Absent => {
-            let labels = absent::labels_of(unparen(arg(0)?));
+            let labels = absent::labels_of(arg(0)?.unparen());
             Node::Absent(node(0)?, labels)
         }
         EngineFunction::AbsentOverTime => Node::Window(Box::new(WindowCall {
@@ -88,6 +87,7 @@ fn lower_engine(
             let call = BucketCall::Quantiles(text(arg(1)?)?, phis.collect::<Result<_, _>>()?);
             Node::Buckets(node(0)?, Box::new(call))
         }
+        EngineFunction::Info => return Err(QueryError::execution("info() is not supported")),
         EngineFunction::LabelReplace | EngineFunction::LabelJoin => {
             Node::Relabel(node(0)?, lower_relabel(function, args)?)
         }
@@ -107,8 +107,8 @@ fn lower_engine(
 
 /// `timestamp` of a selector is about its samples, of anything else about the step.
 fn lower_timestamp(arg: &Expr, times: &QueryTimes) -> Result<Node, QueryError> {
-    if let ExprKind::Selector(selector) = &unparen(arg).kind {
-        return Ok(Node::Scan { scan: scan(selector, times, None), reading: Reading::Time });
+    if let ExprKind::Selector(selector) = &arg.unparen().kind {
+        return Ok(Node::Scan { scan: scan(selector, times, None)?, reading: Reading::Time });
     }
     Ok(Node::StepTimes(lower_boxed(arg, times)?))
 }
@@ -130,7 +130,7 @@ fn lower_relabel(function: EngineFunction, args: &[Expr]) -> Result<Relabel, Que
 
 /// The text of a literal.
 pub(super) fn text(expr: &Expr) -> Result<String, QueryError> {
-    match &unparen(expr).kind {
+    match &expr.unparen().kind {
         ExprKind::Text(text) => Ok(text.clone()),
         _ => Err(QueryError::execution("expected a string literal")),
     }

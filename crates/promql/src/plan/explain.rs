@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::node::{BucketCall, Node, Relabel, WindowInput};
 use super::{Reading, Scan, SortOrder};
+use crate::ast::Matching;
 
 impl fmt::Display for Node {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -52,7 +53,11 @@ fn headline(node: &Node) -> String {
         Node::Negate(_) => "negate".to_owned(),
         Node::ScalarBinary(op, ..) => format!("scalars {op:?}"),
         Node::VectorScalar { op, .. } => format!("vector and scalar {op:?}"),
-        Node::VectorBinary(binary) => format!("join {:?} {:?}", binary.op, binary.matching),
+        Node::VectorBinary(binary) => {
+            let Matching { on, labels, cardinality, .. } = &binary.matching;
+            let by = if *on { "on" } else { "ignoring" };
+            format!("join {:?} {by} ({}) {}", binary.op, labels.join(","), cardinality.as_str())
+        }
         Node::Aggregate(aggregate) => {
             let by = if aggregate.without { "without" } else { "by" };
             format!("{:?} {by} ({})", aggregate.op, aggregate.grouping.join(","))

@@ -5,11 +5,11 @@ use std::time::Duration;
 use latewood_model::TimestampMs;
 
 use super::calls::lower_call;
+use super::duration;
 use super::node::{AggregateNode, Node, Reading, Scan, VectorBinary, WindowInput};
-use super::types::{unparen, value_type};
 use crate::QueryError;
 use crate::ast::{
-    Aggregate, AggregateOp, At, Binary, Expr, ExprKind, Shift, Subquery, ValueType, VectorSelector,
+    Aggregate, AggregateOp, At, Binary, Expr, ExprKind, Shift, Subquery, UnaryOp, ValueType, VectorSelector,
 };
 
 /// The times of a query.
@@ -41,17 +41,18 @@ impl QueryTimes {
 /// [`QueryError::Execution`] for what cannot be evaluated.
 pub fn lower(expr: &Expr, times: &QueryTimes) -> Result<Node, QueryError> {
     match &expr.kind {
-        ExprKind::Number(value) => Ok(Node::Number(*value)),
+        ExprKind::Number(literal) => Ok(Node::Number(literal.value)),
         ExprKind::Paren(inner) => lower(inner, times),
         ExprKind::Selector(selector) => {
-            Ok(Node::Scan { scan: scan(selector, times, None), reading: Reading::Value })
+            Ok(Node::Scan { scan: scan(selector, times, None)?, reading: Reading::Value })
         }
-        ExprKind::Negate(inner) => Ok(Node::Negate(Box::new(lower(inner, times)?))),
+        ExprKind::Unary(UnaryOp::Plus, inner) => lower(inner, times),
+        ExprKind::Unary(UnaryOp::Minus, inner) => Ok(Node::Negate(Box::new(lower(inner, times)?))),
         ExprKind::Binary(binary) => lower_binary(binary, times),
         ExprKind::Aggregate(aggregate) => lower_aggregate(aggregate, times),
         ExprKind::Call { function, args } => lower_call(function, args, times),
         ExprKind::Text(_) | ExprKind::Matrix { .. } | ExprKind::Subquery(_) => {
-            let found = super::types::documented(value_type(expr));
+            let found = expr.value_type().documented();
             Err(QueryError::execution(format!("expected a scalar or an instant vector, found a {found}")))
         }
     }
@@ -61,13 +62,18 @@ pub(super) fn lower_boxed(expr: &Expr, times: &QueryTimes) -> Result<Box<Node>, 
     lower(expr, times).map(Box::new)
 }
 
-pub(crate) fn scan(selector: &VectorSelector, times: &QueryTimes, function: Option<&str>) -> Scan {
-    Scan {
+pub(crate) fn scan(
+    selector: &VectorSelector,
+    times: &QueryTimes,
+    function: Option<&str>,
+) -> Result<Scan, QueryError> {
+    Ok(Scan {
         matchers: selector.matchers.clone(),
-        offset_ms: selector.shift.offset_ms,
+        offset_ms: duration::offset_ms(&selector.shift.offset, times)?,
         at: times.resolve(&selector.shift),
         function: function.map(str::to_owned),
-    }
+        stats: false,
+    })
 }
 
 /// Milliseconds, saturating: a longer window than time itself is no error.
@@ -81,11 +87,11 @@ pub(crate) fn window_input(
     times: &QueryTimes,
     function: &str,
 ) -> Result<Option<WindowInput>, QueryError> {
-    match &unparen(expr).kind {
+    match &expr.unparen().kind {
         ExprKind::Matrix { selector, range } => Ok(Some(WindowInput::Samples {
-            scan: scan(selector, times, Some(function)),
-            range_ms: millis(*range),
-            absent_labels: crate::functions::absent::labels_of(unparen(expr)),
+            scan: scan(selector, times, Some(function))?,
+            range_ms: duration::length_ms(range, times)?,
+            absent_labels: crate::functions::absent::labels_of(expr.unparen()),
         })),
         ExprKind::Subquery(subquery) => lower_subquery(subquery, times).map(Some),
         _ => Ok(None),
@@ -93,19 +99,22 @@ pub(crate) fn window_input(
 }
 
 fn lower_subquery(subquery: &Subquery, times: &QueryTimes) -> Result<WindowInput, QueryError> {
-    let step_ms = subquery.step.map_or(0, millis);
+    let step_ms = match &subquery.step {
+        Some(step) => duration::length_ms(step, times)?,
+        None => times.subquery_step_ms,
+    };
     Ok(WindowInput::Subquery {
         input: lower_boxed(&subquery.expr, times)?,
-        range_ms: millis(subquery.range),
-        step_ms: if step_ms > 0 { step_ms } else { times.subquery_step_ms },
-        offset_ms: subquery.shift.offset_ms,
+        range_ms: duration::length_ms(&subquery.range, times)?,
+        step_ms,
+        offset_ms: duration::offset_ms(&subquery.shift.offset, times)?,
         at: times.resolve(&subquery.shift),
     })
 }
 
 fn lower_binary(binary: &Binary, times: &QueryTimes) -> Result<Node, QueryError> {
-    let left_scalar = value_type(&binary.left) == ValueType::Scalar;
-    let right_scalar = value_type(&binary.right) == ValueType::Scalar;
+    let left_scalar = binary.left.value_type() == ValueType::Scalar;
+    let right_scalar = binary.right.value_type() == ValueType::Scalar;
     let (left, right) = (lower(&binary.left, times)?, lower(&binary.right, times)?);
     Ok(match (left_scalar, right_scalar) {
         (true, true) => Node::ScalarBinary(binary.op, Box::new(left), Box::new(right)),

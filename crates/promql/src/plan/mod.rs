@@ -4,15 +4,16 @@
 //! parentheses are gone, functions are looked up; what is left to `exec` is work.
 
 mod calls;
+mod duration;
 mod explain;
 mod fold;
 mod invariant;
 mod lower;
 mod names;
 mod node;
+mod stats;
 #[cfg(test)]
 mod tests;
-mod types;
 
 pub use lower::{QueryTimes, lower};
 pub(crate) use lower::{millis, window_input};
@@ -21,8 +22,6 @@ pub use node::{
     AggregateNode, BucketCall, Node, Reading, Relabel, Scan, SortOrder, VectorBinary, WindowCall,
     WindowInput, WindowKernel,
 };
-pub use types::value_type;
-pub(crate) use types::{documented, unparen};
 
 use crate::QueryError;
 use crate::ast::Expr;
@@ -34,5 +33,6 @@ use crate::ast::Expr;
 pub fn plan(expr: &Expr, times: &QueryTimes) -> Result<Node, QueryError> {
     let mut node = lower(expr, times)?;
     fold::fold_constants(&mut node);
+    stats::leave_out_buckets(&mut node);
     Ok(invariant::evaluate_once(node))
 }

@@ -93,6 +93,8 @@ pub struct Scan {
     pub at: Option<TimestampMs>,
     /// The function around a range selector.
     pub function: Option<String>,
+    /// Whether native histograms are wanted without their buckets.
+    pub stats: bool,
 }
 
 /// A function over windows.

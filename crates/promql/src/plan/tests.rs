@@ -22,7 +22,7 @@ fn constants_are_folded() {
 fn what_no_step_changes_is_evaluated_once() {
     assert_eq!(
         explain("m / sum(m @ end())"),
-        "join Div Matching { on: false, labels: [], cardinality: OneToOne, include: [] }\n  \
+        "join Div ignoring () one-to-one\n  \
          scan {__name__=\"m\"} offset 0ms\n  once\n    Sum by ()\n      \
          scan {__name__=\"m\"} offset 0ms @ 61000\n"
     );

@@ -2,24 +2,28 @@
 
 use latewood_model::{METRIC_NAME, MatchOp, Matcher};
 
-use crate::ast::{Aggregate, Binary, Cardinality, Expr, ExprKind, Matching, VectorSelector};
-use crate::format_duration;
-use crate::print::literal::{fixed, label_name, quoted};
+use crate::ast::{Aggregate, Binary, Cardinality, Expr, ExprKind, Fill, Matching, VectorSelector};
+use crate::print::literal::{general, label_name, number, quoted};
 use crate::print::suffix;
 
 /// The expression in one line.
 #[must_use]
 pub fn format(expr: &Expr) -> String {
     match &expr.kind {
-        ExprKind::Number(value) => fixed(*value),
+        ExprKind::Number(literal) => number(literal),
         ExprKind::Text(text) => quoted(text),
-        ExprKind::Selector(vector) => selector(vector) + &suffix::shift(&vector.shift),
+        ExprKind::Selector(vector) => {
+            let (at, extension) = (suffix::at(&vector.shift), suffix::extension(vector));
+            format!("{}{at}{extension}{}", selector(vector), suffix::offset(&vector.shift))
+        }
         ExprKind::Matrix { selector: vector, range } => {
-            format!("{}[{}]{}", selector(vector), format_duration(*range), suffix::shift(&vector.shift))
+            let (range, extension) = (suffix::length(range), suffix::extension(vector));
+            let (at, offset) = (suffix::at(&vector.shift), suffix::offset(&vector.shift));
+            format!("{}[{range}]{extension}{at}{offset}", selector(vector))
         }
         ExprKind::Subquery(subquery) => format(&subquery.expr) + &suffix::subquery(subquery),
         ExprKind::Paren(inner) => format!("({})", format(inner)),
-        ExprKind::Negate(inner) => format!("-{}", format(inner)),
+        ExprKind::Unary(op, inner) => format!("{}{}", op.as_str(), format(inner)),
         ExprKind::Binary(binary) => {
             format!("{} {} {}", format(&binary.left), operator(binary), format(&binary.right))
         }
@@ -77,7 +81,19 @@ fn matching(matching: &Matching) -> String {
     if let Some(side) = group {
         out += &format!(" group_{side} ({})", names(&matching.include));
     }
+    out += &fills(matching.fill);
     out
+}
+
+fn fills(fill: Fill) -> String {
+    match (fill.left, fill.right) {
+        (Some(left), Some(right)) if left == right => format!(" fill ({})", general(left)),
+        (left, right) => {
+            let left = left.map(|value| format!(" fill_left ({})", general(value)));
+            let right = right.map(|value| format!(" fill_right ({})", general(value)));
+            left.unwrap_or_default() + &right.unwrap_or_default()
+        }
+    }
 }
 
 /// The operator with `by` or `without`.

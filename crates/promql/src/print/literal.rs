@@ -1,13 +1,27 @@
 //! Numbers, strings and label names as Go writes them.
 
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use regex::Regex;
+
+use crate::ast::NumberLiteral;
+use crate::format_duration;
 
 /// A number without an exponent, with as few digits as tell it apart; `+Inf`, `-Inf`, `NaN`. Go's format `f`.
 #[must_use]
 pub fn fixed(value: f64) -> String {
     special(value).unwrap_or_else(|| value.to_string())
+}
+
+/// A number as it was written: a duration as a duration.
+pub(super) fn number(literal: &NumberLiteral) -> String {
+    if !literal.is_duration {
+        return fixed(literal.value);
+    }
+    let sign = if literal.value < 0.0 { "-" } else { "" };
+    let duration = Duration::try_from_secs_f64(literal.value.abs()).unwrap_or(Duration::MAX);
+    format!("{sign}{}", format_duration(duration))
 }
 
 /// A number with an exponent where that is below -4 or above 5: Go's `%g` and `%v`.

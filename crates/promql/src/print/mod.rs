@@ -4,11 +4,13 @@
 //! What is printed parses to the same expression again.
 
 mod expr;
+mod histogram;
 mod literal;
 mod pretty;
 mod suffix;
 
 pub use expr::format;
+pub use histogram::histogram;
 pub use literal::{fixed, general, quoted};
 pub use pretty::pretty;
 

@@ -21,7 +21,7 @@ fn at(expr: &Expr, level: usize) -> String {
             indent + &line
         }
         // Upstream does not indent it, nor look at its length.
-        ExprKind::Negate(inner) => format!("{indent}-{}", at(inner, level).trim()),
+        ExprKind::Unary(op, inner) => format!("{indent}{}{}", op.as_str(), at(inner, level).trim()),
         ExprKind::Subquery(_) if line.len() <= LINE => line,
         _ if line.len() <= LINE => indent + &line,
         _ => broken(expr, level, &indent),

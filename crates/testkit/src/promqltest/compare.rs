@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 
-use latewood_model::{Labels, TimestampMs, is_stale};
-use latewood_promql::{MatrixSeries, Point, QueryResult, Value, VectorSample};
+use latewood_model::{FloatHistogram, Labels, TimestampMs, is_stale};
+use latewood_promql::{MatrixSeries, QueryResult, SampleValue, Value, VectorSample};
 use regex::Regex;
 
 use super::script::{Eval, EvalTimes, Expect, ExpectKind};
+use super::series::Item;
 
 /// The relative difference that is allowed.
 const EPSILON: f64 = 0.000_001;
@@ -41,19 +42,19 @@ fn compare_vector(eval: &Eval, samples: &[VectorSample], ordered: bool) -> Resul
     if eval.scalar.is_some() {
         return Err(format!("expected a scalar, got {samples:?}"));
     }
-    let found: HashMap<&Labels, (usize, f64)> = samples
+    let found: HashMap<&Labels, (usize, &SampleValue)> = samples
         .iter()
         .enumerate()
-        .map(|(position, sample)| (&sample.labels, (position, sample.value)))
+        .map(|(position, sample)| (&sample.labels, (position, &sample.value)))
         .collect();
     for (position, line) in eval.series.iter().enumerate() {
-        let Some(Some(expected)) = line.values.first().copied() else {
+        let Some(Some(expected)) = line.values.first() else {
             return Err(format!("{} has no expected value", line.labels));
         };
         let Some(&(at, value)) = found.get(&line.labels) else {
             return Err(format!("{} is missing in {}", line.labels, show(samples)));
         };
-        close(expected, value).map_err(|text| format!("{}: {text}", line.labels))?;
+        same(expected, value).map_err(|text| format!("{}: {text}", line.labels))?;
         if ordered && at != position {
             return Err(format!("{} is at {at} instead of {position}", line.labels));
         }
@@ -66,24 +67,42 @@ fn compare_vector(eval: &Eval, samples: &[VectorSample], ordered: bool) -> Resul
 
 fn show(samples: &[VectorSample]) -> String {
     let texts: Vec<String> =
-        samples.iter().map(|sample| format!("{} {}", sample.labels, sample.value)).collect();
+        samples.iter().map(|sample| format!("{} {}", sample.labels, text(&sample.value))).collect();
     format!("[{}]", texts.join(", "))
 }
 
+fn text(value: &SampleValue) -> String {
+    match value {
+        SampleValue::Float(value) => value.to_string(),
+        SampleValue::Histogram(histogram) => format!("{histogram:?}"),
+    }
+}
+
+/// The values of a series in ascending time.
+fn in_order(series: &MatrixSeries) -> Vec<(TimestampMs, SampleValue)> {
+    let floats = series.points.iter().map(|point| (point.timestamp, SampleValue::Float(point.value)));
+    let histograms = series.histograms.iter();
+    let histograms =
+        histograms.map(|point| (point.timestamp, SampleValue::Histogram(point.histogram.clone())));
+    let mut all: Vec<_> = floats.chain(histograms).collect();
+    all.sort_by_key(|(at, _)| *at);
+    all
+}
+
 fn compare_matrix(eval: &Eval, series: &[MatrixSeries], start: TimestampMs, step: i64) -> Result<(), String> {
-    let found: HashMap<&Labels, &[Point]> =
-        series.iter().map(|one| (&one.labels, one.points.as_slice())).collect();
+    let found: HashMap<&Labels, Vec<(TimestampMs, SampleValue)>> =
+        series.iter().map(|one| (&one.labels, in_order(one))).collect();
     for line in &eval.series {
         let times = (0..).map(|index: i64| start + index * step);
-        let expected: Vec<(TimestampMs, f64)> =
-            times.zip(&line.values).filter_map(|(at, value)| value.map(|value| (at, value))).collect();
-        let points = found.get(&line.labels).copied().unwrap_or_default();
-        let same_times = expected.iter().map(|point| point.0).eq(points.iter().map(|point| point.timestamp));
+        let expected = times.zip(&line.values).filter_map(|(at, value)| Some((at, value.as_ref()?)));
+        let expected: Vec<(TimestampMs, &Item)> = expected.collect();
+        let points = found.get(&line.labels).map(Vec::as_slice).unwrap_or_default();
+        let same_times = expected.iter().map(|point| point.0).eq(points.iter().map(|point| point.0));
         if !same_times {
             return Err(format!("{}: expected {expected:?}, got {points:?}", line.labels));
         }
-        for ((at, expected), point) in expected.iter().zip(points) {
-            close(*expected, point.value).map_err(|text| format!("{} at {at}: {text}", line.labels))?;
+        for ((at, expected), (_, value)) in expected.iter().zip(points) {
+            same(expected, value).map_err(|text| format!("{} at {at}: {text}", line.labels))?;
         }
     }
     if series.len() != eval.series.len() {
@@ -91,6 +110,32 @@ fn compare_matrix(eval: &Eval, series: &[MatrixSeries], start: TimestampMs, step
         return Err(format!("expected {} series, got {}", eval.series.len(), labels.join(", ")));
     }
     Ok(())
+}
+
+fn same(expected: &Item, found: &SampleValue) -> Result<(), String> {
+    match (expected, found) {
+        (Item::Float(expected), SampleValue::Float(found)) => close(*expected, *found),
+        (Item::Histogram(expected, hint_matters), SampleValue::Histogram(found)) => {
+            let same_hint = !hint_matters || expected.reset_hint == found.reset_hint;
+            let fits = same_hint && close_histograms(expected, found);
+            fits.then_some(()).ok_or_else(|| format!("expected {expected:?}, got {found:?}"))
+        }
+        _ => Err(format!("expected {expected:?}, got {}", text(found))),
+    }
+}
+
+fn close_histograms(expected: &FloatHistogram, found: &FloatHistogram) -> bool {
+    let near = |a: f64, b: f64| close(a, b).is_ok();
+    let sides = [(&expected.positive, &found.positive), (&expected.negative, &found.negative)];
+    expected.schema == found.schema
+        && expected.custom_bounds == found.custom_bounds
+        && expected.zero_threshold == found.zero_threshold
+        && near(expected.count, found.count)
+        && near(expected.sum, found.sum)
+        && near(expected.zero_count, found.zero_count)
+        && sides
+            .into_iter()
+            .all(|(a, b)| a.same_layout(b) && a.counts().iter().zip(b.counts()).all(|(a, b)| near(*a, *b)))
 }
 
 fn close(expected: f64, found: f64) -> Result<(), String> {

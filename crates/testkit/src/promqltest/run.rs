@@ -4,15 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use latewood_base::Clock;
-use latewood_model::{Labels, LabelsBuilder, METRIC_NAME};
 use latewood_promql::ast::Expr;
 use latewood_promql::parse::{ParseOptions, parse};
 use latewood_promql::{
-    Engine, EngineConfig, Features, InstantQuery, QueryError, QueryResult, RangeQuery, Value,
+    Engine, EngineConfig, Features, InstantQuery, QueryError, QueryResult, RangeQuery, SampleValue, Value,
 };
 
 use super::compare::{compare, compare_annotations, fits};
+use super::nhcb::convert;
 use super::script::{Command, Eval, EvalTimes, ExpectKind, Load, ScriptError, parse_script};
+use super::series::Item;
 use super::storage::MemorySource;
 
 /// What became of a script.
@@ -45,14 +46,6 @@ struct Runner {
     report: Report,
 }
 
-/// The native histogram that a series of a classic one belongs to.
-fn converted(labels: &Labels) -> Option<Labels> {
-    let name = labels.metric_name()?;
-    let base = ["_bucket", "_sum", "_count"].iter().find_map(|end| name.strip_suffix(end))?;
-    let mut builder = LabelsBuilder::from(labels);
-    Some(builder.remove("le").set(METRIC_NAME, base).build())
-}
-
 enum Outcome {
     Passed,
     Unparsed(String),
@@ -63,8 +56,7 @@ enum Outcome {
 /// # Errors
 /// [`ScriptError`] when it cannot be read; what queries do wrong is in the [`Report`].
 pub fn run_script(text: &str) -> Result<Report, ScriptError> {
-    let features = Features { promql_experimental_functions: true };
-    let config = EngineConfig { features, ..EngineConfig::default() };
+    let config = EngineConfig { features: Features::ALL, ..EngineConfig::default() };
     let mut runner =
         Runner { engine: Engine::new(config), source: Arc::default(), report: Report::default() };
     for command in parse_script(text)? {
@@ -83,27 +75,29 @@ impl Runner {
     fn load(&mut self, load: &Load) {
         let interval = i64::try_from(load.interval.as_millis()).unwrap_or(i64::MAX);
         for line in &load.series {
-            if line.has_histograms || line.has_starts {
+            if line.has_starts {
                 self.source.mark_foreign(&line.labels);
             }
-            if load.converts
-                && let Some(labels) = converted(&line.labels)
-            {
-                self.source.mark_foreign(&labels);
-            }
             for (at, value) in (0..).map(|index: i64| index * interval).zip(&line.values) {
-                if let Some(value) = value {
-                    self.source.add(&line.labels, at, *value);
+                match value {
+                    Some(Item::Float(value)) => self.source.add(&line.labels, at, *value),
+                    Some(Item::Histogram(histogram, _)) => {
+                        self.source.add_histogram(&line.labels, at, Arc::clone(histogram));
+                    }
+                    None => {}
                 }
+            }
+        }
+        let converted = if load.converts { convert(&load.series) } else { Vec::new() };
+        for (labels, steps) in converted {
+            for (step, histogram) in steps {
+                let at = i64::try_from(step).unwrap_or(i64::MAX).saturating_mul(interval);
+                self.source.add_histogram(&labels, at, Arc::new(histogram));
             }
         }
     }
 
     fn eval(&mut self, eval: &Eval) {
-        if eval.series.iter().any(|line| line.has_histograms) {
-            self.report.skipped += 1;
-            return;
-        }
         let failure = |reason| Failure { line: eval.line, query: eval.query.clone(), reason };
         let outcome = self.check(eval);
         if self.source.take_touched() {
@@ -186,13 +180,19 @@ fn middle(value: Value, at: i64, scalar: bool) -> Value {
         return value;
     };
     let samples = series.into_iter().filter_map(|one| {
-        let point = one.points.into_iter().find(|point| point.timestamp == at)?;
-        Some(latewood_promql::VectorSample { labels: one.labels, timestamp: at, value: point.value })
+        let float = one.points.iter().find(|point| point.timestamp == at);
+        let float = float.map(|point| SampleValue::Float(point.value));
+        let value = float.or_else(|| {
+            let point = one.histograms.iter().find(|point| point.timestamp == at)?;
+            Some(SampleValue::Histogram(Arc::clone(&point.histogram)))
+        })?;
+        Some(latewood_promql::VectorSample { labels: one.labels, timestamp: at, value })
     });
     let samples: Vec<_> = samples.collect();
     match samples.first() {
         Some(sample) if scalar => {
-            Value::Scalar(latewood_promql::Point { timestamp: at, value: sample.value })
+            let value = sample.value.as_float().unwrap_or(f64::NAN);
+            Value::Scalar(latewood_promql::Point { timestamp: at, value })
         }
         _ => Value::Vector(samples),
     }

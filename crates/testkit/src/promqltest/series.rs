@@ -1,9 +1,22 @@
-//! Lines of series: `metric{label="value"} 1 2+3x4 _ stale`.
+//! Lines of series: `metric{label="value"} 1 2+3x4 _ stale {{count:5 sum:3}}x2`.
 
-use latewood_model::{Labels, LabelsBuilder, METRIC_NAME, stale_nan};
+use std::sync::Arc;
+
+use latewood_model::{FloatHistogram, Labels, LabelsBuilder, METRIC_NAME, stale_nan};
+
+use super::histogram::parse_histogram;
 
 /// Values that one line may expand to.
 const MAX_VALUES: usize = 1_000_000;
+
+/// A value of a series.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Item {
+    /// A float.
+    Float(f64),
+    /// A native histogram, and whether its reset hint was given.
+    Histogram(Arc<FloatHistogram>, bool),
+}
 
 /// A series and its values, `None` where there is none.
 #[derive(Clone, Debug)]
@@ -11,9 +24,7 @@ pub struct SeriesLine {
     /// Which series.
     pub labels: Labels,
     /// Its values at successive steps.
-    pub values: Vec<Option<f64>>,
-    /// Whether it has native histograms, which are left out.
-    pub has_histograms: bool,
+    pub values: Vec<Option<Item>>,
     /// Whether its samples have start timestamps, which are left out.
     pub has_starts: bool,
 }
@@ -24,14 +35,61 @@ pub struct SeriesLine {
 /// A text that says what is wrong.
 pub fn parse_series(line: &str) -> Result<SeriesLine, String> {
     let (labels, rest) = parse_metric(line)?;
-    if rest.contains("{{") {
-        return Ok(SeriesLine { labels, values: Vec::new(), has_histograms: true, has_starts: false });
+    let (mut values, mut rest) = (Vec::new(), rest.trim_start());
+    while !rest.is_empty() {
+        let (item, after) = split_item(rest)?;
+        if item.starts_with("{{") {
+            expand_histograms(item, &mut values)?;
+        } else {
+            expand(item, &mut values)?;
+        }
+        rest = after.trim_start();
     }
-    let mut values = Vec::new();
-    for item in rest.split_whitespace() {
-        expand(item, &mut values)?;
+    Ok(SeriesLine { labels, values, has_starts: false })
+}
+
+/// The first item and what follows. Between `{{` and `}}` blanks belong to it.
+fn split_item(text: &str) -> Result<(&str, &str), String> {
+    let mut end = 0;
+    loop {
+        let rest = text.get(end..).unwrap_or_default();
+        let blank = rest.find(char::is_whitespace).unwrap_or(rest.len());
+        match rest.find("{{").filter(|open| *open < blank) {
+            None => return Ok(text.split_at(end + blank)),
+            Some(_) => end += rest.find("}}").ok_or("a histogram has no end")? + 2,
+        }
     }
-    Ok(SeriesLine { labels, values, has_histograms: false, has_starts: false })
+}
+
+/// `{{…}}`, `{{…}}x3` and `{{…}}+{{…}}x3`.
+fn expand_histograms(item: &str, values: &mut Vec<Option<Item>>) -> Result<(), String> {
+    let wrong = || format!("bad histogram {item:?}");
+    let (text, times) = match item.rsplit_once("}}x") {
+        Some((_, count)) => (item.trim_end_matches(|c: char| c != '}'), count.parse().map_err(|_| wrong())?),
+        None => (item, 0_usize),
+    };
+    let mut parts = text.split_inclusive("}}");
+    let (first, mut hint) = parse_histogram(parts.next().ok_or_else(wrong)?)?;
+    let step = parts.next();
+    let (sign, step) = match step.map(|step| step.split_at(1)) {
+        Some((sign @ ("+" | "-"), step)) => (sign, Some(parse_histogram(step)?)),
+        Some(_) => return Err(wrong()),
+        None => ("+", None),
+    };
+    if parts.next().is_some() || values.len().saturating_add(times) >= MAX_VALUES {
+        return Err(wrong());
+    }
+    hint = step.as_ref().map_or(hint, |step| step.1);
+    let mut current = first;
+    values.push(Some(Item::Histogram(Arc::new(current.clone()), hint)));
+    for _ in 0..times {
+        if let Some((step, _)) = &step {
+            let next = if sign == "+" { current.add(step) } else { current.sub(step) };
+            current = next.map_err(|error| error.to_string())?.0;
+        }
+        values.push(Some(Item::Histogram(Arc::new(current.clone()), hint)));
+    }
+    Ok(())
 }
 
 fn parse_metric(line: &str) -> Result<(Labels, &str), String> {
@@ -107,7 +165,7 @@ pub(super) fn quoted(text: &str) -> Result<(String, &str), String> {
     Err(wrong())
 }
 
-fn expand(item: &str, values: &mut Vec<Option<f64>>) -> Result<(), String> {
+fn expand(item: &str, values: &mut Vec<Option<Item>>) -> Result<(), String> {
     let (item, times) = match item.rsplit_once('x') {
         Some((head, count)) if is_digits(count) => {
             let times = count.parse::<usize>();
@@ -131,7 +189,7 @@ fn expand(item: &str, values: &mut Vec<Option<f64>>) -> Result<(), String> {
         if index > 0 && step != 0.0 {
             value = value.map(|value| value + step);
         }
-        values.push(value);
+        values.push(value.map(Item::Float));
     }
     Ok(())
 }
@@ -176,7 +234,28 @@ mod tests {
     use super::*;
 
     fn values(text: &str) -> Vec<Option<f64>> {
-        parse_series(&format!("m {text}")).unwrap().values
+        let floats = parse_series(&format!("m {text}")).unwrap().values.into_iter().map(|item| match item {
+            Some(Item::Float(value)) => Some(value),
+            _ => None,
+        });
+        floats.collect()
+    }
+
+    #[test]
+    fn histograms_expand() {
+        let line = parse_series("m 1 {{count:1 sum:2}}+{{count:3}}x2 _ {{}} {{sum:1}}x1").unwrap();
+        let counts: Vec<Option<f64>> = line
+            .values
+            .iter()
+            .map(|item| match item {
+                Some(Item::Histogram(histogram, _)) => Some(histogram.count),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(counts, [None, Some(1.0), Some(4.0), Some(7.0), None, Some(0.0), Some(0.0), Some(0.0)]);
+        for bad in ["{{count:1", "{{}}*{{}}x2", "{{}}xy", "{{}}+{{}}+{{}}x1", "{{}}x9999999"] {
+            assert!(parse_series(&format!("m {bad}")).is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -4,14 +4,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use latewood_model::{Labels, SeriesSamples, TimestampMs, storage_order};
-use latewood_promql::{Select, SeriesCursor, SeriesSource, SourceError};
+use latewood_model::{
+    FloatHistogram, HistogramSample, Labels, NativeHistogram, SeriesSamples, TimestampMs, storage_order,
+};
+use latewood_promql::{SampleValue, Select, SeriesCursor, SeriesSource, SourceError};
+
+use super::hints::with_hint;
 
 /// Series that a cursor hands out at once: small, so that batches matter in tests.
 const BATCH: usize = 3;
 
 /// Samples by series, then by time.
-type Store = BTreeMap<Labels, BTreeMap<TimestampMs, f64>>;
+type Store = BTreeMap<Labels, BTreeMap<TimestampMs, SampleValue>>;
 
 /// Samples in memory.
 #[derive(Debug, Default)]
@@ -25,7 +29,13 @@ impl MemorySource {
     /// Adds a sample; a later one at the same time replaces it.
     pub fn add(&self, labels: &Labels, timestamp: TimestampMs, value: f64) {
         let mut store = self.store.lock().unwrap_or_else(PoisonError::into_inner);
-        store.entry(labels.clone()).or_default().insert(timestamp, value);
+        store.entry(labels.clone()).or_default().insert(timestamp, SampleValue::Float(value));
+    }
+
+    /// Adds a native histogram; a later sample at the same time replaces it.
+    pub fn add_histogram(&self, labels: &Labels, timestamp: TimestampMs, histogram: Arc<FloatHistogram>) {
+        let mut store = self.store.lock().unwrap_or_else(PoisonError::into_inner);
+        store.entry(labels.clone()).or_default().insert(timestamp, SampleValue::Histogram(histogram));
     }
 
     /// Says that a series has more than the samples added: queries that select it cannot be judged.
@@ -67,15 +77,29 @@ impl SeriesSource for MemorySource {
     }
 }
 
-fn cut(labels: &Labels, samples: &BTreeMap<TimestampMs, f64>, select: &Select) -> SeriesSamples {
-    let inside = samples.iter().filter(|(at, _)| select.range.contains(**at));
-    let (timestamps, values): (Vec<TimestampMs>, Vec<f64>) = inside.unzip();
-    SeriesSamples {
-        labels: labels.clone(),
-        timestamps: Arc::from(timestamps),
-        values,
-        histograms: Vec::new(),
+fn cut(labels: &Labels, samples: &BTreeMap<TimestampMs, SampleValue>, select: &Select) -> SeriesSamples {
+    let (mut timestamps, mut values, mut histograms) = (Vec::new(), Vec::new(), Vec::new());
+    let mut before = None;
+    for (&timestamp, sample) in samples {
+        let inside = select.range.contains(timestamp);
+        match sample {
+            SampleValue::Float(value) => {
+                before = None;
+                if inside {
+                    timestamps.push(timestamp);
+                    values.push(*value);
+                }
+            }
+            SampleValue::Histogram(histogram) => {
+                let read = with_hint(before, histogram);
+                before = Some(histogram);
+                if inside {
+                    histograms.push(HistogramSample { timestamp, histogram: NativeHistogram::from(read) });
+                }
+            }
+        }
     }
+    SeriesSamples { labels: labels.clone(), timestamps: Arc::from(timestamps), values, histograms }
 }
 
 struct MemoryCursor(std::vec::IntoIter<SeriesSamples>);

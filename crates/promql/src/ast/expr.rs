@@ -1,33 +1,28 @@
-//! The syntax tree. It is ours: the parser behind `parse` can change without the engine noticing.
+//! Expressions.
 
-use std::time::Duration;
-
-use latewood_model::{Matcher, TimestampMs};
+use super::{AggregateOp, BinaryOp, Length, Shift, Span, VectorSelector};
 
 /// An expression with its place in the query's text.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Expr {
     /// What it is.
     pub kind: ExprKind,
-    /// Where it stands: byte offsets `[start, end)`; `0..0` where the parser does not know.
+    /// Where it stands.
     pub span: Span,
 }
 
-/// Byte offsets into the query's text.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Span {
-    /// The first byte.
-    pub start: usize,
-    /// One past the last byte.
-    pub end: usize,
+impl PartialEq for Expr {
+    fn eq(&self, other: &Self) -> bool {
+        self.kind == other.kind
+    }
 }
 
 /// The kinds of expressions.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ExprKind {
-    /// `1`, `Inf`
-    Number(f64),
-    /// `"text"`
+    /// `1`, `Inf`, `5m`
+    Number(NumberLiteral),
+    /// `"text"`; bytes that are no UTF-8 have become U+FFFD.
     Text(String),
     /// `up{job="a"} offset 5m @ 0`
     Selector(VectorSelector),
@@ -36,14 +31,14 @@ pub enum ExprKind {
         /// What is selected, with its offset and `@`.
         selector: VectorSelector,
         /// The window's length.
-        range: Duration,
+        range: Length,
     },
     /// `expr[1h:1m] offset 5m @ 0`
     Subquery(Box<Subquery>),
     /// `(expr)`
     Paren(Box<Expr>),
-    /// `-expr`; `+expr` is its operand.
-    Negate(Box<Expr>),
+    /// `-expr`, `+expr`; the sign of a number is part of the number.
+    Unary(UnaryOp, Box<Expr>),
     /// `a + on(x) group_left(y) b`
     Binary(Box<Binary>),
     /// `sum by (x) (expr)`
@@ -57,35 +52,30 @@ pub enum ExprKind {
     },
 }
 
-/// An instant vector selector.
-#[derive(Clone, Debug, PartialEq)]
-pub struct VectorSelector {
-    /// The metric's name where it stood before the braces; it is among `matchers` too.
-    pub name: Option<String>,
-    /// All must match; the metric's name included.
-    pub matchers: Vec<Matcher>,
-    /// How it moves in time.
-    pub shift: Shift,
+/// A number.
+#[derive(Clone, Copy, Debug)]
+pub struct NumberLiteral {
+    /// Its value; seconds where it is a duration.
+    pub value: f64,
+    /// Whether it was written as a duration, such as `5m`.
+    pub is_duration: bool,
 }
 
-/// `offset` and `@`.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Shift {
-    /// Milliseconds to look back; negative looks ahead.
-    pub offset_ms: i64,
-    /// The fixed time, if there is one.
-    pub at: Option<At>,
+impl PartialEq for NumberLiteral {
+    /// NaN equals itself.
+    fn eq(&self, other: &Self) -> bool {
+        let same = self.value == other.value || (self.value.is_nan() && other.value.is_nan());
+        same && self.is_duration == other.is_duration
+    }
 }
 
-/// The time of an `@` modifier.
+/// The operators before an operand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum At {
-    /// `@ 1609746000`
-    Time(TimestampMs),
-    /// `@ start()`
-    Start,
-    /// `@ end()`
-    End,
+pub enum UnaryOp {
+    /// `+`, which changes nothing.
+    Plus,
+    /// `-`
+    Minus,
 }
 
 /// A subquery.
@@ -94,9 +84,9 @@ pub struct Subquery {
     /// What is evaluated.
     pub expr: Expr,
     /// The window's length.
-    pub range: Duration,
+    pub range: Length,
     /// The distance of evaluations; the default interval where it is not given.
-    pub step: Option<Duration>,
+    pub step: Option<Length>,
     /// How it moves in time.
     pub shift: Shift,
 }
@@ -116,30 +106,8 @@ pub struct Binary {
     pub right: Expr,
 }
 
-/// Binary operators.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[allow(missing_docs)]
-pub enum BinaryOp {
-    Add,
-    Sub,
-    Mul,
-    Div,
-    Mod,
-    Pow,
-    Atan2,
-    Equal,
-    NotEqual,
-    Greater,
-    Less,
-    GreaterOrEqual,
-    LessOrEqual,
-    And,
-    Or,
-    Unless,
-}
-
 /// How the two sides of a binary operation match.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Matching {
     /// `on` (true) or `ignoring` (false).
     pub on: bool,
@@ -149,6 +117,49 @@ pub struct Matching {
     pub cardinality: Cardinality,
     /// The labels of `group_left` or `group_right`, taken from the "one" side.
     pub include: Vec<String>,
+    /// What stands in for partners that are missing.
+    pub fill: Fill,
+}
+
+/// The values that stand in for a side's series that are missing.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Fill {
+    /// `fill_left`
+    pub left: Option<f64>,
+    /// `fill_right`
+    pub right: Option<f64>,
+}
+
+impl UnaryOp {
+    /// As queries write it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Plus => "+",
+            Self::Minus => "-",
+        }
+    }
+}
+
+impl Cardinality {
+    /// The name in Prometheus's API.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::OneToOne => "one-to-one",
+            Self::ManyToOne => "many-to-one",
+            Self::OneToMany => "one-to-many",
+            Self::ManyToMany => "many-to-many",
+        }
+    }
+}
+
+impl Fill {
+    /// Whether either side is filled.
+    #[must_use]
+    pub fn is_some(&self) -> bool {
+        self.left.is_some() || self.right.is_some()
+    }
 }
 
 /// Which side of a binary operation may have many series for one of the other.
@@ -178,34 +189,4 @@ pub struct Aggregate {
     pub without: bool,
     /// The labels of `by` or `without`.
     pub grouping: Vec<String>,
-}
-
-/// Aggregation operators.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[allow(missing_docs)]
-pub enum AggregateOp {
-    Sum,
-    Avg,
-    Count,
-    Min,
-    Max,
-    Group,
-    Stddev,
-    Stdvar,
-    Topk,
-    Bottomk,
-    CountValues,
-    Quantile,
-    Limitk,
-    LimitRatio,
-}
-
-/// The type of an expression's result.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[allow(missing_docs)]
-pub enum ValueType {
-    Scalar,
-    Vector,
-    Matrix,
-    String,
 }

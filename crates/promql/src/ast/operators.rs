@@ -1,44 +1,51 @@
-//! The types of expressions, and what operators are called.
+//! The operators and what they are called.
 
-use crate::ast::{AggregateOp, BinaryOp, Expr, ExprKind, ValueType};
-use crate::functions;
+use super::ValueType;
 
-impl Expr {
-    /// The type of the result.
-    #[must_use]
-    pub fn value_type(&self) -> ValueType {
-        match &self.kind {
-            ExprKind::Number(_) => ValueType::Scalar,
-            ExprKind::Text(_) => ValueType::String,
-            ExprKind::Selector(_) | ExprKind::Aggregate(_) => ValueType::Vector,
-            ExprKind::Matrix { .. } | ExprKind::Subquery(_) => ValueType::Matrix,
-            ExprKind::Paren(inner) | ExprKind::Negate(inner) => inner.value_type(),
-            ExprKind::Binary(binary) => {
-                let is_scalar = |side: &Self| side.value_type() == ValueType::Scalar;
-                if is_scalar(&binary.left) && is_scalar(&binary.right) {
-                    ValueType::Scalar
-                } else {
-                    ValueType::Vector
-                }
-            }
-            ExprKind::Call { function, .. } => {
-                functions::lookup(function).map_or(ValueType::Vector, |spec| spec.returns)
-            }
-        }
-    }
+/// Binary operators.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(missing_docs)]
+pub enum BinaryOp {
+    Add,
+    Sub,
+    Mul,
+    Div,
+    Mod,
+    Pow,
+    Atan2,
+    Equal,
+    NotEqual,
+    Greater,
+    Less,
+    GreaterOrEqual,
+    LessOrEqual,
+    And,
+    Or,
+    Unless,
+    /// `</`: cuts a histogram off above a bound.
+    TrimUpper,
+    /// `>/`: cuts a histogram off below a bound.
+    TrimLower,
 }
 
-impl ValueType {
-    /// The name in Prometheus's documentation and errors.
-    #[must_use]
-    pub fn documented(self) -> &'static str {
-        match self {
-            Self::Scalar => "scalar",
-            Self::Vector => "instant vector",
-            Self::Matrix => "range vector",
-            Self::String => "string",
-        }
-    }
+/// Aggregation operators.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(missing_docs)]
+pub enum AggregateOp {
+    Sum,
+    Avg,
+    Count,
+    Min,
+    Max,
+    Group,
+    Stddev,
+    Stdvar,
+    Topk,
+    Bottomk,
+    CountValues,
+    Quantile,
+    Limitk,
+    LimitRatio,
 }
 
 impl BinaryOp {
@@ -62,6 +69,8 @@ impl BinaryOp {
             Self::And => "and",
             Self::Or => "or",
             Self::Unless => "unless",
+            Self::TrimUpper => "</",
+            Self::TrimLower => ">/",
         }
     }
 

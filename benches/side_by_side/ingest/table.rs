@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use super::turn::Measured;
 use crate::server::Kind;
-use crate::turn::Measured;
+use crate::{median, shown};
 
 /// What all turns gave.
 #[derive(Default)]
@@ -27,9 +28,7 @@ impl Table {
     }
 
     fn median(&self, kind: Kind, number: fn(&Measured) -> f64) -> f64 {
-        let mut numbers: Vec<f64> = self.0.get(&kind).into_iter().flatten().map(number).collect();
-        numbers.sort_by(f64::total_cmp);
-        numbers.get(numbers.len() / 2).copied().unwrap_or(f64::NAN)
+        median(self.0.get(&kind).into_iter().flatten().map(number))
     }
 }
 
@@ -49,13 +48,5 @@ impl fmt::Display for Table {
             writeln!(out)?;
         }
         Ok(())
-    }
-}
-
-fn shown(number: f64) -> String {
-    match number {
-        number if number.is_nan() => "–".to_owned(),
-        number if number >= 100.0 => format!("{number:.0}"),
-        number => format!("{number:.2}"),
     }
 }
