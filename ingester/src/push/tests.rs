@@ -471,7 +471,7 @@ async fn histograms_of_both_protocols_are_counted_and_bounded() {
     let histograms = [
         (0, HistogramParts::from(&small)),
         (1, HistogramParts::from(&large)),
-        (700_000, HistogramParts::from(&small)),
+        (NOW + 700_000, HistogramParts::from(&small)),
         (0, HistogramParts::from(&small)),
     ];
     let labels = [("__name__", "h")];
