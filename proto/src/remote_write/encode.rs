@@ -66,18 +66,16 @@ fn zigzag(number: i64) -> u64 {
     ((number << 1) ^ (number >> 63)) as u64
 }
 
-/// A count that is part of a `oneof`: it goes out even if it is 0.
-fn put_total(out: &mut Vec<u8>, field: u32, total: Result<u64, f64>) {
-    match total {
-        Ok(number) => {
-            put_varint(out, u64::from(field) << 3);
-            put_varint(out, number);
-        }
-        Err(number) => {
-            put_varint(out, u64::from(field + 1) << 3 | 1);
-            out.extend_from_slice(&number.to_le_bytes());
-        }
-    }
+/// A varint field that is part of a `oneof`: it goes out even if it is 0.
+fn put_number_of(out: &mut Vec<u8>, field: u32, number: u64) {
+    put_varint(out, u64::from(field) << 3);
+    put_varint(out, number);
+}
+
+/// A double that is part of a `oneof`.
+fn put_double_of(out: &mut Vec<u8>, field: u32, number: f64) {
+    put_varint(out, u64::from(field) << 3 | 1);
+    out.extend_from_slice(&number.to_le_bytes());
 }
 
 fn put_spans(out: &mut Vec<u8>, field: u32, spans: &[Span]) {
@@ -109,30 +107,26 @@ fn put_packed(out: &mut Vec<u8>, field: u32, packed: &[u8]) {
 /// The `Histogram` message, the same in both versions.
 fn histogram(timestamp: TimestampMs, parts: &HistogramParts<'_>) -> Vec<u8> {
     let mut out = Vec::new();
-    let (count, zero_count) = match &parts.counts {
-        PartCounts::Integer { count, zero_count, .. } => (Ok(*count), Ok(*zero_count)),
-        PartCounts::Float { count, zero_count, .. } => (Err(*count), Err(*zero_count)),
-    };
-    put_total(&mut out, 1, count);
+    match parts.counts {
+        PartCounts::Integer { count, .. } => put_number_of(&mut out, 1, count),
+        PartCounts::Float { count, .. } => put_double_of(&mut out, 2, count),
+    }
     put_double(&mut out, 3, parts.sum);
     put_number(&mut out, 4, zigzag(parts.schema.into()));
     put_double(&mut out, 5, parts.zero_threshold);
-    put_total(&mut out, 6, zero_count);
-    let sides = match &parts.counts {
-        PartCounts::Integer { positive_deltas, negative_deltas, .. } => {
-            [Ok(negative_deltas), Ok(positive_deltas)]
-        }
-        PartCounts::Float { positive_counts, negative_counts, .. } => {
-            [Err(negative_counts), Err(positive_counts)]
-        }
-    };
-    let spans = [&parts.negative_spans, &parts.positive_spans];
-    for ((first, spans), counts) in [8, 11].into_iter().zip(spans).zip(sides) {
-        put_spans(&mut out, first, spans);
-        match counts {
-            Ok(deltas) => put_deltas(&mut out, first + 1, deltas),
-            Err(counts) => put_doubles(&mut out, first + 2, counts),
-        }
+    match parts.counts {
+        PartCounts::Integer { zero_count, .. } => put_number_of(&mut out, 6, zero_count),
+        PartCounts::Float { zero_count, .. } => put_double_of(&mut out, 7, zero_count),
+    }
+    put_spans(&mut out, 8, &parts.negative_spans);
+    match &parts.counts {
+        PartCounts::Integer { negative_deltas, .. } => put_deltas(&mut out, 9, negative_deltas),
+        PartCounts::Float { negative_counts, .. } => put_doubles(&mut out, 10, negative_counts),
+    }
+    put_spans(&mut out, 11, &parts.positive_spans);
+    match &parts.counts {
+        PartCounts::Integer { positive_deltas, .. } => put_deltas(&mut out, 12, positive_deltas),
+        PartCounts::Float { positive_counts, .. } => put_doubles(&mut out, 13, positive_counts),
     }
     put_number(&mut out, 14, parts.reset_hint as u64);
     put_number(&mut out, 15, timestamp as u64);
