@@ -112,6 +112,7 @@ const ERRORS: &[(&str, &str)] = &[
     ("sum(up foo)", r#"1:8: parse error: unexpected identifier "foo" in aggregation"#),
     ("sum by (a) up", r#"1:12: parse error: unexpected identifier "up" in aggregation"#),
     ("sum(up) by a", r#"1:12: parse error: unexpected identifier "a" in grouping opts, expected "(""#),
+    ("a + on (b) group_left", r#"1:22: parse error: unexpected end of input in grouping opts, expected "(""#),
     ("sum by (,) (up)", r#"1:9: parse error: unexpected "," in grouping opts, expected label"#),
     (
         "sum by (a b) (up)",
