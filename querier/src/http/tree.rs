@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 pub(super) fn tree(expr: &Expr) -> Value {
     match &expr.kind {
         ExprKind::Number(literal) => json!({"type": "numberLiteral", "val": fixed(literal.value)}),
-        ExprKind::Text(text) => json!({"type": "stringLiteral", "val": text}),
+        ExprKind::Text(text) => json!({"type": "stringLiteral", "val": text.to_lossy()}),
         ExprKind::Paren(inner) => json!({"type": "parenExpr", "expr": tree(inner)}),
         ExprKind::Unary(op, inner) => {
             json!({"type": "unaryExpr", "op": op.as_str(), "expr": tree(inner)})

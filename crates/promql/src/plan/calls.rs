@@ -1,6 +1,6 @@
 //! The plans of function calls.
 
-use super::lower::{QueryTimes, lower, lower_boxed, scan, window_input};
+use super::lower::{QueryTimes, lower, lower_boxed, scan, unsupported, window_input};
 use super::node::{BucketCall, Node, Reading, Relabel, SortOrder, WindowCall, WindowKernel};
 use crate::QueryError;
 use crate::ast::{Expr, ExprKind, ValueType};
@@ -87,9 +87,9 @@ fn lower_engine(
             let call = BucketCall::Quantiles(text(arg(1)?)?, phis.collect::<Result<_, _>>()?);
             Node::Buckets(node(0)?, Box::new(call))
         }
-        EngineFunction::Info => return Err(QueryError::execution("info() is not supported")),
+        EngineFunction::Info => return Err(unsupported("info()")),
         EngineFunction::LabelReplace | EngineFunction::LabelJoin => {
-            Node::Relabel(node(0)?, lower_relabel(function, args)?)
+            Node::Relabel(node(0)?, lower_relabel(name, function, args)?)
         }
         EngineFunction::MaxOf => Node::Extremum(true, node(0)?, node(1)?),
         EngineFunction::MinOf => Node::Extremum(false, node(0)?, node(1)?),
@@ -113,7 +113,15 @@ fn lower_timestamp(arg: &Expr, times: &QueryTimes) -> Result<Node, QueryError> {
     Ok(Node::StepTimes(lower_boxed(arg, times)?))
 }
 
-fn lower_relabel(function: EngineFunction, args: &[Expr]) -> Result<Relabel, QueryError> {
+fn lower_relabel(name: &str, function: EngineFunction, args: &[Expr]) -> Result<Relabel, QueryError> {
+    if let Some(ExprKind::Text(target)) = args.get(1).map(|arg| &arg.unparen().kind)
+        && target.as_str().is_none()
+    {
+        return Err(QueryError::execution(format!(
+            "invalid destination label name in {name}(): {}",
+            target.to_lossy()
+        )));
+    }
     let texts = texts(args, 1)?;
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
     let made = match (function, texts.as_slice()) {
@@ -131,7 +139,7 @@ fn lower_relabel(function: EngineFunction, args: &[Expr]) -> Result<Relabel, Que
 /// The text of a literal.
 pub(super) fn text(expr: &Expr) -> Result<String, QueryError> {
     match &expr.unparen().kind {
-        ExprKind::Text(text) => Ok(text.clone()),
+        ExprKind::Text(text) => Ok(text.to_lossy()),
         _ => Err(QueryError::execution("expected a string literal")),
     }
 }

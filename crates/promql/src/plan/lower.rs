@@ -9,7 +9,8 @@ use super::duration;
 use super::node::{AggregateNode, Node, Reading, Scan, VectorBinary, WindowInput};
 use crate::QueryError;
 use crate::ast::{
-    Aggregate, AggregateOp, At, Binary, Expr, ExprKind, Shift, Subquery, UnaryOp, ValueType, VectorSelector,
+    Aggregate, AggregateOp, At, Binary, BinaryOp, Expr, ExprKind, Shift, Subquery, UnaryOp, ValueType,
+    VectorSelector,
 };
 
 /// The times of a query.
@@ -67,6 +68,9 @@ pub(crate) fn scan(
     times: &QueryTimes,
     function: Option<&str>,
 ) -> Result<Scan, QueryError> {
+    if let Some(extension) = selector.extension {
+        return Err(unsupported(extension.as_str()));
+    }
     Ok(Scan {
         matchers: selector.matchers.clone(),
         offset_ms: duration::offset_ms(&selector.shift.offset, times)?,
@@ -111,7 +115,18 @@ fn lower_subquery(subquery: &Subquery, times: &QueryTimes) -> Result<WindowInput
     })
 }
 
+/// For what is parsed and not executed yet: an error is better than another answer than upstream's.
+pub(super) fn unsupported(what: &str) -> QueryError {
+    QueryError::execution(format!("{what} is not supported yet"))
+}
+
 fn lower_binary(binary: &Binary, times: &QueryTimes) -> Result<Node, QueryError> {
+    if matches!(binary.op, BinaryOp::TrimUpper | BinaryOp::TrimLower) {
+        return Err(unsupported(binary.op.as_str()));
+    }
+    if binary.matching.as_ref().is_some_and(|matching| matching.fill.is_some()) {
+        return Err(unsupported("fill"));
+    }
     let left_scalar = binary.left.value_type() == ValueType::Scalar;
     let right_scalar = binary.right.value_type() == ValueType::Scalar;
     let (left, right) = (lower(&binary.left, times)?, lower(&binary.right, times)?);
