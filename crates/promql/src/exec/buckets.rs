@@ -10,6 +10,7 @@ use super::scalar::Scalars;
 use super::tile::{Tile, absent, computed, is_present};
 use super::{BoxOperator, Env, Grid, Operator};
 use crate::QueryError;
+use crate::ast::Span;
 use crate::functions::buckets::{self, Bucket};
 use crate::functions::invalid_quantile;
 use crate::plan::{BucketCall, Node};
@@ -21,6 +22,8 @@ pub(super) struct BucketOperator {
     input: Option<BoxOperator>,
     function: Function,
     params: Scalars,
+    /// Where the parameters stand.
+    places: Vec<Span>,
 }
 
 enum Function {
@@ -36,7 +39,7 @@ struct Histogram {
 }
 
 impl BucketOperator {
-    pub(super) fn new(env: &Env, grid: Grid, input: BoxOperator, call: &BucketCall) -> Self {
+    pub(super) fn new(env: &Env, grid: Grid, input: BoxOperator, call: &BucketCall, places: &[Span]) -> Self {
         let (function, params): (Function, Vec<Node>) = match call {
             BucketCall::Quantile(phi) => (Function::Quantile, vec![phi.clone()]),
             BucketCall::Fraction(lower, upper) => (Function::Fraction, vec![lower.clone(), upper.clone()]),
@@ -48,6 +51,7 @@ impl BucketOperator {
             input: Some(input),
             function,
             params: Scalars::new(env, grid, &params),
+            places: places.to_vec(),
         }
     }
 
@@ -60,7 +64,7 @@ impl BucketOperator {
                 let le = labels.get("le").unwrap_or_default();
                 let Some(upper) = buckets::parse_le(le) else {
                     let text = buckets::bad_bucket_label(le);
-                    self.env.annotations.lock().warn(with_metric(text, labels));
+                    self.env.warn_at(with_metric(text, labels), self.env.place);
                     continue;
                 };
                 let key = labels.without(&["le"]);
@@ -91,7 +95,7 @@ impl BucketOperator {
         let quantile = buckets::bucket_quantile(param(which), buckets);
         if quantile.forced.is_some() {
             let text = for_metric(buckets::FORCED_MONOTONICITY.to_owned(), name);
-            self.env.annotations.lock().info(text);
+            self.env.annotations.lock().info_at(text, self.env.place);
         }
         Ok(quantile.value)
     }
@@ -102,8 +106,9 @@ impl BucketOperator {
             return Ok(());
         }
         for step in 0..self.steps {
-            let texts = self.params.at(step)?.iter().filter_map(|&phi| invalid_quantile(phi));
-            texts.for_each(|text| self.env.annotations.lock().warn(text));
+            let params = self.params.at(step)?.iter().zip(&self.places);
+            let texts = params.filter_map(|(&phi, &place)| Some((invalid_quantile(phi)?, place)));
+            texts.for_each(|(text, place)| self.env.warn_at(text, place));
         }
         Ok(())
     }

@@ -20,6 +20,7 @@ mod map;
 mod matching;
 mod merge;
 mod once;
+mod ratio;
 mod scalar;
 mod scan;
 mod set;

@@ -51,7 +51,7 @@ pub fn lower(expr: &Expr, times: &QueryTimes) -> Result<Node, QueryError> {
         ExprKind::Unary(UnaryOp::Minus, inner) => Ok(Node::Negate(Box::new(lower(inner, times)?))),
         ExprKind::Binary(binary) => lower_binary(binary, times),
         ExprKind::Aggregate(aggregate) => lower_aggregate(aggregate, times),
-        ExprKind::Call { function, args } => lower_call(function, args, times),
+        ExprKind::Call { function, args } => lower_call(function, args, expr.span, times),
         ExprKind::Text(_) | ExprKind::Matrix { .. } | ExprKind::Subquery(_) => {
             let found = expr.value_type().documented();
             Err(QueryError::execution(format!("expected a scalar or an instant vector, found a {found}")))
@@ -172,6 +172,7 @@ fn lower_aggregate(aggregate: &Aggregate, times: &QueryTimes) -> Result<Node, Qu
     grouping.sort_unstable();
     grouping.dedup();
     Ok(Node::Aggregate(Box::new(AggregateNode {
+        place: aggregate.param.as_ref().unwrap_or(&aggregate.expr).span,
         op: aggregate.op,
         param,
         label,
