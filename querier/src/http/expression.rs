@@ -1,4 +1,4 @@
-//! Expressions and selectors in requests, and `format_query`.
+//! Expressions and selectors in requests, `format_query` and `parse_query`.
 
 use latewood_base::{ErrorKind, Offload};
 use latewood_model::Matcher;
@@ -96,4 +96,9 @@ fn collect(expr: &Expr, found: &mut Vec<Vec<Matcher>>) {
 pub(super) async fn format_query(call: Call) -> Result<Answer, ApiError> {
     let expr = call.query().await?;
     Ok(Answer::new(|json| json.string(&pretty(&expr))))
+}
+
+pub(super) async fn parse_query(call: Call) -> Result<Answer, ApiError> {
+    let expr = call.query().await?;
+    Ok(Answer::new(|json| json.raw(&super::tree::tree(&expr).to_string())))
 }

@@ -15,6 +15,7 @@ mod query;
 mod status;
 mod stubs;
 mod time;
+mod tree;
 
 use std::sync::Arc;
 
@@ -70,6 +71,7 @@ fn v1_routes(api: &Arc<Api>) -> Router {
         .route("/query_range", form("query_range", query::range))
         .route("/query_exemplars", form("query_exemplars", exemplars::exemplars))
         .route("/format_query", form("format_query", expression::format_query))
+        .route("/parse_query", form("parse_query", expression::parse_query))
         .route("/series", form("series", labels::series))
         .route("/labels", form("labels", labels::names))
         .route("/label/{name}/values", labels::values_route())

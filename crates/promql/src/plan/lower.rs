@@ -9,7 +9,8 @@ use super::duration;
 use super::node::{AggregateNode, Node, Reading, Scan, VectorBinary, WindowInput};
 use crate::QueryError;
 use crate::ast::{
-    Aggregate, AggregateOp, At, Binary, Expr, ExprKind, Shift, Subquery, UnaryOp, ValueType, VectorSelector,
+    Aggregate, AggregateOp, At, Binary, BinaryOp, Expr, ExprKind, Shift, Subquery, UnaryOp, ValueType,
+    VectorSelector,
 };
 
 /// The times of a query.
@@ -50,7 +51,7 @@ pub fn lower(expr: &Expr, times: &QueryTimes) -> Result<Node, QueryError> {
         ExprKind::Unary(UnaryOp::Minus, inner) => Ok(Node::Negate(Box::new(lower(inner, times)?))),
         ExprKind::Binary(binary) => lower_binary(binary, times),
         ExprKind::Aggregate(aggregate) => lower_aggregate(aggregate, times),
-        ExprKind::Call { function, args } => lower_call(function, args, times),
+        ExprKind::Call { function, args } => lower_call(function, args, expr.span, times),
         ExprKind::Text(_) | ExprKind::Matrix { .. } | ExprKind::Subquery(_) => {
             let found = expr.value_type().documented();
             Err(QueryError::execution(format!("expected a scalar or an instant vector, found a {found}")))
@@ -67,6 +68,9 @@ pub(crate) fn scan(
     times: &QueryTimes,
     function: Option<&str>,
 ) -> Result<Scan, QueryError> {
+    if let Some(extension) = selector.extension {
+        return Err(unsupported(extension.as_str()));
+    }
     Ok(Scan {
         matchers: selector.matchers.clone(),
         offset_ms: duration::offset_ms(&selector.shift.offset, times)?,
@@ -112,7 +116,18 @@ fn lower_subquery(subquery: &Subquery, times: &QueryTimes) -> Result<WindowInput
     })
 }
 
+/// For what is parsed and not executed yet: an error is better than another answer than upstream's.
+pub(super) fn unsupported(what: &str) -> QueryError {
+    QueryError::execution(format!("{what} is not supported yet"))
+}
+
 fn lower_binary(binary: &Binary, times: &QueryTimes) -> Result<Node, QueryError> {
+    if matches!(binary.op, BinaryOp::TrimUpper | BinaryOp::TrimLower) {
+        return Err(unsupported(binary.op.as_str()));
+    }
+    if binary.matching.as_ref().is_some_and(|matching| matching.fill.is_some()) {
+        return Err(unsupported("fill"));
+    }
     let left_scalar = binary.left.value_type() == ValueType::Scalar;
     let right_scalar = binary.right.value_type() == ValueType::Scalar;
     let (left, right) = (lower(&binary.left, times)?, lower(&binary.right, times)?);
@@ -158,6 +173,7 @@ fn lower_aggregate(aggregate: &Aggregate, times: &QueryTimes) -> Result<Node, Qu
     grouping.sort_unstable();
     grouping.dedup();
     Ok(Node::Aggregate(Box::new(AggregateNode {
+        place: aggregate.param.as_ref().unwrap_or(&aggregate.expr).span,
         op: aggregate.op,
         param,
         label,

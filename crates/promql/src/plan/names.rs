@@ -35,7 +35,7 @@ pub(crate) fn metric_names(node: &Node) -> MetricNames {
             WindowInput::Samples { scan, .. } => names_of_scan(scan),
             WindowInput::Subquery { input, .. } => metric_names(input),
         },
-        Node::Sort(input, _) | Node::Once(input) => metric_names(input),
+        Node::Sort(input, ..) | Node::Once(input) => metric_names(input),
         Node::Relabel(_, relabel) if relabel.target() == METRIC_NAME => MetricNames::Any,
         Node::Relabel(input, _) => metric_names(input),
         Node::VectorScalar { op, return_bool: false, vector, .. } if is_comparison(*op) => {
