@@ -22,6 +22,9 @@ use super::{Ingester, IngesterConfig, IngesterDeps};
 use crate::BatchBuilder;
 use crate::distributor::{ShardPart, ShardWriter};
 
+mod disk;
+mod journals;
+
 /// What is readable: values by series and time.
 type Data = BTreeMap<String, BTreeMap<i64, u64>>;
 
@@ -403,7 +406,7 @@ async fn an_id_that_was_declared_garbage_is_replaced() {
     let crate::head::ClosedData::Local(local) = &shard.head().closed()[0].data else {
         panic!("not local");
     };
-    let id = local.block(&node.tenant).unwrap().block.meta().id;
+    let id = local.block(&node.tenant).unwrap().meta().id;
     faulty.heal();
     // The flush may have been faster: then there is nothing to declare.
     let change = Change { mark_dead: vec![id], ..Change::default() };
