@@ -37,6 +37,9 @@ pub async fn run(role: &Role, config: Config) -> anyhow::Result<()> {
     let http_addr = http.addr();
     let listening = Shutdown::new();
     let served = tokio::spawn(http.serve(with_middleware(routes), listening.clone()));
+    if let Some(ingester) = &started.ingester {
+        health.also_ask(ingester.readiness());
+    }
     health.set_ready(true);
     tracing::info!(role = role.name, %http_addr, %grpc_addr, version = build_info::VERSION, "latewood is ready");
 
@@ -57,7 +60,7 @@ pub async fn run(role: &Role, config: Config) -> anyhow::Result<()> {
 
 /// Opens what all parts share; the bucket is probed before anything relies on it.
 async fn open(mut config: Config) -> anyhow::Result<Context> {
-    std::fs::create_dir_all(&config.data_dir)
+    latewood_base::make_folder(&config.data_dir)
         .with_context(|| format!("cannot make the data folder {}", config.data_dir.display()))?;
     let data_dir = std::path::absolute(&config.data_dir)?;
     if config.bucket.url.is_none() {

@@ -19,6 +19,8 @@ pub(super) struct Standing {
     pub(super) max_age: Duration,
     /// Whether an earlier generation is still in memory.
     pub(super) encoding: bool,
+    /// Whether the disk has no room: the journal lets go of a generation only when it is flushed.
+    pub(super) disk_full: bool,
 }
 
 /// Whether the open generation should be frozen now. An empty one never is; a full one not while the one
@@ -32,7 +34,7 @@ pub(super) fn should_freeze(standing: &Standing) -> bool {
     let age = Duration::from_millis(by_clock).max(standing.seen);
     // Generation 0 only stands before the first freeze of a journal and has no time.
     let aged = standing.generation > 0 && age >= standing.max_age || standing.seen >= standing.max_age;
-    aged || standing.bytes >= standing.share
+    aged || standing.disk_full || standing.bytes >= standing.share
 }
 
 /// The number of the generation that follows.
@@ -54,12 +56,15 @@ mod tests {
             share: 100,
             max_age: Duration::from_secs(60),
             encoding: false,
+            disk_full: false,
         };
         let later = |ms: i64| Standing { now_ms: 1_000_000 + ms, ..standing };
         assert!(!should_freeze(&standing) && !should_freeze(&later(59_999)) && should_freeze(&later(60_000)));
         assert!(!should_freeze(&Standing { bytes: 0, ..later(90_000) }));
         assert!(should_freeze(&Standing { bytes: 100, ..standing }));
         assert!(!should_freeze(&Standing { bytes: 100, encoding: true, ..standing }));
+        assert!(should_freeze(&Standing { disk_full: true, ..standing }));
+        assert!(!should_freeze(&Standing { disk_full: true, encoding: true, ..standing }));
         let ahead = Standing { now_ms: 5, seen: Duration::from_secs(60), ..standing };
         assert!(should_freeze(&ahead), "a clock that was set back does not keep a generation open");
         assert_eq!((next_generation(7, 5), next_generation(7, 500), next_generation(0, -4)), (8, 500, 1));

@@ -44,9 +44,10 @@ async fn of_part(
             offload.run(work).await.map_err(offload_error)
         }
         HeadPart::Local(local) => {
+            let open = local.open().await.map_err(|error| store_error(&error))?;
             let found = match label {
-                Some(label) => local.block.label_values(&label, &matchers, range).await,
-                None => local.block.label_names(&matchers, range).await,
+                Some(label) => open.block().label_values(&label, &matchers, range).await,
+                None => open.block().label_names(&matchers, range).await,
             };
             let found = found.map_err(|error| store_error(&error))?;
             Ok(found.into_iter().collect())

@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use futures::StreamExt;
-use futures::stream;
+use futures::{FutureExt, StreamExt, stream};
 use latewood_base::{ErrorKind, Offload};
 use latewood_block::SelectSpec;
 use latewood_proto::store::wire::SelectFrame;
@@ -14,6 +13,7 @@ use latewood_proto::store::{
 use super::reads::Reads;
 use super::scope::Scope;
 use super::store::store_error;
+use crate::flush::LocalBlock;
 use crate::head::{HeadCursor, HeadPart};
 
 /// The frames that answer a select; after `limit` series (0: none) they end.
@@ -68,16 +68,26 @@ fn source(part: HeadPart, scope: &Scope, skip_samples: bool, offload: &Offload) 
         }
         HeadPart::Local(local) => {
             let spec = SelectSpec { matchers: scope.matchers.clone(), range: scope.range, skip_samples };
-            let series = local.block.select(spec);
-            // The stream holds the local block, so that its files stay until it ends.
+            local_stream(local, spec)
+        }
+    }
+}
+
+/// A local block's batches. The stream holds the open block, so that its files stay until it ends.
+fn local_stream(local: Arc<LocalBlock>, spec: SelectSpec) -> SeriesStream {
+    let opened = local.open().map(|opened| match opened {
+        Ok(open) => {
+            let series = open.block().select(spec);
             series
                 .map(move |batch| {
-                    let _held = Arc::strong_count(&local);
+                    let _held = &open;
                     batch.map_err(|error| store_error(&error))
                 })
                 .boxed()
         }
-    }
+        Err(error) => stream::iter([Err(store_error(&error))]).boxed(),
+    });
+    opened.flatten_stream().boxed()
 }
 
 /// A cursor's batches, each made off the runtime.

@@ -52,7 +52,8 @@ async fn of_part(part: HeadPart, offload: &Offload) -> Result<HeadStatistics, St
         }
         HeadPart::Local(local) => {
             let limit = usize::try_from(MAX_LIMIT).unwrap_or(usize::MAX);
-            let found = local.block.statistics(limit).await;
+            let open = local.open().await.map_err(|error| store_error(&error))?;
+            let found = open.block().statistics(limit).await;
             Ok(of_block(found.map_err(|error| store_error(&error))?))
         }
     }

@@ -23,7 +23,7 @@ use crate::metadata::MetadataStore;
 /// One shard, for reading.
 #[derive(Clone, Debug)]
 pub struct ShardReader {
-    /// Its number.
+    /// Its number in the catalogs.
     pub shard: u32,
     /// Its log, for read barriers.
     pub group: Group<ShardState>,
@@ -38,6 +38,8 @@ pub struct StoreParts {
     pub shards: Vec<ShardReader>,
     /// The catalogs, to tell views that are too old.
     pub catalogs: Arc<Catalogs>,
+    /// Whether the journal was begun by this process.
+    pub begun_now: bool,
     /// Exemplars of all tenants.
     pub exemplars: Arc<ExemplarStore>,
     /// Metadata of all tenants.

@@ -194,12 +194,18 @@ async fn a_failed_sync_fails_proposals_and_never_acknowledges() {
 async fn a_group_that_a_full_disk_stopped_is_opened_again_when_there_is_space() {
     let files = MemoryFiles::new();
     let journal = journal(&files);
-    let (group, _) = open(1, &journal).await;
+    let (group, state_before) = open(1, &journal).await;
     propose_all(&group, 0..5).await;
     files.set_capacity(Some(files.sizes().values().sum::<usize>() + 20));
     let error = group.propose(word("no room")).await.unwrap_err();
     assert_eq!(error.kind(), latewood_base::ErrorKind::Unavailable, "{error}");
     assert!(error.to_string().contains("cannot write"), "{error}");
+    // What was acknowledged can still be read, and it shows that the group has stopped.
+    while group.failure().is_none() {
+        tokio::task::yield_now().await;
+    }
+    group.read_barrier().await.unwrap();
+    assert_eq!(state_before.0.lock().applied.len(), 5);
     files.set_capacity(None);
     group.shutdown().await;
     let (group, state) = open(1, &journal).await;
