@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct FlushConfig {
-    /// A generation is frozen this long after it was opened, in seconds. Default 7200.
+    /// A generation is frozen at most this long after it was opened, in seconds; the shards take turns in
+    /// that time. Default 7200.
     pub max_age_seconds: u64,
     /// Memory of the open generations of all shards, in bytes; a shard's generation is frozen at its
     /// share. Writes are refused at twice of it, when encoding does not keep up. Default 1 GiB.

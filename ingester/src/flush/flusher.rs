@@ -214,6 +214,7 @@ impl Flusher {
             bytes: open.bytes() as u64,
             share: self.share(),
             max_age: Duration::from_secs(self.0.config.max_age_seconds),
+            phase: (self.shard(), self.0.shards),
             encoding: self.0.head.closed().iter().any(encoding),
             disk_full: self.0.budget.refusal().is_some(),
         }
@@ -229,7 +230,7 @@ impl Flusher {
         let started = self.0.clock.elapsed();
         let (store, metadata) = (self.0.local.clone(), Arc::clone(&self.0.metadata));
         let closed = Arc::clone(generation);
-        self.0.offload.run(move || store.write(&closed, &metadata)).await??;
+        self.0.offload.background().run(move || store.write(&closed, &metadata)).await??;
         let local = self.0.local.read(generation.number()).await?;
         let took = self.0.clock.elapsed().saturating_sub(started);
         self.0.metrics.encoded(took, generation.samples(), local.bytes());

@@ -63,8 +63,9 @@ fn empty(newest_version: u64) -> SelectFrame {
 fn source(part: HeadPart, scope: &Scope, skip_samples: bool, offload: &Offload) -> SeriesStream {
     match part {
         HeadPart::Memory(head) => {
-            let cursor = head.select(&scope.matchers, scope.range, skip_samples);
-            head_stream(cursor, offload.clone())
+            let (matchers, range) = (scope.matchers.clone(), scope.range);
+            let begin = move || head.select(&matchers, range, skip_samples);
+            head_stream(Reading::Begin(Box::new(begin)), offload.clone())
         }
         HeadPart::Local(local) => {
             let spec = SelectSpec { matchers: scope.matchers.clone(), range: scope.range, skip_samples };
@@ -90,17 +91,27 @@ fn local_stream(local: Arc<LocalBlock>, spec: SelectSpec) -> SeriesStream {
     opened.flatten_stream().boxed()
 }
 
-/// A cursor's batches, each made off the runtime.
-fn head_stream(cursor: HeadCursor, offload: Offload) -> SeriesStream {
+/// A read of a head, before and after its first batch: what makes the cursor looks at all names.
+enum Reading {
+    Begin(Box<dyn FnOnce() -> HeadCursor + Send>),
+    Going(HeadCursor),
+}
+
+/// A cursor's batches, each made off the runtime, as is the cursor.
+fn head_stream(reading: Reading, offload: Offload) -> SeriesStream {
     let bounds = BatchBounds::default();
-    stream::unfold(Some((cursor, offload)), move |state| async move {
-        let (mut cursor, offload) = state?;
+    stream::unfold(Some((reading, offload)), move |state| async move {
+        let (reading, offload) = state?;
         let work = move || {
+            let mut cursor = match reading {
+                Reading::Begin(begin) => begin(),
+                Reading::Going(cursor) => cursor,
+            };
             let batch = cursor.next_batch(bounds.series, bounds.samples);
             (cursor, batch)
         };
         match offload.run(work).await {
-            Ok((cursor, batch)) => Some((Ok(batch?), Some((cursor, offload)))),
+            Ok((cursor, batch)) => Some((Ok(batch?), Some((Reading::Going(cursor), offload)))),
             Err(error) => Some((Err(StoreError::new(ErrorKind::Internal, error)), None)),
         }
     })
