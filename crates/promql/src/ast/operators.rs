@@ -88,6 +88,12 @@ impl BinaryOp {
         )
     }
 
+    /// Whether it leaves a part of a native histogram.
+    #[must_use]
+    pub fn is_trim(self) -> bool {
+        matches!(self, Self::TrimUpper | Self::TrimLower)
+    }
+
     /// Whether it works on sets of series.
     #[must_use]
     pub fn is_set(self) -> bool {

@@ -159,6 +159,11 @@ impl RowFunction for WithScalar {
             }
             let (element, other) = (*value, scalar.at(step));
             let (left, right) = if scalar_left { (other, element) } else { (element, other) };
+            if op.is_trim() {
+                let _no_result = binary(&self.env, op, Operand::Float(left), Operand::Float(right));
+                *value = super::tile::absent();
+                continue;
+            }
             *value = match compare(op, left, right) {
                 Some(holds) if return_bool => f64::from(u8::from(holds)),
                 Some(true) => element,

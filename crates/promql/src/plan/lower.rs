@@ -122,9 +122,6 @@ pub(super) fn unsupported(what: &str) -> QueryError {
 }
 
 fn lower_binary(binary: &Binary, times: &QueryTimes) -> Result<Node, QueryError> {
-    if matches!(binary.op, BinaryOp::TrimUpper | BinaryOp::TrimLower) {
-        return Err(unsupported(binary.op.as_str()));
-    }
     if binary.matching.as_ref().is_some_and(|matching| matching.fill.is_some()) {
         return Err(unsupported("fill"));
     }
@@ -132,6 +129,10 @@ fn lower_binary(binary: &Binary, times: &QueryTimes) -> Result<Node, QueryError>
     let right_scalar = binary.right.value_type() == ValueType::Scalar;
     let (left, right) = (lower(&binary.left, times)?, lower(&binary.right, times)?);
     Ok(match (left_scalar, right_scalar) {
+        (true, true) if binary.op.is_trim() => {
+            let text = format!("operator \"{}\" not allowed for Scalar operations", binary.op.as_str());
+            return Err(QueryError::execution(text));
+        }
         (true, true) => Node::ScalarBinary(binary.op, Box::new(left), Box::new(right)),
         (false, false) => Node::VectorBinary(Box::new(VectorBinary {
             op: binary.op,
