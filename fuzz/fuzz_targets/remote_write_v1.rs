@@ -3,6 +3,7 @@
 
 #![no_main]
 
+use latewood_model::histogram::HistogramParts;
 use latewood_proto::remote_write::{Columns, decode_v1, decompress, text};
 use libfuzzer_sys::fuzz_target;
 
@@ -24,9 +25,16 @@ fuzz_target!(|bytes: &[u8]| {
                 }
             }
             assert_eq!(series.samples.of(&columns.samples).len(), series.samples.len());
+            for row in series.histograms.of(&columns.histograms.rows) {
+                if let Ok(native) = columns.histograms.parts(row).into_native() {
+                    assert_eq!(HistogramParts::from(&native).into_native(), Ok(native));
+                }
+            }
         }
     }
-    assert!(columns.samples.len() + columns.labels.len() + columns.series.len() <= LIMIT);
+    let items = columns.samples.len() + columns.labels.len() + columns.series.len() + columns.histograms.rows.len();
+    assert!(items <= LIMIT);
     assert_eq!(decode_v1(&[], LIMIT, &mut columns), Ok(()));
     assert!(columns.series.is_empty() && columns.labels.is_empty() && columns.samples.is_empty());
+    assert!(columns.histograms.rows.is_empty());
 });

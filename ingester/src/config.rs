@@ -17,8 +17,8 @@ pub struct PushConfig {
     pub body_timeout_seconds: u64,
     /// The largest decompressed body, in bytes. Default 100 MiB.
     pub max_decompressed_bytes: usize,
-    /// The most series, labels, samples, symbols, exemplars and metadata together in a request. Default
-    /// 10,000,000.
+    /// The most series, labels, samples, symbols, exemplars, metadata, histograms and their buckets together
+    /// in a request. Default 10,000,000.
     pub max_items_per_request: usize,
     /// The most bytes, compressed and not, that all requests under way may hold. Default 512 MiB.
     pub max_inflight_bytes: usize,
@@ -30,6 +30,9 @@ pub struct PushConfig {
     pub max_label_name_length: usize,
     /// The longest label value, in bytes. Default 2048.
     pub max_label_value_length: usize,
+    /// The most populated buckets of a native histogram, the zero bucket not counted; 0 takes as many as
+    /// the format holds, 16,384 on either side. Default 0.
+    pub max_native_histogram_buckets: usize,
     /// How far ahead of the clock a sample may lie, in seconds. Default 600.
     pub max_future_seconds: u64,
     /// Samples older than this many seconds are refused; 0 takes any age. Default 0.
@@ -61,6 +64,7 @@ impl Default for PushConfig {
             max_label_names_per_series: 30,
             max_label_name_length: 1024,
             max_label_value_length: 2048,
+            max_native_histogram_buckets: 0,
             max_future_seconds: 600,
             max_age_seconds: 0,
             max_exemplars_per_tenant: 100_000,

@@ -26,15 +26,17 @@ pub enum Cause {
     TooFarInFuture,
     /// A time before the oldest that is taken.
     TooOld,
-    /// A native histogram.
-    NativeHistogram,
+    /// A native histogram that contradicts itself.
+    InvalidHistogram,
+    /// A native histogram of more buckets than allowed.
+    TooManyBuckets,
     /// A new series of a tenant that has as many as it may.
     SeriesLimit,
 }
 
 impl Cause {
     /// All causes, in the order of their numbers.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::MissingMetricName,
         Self::EmptyLabelName,
         Self::DuplicateLabelName,
@@ -45,7 +47,8 @@ impl Cause {
         Self::LabelValueTooLong,
         Self::TooFarInFuture,
         Self::TooOld,
-        Self::NativeHistogram,
+        Self::InvalidHistogram,
+        Self::TooManyBuckets,
         Self::SeriesLimit,
     ];
 
@@ -63,7 +66,8 @@ impl Cause {
             Self::LabelValueTooLong => "label_value_too_long",
             Self::TooFarInFuture => "too_far_in_future",
             Self::TooOld => "too_old",
-            Self::NativeHistogram => "native_histogram",
+            Self::InvalidHistogram => "invalid_native_histogram",
+            Self::TooManyBuckets => "too_many_buckets",
             Self::SeriesLimit => "series_limit",
         }
     }

@@ -1,19 +1,19 @@
 //! A validated write in columns: what push hands to the distributor, and the distributor to shards.
 //!
 //! Invariants: the labels of a series are sorted by name, names are unique and not empty, values are not
-//! empty, all is UTF-8; the samples of a series are strictly ascending in time (the tie rule has decided
-//! between equal times); both hashes are those of [`latewood_model::hash_pairs`]. Texts stay where they
+//! empty, all is UTF-8; the samples of a series are strictly ascending in time, and so are its histograms
+//! (the tie rule has decided between equal times); both hashes are those of [`latewood_model::hash_pairs`]. Texts stay where they
 //! arrived, in the request's body.
 
 use std::sync::Arc;
 
-use latewood_model::{LabelPair, Labels, Sample, SeriesHash, TenantId};
+use latewood_model::{HistogramSample, LabelPair, Labels, Sample, SeriesHash, TenantId};
 use latewood_proto::remote_write::{LabelSpan, Range32, text};
 
 pub(crate) use buffers::{Buffers, BuffersPool};
 pub use builder::BatchBuilder;
 pub(crate) use hashing::HashScratch;
-pub(crate) use settle::settle;
+pub(crate) use settle::{settle, settle_histograms};
 
 mod buffers;
 mod builder;
@@ -28,6 +28,10 @@ pub(crate) struct Row {
     pub(crate) exemplars: Range32,
     /// How many samples the sender sent for these: at least as many, equal times counted each.
     pub(crate) sent: u32,
+    /// Rows of [`Buffers::histograms`].
+    pub(crate) histograms: Range32,
+    /// How many histograms the sender sent for these.
+    pub(crate) sent_histograms: u32,
     pub(crate) hash: SeriesHash,
     pub(crate) routing: SeriesHash,
 }
@@ -148,6 +152,24 @@ impl<'a> SeriesRow<'a> {
     #[must_use]
     pub fn sent_samples(&self) -> u64 {
         self.entry.sent.into()
+    }
+
+    /// The native histograms, strictly ascending in time.
+    #[must_use]
+    pub fn histograms(&self) -> &'a [HistogramSample] {
+        self.entry.histograms.of(&self.batch.buffers.histograms)
+    }
+
+    /// How many histograms the sender sent for this row.
+    #[must_use]
+    pub fn sent_histograms(&self) -> u64 {
+        self.entry.sent_histograms.into()
+    }
+
+    /// Whether it brings samples of any kind.
+    #[must_use]
+    pub fn has_samples(&self) -> bool {
+        !(self.entry.samples.is_empty() && self.entry.histograms.is_empty())
     }
 
     fn spans(&self) -> &'a [LabelSpan] {

@@ -36,19 +36,16 @@ impl Masks {
             return Some(series);
         }
         let covered = |at: i64| ranges.iter().any(|range| range.contains(at));
+        // Without samples a series was asked for by its labels alone.
+        let labels_only = series.is_empty();
         let (timestamps, values): (Vec<_>, Vec<_>) = series
             .samples()
             .filter(|sample| !covered(sample.timestamp))
             .map(|sample| (sample.timestamp, sample.value))
             .unzip();
-        // Without samples a series was asked for by its labels alone, or everything of it was deleted.
-        let nothing_left = values.is_empty() && !series.values.is_empty();
-        (!nothing_left).then(|| SeriesSamples {
-            labels: series.labels,
-            timestamps: timestamps.into(),
-            values,
-            histograms: series.histograms.into_iter().filter(|sample| !covered(sample.timestamp)).collect(),
-        })
+        let histograms = series.histograms.into_iter().filter(|sample| !covered(sample.timestamp)).collect();
+        let left = SeriesSamples { labels: series.labels, timestamps: timestamps.into(), values, histograms };
+        (labels_only || !left.is_empty()).then_some(left)
     }
 }
 
@@ -62,4 +59,29 @@ fn mask(tombstone: &Tombstone) -> Result<Mask, GatewayError> {
         })?,
         range: tombstone.range,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use latewood_model::{HistogramSample, Labels, NativeHistogram};
+
+    use super::*;
+
+    #[test]
+    fn histograms_are_deleted_as_floats_are() {
+        let histogram = |timestamp| HistogramSample { timestamp, histogram: NativeHistogram::stale() };
+        let series = |floats: &[i64], histograms: &[i64]| SeriesSamples {
+            labels: Labels::from_pairs([("__name__", "h")]),
+            timestamps: floats.into(),
+            values: vec![1.0; floats.len()],
+            histograms: histograms.iter().copied().map(histogram).collect(),
+        };
+        let masks = Masks([Mask { matchers: Vec::new(), range: TimeRange::new(10, 20) }].into());
+        let left = masks.apply(series(&[12], &[5, 15, 25])).unwrap();
+        assert_eq!((left.values.len(), left.histograms), (0, vec![histogram(5), histogram(25)]));
+        let left = masks.apply(series(&[9], &[10])).unwrap();
+        assert_eq!((&*left.timestamps, left.histograms.len()), (&[9][..], 0));
+        assert!(masks.apply(series(&[20], &[15])).is_none());
+        assert!(masks.apply(series(&[], &[])).is_some(), "labels alone");
+    }
 }

@@ -9,9 +9,12 @@ use std::time::Duration;
 
 use latewood_base::Rng;
 use latewood_model::Sample;
+use latewood_model::histogram::{HistogramParts, IntegerHistogram};
+use latewood_proto::remote_write::encode::EncoderV1;
 
-use crate::harness::{Answer, Latewood, write};
+use crate::harness::{Answer, Latewood, write_v1};
 
+/// Every fifth is one of native histograms.
 const SERIES: i64 = 50;
 const START_MS: i64 = 1_700_000_000_000;
 
@@ -20,9 +23,27 @@ fn crashes() -> usize {
     std::env::var("LATEWOOD_CRASHES").map_or(8, |number| number.parse().unwrap())
 }
 
-/// The value of a series at a step, so that a wrong value is seen too.
+/// The value, or the count, of a series at a step, so that a wrong value is seen too.
 fn value(series: i64, step: i64) -> f64 {
     (step * 1000 + series) as f64
+}
+
+/// One step of every series.
+fn request(at: i64) -> EncoderV1 {
+    let mut encoder = EncoderV1::new();
+    for series in 0..SERIES {
+        let number = series.to_string();
+        let labels = [("__name__", "steps"), ("series", number.as_str())];
+        if series % 5 > 0 {
+            let sample = Sample { timestamp: START_MS + at, value: value(series, at) };
+            encoder.series(labels, &[sample], &[]);
+        } else {
+            let count = value(series, at) as u64;
+            let native = IntegerHistogram { count, zero_count: count, ..IntegerHistogram::default() }.into();
+            encoder.histograms(labels, &[(START_MS + at, HistogramParts::from(&native))]);
+        }
+    }
+    encoder
 }
 
 /// Writes one step of every series a request until told to stop or the server dies; `step` is the next
@@ -30,13 +51,7 @@ fn value(series: i64, step: i64) -> f64 {
 async fn load(url: String, step: Arc<AtomicI64>, stop: Arc<AtomicBool>) {
     while !stop.load(Ordering::SeqCst) {
         let at = step.load(Ordering::SeqCst);
-        let series: Vec<_> = (0..SERIES)
-            .map(|series| {
-                let labels = vec![("__name__", "steps".to_owned()), ("series", series.to_string())];
-                (labels, vec![Sample { timestamp: START_MS + at, value: value(series, at) }])
-            })
-            .collect();
-        match write(&url, &series).await {
+        match write_v1(&url, request(at)).await {
             Ok((204, _)) => step.store(at + 1, Ordering::SeqCst),
             Ok((503, _)) | Err(_) => return,
             Ok(refused) => panic!("refused: {refused:?}"),

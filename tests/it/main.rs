@@ -11,6 +11,7 @@ mod configuration;
 mod conformance;
 mod crash;
 mod differential;
+mod histograms;
 mod layers;
 mod real_prometheus;
 mod roles;

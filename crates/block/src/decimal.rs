@@ -60,6 +60,17 @@ pub(crate) enum Slot {
     Stale,
 }
 
+impl Slot {
+    /// What stands in `vi` and in `vf`.
+    pub(crate) fn columns(self) -> (Option<i64>, Option<f64>) {
+        match self {
+            Self::Integer(vi) => (Some(vi), None),
+            Self::Double(vf) => (None, Some(vf)),
+            Self::Stale => (None, None),
+        }
+    }
+}
+
 /// The values of a series, routed.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Routed {

@@ -23,12 +23,13 @@ pub async fn inspect(bucket: &Bucket, folder: &str) -> Result<String, BlockError
     let mut out = String::new();
     head(&meta, json.len() as u64, &mut out);
     for file in &meta.files {
-        row(&mut out, &file.path, file.size, meta.samples);
+        let samples = meta.samples + meta.histograms;
+        row(&mut out, &file.path, file.size, samples);
         if let Some(entry) = entries.iter().find(|entry| entry.path == file.path) {
-            columns(parse_entry(entry)?.as_ref(), meta.samples, &mut out);
+            columns(parse_entry(entry)?.as_ref(), samples, &mut out);
         }
     }
-    row(&mut out, BlockMeta::FILE, json.len() as u64, meta.samples);
+    row(&mut out, BlockMeta::FILE, json.len() as u64, meta.samples + meta.histograms);
     Ok(out)
 }
 
@@ -46,11 +47,12 @@ fn head(meta: &BlockMeta, json: u64, out: &mut String) {
     line("time", format!("{} … {}", time(meta.range.start), time(meta.range.end)));
     line("series", meta.series.to_string());
     line("samples", meta.samples.to_string());
+    line("histograms", meta.histograms.to_string());
     line("scrapes", meta.scrapes.to_string());
     line("spans", meta.spans.to_string());
-    line("parts", meta.parts.len().to_string());
+    line("parts", (meta.parts.len() + meta.histogram_parts.len()).to_string());
     let bytes = meta.bytes() + json;
-    line("bytes", format!("{bytes} ({:.4} a sample)", per_sample(bytes, meta.samples)));
+    line("bytes", format!("{bytes} ({:.4} a sample)", per_sample(bytes, meta.samples + meta.histograms)));
     let lineage: Vec<String> = meta.lineage.iter().map(ToString::to_string).collect();
     line("lineage", if lineage.is_empty() { "-".to_owned() } else { lineage.join(" ") });
     out.push('\n');

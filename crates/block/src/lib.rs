@@ -8,6 +8,7 @@
 mod config;
 mod decimal;
 mod error;
+mod histogram_part;
 mod index;
 mod inspect;
 mod meta;

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::BlockError;
 
 /// The version of the format that this build writes.
-pub const FORMAT_VERSION: u32 = 1;
+pub const FORMAT_VERSION: u32 = 2;
 
 /// What a writer is told of the block to come.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,14 +51,20 @@ pub struct BlockMeta {
     pub range: TimeRange,
     /// Series.
     pub series: u64,
-    /// Samples, stale markers included.
+    /// Float samples, stale markers included.
     pub samples: u64,
+    /// Native histograms, stale markers among them included.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub histograms: u64,
     /// Rows of `scrapes.parquet`.
     pub scrapes: u64,
     /// Rows of `spans.parquet`.
     pub spans: u64,
     /// The files of samples, in the order of their part numbers.
     pub parts: Vec<PartMeta>,
+    /// The files of native histograms, in the order of their part numbers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub histogram_parts: Vec<PartMeta>,
     /// All files but `meta.json` itself, in the order of their paths.
     pub files: Vec<FileMeta>,
     /// CRC-32C of this object as JSON without white space and with a 0 here. Set by
@@ -66,7 +72,7 @@ pub struct BlockMeta {
     pub checksum: u32,
 }
 
-/// A file of samples.
+/// A file of samples or of native histograms.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PartMeta {
     /// Its path, relative to the block's folder.
@@ -75,7 +81,7 @@ pub struct PartMeta {
     pub window: TimestampMs,
     /// First and last sample.
     pub range: TimeRange,
-    /// Samples.
+    /// Rows: samples, or numbers of histograms.
     pub rows: u64,
     /// The name of its first series' metric (`""` when it has none). Series are sorted by metric, so
     /// that these two names tell whether the part can hold a metric.
@@ -106,6 +112,12 @@ impl BlockMeta {
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.files.iter().map(|file| file.size).sum()
+    }
+
+    /// Whether it has no sample of any kind.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.samples == 0 && self.histograms == 0
     }
 
     /// A file by its path.
@@ -175,11 +187,17 @@ impl BlockMeta {
         if let Some(file) = self.files.iter().find(|file| !safe_path(&file.path)) {
             return corrupt(format!("the path {:?} leads out of the block", file.path));
         }
-        match self.parts.iter().find(|part| self.file(&part.path).is_none()) {
+        match self.parts.iter().chain(&self.histogram_parts).find(|part| self.file(&part.path).is_none()) {
             Some(part) => corrupt(format!("the part {:?} is not among the files", part.path)),
             None => Ok(()),
         }
     }
+}
+
+/// As serde wants it.
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 fn serialising(error: &serde_json::Error) -> BlockError {

@@ -18,6 +18,8 @@ pub(crate) const SPANS: &str = "spans.parquet";
 pub(crate) const SCRAPES: &str = "scrapes.parquet";
 /// The folder of the samples.
 pub(crate) const SAMPLES: &str = "samples";
+/// The folder of the native histograms.
+pub(crate) const HISTOGRAMS: &str = "hist";
 /// Footers and offset indexes.
 pub(crate) const INDEX: &str = "index";
 
@@ -50,6 +52,18 @@ pub(crate) fn samples() -> SchemaRef {
     ]))
 }
 
+/// `hist/w=…/part-N.parquet`: a row a number of a native histogram.
+pub(crate) fn histograms() -> SchemaRef {
+    Arc::new(Schema::new(vec![
+        Field::new("series_id", DataType::Int32, false),
+        Field::new("part", DataType::Int32, false),
+        Field::new("bucket", DataType::Int32, true),
+        Field::new("scrape_id", DataType::Int32, false),
+        Field::new("vi", DataType::Int64, true),
+        Field::new("vf", DataType::Float64, true),
+    ]))
+}
+
 /// `scrapes.parquet`: a row a scrape of a group.
 pub(crate) fn scrapes() -> SchemaRef {
     Arc::new(Schema::new(vec![
@@ -75,7 +89,17 @@ pub(crate) fn spans() -> SchemaRef {
         Field::new("has_vf", DataType::Boolean, false),
         Field::new("min_time", DataType::Int64, false),
         Field::new("max_time", DataType::Int64, false),
+        Field::new("parts", DataType::Int32, true),
+        Field::new("schema", DataType::Int32, true),
+        Field::new("zero_threshold", DataType::Float64, true),
+        Field::new("custom_bounds", DataType::List(bound()), true),
+        Field::new("reset_hint", DataType::Int32, true),
     ]))
+}
+
+/// An item of `custom_bounds`.
+pub(crate) fn bound() -> Arc<Field> {
+    Arc::new(Field::new("element", DataType::Float64, false))
 }
 
 /// `series.parquet`: a row a series; `hot` are the label names that have columns.
@@ -126,6 +150,18 @@ pub(crate) fn sample_properties(config: &WriterConfig) -> Result<WriterPropertie
         .set_column_dictionary_enabled(ColumnPath::from("vf"), false)
         .set_column_encoding(ColumnPath::from("vf"), Encoding::BYTE_STREAM_SPLIT);
     Ok(delta(builder, &["series_id", "scrape_id", "vi"]).build())
+}
+
+/// How native histograms are encoded.
+pub(crate) fn histogram_properties(config: &WriterConfig) -> Result<WriterProperties, ParquetError> {
+    let builder = properties(config)?
+        .set_data_page_row_count_limit(config.page_rows)
+        .set_max_row_group_row_count(Some(config.row_group_rows))
+        .set_data_page_size_limit(16 << 20)
+        .set_column_statistics_enabled(ColumnPath::from("series_id"), EnabledStatistics::Page)
+        .set_column_dictionary_enabled(ColumnPath::from("vf"), false)
+        .set_column_encoding(ColumnPath::from("vf"), Encoding::BYTE_STREAM_SPLIT);
+    Ok(delta(builder, &["series_id", "part", "bucket", "scrape_id", "vi"]).build())
 }
 
 /// How scrapes are encoded.

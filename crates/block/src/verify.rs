@@ -9,7 +9,8 @@ use latewood_objstore::{Bucket, BucketError};
 
 use crate::index::{IndexEntry, page_ranges};
 use crate::read::{
-    SeriesTable, SpanTable, check_file, check_index, check_samples, check_scrapes, open_files, parse_entry,
+    SeriesTable, SpanTable, check_file, check_histograms, check_index, check_samples, check_scrapes,
+    open_files, parse_entry,
 };
 use crate::schema::{INDEX, SCRAPES, SERIES, SPANS};
 use crate::{BlockError, BlockMeta, FileMeta, ReaderConfig};
@@ -26,6 +27,8 @@ pub struct VerifyReport {
     pub files: u64,
     /// Samples that were read and compared with their spans.
     pub samples: u64,
+    /// Native histograms that were read and compared with their spans.
+    pub histograms: u64,
 }
 
 /// Something that is wrong with a block.
@@ -65,6 +68,7 @@ impl VerifyReport {
         self.problems.extend(other.problems);
         self.files += other.files;
         self.samples += other.samples;
+        self.histograms += other.histograms;
     }
 }
 
@@ -75,7 +79,11 @@ impl fmt::Display for VerifyReport {
             writeln!(out, "{}{row}: {}", problem.file, problem.text)?;
         }
         let verdict = if self.is_whole() { "whole" } else { "BROKEN" };
-        write!(out, "{verdict}: {} files and {} samples compared", self.files, self.samples)
+        write!(out, "{verdict}: {} files and {} samples", self.files, self.samples)?;
+        if self.histograms > 0 {
+            write!(out, " and {} histograms", self.histograms)?;
+        }
+        write!(out, " compared")
     }
 }
 
@@ -238,14 +246,19 @@ impl Context {
     }
 
     fn check_part(&self, path: &str, bytes: &Bytes, report: &mut VerifyReport) -> Result<(), BlockError> {
-        let number = self.meta.parts.iter().position(|part| part.path == path);
+        let mut parts = self.meta.parts.iter().chain(&self.meta.histogram_parts);
+        let number = parts.position(|part| part.path == path);
         let (Some(number), Some(spans), Some(times)) = (number, &self.spans, &self.times) else {
             return Ok(());
         };
         let spans: Vec<_> = spans.spans.iter().filter(|span| span.part as usize == number).collect();
-        report.samples = check_samples(path, bytes, &spans, times, |row, text| {
-            report.add(path, Some(row), text);
-        })?;
+        if number < self.meta.parts.len() {
+            report.samples =
+                check_samples(path, bytes, &spans, times, |row, text| report.add(path, Some(row), text))?;
+        } else {
+            report.histograms =
+                check_histograms(path, bytes, &spans, times, |row, text| report.add(path, Some(row), text))?;
+        }
         Ok(())
     }
 }

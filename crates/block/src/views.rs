@@ -6,10 +6,29 @@ use std::path::Path;
 use crate::index;
 use crate::read::{check_index, parse_entry};
 use crate::schema::{HOT_PREFIX, INDEX, SCRAPES, SERIES, SPANS};
-use crate::{BlockError, BlockMeta};
+use crate::{BlockError, BlockMeta, PartMeta};
 
 /// The bits of the stale marker, as a DuckDB BIT literal is written.
 const STALE_BITS: &str = "0111111111110000000000000000000000000000000000000000000000000010";
+
+/// The view of native histograms, up to its files and behind them.
+const HISTOGRAMS_VIEW: &str = "\
+-- A row a number of a native histogram; buckets without observations are left out. Of a stale marker there
+-- is the count alone, NULL.
+CREATE OR REPLACE VIEW histograms AS
+SELECT h.series_id, series.metric, series.labels, scrapes.ts, spans.kind, spans.schema, spans.zero_threshold,
+  spans.custom_bounds, spans.reset_hint,
+  ['count', 'sum', 'zero', 'positive', 'negative'][h.part + 1] AS part, h.bucket,
+  CASE WHEN h.bucket IS NULL THEN NULL
+    WHEN spans.schema = -53 THEN coalesce(spans.custom_bounds[h.bucket + 1], 'Infinity'::DOUBLE)
+    ELSE pow(2, h.bucket * pow(2, -spans.schema)) END AS upper_bound,
+  coalesce(h.vf, CAST(h.vi AS DOUBLE)) AS value";
+
+const HISTOGRAMS_JOIN: &str = "\
+JOIN series USING (series_id) JOIN scrapes USING (scrape_id)
+JOIN spans ON spans.kind > 0 AND spans.series_id = h.series_id
+  AND h.scrape_id BETWEEN spans.first_scrape AND spans.last_scrape
+WHERE h.bucket IS NULL OR h.vf IS NOT NULL OR h.vi <> 0;";
 
 /// The SQL for a block in a local folder.
 ///
@@ -63,16 +82,23 @@ pub fn views_of(meta: &BlockMeta, index: &bytes::Bytes, base: &str) -> Result<St
     for (view, path) in [("spans", SPANS), ("scrapes", SCRAPES)] {
         line(format!("CREATE OR REPLACE VIEW {view} AS SELECT * FROM read_parquet({});", file(path)));
     }
-    if meta.parts.is_empty() {
-        return Ok(sql);
+    let files = |parts: &[PartMeta]| {
+        let parts: Vec<String> = parts.iter().map(|part| file(&part.path)).collect();
+        format!("FROM read_parquet([{}], hive_partitioning = false)", parts.join(", "))
+    };
+    if !meta.parts.is_empty() {
+        line("CREATE OR REPLACE VIEW samples AS".into());
+        line("SELECT series_id, series.metric, series.labels, scrapes.ts, CASE".into());
+        line(format!("  WHEN vf IS NULL AND vi IS NULL THEN CAST('{STALE_BITS}'::BIT AS DOUBLE)"));
+        line("  ELSE coalesce(vf, CAST(vi * num AS DOUBLE) / CAST(den AS DOUBLE)) END AS value".into());
+        line(files(&meta.parts));
+        line("JOIN series USING (series_id) JOIN scrapes USING (scrape_id);".into());
     }
-    let parts: Vec<String> = meta.parts.iter().map(|part| file(&part.path)).collect();
-    line("CREATE OR REPLACE VIEW samples AS".into());
-    line("SELECT series_id, series.metric, series.labels, scrapes.ts, CASE".into());
-    line(format!("  WHEN vf IS NULL AND vi IS NULL THEN CAST('{STALE_BITS}'::BIT AS DOUBLE)"));
-    line("  ELSE coalesce(vf, CAST(vi * num AS DOUBLE) / CAST(den AS DOUBLE)) END AS value".into());
-    line(format!("FROM read_parquet([{}], hive_partitioning = false)", parts.join(", ")));
-    line("JOIN series USING (series_id) JOIN scrapes USING (scrape_id);".into());
+    if !meta.histogram_parts.is_empty() {
+        line(HISTOGRAMS_VIEW.to_owned());
+        line(format!("{} AS h", files(&meta.histogram_parts)));
+        line(HISTOGRAMS_JOIN.to_owned());
+    }
     Ok(sql)
 }
 

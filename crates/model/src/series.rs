@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::{HistogramSample, Labels, Sample, TimestampMs};
+use crate::{HistogramSample, Labels, Sample, TimestampMs, resolve_kinds};
 
 /// A 128-bit hash of a label set: an index in memory, verified against the labels, never an identity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -37,6 +37,30 @@ pub struct SeriesSamples {
 }
 
 impl SeriesSamples {
+    /// Whether it has no sample of either kind.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.values.is_empty() && self.histograms.is_empty()
+    }
+
+    /// How many floats take about as much memory as its samples.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        self.values.len() + self.histograms.iter().map(HistogramSample::weight).sum::<usize>()
+    }
+
+    /// Leaves one sample to a time that has a float and a histogram ([`resolve_kinds`]).
+    pub fn resolve_kinds(&mut self) {
+        if self.values.is_empty() || self.histograms.is_empty() {
+            return;
+        }
+        let mut times = self.timestamps.to_vec();
+        resolve_kinds(&mut times, &mut self.values, &mut self.histograms);
+        if times.len() < self.timestamps.len() {
+            self.timestamps = times.into();
+        }
+    }
+
     /// The samples one by one.
     pub fn samples(&self) -> impl Iterator<Item = Sample> {
         let pairs = self.timestamps.iter().zip(&self.values);

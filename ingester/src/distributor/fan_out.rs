@@ -20,6 +20,8 @@ pub struct Distributor {
 pub struct Distributed {
     /// How many of the sender's samples are stored.
     pub samples: u64,
+    /// How many of the sender's native histograms are stored.
+    pub histograms: u64,
     /// What shards refused for good.
     pub refusals: Refusals,
     /// The shards that did not take their parts.
@@ -91,7 +93,7 @@ fn split(map: ShardMap, shards_used: u32, batch: &Arc<WriteBatch>) -> Vec<ShardP
     let shards = map.of_tenant(batch.tenant(), shards_used);
     let mut rows: Vec<Vec<u32>> = vec![Vec::new(); map.shards() as usize];
     for (row, series) in (0..).zip(batch.rows()) {
-        if !series.samples().is_empty()
+        if series.has_samples()
             && let Some(rows) = rows.get_mut(shards.shard_of(series.routing_hash()) as usize)
         {
             rows.push(row);
@@ -103,11 +105,16 @@ fn split(map: ShardMap, shards_used: u32, batch: &Arc<WriteBatch>) -> Vec<ShardP
 
 impl Distributed {
     fn add(&mut self, part: &ShardPart, outcome: &WriteOutcome) {
-        self.samples += part.series().map(|(_, series)| series.sent_samples()).sum::<u64>();
+        for (_, series) in part.series() {
+            self.samples += series.sent_samples();
+            self.histograms += series.sent_histograms();
+        }
         for refused in &outcome.refused {
-            let sent = part.batch().row(refused.row).map_or(0, |series| series.sent_samples());
-            self.samples = self.samples.saturating_sub(sent);
-            self.refusals.add(refused.cause, sent, || refused.message.to_string());
+            let Some(series) = part.batch().row(refused.row) else { continue };
+            let (samples, histograms) = (series.sent_samples(), series.sent_histograms());
+            self.samples = self.samples.saturating_sub(samples);
+            self.histograms = self.histograms.saturating_sub(histograms);
+            self.refusals.add(refused.cause, samples + histograms, || refused.message.to_string());
         }
     }
 }

@@ -59,10 +59,10 @@ impl ShardPart {
         self.rows.iter().filter_map(|&row| Some((row, self.batch.row(row)?)))
     }
 
-    /// How many samples, equal times of one row counted once.
+    /// How many samples and histograms, equal times of one row counted once.
     #[must_use]
     pub fn samples(&self) -> usize {
-        self.series().map(|(_, series)| series.samples().len()).sum()
+        self.series().map(|(_, series)| series.samples().len() + series.histograms().len()).sum()
     }
 
     /// The batch that this is a part of.

@@ -35,7 +35,7 @@ impl FlushIdentity {
 pub(super) fn block_entry(meta: &BlockMeta, meta_bytes: u64) -> BlockEntry {
     let mut entry = BlockEntry::new(meta.id, Resolution::Raw, meta.range);
     entry.series = meta.series;
-    entry.samples = meta.samples;
+    entry.samples = meta.samples + meta.histograms;
     entry.bytes = meta.bytes() + meta_bytes;
     entry.index_bytes = meta.file("index").map_or(0, |file| file.size);
     entry.format = meta.version;

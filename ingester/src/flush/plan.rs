@@ -36,13 +36,14 @@ pub(super) enum Missing {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Content {
     pub(super) series: u64,
+    /// Of all kinds.
     pub(super) samples: u64,
     pub(super) range: TimeRange,
 }
 
 impl Content {
     pub(super) fn of(meta: &BlockMeta) -> Self {
-        Self { series: meta.series, samples: meta.samples, range: meta.range }
+        Self { series: meta.series, samples: meta.samples + meta.histograms, range: meta.range }
     }
 
     fn is_of(self, entry: &BlockEntry) -> bool {

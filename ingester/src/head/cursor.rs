@@ -36,7 +36,8 @@ impl HeadCursor {
         Self { head, matching, range, skip_samples, metrics, current: Arc::default(), at: 0 }
     }
 
-    /// The next series, about `max_samples` samples and at most `max_series` series at once; `None` at
+    /// The next series, about `max_samples` samples (a histogram counts
+    /// for as many as take its memory) and at most `max_series` series at once; `None` at
     /// the end, never an empty batch. Takes the table's lock for short whiles only; unpacking happens
     /// outside of it. CPU-bound: call it off the async runtime.
     pub fn next_batch(&mut self, max_series: usize, max_samples: usize) -> Option<Vec<SeriesSamples>> {
@@ -53,7 +54,7 @@ impl HeadCursor {
             let room = (max_series - batch.len(), max_samples - samples);
             for (labels, snapshot) in self.snapshots(room) {
                 let series = self.unpack(labels, &snapshot, &mut times);
-                samples += series.as_ref().map_or(0, |series| series.values.len());
+                samples += series.as_ref().map_or(0, SeriesSamples::weight);
                 batch.extend(series);
             }
         }
@@ -79,7 +80,7 @@ impl HeadCursor {
             }
             let snapshot =
                 if self.skip_samples { SamplesSnapshot::default() } else { found.snapshot(self.range) };
-            taken += snapshot.count();
+            taken += snapshot.weight();
             out.push((table.labels(reference), snapshot));
         }
         out
@@ -93,15 +94,14 @@ impl HeadCursor {
     ) -> Option<SeriesSamples> {
         let mut samples = Vec::new();
         snapshot.read_into(self.range, &mut samples);
-        if samples.is_empty() && !self.skip_samples {
-            return None;
-        }
-        Some(SeriesSamples {
+        let mut series = SeriesSamples {
             labels,
             timestamps: times.share(&samples),
             values: samples.iter().map(|sample| sample.value).collect(),
-            histograms: Vec::new(),
-        })
+            histograms: snapshot.read_histograms(self.range),
+        };
+        series.resolve_kinds();
+        (self.skip_samples || !series.is_empty()).then_some(series)
     }
 }
 

@@ -14,6 +14,8 @@ mod chunk;
 mod closed;
 mod cursor;
 mod generation;
+mod histogram_chunk;
+mod histograms;
 mod matching;
 mod order;
 mod pairs;

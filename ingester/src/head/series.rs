@@ -4,9 +4,10 @@
 //! value, are kept aside and merged by the tie rule when they are read. Nothing is lost and nothing is
 //! decided here: a reader gets each time once whatever the order of arrival was.
 
-use latewood_model::{Sample, TimeRange, preferred};
+use latewood_model::{HistogramSample, Sample, TimeRange, preferred};
 
 use super::chunk::{OpenChunk, SealedChunk};
+use super::histograms::{Histograms, HistogramsSnapshot};
 
 /// A chunk of this many bytes is sealed, so that reading a short range of a long generation is cheap.
 const SEAL_AT_BYTES: usize = 1024;
@@ -30,11 +31,13 @@ struct Aside {
     late: Vec<Sample>,
     /// The span of both.
     span: TimeRange,
+    /// Native histograms: few series have any, and those that do have nothing else.
+    histograms: Option<Box<Histograms>>,
 }
 
 impl Default for Aside {
     fn default() -> Self {
-        Self { sealed: Vec::new(), late: Vec::new(), span: TimeRange::EMPTY }
+        Self { sealed: Vec::new(), late: Vec::new(), span: TimeRange::EMPTY, histograms: None }
     }
 }
 
@@ -73,6 +76,24 @@ impl Samples {
         (Appended::InOrder, grown)
     }
 
+    /// Takes a native histogram, as [`Samples::push`] does a float.
+    pub(super) fn push_histogram(&mut self, sample: HistogramSample) -> (Appended, isize) {
+        let mut new = 0;
+        if self.aside.is_none() {
+            new += size_of::<Aside>();
+        }
+        let aside = self.aside.get_or_insert_default();
+        if aside.histograms.is_none() {
+            new += size_of::<Histograms>();
+        }
+        let (appended, grown) = aside.histograms.get_or_insert_default().push(sample);
+        (appended, grown + new as isize)
+    }
+
+    fn histograms(&self) -> Option<&Histograms> {
+        self.aside.as_ref()?.histograms.as_deref()
+    }
+
     fn seal(&mut self) -> isize {
         let open = std::mem::take(&mut self.open);
         self.aside_grows(|aside| {
@@ -103,12 +124,14 @@ impl Samples {
     /// The span of all times.
     pub(super) fn span(&self) -> TimeRange {
         let open = self.open.span();
-        self.aside.as_ref().map_or(open, |aside| open.union(aside.span))
+        let floats = self.aside.as_ref().map_or(open, |aside| open.union(aside.span));
+        self.histograms().map_or(floats, |histograms| floats.union(histograms.span()))
     }
 
     /// How many chunks.
     pub(super) fn chunks(&self) -> usize {
-        usize::from(self.open.count() > 0) + self.aside.as_ref().map_or(0, |aside| aside.sealed.len())
+        let sealed = self.aside.as_ref().map_or(0, |aside| aside.sealed.len());
+        usize::from(self.open.count() > 0) + sealed + self.histograms().map_or(0, Histograms::chunks)
     }
 
     /// What a reader of a range needs, to be unpacked without a lock.
@@ -119,6 +142,9 @@ impl Samples {
             snapshot.chunks.extend(sealed.cloned());
             let late = aside.late.iter().filter(|sample| range.contains(sample.timestamp));
             snapshot.late.extend(late);
+        }
+        if let Some(histograms) = self.histograms() {
+            snapshot.histograms = histograms.snapshot(range);
         }
         if self.open.span().overlaps(range) {
             snapshot.chunks.push(self.open.snapshot());
@@ -141,9 +167,15 @@ impl Aside {
 pub(super) struct SamplesSnapshot {
     chunks: Vec<SealedChunk>,
     late: Vec<Sample>,
+    histograms: HistogramsSnapshot,
 }
 
 impl SamplesSnapshot {
+    /// The native histograms within a range: ascending, each time once.
+    pub(super) fn read_histograms(&self, range: TimeRange) -> Vec<HistogramSample> {
+        self.histograms.read(range)
+    }
+
     /// Appends the samples within a range to `out`, which is empty: ascending, each time once.
     pub(super) fn read_into(&self, range: TimeRange, out: &mut Vec<Sample>) {
         for chunk in &self.chunks {
@@ -153,9 +185,10 @@ impl SamplesSnapshot {
         put_in_order(out);
     }
 
-    /// At most how many samples it holds.
-    pub(super) fn count(&self) -> usize {
-        self.chunks.iter().map(|chunk| chunk.count() as usize).sum::<usize>() + self.late.len()
+    /// At most how many samples it holds; a histogram counts for as many as take its memory.
+    pub(super) fn weight(&self) -> usize {
+        let floats: usize = self.chunks.iter().map(|chunk| chunk.count() as usize).sum();
+        floats + self.late.len() + self.histograms.weight()
     }
 }
 

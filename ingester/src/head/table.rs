@@ -4,7 +4,9 @@
 //! everything they lead to are only ever added, so a reader may let go of the lock and come back.
 
 use hashbrown::HashTable;
-use latewood_model::{LabelPair, Labels, METRIC_NAME, Sample, SeriesHash, TimeRange};
+use latewood_model::{
+    HistogramSample, LabelPair, Labels, METRIC_NAME, Sample, SeriesHash, TimeRange, TimestampMs,
+};
 
 use super::pairs::Pairs;
 use super::series::{Appended, Samples};
@@ -188,13 +190,35 @@ impl SeriesTable {
 
     /// Appends one sample to a series.
     pub(super) fn append(&mut self, reference: u32, sample: Sample, counts: &mut AppendCounts) {
+        if let Some(samples) = self.samples_mut(reference) {
+            let (appended, grown) = samples.push(sample);
+            self.appended(sample.timestamp, appended, grown, counts);
+        }
+    }
+
+    /// Appends one native histogram to a series.
+    pub(super) fn append_histogram(
+        &mut self,
+        reference: u32,
+        sample: &HistogramSample,
+        counts: &mut AppendCounts,
+    ) {
+        if let Some(samples) = self.samples_mut(reference) {
+            let (appended, grown) = samples.push_histogram(sample.clone());
+            self.appended(sample.timestamp, appended, grown, counts);
+        }
+    }
+
+    #[inline]
+    fn samples_mut(&mut self, reference: u32) -> Option<&mut Samples> {
         let index = reference as usize;
-        let page = self.pages.get_mut(index / PAGE);
-        let Some(series) = page.and_then(|page| page.get_mut(index % PAGE)) else {
-            debug_assert!(false, "no series {reference}");
-            return;
-        };
-        let (appended, grown) = series.samples.push(sample);
+        let series = self.pages.get_mut(index / PAGE).and_then(|page| page.get_mut(index % PAGE));
+        debug_assert!(series.is_some(), "no series {reference}");
+        series.map(|series| &mut series.samples)
+    }
+
+    #[inline]
+    fn appended(&mut self, at: TimestampMs, appended: Appended, grown: isize, counts: &mut AppendCounts) {
         self.samples_heap = self.samples_heap.saturating_add_signed(grown);
         match appended {
             Appended::InOrder => counts.in_order += 1,
@@ -204,7 +228,7 @@ impl SeriesTable {
                 return;
             }
         }
-        self.span.get_or_insert(TimeRange::EMPTY).include(sample.timestamp);
+        self.span.get_or_insert(TimeRange::EMPTY).include(at);
     }
 
     /// How many metrics, the nameless one included.

@@ -43,6 +43,9 @@ impl TenantHead {
         entry.for_each_sample(&defined, |reference, sample| {
             table.append(reference, sample, &mut counts);
         });
+        entry.for_each_histogram(&defined, |reference, sample| {
+            table.append_histogram(reference, sample, &mut counts);
+        });
         (counts, table.heap_size())
     }
 
@@ -59,6 +62,12 @@ impl TenantHead {
         for (hash, pairs) in series {
             found(table.find(hash, &pairs));
         }
+    }
+
+    /// The labels of a reference.
+    #[cfg(test)]
+    pub(crate) fn labels(&self, reference: u32) -> latewood_model::Labels {
+        self.table.read().labels(reference)
     }
 
     /// Streams the series that match and have samples in a range. Looks at all metrics' names: call it off

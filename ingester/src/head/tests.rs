@@ -22,7 +22,7 @@ fn key(labels: &Labels) -> Vec<(String, String)> {
 fn write(generation: &Generation, batch: &WriteBatch) -> AppendCounts {
     let mut builder = EntryBuilder::new(generation, 1);
     for row in batch.rows() {
-        builder.push(batch.tenant(), row, row.samples());
+        builder.push(batch.tenant(), row, row.samples(), row.histograms());
     }
     let entry = Arc::new(builder.build());
     let command = ShardCommand::Write(Arc::clone(&entry));
@@ -207,4 +207,37 @@ fn a_freeze_opens_the_next_generation_and_both_are_seen() {
     assert!(head.closed()[0].flushed);
     assert_eq!(head.dropped(100).unwrap().frozen.unwrap().at.index, 9);
     assert_eq!((head.snapshot(&tenant, 0).floor, parts(0)), (100, 1));
+}
+
+/// A histogram beats a float of its time, a float a stale histogram; batches end by their weight.
+#[test]
+fn floats_and_histograms_of_one_series_are_read_together() {
+    use latewood_model::histogram::IntegerHistogram;
+    use latewood_model::{HistogramSample, NativeHistogram};
+
+    let (tenant, generation) = (TenantId::anonymous(), Generation::new(1));
+    let labels = Labels::from_pairs([("__name__", "h")]);
+    let of = |count: u64| NativeHistogram::from(IntegerHistogram { count, ..IntegerHistogram::default() });
+    let histogram = |timestamp, histogram| HistogramSample { timestamp, histogram };
+    let mut builder = BatchBuilder::new(tenant.clone(), &[]);
+    let floats = [1, 2, 3].map(|timestamp| Sample { timestamp, value: 1.0 });
+    builder.push(&labels, &floats);
+    builder.push_histograms(
+        &labels,
+        &[
+            histogram(2, of(2)),
+            histogram(3, NativeHistogram::stale()),
+            histogram(4, of(4)),
+            histogram(2, of(1)),
+        ],
+    );
+    let counts = write(&generation, &builder.build());
+    assert_eq!((counts.series, counts.in_order, counts.late), (1, 6, 0));
+    let head = generation.tenant(&tenant).unwrap();
+    let read = read_all(&head, &[], TimeRange::ALL, false);
+    assert_eq!(read[0].samples().collect::<Vec<_>>(), [floats[0], floats[2]]);
+    assert_eq!(read[0].histograms, [histogram(2, of(2)), histogram(4, of(4))]);
+    let later = read_all(&head, &[], TimeRange::new(4, 9), false);
+    assert_eq!((later[0].values.len(), later[0].histograms.len()), (0, 1));
+    assert!(read_all(&head, &[], TimeRange::new(5, 9), false).is_empty());
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use latewood_model::{Sample, TenantId};
+use latewood_model::{HistogramSample, Sample, TenantId};
 
 use super::queue::Piece;
 use super::{EntryBatch, TenantEntry};
@@ -24,6 +24,7 @@ pub struct EntryBuilder<'a> {
 struct Row<'a> {
     series: SeriesRow<'a>,
     samples: &'a [Sample],
+    histograms: &'a [HistogramSample],
 }
 
 impl<'a> EntryBuilder<'a> {
@@ -34,15 +35,21 @@ impl<'a> EntryBuilder<'a> {
     }
 
     /// Adds a row of a tenant.
-    pub fn push(&mut self, tenant: &TenantId, series: SeriesRow<'a>, samples: &'a [Sample]) {
+    pub fn push(
+        &mut self,
+        tenant: &TenantId,
+        series: SeriesRow<'a>,
+        samples: &'a [Sample],
+        histograms: &'a [HistogramSample],
+    ) {
         let rows = self.rows_of(tenant);
-        rows.push(Row { series, samples });
+        rows.push(Row { series, samples, histograms });
     }
 
     pub(super) fn push_piece(&mut self, piece: &'a Piece) {
         let rows = self.rows_of(piece.tenant());
         rows.reserve(piece.len());
-        rows.extend(piece.rows().map(|(series, samples)| Row { series, samples }));
+        rows.extend(piece.rows().map(|(series, samples, histograms)| Row { series, samples, histograms }));
     }
 
     fn rows_of(&mut self, tenant: &TenantId) -> &mut Vec<Row<'a>> {
@@ -79,7 +86,7 @@ fn tenant_entry(generation: &Generation, tenant: TenantId, rows: &[Row<'_>]) -> 
     let mut entry = TenantEntry::new(tenant);
     for (reference, row) in known {
         entry.references.push(reference);
-        push_samples(&mut entry, row.samples);
+        push_samples(&mut entry, row);
     }
     let mut symbols = HashMap::with_hasher(foldhash::fast::FixedState::default());
     for (_, row) in found.filter(|(reference, _)| reference.is_none()) {
@@ -89,13 +96,15 @@ fn tenant_entry(generation: &Generation, tenant: TenantId, rows: &[Row<'_>]) -> 
             entry.pairs.push(pair);
         }
         entry.definitions.push((row.series.hash(), entry.pairs.len() as u32));
-        push_samples(&mut entry, row.samples);
+        push_samples(&mut entry, row);
     }
     entry
 }
 
-fn push_samples(entry: &mut TenantEntry, samples: &[Sample]) {
+fn push_samples(entry: &mut TenantEntry, row: &Row<'_>) {
+    let samples = row.samples;
     entry.counts.push(samples.len() as u32);
     entry.timestamps.extend(samples.iter().map(|sample| sample.timestamp));
     entry.values.extend(samples.iter().map(|sample| sample.value));
+    entry.push_histograms(row.histograms);
 }

@@ -3,10 +3,11 @@
 
 use std::sync::Arc;
 
-use latewood_model::{SeriesHash, TenantId, TimestampMs, hash_pairs};
+use latewood_model::{HistogramSample, SeriesHash, TenantId, TimestampMs, hash_pairs};
 
 use super::encode::{FLUSHED, FREEZE, VERSION, WRITE};
 use super::entry::Texts;
+use super::histogram::decode_histogram;
 use super::varint::{Reader, unzigzag};
 use super::{EntryBatch, ShardCommand, TenantEntry};
 
@@ -33,11 +34,11 @@ const DAMAGED: fn(&'static str) -> EntryError = EntryError::Damaged;
 pub fn decode(bytes: &[u8]) -> Result<ShardCommand, EntryError> {
     let mut reader = Reader(bytes);
     let version = reader.byte().ok_or(DAMAGED("it is empty"))?;
-    if version != VERSION {
+    if !(1..=VERSION).contains(&version) {
         return Err(EntryError::Version { found: version });
     }
     let command = match reader.byte() {
-        Some(WRITE) => ShardCommand::Write(Arc::new(entry(&mut reader)?)),
+        Some(WRITE) => ShardCommand::Write(Arc::new(entry(version, &mut reader)?)),
         Some(FREEZE) => ShardCommand::Freeze {
             generation: reader.number().ok_or(DAMAGED("freeze: generation"))?,
             next: reader.number().ok_or(DAMAGED("freeze: next"))?,
@@ -50,22 +51,25 @@ pub fn decode(bytes: &[u8]) -> Result<ShardCommand, EntryError> {
     if reader.0.is_empty() { Ok(command) } else { Err(DAMAGED("bytes behind its end")) }
 }
 
-fn entry(reader: &mut Reader<'_>) -> Result<EntryBatch, EntryError> {
+fn entry(version: u8, reader: &mut Reader<'_>) -> Result<EntryBatch, EntryError> {
     let term = reader.number().ok_or(DAMAGED("term"))?;
     let generation = reader.number().ok_or(DAMAGED("generation"))?;
     // A tenant's part has at least a name of one byte, and six counts.
     let tenants = reader.count(7).ok_or(DAMAGED("number of tenants"))?;
-    let tenants: Result<Vec<_>, _> = (0..tenants).map(|_| tenant(reader)).collect();
+    let tenants: Result<Vec<_>, _> = (0..tenants).map(|_| tenant(version, reader)).collect();
     Ok(EntryBatch { term, generation, tenants: tenants? })
 }
 
-fn tenant(reader: &mut Reader<'_>) -> Result<TenantEntry, EntryError> {
+fn tenant(version: u8, reader: &mut Reader<'_>) -> Result<TenantEntry, EntryError> {
     let name = text(reader).ok_or(DAMAGED("tenant"))?;
     let mut part = TenantEntry::new(TenantId::new(name).map_err(|_| DAMAGED("tenant"))?);
     part.symbols = symbols(reader).ok_or(DAMAGED("symbols"))?;
     definitions(reader, &mut part).ok_or(DAMAGED("definitions"))?;
     rows(reader, &mut part).ok_or(DAMAGED("rows"))?;
     samples(reader, &mut part).ok_or(DAMAGED("samples"))?;
+    if version > 1 {
+        histograms(reader, &mut part).ok_or(DAMAGED("histograms"))?;
+    }
     Ok(part)
 }
 
@@ -142,5 +146,29 @@ fn samples(reader: &mut Reader<'_>, part: &mut TenantEntry) -> Option<()> {
     let (values, _) = reader.take(count.checked_mul(8)?)?.as_chunks::<8>();
     let values = values.iter().map(|bytes| f64::from_bits(u64::from_le_bytes(*bytes)));
     part.values.extend(values);
+    Some(())
+}
+
+fn histograms(reader: &mut Reader<'_>, part: &mut TenantEntry) -> Option<()> {
+    let rows = reader.count(2)?;
+    part.histogram_rows.reserve(rows);
+    let (mut row, mut total) = (0_u32, 0_usize);
+    for number in 0..rows {
+        let step = reader.small()?;
+        row = row.checked_add(step)?;
+        if (number > 0 && step == 0) || row as usize >= part.counts.len() {
+            return None;
+        }
+        // Each histogram has at least a time and flags.
+        let count = reader.count(2).filter(|&count| count > 0)?;
+        total = total.checked_add(count)?;
+        part.histogram_rows.push((row, u32::try_from(count).ok()?));
+    }
+    let mut at: TimestampMs = 0;
+    for _ in 0..total {
+        at = at.wrapping_add(unzigzag(reader.number()?));
+        let histogram = decode_histogram(reader)?;
+        part.histograms.push(HistogramSample { timestamp: at, histogram });
+    }
     Some(())
 }

@@ -1,10 +1,11 @@
-//! Bytes of a journal command, version 1: `docs/format/entry.md`.
+//! Bytes of a journal command, version 2: `docs/format/entry.md`.
 
+use super::histogram::encode_histogram;
 use super::varint::{push, zigzag};
 use super::{EntryBatch, ShardCommand, TenantEntry};
 
 /// The version that is written.
-pub(super) const VERSION: u8 = 1;
+pub(super) const VERSION: u8 = 2;
 /// The command's kinds.
 pub(super) const WRITE: u8 = 1;
 pub(super) const FREEZE: u8 = 2;
@@ -66,6 +67,7 @@ fn encode_tenant(part: &TenantEntry, out: &mut Vec<u8>) {
     }
     part.counts.iter().for_each(|&count| push(out, count.into()));
     encode_samples(part, out);
+    encode_histograms(part, out);
 }
 
 fn encode_samples(part: &TenantEntry, out: &mut Vec<u8>) {
@@ -77,5 +79,21 @@ fn encode_samples(part: &TenantEntry, out: &mut Vec<u8>) {
     }
     for value in &part.values {
         out.extend_from_slice(&value.to_bits().to_le_bytes());
+    }
+}
+
+fn encode_histograms(part: &TenantEntry, out: &mut Vec<u8>) {
+    push(out, part.histogram_rows.len() as u64);
+    let mut before = 0;
+    for &(row, count) in &part.histogram_rows {
+        push(out, u64::from(row - before));
+        push(out, count.into());
+        before = row;
+    }
+    let mut at = 0;
+    for sample in &part.histograms {
+        push(out, zigzag(sample.timestamp.wrapping_sub(at)));
+        encode_histogram(&sample.histogram, out);
+        at = sample.timestamp;
     }
 }

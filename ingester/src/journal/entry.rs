@@ -1,6 +1,6 @@
 //! What a write is in the journal: columns of samples that refer to series by number.
 
-use latewood_model::{LabelPair, Sample, SeriesHash, TenantId, TimestampMs};
+use latewood_model::{HistogramSample, LabelPair, Sample, SeriesHash, TenantId, TimestampMs};
 
 /// Everything a shard had queued when the entry was made, resolved against one open generation.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -17,7 +17,7 @@ impl EntryBatch {
     /// How many samples.
     #[must_use]
     pub fn samples(&self) -> usize {
-        self.tenants.iter().map(|part| part.values.len()).sum()
+        self.tenants.iter().map(|part| part.values.len() + part.histograms.len()).sum()
     }
 }
 
@@ -41,6 +41,10 @@ pub struct TenantEntry {
     pub(super) timestamps: Vec<TimestampMs>,
     /// The values of all rows, as many as times.
     pub(super) values: Vec<f64>,
+    /// The rows that have histograms, ascending, and how many.
+    pub(super) histogram_rows: Vec<(u32, u32)>,
+    /// The histograms of these rows.
+    pub(super) histograms: Vec<HistogramSample>,
 }
 
 impl PartialEq for TenantEntry {
@@ -55,6 +59,8 @@ impl PartialEq for TenantEntry {
             && self.counts == other.counts
             && self.timestamps == other.timestamps
             && bits(self) == bits(other)
+            && self.histogram_rows == other.histogram_rows
+            && self.histograms == other.histograms
     }
 }
 
@@ -71,6 +77,8 @@ impl TenantEntry {
             counts: Vec::new(),
             timestamps: Vec::new(),
             values: Vec::new(),
+            histogram_rows: Vec::new(),
+            histograms: Vec::new(),
         }
     }
 
@@ -105,6 +113,31 @@ impl TenantEntry {
             for (&timestamp, &value) in samples.by_ref().take(count as usize) {
                 take(reference, Sample { timestamp, value });
             }
+        }
+    }
+}
+
+impl TenantEntry {
+    /// Calls with every histogram and the reference of its series, as [`TenantEntry::for_each_sample`] does.
+    pub fn for_each_histogram(&self, defined: &[u32], mut take: impl FnMut(u32, &HistogramSample)) {
+        let mut histograms = self.histograms.iter();
+        for &(row, count) in &self.histogram_rows {
+            let row = row as usize;
+            let after = row.checked_sub(self.references.len());
+            let reference = after.map_or_else(|| self.references.get(row), |row| defined.get(row));
+            for histogram in histograms.by_ref().take(count as usize) {
+                if let Some(&reference) = reference {
+                    take(reference, histogram);
+                }
+            }
+        }
+    }
+
+    /// Adds histograms to the row that was added last.
+    pub(super) fn push_histograms(&mut self, histograms: &[HistogramSample]) {
+        if let Some(row) = self.counts.len().checked_sub(1).filter(|_| !histograms.is_empty()) {
+            self.histogram_rows.push((row as u32, histograms.len() as u32));
+            self.histograms.extend_from_slice(histograms);
         }
     }
 }

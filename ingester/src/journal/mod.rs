@@ -8,6 +8,7 @@ mod command;
 mod decode;
 mod encode;
 mod entry;
+mod histogram;
 mod proposer;
 mod queue;
 mod state;
@@ -20,5 +21,9 @@ pub use command::ShardCommand;
 pub use decode::{EntryError, decode};
 pub use encode::encode;
 pub use entry::{EntryBatch, TenantEntry, Texts};
+#[cfg(test)]
+pub(crate) use histogram::tests::native as any_histogram;
+pub(crate) use histogram::{decode_histogram, encode_histogram};
 pub use proposer::{Proposer, ProposerConfig};
 pub use state::{ShardResponse, ShardState};
+pub(crate) use varint::{Reader, push, unzigzag, zigzag};

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use latewood_model::{Sample, TenantId};
+use latewood_model::{HistogramSample, Sample, TenantId};
 use tokio::sync::oneshot;
 
 use super::proposer::ProposeError;
@@ -14,8 +14,16 @@ use crate::{SeriesRow, WriteBatch};
 #[derive(Debug)]
 pub(super) struct Piece {
     batch: Arc<WriteBatch>,
-    rows: Vec<(u32, Range<u32>)>,
+    rows: Vec<PieceRow>,
     weight: usize,
+}
+
+/// A row of the batch: some of its samples, or some of its histograms.
+#[derive(Debug)]
+struct PieceRow {
+    row: u32,
+    samples: Range<u32>,
+    histograms: Range<u32>,
 }
 
 /// How many bytes an entry needs for a sample, at most: a time of 10 and a value of 8.
@@ -42,18 +50,39 @@ impl Piece {
                 }
                 let room = target.saturating_sub(piece.weight + labels) / SAMPLE_WEIGHT;
                 let end = total.min(start + room.max(1));
-                piece.rows.push((row, start as u32..end as u32));
-                piece.weight += labels + (end - start) * SAMPLE_WEIGHT;
+                // Histograms have rows of their own.
+                if end > 0 || series.histograms().is_empty() {
+                    piece.rows.push(PieceRow { row, samples: start as u32..end as u32, histograms: 0..0 });
+                    piece.weight += labels + (end - start) * SAMPLE_WEIGHT;
+                }
                 start = end;
                 if start >= total {
                     break;
                 }
+            }
+            for (at, histogram) in (0..).zip(series.histograms()) {
+                let weight = histogram_weight(histogram);
+                if piece.weight + labels + weight > target && !piece.rows.is_empty() {
+                    pieces.push(std::mem::replace(&mut piece, Self::new(part.batch())));
+                }
+                piece.add_histogram(row, at, labels, weight);
             }
         }
         if !piece.rows.is_empty() {
             pieces.push(piece);
         }
         pieces
+    }
+
+    fn add_histogram(&mut self, row: u32, at: u32, labels: usize, weight: usize) {
+        self.weight += weight;
+        match self.rows.last_mut() {
+            Some(last) if last.row == row && last.histograms.end == at && at > 0 => last.histograms.end += 1,
+            _ => {
+                self.weight += labels;
+                self.rows.push(PieceRow { row, samples: 0..0, histograms: at..at + 1 });
+            }
+        }
     }
 
     /// About how many bytes it makes in an entry.
@@ -72,13 +101,20 @@ impl Piece {
     }
 
     /// The rows with their samples.
-    pub(super) fn rows(&self) -> impl Iterator<Item = (SeriesRow<'_>, &[Sample])> {
-        self.rows.iter().filter_map(|(row, range)| {
-            let series = self.batch.row(*row)?;
-            let samples = series.samples().get(range.start as usize..range.end as usize)?;
-            Some((series, samples))
+    pub(super) fn rows(&self) -> impl Iterator<Item = (SeriesRow<'_>, &[Sample], &[HistogramSample])> {
+        let range = |range: &Range<u32>| range.start as usize..range.end as usize;
+        self.rows.iter().filter_map(move |row| {
+            let series = self.batch.row(row.row)?;
+            let samples = series.samples().get(range(&row.samples))?;
+            let histograms = series.histograms().get(range(&row.histograms))?;
+            Some((series, samples, histograms))
         })
     }
+}
+
+/// About how many bytes an entry needs for a histogram, at most.
+fn histogram_weight(sample: &HistogramSample) -> usize {
+    64 + 8 * sample.histogram.buckets()
 }
 
 /// A piece with whoever waits for it.

@@ -3,20 +3,22 @@
 use std::sync::Arc;
 
 use latewood_cluster::{Command, Position, ReplicatedState};
-use latewood_model::{Labels, Sample, TenantId, TimeRange};
+use latewood_model::histogram::{Buckets, CUSTOM_BUCKETS, IntegerHistogram, ResetHint};
+use latewood_model::{FloatHistogram, HistogramSample, Labels, NativeHistogram, Sample, TenantId, TimeRange};
 use proptest::prelude::*;
 
 use super::*;
 use crate::head::{Generation, Head};
 use crate::{BatchBuilder, WriteBatch};
 
-const GOLDEN: &str = include_str!("../../testdata/entry-v1.txt");
+const GOLDEN: &str = include_str!("../../testdata/entry-v2.txt");
+const GOLDEN_V1: &str = include_str!("../../testdata/entry-v1.txt");
 
 fn entry(generation: &Generation, term: u64, batches: &[WriteBatch]) -> EntryBatch {
     let mut builder = EntryBuilder::new(generation, term);
     for batch in batches {
         for row in batch.rows() {
-            builder.push(batch.tenant(), row, row.samples());
+            builder.push(batch.tenant(), row, row.samples(), row.histograms());
         }
     }
     builder.build()
@@ -45,6 +47,11 @@ fn golden_commands() -> Vec<ShardCommand> {
     let first = entry(&generation, 3, &[batch("a", &[(up, &[(1_000, 1.0), (16_000, -0.0)])])]);
     generation.apply(&first);
     let stale = latewood_model::stale_nan();
+    let mut both = BatchBuilder::new(TenantId::new("c").unwrap(), &[]);
+    let sample = Sample { timestamp: 5, value: 5.0 };
+    both.push(&Labels::from_pairs(down.iter().copied()), &[sample]);
+    both.push_histograms(&Labels::from_pairs(up.iter().copied()), &golden_histograms());
+    let third = entry(&generation, 3, &[both.build()]);
     let second = [
         batch("a", &[(up, &[(31_000, stale)]), (down, &[(i64::MIN, f64::NAN), (i64::MAX, 0.5)])]),
         batch("b", &[(up, &[(-5, f64::NEG_INFINITY)])]),
@@ -55,19 +62,53 @@ fn golden_commands() -> Vec<ShardCommand> {
         ShardCommand::Write(Arc::new(second)),
         ShardCommand::Freeze { generation: 1_700_000_000_000, next: 1_700_007_200_000 },
         ShardCommand::Flushed { generation: 1_700_000_000_000 },
+        ShardCommand::Write(Arc::new(third)),
     ]
+}
+
+/// Integers with both sides, floats with custom buckets, the stale marker.
+fn golden_histograms() -> Vec<HistogramSample> {
+    let integer = IntegerHistogram {
+        schema: 3,
+        zero_threshold: 2f64.powi(-128),
+        sum: 18.5,
+        count: 12,
+        zero_count: 2,
+        positive: Buckets::from_pairs([(-2, 1), (-1, 3), (4, 2)]),
+        negative: Buckets::from_pairs([(i32::MAX, 4)]),
+        ..IntegerHistogram::default()
+    };
+    let float = FloatHistogram {
+        schema: CUSTOM_BUCKETS,
+        custom_bounds: [-1.0, 2.5].into(),
+        reset_hint: ResetHint::Gauge,
+        sum: f64::NAN,
+        count: 1.5,
+        positive: Buckets::from_pairs([(0, 1.0), (2, 0.5)]),
+        ..FloatHistogram::default()
+    };
+    let all = [integer.into(), float.into(), NativeHistogram::stale()];
+    let all = all.into_iter().zip([-1, 15_000, 30_000]);
+    all.map(|(histogram, timestamp)| HistogramSample { timestamp, histogram }).collect()
 }
 
 #[test]
 fn the_golden_file_is_read_and_written_bit_for_bit() {
     let commands = golden_commands();
     let written: String = commands.iter().map(|command| hex(&encode(command)) + "\n").collect();
+    if std::env::var_os("LATEWOOD_WRITE_GOLDEN").is_some() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/entry-v2.txt");
+        std::fs::write(path, &written).unwrap();
+    }
     assert_eq!(written, GOLDEN);
     let bytes = |line: &str| -> Vec<u8> {
         (0..line.len()).step_by(2).map(|at| u8::from_str_radix(&line[at..at + 2], 16).unwrap()).collect()
     };
-    let read: Vec<_> = GOLDEN.lines().map(|line| ShardCommand::decode(bytes(line).into()).unwrap()).collect();
-    assert_eq!(read, commands);
+    let read = |golden: &str| -> Vec<_> {
+        golden.lines().map(|line| ShardCommand::decode(bytes(line).into()).unwrap()).collect()
+    };
+    assert_eq!(read(GOLDEN), commands);
+    assert_eq!(read(GOLDEN_V1), commands[..4], "what older releases wrote");
 }
 
 #[test]
@@ -116,7 +157,7 @@ fn damaged_and_newer_entries_are_refused_and_never_panic() {
 
 #[test]
 fn a_count_does_not_ask_for_memory_that_the_bytes_do_not_back() {
-    let mut bytes = vec![1, 1, 0, 0];
+    let mut bytes = vec![2, 1, 0, 0];
     bytes.extend([0xff, 0xff, 0xff, 0xff, 0x7f]);
     assert_eq!(decode(&bytes), Err(EntryError::Damaged("number of tenants")));
 }
@@ -171,6 +212,47 @@ type Row = (u8, Vec<(i64, u64)>);
 
 proptest! {
     #[test]
+    fn histograms_stay_with_their_series(
+        rows in prop::collection::vec((0u8..4, prop::collection::vec((any::<i64>(), any_histogram()), 0..3), any::<bool>()), 1..8),
+    ) {
+        let generation = Generation::new(9);
+        for _ in 0..2 {
+            let mut builder = BatchBuilder::new(TenantId::anonymous(), &[]);
+            for (series, histograms, with_sample) in &rows {
+                let labels = Labels::from_pairs([("__name__", series.to_string())]);
+                let histograms: Vec<_> = histograms.iter()
+                    .map(|(timestamp, histogram)| HistogramSample { timestamp: *timestamp, histogram: histogram.clone() }).collect();
+                if *with_sample {
+                    builder.push(&labels, &[Sample { timestamp: 1, value: 1.0 }]);
+                }
+                builder.push_histograms(&labels, &histograms);
+            }
+            let batch = builder.build();
+            let mut expected: Vec<_> = batch.rows().flat_map(|row| row.histograms().iter().cloned()
+                .map(move |sample| (row.to_labels().metric_name().unwrap().to_owned(), sample))).collect();
+            let entry = entry(&generation, 1, &[batch]);
+            generation.apply(&entry);
+            let head = generation.tenant(&TenantId::anonymous()).unwrap();
+            let mut found = Vec::new();
+            let part = &entry.tenants[0];
+            // Numbers that no known series has: a series may be defined twice in one entry.
+            let names: Vec<_> = part.definition_pairs().map(|(_, pairs)| part.pair_text(pairs[0]).1.to_owned()).collect();
+            let defined: Vec<u32> = (1000..).take(names.len()).collect();
+            part.for_each_histogram(&defined, |reference, sample| {
+                let known = || head.labels(reference).metric_name().unwrap().to_owned();
+                let name = reference.checked_sub(1000).map_or_else(known, |defined| names[defined as usize].clone());
+                found.push((name, sample.clone()));
+            });
+            let key = |(name, sample): &(String, HistogramSample)| (name.clone(), sample.timestamp, format!("{sample:?}"));
+            expected.sort_by_cached_key(key);
+            found.sort_by_cached_key(key);
+            prop_assert_eq!(found, expected);
+            let command = ShardCommand::Write(Arc::new(entry));
+            prop_assert_eq!(ShardCommand::decode(command.encode()), Ok(command));
+        }
+    }
+
+    #[test]
     fn entries_come_back(
         rounds in prop::collection::vec(prop::collection::vec(("[ab]", prop::collection::vec((0u8..6, prop::collection::vec((any::<i64>(), any::<u64>()), 1..4)), 1..6)), 1..4), 1..4),
         term: u64,
@@ -196,7 +278,7 @@ proptest! {
     #[test]
     fn any_bytes_are_refused_or_read(mut bytes in prop::collection::vec(any::<u8>(), 0..300), write: bool) {
         if write && bytes.len() > 2 {
-            (bytes[0], bytes[1]) = (1, 1);
+            (bytes[0], bytes[1]) = (2, 1);
         }
         let _ = decode(&bytes);
     }

@@ -19,6 +19,7 @@ type ByOne = Family<[(&'static str, &'static str); 1], Counter>;
 pub(super) struct PushMetrics {
     requests: ByTwo,
     samples: Counter,
+    histograms: Counter,
     refused: ByOne,
     exemplars: ByOne,
     metadata_dropped: Counter,
@@ -34,6 +35,7 @@ impl PushMetrics {
         let metrics = Self {
             requests: ByTwo::default(),
             samples: Counter::default(),
+            histograms: Counter::default(),
             refused: ByOne::default(),
             exemplars: ByOne::default(),
             metadata_dropped: Counter::default(),
@@ -54,6 +56,7 @@ impl PushMetrics {
             self.requests.clone(),
         );
         registry.register(name("samples"), "Samples stored", self.samples.clone());
+        registry.register(name("histograms"), "Native histograms stored", self.histograms.clone());
         registry.register(
             name("refused"),
             "Samples and histograms refused for good, by cause",
@@ -91,6 +94,7 @@ impl PushMetrics {
         let protocol = protocol.map_or("unknown", Protocol::as_str);
         self.requests.get_or_create(&[("protocol", protocol), ("status", status)]).inc();
         self.samples.inc_by(receipt.written.samples);
+        self.histograms.inc_by(receipt.written.histograms);
         for (cause, count) in receipt.refusals.counts() {
             self.refused.get_or_create(&[("cause", cause.as_str())]).inc_by(count);
         }

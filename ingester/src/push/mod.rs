@@ -5,6 +5,7 @@
 //! stored; only a broken request is refused as a whole. Nothing here knows where series are kept.
 
 mod answer;
+mod histograms;
 mod http;
 mod inflight;
 mod metrics;

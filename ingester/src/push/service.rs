@@ -104,7 +104,7 @@ impl PushService {
             Some(_) => 0,
         };
         Receipt {
-            written: Written { samples: stored.samples, histograms: 0, exemplars },
+            written: Written { samples: stored.samples, histograms: stored.histograms, exemplars },
             refusals,
             failure: stored.failure,
         }

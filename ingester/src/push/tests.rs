@@ -250,14 +250,23 @@ async fn samples_are_refused_one_by_one() {
 async fn native_histograms_and_broken_references_spoil_only_themselves() {
     let fixture = Fixture::new(PushConfig::default());
     let good = v1(&[(&[("__name__", "good")], &[sample(0, 1.0)])]);
+    // An empty histogram, one whose bucket is not counted, one of schema 99.
     let mut series = b"\x0a\x0d\x0a\x08__name__\x12\x01h\x22\x03\x78\x80\x01".to_vec();
+    put_bytes(&mut series, 4, b"\x5a\x02\x10\x01\x62\x01\x02\x78\x07");
+    put_bytes(&mut series, 4, b"\x20\xc6\x01");
     put_bytes(&mut series, 2, b"\x10\x05");
     let mut body = Vec::new();
     put_bytes(&mut body, 1, &series);
     body.extend_from_slice(&good);
     let answer = fixture.post(V1, &body).await;
-    assert_eq!((answer.status, answer.written), (400, [2, 0, 0]), "{answer:?}");
-    assert!(answer.text.contains(r#"{__name__="h"}: native histograms are not stored"#), "{answer:?}");
+    assert_eq!((answer.status, answer.written), (400, [2, 1, 0]), "{answer:?}");
+    for words in [
+        "invalid_native_histogram (2)",
+        r#"series {__name__="h"}: the native histogram at 7 ms: the buckets hold 1 observations, but the count is 0"#,
+        "at 0 ms: schema 99",
+    ] {
+        assert!(answer.text.contains(words), "{answer:?}");
+    }
 
     for (references, words) in
         [(&b"\x01\x02\x05\x06"[..], "reference 5"), (b"\x01\x02\x01", "3 label references")]
@@ -447,4 +456,36 @@ async fn requests_and_refusals_are_counted() {
     ] {
         assert!(text.contains(line), "{line} in {text}");
     }
+}
+
+#[tokio::test]
+async fn histograms_of_both_protocols_are_counted_and_bounded() {
+    use latewood_model::NativeHistogram;
+    use latewood_model::histogram::{Buckets, HistogramParts, IntegerHistogram};
+
+    let of = |buckets: u64| {
+        let positive = Buckets::from_pairs((0..).zip((0..buckets).map(|_| 1)));
+        NativeHistogram::from(IntegerHistogram { count: buckets, positive, ..IntegerHistogram::default() })
+    };
+    let (small, large) = (of(2), of(3));
+    let histograms = [
+        (0, HistogramParts::from(&small)),
+        (1, HistogramParts::from(&large)),
+        (NOW + 700_000, HistogramParts::from(&small)),
+        (0, HistogramParts::from(&small)),
+    ];
+    let labels = [("__name__", "h")];
+    let fixture = Fixture::new(PushConfig { max_native_histogram_buckets: 2, ..PushConfig::default() });
+    for (protocol, body) in [
+        (V1, EncoderV1::new().histograms(labels, &histograms).finish()),
+        (V2, EncoderV2::new().histograms(labels, &histograms).finish()),
+    ] {
+        let answer = fixture.post(protocol, &body).await;
+        assert_eq!((answer.status, answer.written), (400, [0, 2, 0]), "{answer:?}");
+        assert!(answer.text.contains("too_far_in_future (1), too_many_buckets (1)"), "{answer:?}");
+        assert!(answer.text.contains("has 3 buckets; at most 2 are allowed"), "{answer:?}");
+    }
+    let fixture = Fixture::new(PushConfig::default());
+    let body = EncoderV1::new().histograms(labels, &histograms[..2]).finish();
+    assert_eq!(fixture.post(V1, &body).await.written, [0, 2, 0]);
 }

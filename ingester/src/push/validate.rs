@@ -1,11 +1,12 @@
 //! What may be stored of a decoded request: pure.
 //!
 //! Per series: labels sorted, names unique and not empty, a metric name, UTF-8, lengths; empty values are
-//! left out as if absent. Per sample: its time. Native histograms are refused by name.
+//! left out as if absent. Per sample: its time; per native histogram also that it makes sense.
 
 use latewood_model::{METRIC_NAME, MetricType, Sample, SeriesHash, TimestampMs};
 use latewood_proto::remote_write::{Columns, Defect, LabelSpan, Range32, SeriesSpan, Span, text};
 
+use super::histograms::check_histograms;
 use crate::refusal::shorten;
 use crate::write::{Buffers, HashScratch, Row, settle};
 use crate::{Cause, PushConfig, Refusals};
@@ -29,12 +30,24 @@ impl<'a> Rules<'a> {
         };
         Self { config, newest: now.saturating_add(milliseconds(config.max_future_seconds)), oldest }
     }
+
+    /// Why a time after [`Rules::newest`] is refused.
+    pub(super) fn too_late(&self, at: TimestampMs) -> String {
+        let most = self.config.max_future_seconds;
+        format!("the time {at} ms is more than {most} s ahead of the clock (max_future_seconds)")
+    }
+
+    /// Why a time before [`Rules::oldest`] is refused.
+    pub(super) fn too_early(&self, at: TimestampMs) -> String {
+        format!("the time {at} ms is more than {} s ago (max_age_seconds)", self.config.max_age_seconds)
+    }
 }
 
 /// Fills the rows of the buffers with what may be stored, their hashes still missing, and returns the
 /// rest. Metadata is left with the names of its metrics.
 pub(super) fn validate(buffers: &mut Buffers, rules: &Rules<'_>) -> Refusals {
-    let Buffers { body, columns, rows } = buffers;
+    let Buffers { body, columns, rows, histograms } = buffers;
+    histograms.clear();
     let mut refusals = Refusals::default();
     for index in 0..columns.series.len() {
         let Some(series) = columns.series.get(index).copied() else {
@@ -44,7 +57,7 @@ pub(super) fn validate(buffers: &mut Buffers, rules: &Rules<'_>) -> Refusals {
         let labels = match checked {
             Ok(labels) => labels,
             Err((cause, words)) => {
-                let count = (series.samples.len() as u64 + u64::from(series.histograms)).max(1);
+                let count = (series.samples.len() + series.histograms.len()).max(1) as u64;
                 let labels = series.labels.of(&columns.labels);
                 refusals.add(cause, count, || format!("series {}: {words}", describe(labels, body)));
                 if let Some(series) = columns.series.get_mut(index) {
@@ -57,21 +70,21 @@ pub(super) fn validate(buffers: &mut Buffers, rules: &Rules<'_>) -> Refusals {
             series.labels = labels;
         }
         let named = labels.of(&columns.labels);
-        if series.histograms > 0 {
-            refusals.add(Cause::NativeHistogram, series.histograms.into(), || {
-                format!("series {}: native histograms are not stored yet", describe(named, body))
-            });
-        }
-        let (samples, sent) =
-            check_samples(series.samples, &mut columns.samples, rules, |cause, count, words| {
-                refusals.add(cause, count, || format!("series {}: {words}", describe(named, body)));
-            });
-        if !samples.is_empty() || !series.exemplars.is_empty() {
+        let mut refuse = |cause, count, words: String| {
+            refusals.add(cause, count, || format!("series {}: {words}", describe(named, body)));
+        };
+        let (samples, sent) = check_samples(series.samples, &mut columns.samples, rules, &mut refuse);
+        let sent_histograms = series.histograms;
+        let (kept_histograms, sent_histograms) =
+            check_histograms(sent_histograms, &columns.histograms, rules, histograms, &mut refuse);
+        if !samples.is_empty() || !kept_histograms.is_empty() || !series.exemplars.is_empty() {
             rows.push(Row {
                 labels,
                 samples,
                 exemplars: series.exemplars,
                 sent,
+                histograms: kept_histograms,
+                sent_histograms,
                 // Computed for all rows together by `hash_rows`.
                 hash: SeriesHash(0),
                 routing: SeriesHash(0),
@@ -206,17 +219,10 @@ fn check_samples(
         kept = keep(samples, |sample| (rules.oldest..=rules.newest).contains(&sample.timestamp));
     }
     if late.0 > 0 {
-        let (at, most) = (late.1, rules.config.max_future_seconds);
-        let words = format!("the time {at} ms is more than {most} s ahead of the clock (max_future_seconds)");
-        refuse(Cause::TooFarInFuture, late.0, words);
+        refuse(Cause::TooFarInFuture, late.0, rules.too_late(late.1));
     }
     if early.0 > 0 {
-        let (at, most) = (early.1, rules.config.max_age_seconds);
-        refuse(
-            Cause::TooOld,
-            early.0,
-            format!("the time {at} ms is more than {most} s ago (max_age_seconds)"),
-        );
+        refuse(Cause::TooOld, early.0, rules.too_early(early.1));
     }
     let sent = kept;
     if !ascending {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use latewood_model::HistogramSample;
 use latewood_proto::remote_write::Columns;
 use parking_lot::Mutex;
 
@@ -14,11 +15,16 @@ pub(crate) struct Buffers {
     pub(crate) body: Vec<u8>,
     pub(crate) columns: Columns,
     pub(crate) rows: Vec<Row>,
+    /// The histograms that may be stored.
+    pub(crate) histograms: Vec<HistogramSample>,
 }
 
 impl Buffers {
     fn capacity_bytes(&self) -> usize {
-        self.body.capacity() + self.columns.capacity_bytes() + self.rows.capacity() * size_of::<Row>()
+        self.body.capacity()
+            + self.columns.capacity_bytes()
+            + self.rows.capacity() * size_of::<Row>()
+            + self.histograms.capacity() * size_of::<HistogramSample>()
     }
 }
 
@@ -40,7 +46,9 @@ impl BuffersPool {
         self.0.lock().pop().unwrap_or_default()
     }
 
-    pub(crate) fn give_back(&self, buffers: Buffers) {
+    pub(crate) fn give_back(&self, mut buffers: Buffers) {
+        // They hold memory of their own.
+        buffers.histograms.clear();
         if buffers.capacity_bytes() <= Self::LARGEST {
             let mut places = self.0.lock();
             if places.len() < Self::PLACES {

@@ -1,9 +1,9 @@
 //! Making a batch from label sets instead of a request: for tests, replay tools and generators.
 
-use latewood_model::{Labels, Sample, TenantId};
+use latewood_model::{HistogramSample, Labels, Sample, TenantId};
 use latewood_proto::remote_write::{LabelSpan, Range32, Span};
 
-use super::{Buffers, HashScratch, Row, WriteBatch, settle};
+use super::{Buffers, HashScratch, Row, WriteBatch, settle, settle_histograms};
 
 /// Collects series and makes a [`WriteBatch`] of them.
 #[derive(Debug)]
@@ -28,6 +28,15 @@ impl BatchBuilder {
 
     /// Adds a series with its samples in any order.
     pub fn push(&mut self, labels: &Labels, samples: &[Sample]) -> &mut Self {
+        self.push_row(labels, samples, &[])
+    }
+
+    /// Adds a series with native histograms in any order.
+    pub fn push_histograms(&mut self, labels: &Labels, histograms: &[HistogramSample]) -> &mut Self {
+        self.push_row(labels, &[], histograms)
+    }
+
+    fn push_row(&mut self, labels: &Labels, samples: &[Sample], histograms: &[HistogramSample]) -> &mut Self {
         let first_label = self.buffers.columns.labels.len();
         for (name, value) in labels.iter() {
             let label = LabelSpan { name: self.text(name), value: self.text(value) };
@@ -38,6 +47,9 @@ impl BatchBuilder {
         sorted.truncate(kept);
         let first_sample = self.buffers.columns.samples.len();
         self.buffers.columns.samples.extend(sorted);
+        let first_histogram = self.buffers.histograms.len();
+        self.buffers.histograms.extend_from_slice(histograms);
+        settle_histograms(&mut self.buffers.histograms, first_histogram);
         let labels = range(first_label, self.buffers.columns.labels.len());
         let (hash, routing) = self.scratch.hash(
             labels.of(&self.buffers.columns.labels),
@@ -49,6 +61,8 @@ impl BatchBuilder {
             samples: range(first_sample, self.buffers.columns.samples.len()),
             exemplars: Range32::default(),
             sent: u32::try_from(samples.len()).unwrap_or(u32::MAX),
+            histograms: range(first_histogram, self.buffers.histograms.len()),
+            sent_histograms: u32::try_from(histograms.len()).unwrap_or(u32::MAX),
             hash,
             routing,
         });

@@ -1,6 +1,6 @@
 //! Samples of one series in the order that shards expect.
 
-use latewood_model::{Sample, preferred};
+use latewood_model::{HistogramSample, Sample, preferred, preferred_histogram};
 
 /// Sorts by time and lets the tie rule decide between equal times; returns how many times there are.
 pub(crate) fn settle(samples: &mut [Sample]) -> usize {
@@ -21,9 +21,44 @@ pub(crate) fn settle(samples: &mut [Sample]) -> usize {
     kept
 }
 
+/// The same for the histograms from `first` on; those that lost are taken out.
+pub(crate) fn settle_histograms(histograms: &mut Vec<HistogramSample>, first: usize) {
+    let tail = histograms.get_mut(first..).unwrap_or_default();
+    if tail.is_sorted_by(|a, b| a.timestamp < b.timestamp) {
+        return;
+    }
+    tail.sort_by_key(|sample| sample.timestamp);
+    let mut settled: Vec<HistogramSample> = Vec::with_capacity(tail.len());
+    for sample in histograms.drain(first..) {
+        match settled.pop_if(|last| last.timestamp == sample.timestamp) {
+            Some(last) => settled.push(HistogramSample {
+                histogram: preferred_histogram(last.histogram, sample.histogram),
+                ..sample
+            }),
+            None => settled.push(sample),
+        }
+    }
+    histograms.append(&mut settled);
+}
+
 #[cfg(test)]
 mod tests {
+    use latewood_model::NativeHistogram;
+    use latewood_model::histogram::IntegerHistogram;
+
     use super::*;
+
+    #[test]
+    fn histograms_ascend_once_each_and_what_was_there_before_stays() {
+        let sample = |timestamp, count| HistogramSample {
+            timestamp,
+            histogram: IntegerHistogram { count, ..IntegerHistogram::default() }.into(),
+        };
+        let stale = HistogramSample { timestamp: 2, histogram: NativeHistogram::stale() };
+        let mut all = vec![sample(9, 9), sample(3, 1), stale, sample(2, 5), sample(3, 4)];
+        settle_histograms(&mut all, 1);
+        assert_eq!(all, [sample(9, 9), sample(2, 5), sample(3, 4)]);
+    }
 
     #[test]
     fn times_ascend_once_each_and_the_tie_rule_decides() {

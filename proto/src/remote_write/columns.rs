@@ -2,6 +2,8 @@
 
 use latewood_model::{MetricType, Sample, TimestampMs};
 
+use super::HistogramColumns;
+
 /// A range of bytes of the body.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Span {
@@ -101,8 +103,8 @@ pub struct SeriesSpan {
     pub samples: Range32,
     /// Rows of [`Columns::exemplars`].
     pub exemplars: Range32,
-    /// How many native histograms it carries; they are counted, not decoded.
-    pub histograms: u32,
+    /// Rows of [`HistogramColumns::rows`].
+    pub histograms: Range32,
     /// Why it cannot be used, if so.
     pub defect: Option<Defect>,
 }
@@ -144,6 +146,8 @@ pub struct Columns {
     pub labels: Vec<LabelSpan>,
     /// The samples of all series.
     pub samples: Vec<Sample>,
+    /// The native histograms of all series.
+    pub histograms: HistogramColumns,
     /// The exemplars of all series.
     pub exemplars: Vec<ExemplarSpan>,
     /// The labels of all exemplars.
@@ -160,6 +164,7 @@ impl Columns {
         self.series.clear();
         self.labels.clear();
         self.samples.clear();
+        self.histograms.clear();
         self.exemplars.clear();
         self.exemplar_labels.clear();
         self.metadata.clear();
@@ -175,6 +180,7 @@ impl Columns {
         bytes(&self.series)
             + bytes(&self.labels)
             + bytes(&self.samples)
+            + self.histograms.capacity_bytes()
             + bytes(&self.exemplars)
             + bytes(&self.exemplar_labels)
             + bytes(&self.metadata)

@@ -4,7 +4,8 @@
 
 use std::collections::HashMap;
 
-use latewood_model::{Exemplar, LabelPair, MetricMetadata, Sample};
+use latewood_model::histogram::{HistogramParts, PartCounts, Span};
+use latewood_model::{Exemplar, LabelPair, MetricMetadata, Sample, TimestampMs};
 
 /// Compresses a body into a snappy block.
 ///
@@ -60,6 +61,85 @@ fn put_sample(out: &mut Vec<u8>, sample: Sample, scratch: &mut Vec<u8>) {
     put_bytes(out, 2, scratch);
 }
 
+/// Small magnitudes to small numbers.
+fn zigzag(number: i64) -> u64 {
+    ((number << 1) ^ (number >> 63)) as u64
+}
+
+/// A count that is part of a `oneof`: it goes out even if it is 0.
+fn put_total(out: &mut Vec<u8>, field: u32, total: Result<u64, f64>) {
+    match total {
+        Ok(number) => {
+            put_varint(out, u64::from(field) << 3);
+            put_varint(out, number);
+        }
+        Err(number) => {
+            put_varint(out, u64::from(field + 1) << 3 | 1);
+            out.extend_from_slice(&number.to_le_bytes());
+        }
+    }
+}
+
+fn put_spans(out: &mut Vec<u8>, field: u32, spans: &[Span]) {
+    for span in spans {
+        let mut message = Vec::with_capacity(12);
+        put_number(&mut message, 1, zigzag(span.offset.into()));
+        put_number(&mut message, 2, span.length.into());
+        put_bytes(out, field, &message);
+    }
+}
+
+fn put_deltas(out: &mut Vec<u8>, field: u32, deltas: &[i64]) {
+    let mut packed = Vec::with_capacity(deltas.len() * 2);
+    deltas.iter().for_each(|&delta| put_varint(&mut packed, zigzag(delta)));
+    put_packed(out, field, &packed);
+}
+
+fn put_doubles(out: &mut Vec<u8>, field: u32, doubles: &[f64]) {
+    let packed: Vec<u8> = doubles.iter().flat_map(|double| double.to_le_bytes()).collect();
+    put_packed(out, field, &packed);
+}
+
+fn put_packed(out: &mut Vec<u8>, field: u32, packed: &[u8]) {
+    if !packed.is_empty() {
+        put_bytes(out, field, packed);
+    }
+}
+
+/// The `Histogram` message, the same in both versions.
+fn histogram(timestamp: TimestampMs, parts: &HistogramParts<'_>) -> Vec<u8> {
+    let mut out = Vec::new();
+    let (count, zero_count) = match &parts.counts {
+        PartCounts::Integer { count, zero_count, .. } => (Ok(*count), Ok(*zero_count)),
+        PartCounts::Float { count, zero_count, .. } => (Err(*count), Err(*zero_count)),
+    };
+    put_total(&mut out, 1, count);
+    put_double(&mut out, 3, parts.sum);
+    put_number(&mut out, 4, zigzag(parts.schema.into()));
+    put_double(&mut out, 5, parts.zero_threshold);
+    put_total(&mut out, 6, zero_count);
+    let sides = match &parts.counts {
+        PartCounts::Integer { positive_deltas, negative_deltas, .. } => {
+            [Ok(negative_deltas), Ok(positive_deltas)]
+        }
+        PartCounts::Float { positive_counts, negative_counts, .. } => {
+            [Err(negative_counts), Err(positive_counts)]
+        }
+    };
+    let spans = [&parts.negative_spans, &parts.positive_spans];
+    for ((first, spans), counts) in [8, 11].into_iter().zip(spans).zip(sides) {
+        put_spans(&mut out, first, spans);
+        match counts {
+            Ok(deltas) => put_deltas(&mut out, first + 1, deltas),
+            Err(counts) => put_doubles(&mut out, first + 2, counts),
+        }
+    }
+    put_number(&mut out, 14, parts.reset_hint as u64);
+    put_number(&mut out, 15, timestamp as u64);
+    put_doubles(&mut out, 16, &parts.custom_bounds);
+    out
+}
+
 /// Writes a 1.0 request.
 #[derive(Debug, Default)]
 pub struct EncoderV1 {
@@ -97,6 +177,23 @@ impl EncoderV1 {
             put_double(&mut self.scratch, 2, exemplar.value);
             put_number(&mut self.scratch, 3, exemplar.timestamp as u64);
             put_bytes(&mut self.series, 3, &self.scratch);
+        }
+        put_bytes(&mut self.out, 1, &self.series);
+        self
+    }
+
+    /// Adds a series of native histograms.
+    pub fn histograms<'a>(
+        &mut self,
+        labels: impl IntoIterator<Item = LabelPair<'a>>,
+        histograms: &[(TimestampMs, HistogramParts<'_>)],
+    ) -> &mut Self {
+        self.series.clear();
+        for label in labels {
+            put_label(&mut self.series, label);
+        }
+        for (timestamp, parts) in histograms {
+            put_bytes(&mut self.series, 4, &histogram(*timestamp, parts));
         }
         put_bytes(&mut self.out, 1, &self.series);
         self
@@ -181,6 +278,22 @@ impl EncoderV2 {
             put_number(&mut self.scratch, 3, help.into());
             put_number(&mut self.scratch, 4, unit.into());
             put_bytes(&mut self.series, 5, &self.scratch);
+        }
+        put_bytes(&mut self.out, 5, &self.series);
+        self
+    }
+
+    /// Adds a series of native histograms.
+    pub fn histograms<'a>(
+        &mut self,
+        labels: impl IntoIterator<Item = LabelPair<'a>>,
+        histograms: &[(TimestampMs, HistogramParts<'_>)],
+    ) -> &mut Self {
+        self.series.clear();
+        self.put_references(labels);
+        put_bytes(&mut self.series, 1, &self.references);
+        for (timestamp, parts) in histograms {
+            put_bytes(&mut self.series, 3, &histogram(*timestamp, parts));
         }
         put_bytes(&mut self.out, 5, &self.series);
         self

@@ -93,6 +93,13 @@ impl<'a> Reader<'a> {
         })
     }
 
+    /// A signed number of small magnitude in few bytes.
+    #[inline]
+    pub(super) fn zigzag(&mut self) -> Result<i64, DecodeError> {
+        let number = self.varint()?;
+        Ok((number >> 1) as i64 ^ -((number & 1) as i64))
+    }
+
     #[inline]
     pub(super) fn double(&mut self) -> Result<f64, DecodeError> {
         let bytes = self.bytes.get(self.at..).and_then(<[u8]>::first_chunk::<8>);

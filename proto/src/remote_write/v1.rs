@@ -5,17 +5,19 @@
 //! TimeSeries     1 labels*  2 samples*  3 exemplars*  4 histograms*
 //! Label          1 name  2 value
 //! Sample         1 value double  2 timestamp int64
+//! Histogram      see `histograms.rs`
 //! Exemplar       1 labels*  2 value double  3 timestamp int64
 //! MetricMetadata 1 type enum  2 metric_family_name  4 help  5 unit
 //! ```
 
 use latewood_model::{MetricType, Sample};
 
+use super::histograms::histogram;
 use super::reader::{Decoding, FIXED64, LEN, Reader, VARINT, row};
 use super::{Columns, DecodeError, Defect, ExemplarSpan, LabelSpan, MetadataSpan, Range32, SeriesSpan, Span};
 
 /// Decodes a 1.0 request into `columns`, which are cleared first. At most `limit` items (series, labels,
-/// samples, exemplars, metadata) are taken.
+/// samples, histograms with their buckets, exemplars, metadata) are taken.
 ///
 /// # Errors
 /// [`DecodeError`] when the body is no such message; the columns then hold a part of it.
@@ -52,7 +54,7 @@ fn series(decoding: &mut Decoding<'_>, mut reader: Reader<'_>) -> Result<(), Dec
     let first_label = row(&decoding.columns.labels);
     let first_sample = row(&decoding.columns.samples);
     let first_exemplar = row(&decoding.columns.exemplars);
-    let mut histograms = 0;
+    let first_histogram = row(&decoding.columns.histograms.rows);
     while let Some(tag) = reader.tag()? {
         match tag.field {
             1..=4 => tag.expect(MESSAGE, LEN)?,
@@ -74,7 +76,7 @@ fn series(decoding: &mut Decoding<'_>, mut reader: Reader<'_>) -> Result<(), Dec
                 decoding.columns.samples.push(sample);
             }
             3 => exemplar(decoding, field)?,
-            _ => histograms += 1,
+            _ => histogram(decoding, field)?,
         }
     }
     let labels = Range32 { start: first_label, end: row(&decoding.columns.labels) };
@@ -83,7 +85,7 @@ fn series(decoding: &mut Decoding<'_>, mut reader: Reader<'_>) -> Result<(), Dec
         labels,
         samples: Range32 { start: first_sample, end: row(&decoding.columns.samples) },
         exemplars: Range32 { start: first_exemplar, end: row(&decoding.columns.exemplars) },
-        histograms,
+        histograms: Range32 { start: first_histogram, end: row(&decoding.columns.histograms.rows) },
         defect,
     });
     Ok(())

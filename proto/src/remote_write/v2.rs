@@ -5,18 +5,20 @@
 //! TimeSeries 1 labels_refs uint32*  2 samples*  3 histograms*  4 exemplars*  5 metadata
 //!            6 created_timestamp int64
 //! Sample     1 value double  2 timestamp int64  3 start_timestamp int64
+//! Histogram  see `histograms.rs`
 //! Exemplar   1 labels_refs uint32*  2 value double  3 timestamp int64
 //! Metadata   1 type enum  3 help_ref uint32  4 unit_ref uint32
 //! ```
 
 use latewood_model::MetricType;
 
+use super::histograms::histogram;
 use super::reader::{Decoding, FIXED64, LEN, Reader, Tag, VARINT, row};
 use super::v1::sample;
 use super::{Columns, DecodeError, Defect, ExemplarSpan, LabelSpan, MetadataSpan, Range32, SeriesSpan, Span};
 
 /// Decodes a 2.0 request into `columns`, which are cleared first. At most `limit` items (symbols, series,
-/// labels, samples, exemplars, metadata) are taken.
+/// labels, samples, histograms with their buckets, exemplars, metadata) are taken.
 ///
 /// # Errors
 /// [`DecodeError`] when the body is no such message; the columns then hold a part of it.
@@ -150,7 +152,7 @@ fn series(decoding: &mut Decoding<'_>, mut reader: Reader<'_>) -> Result<(), Dec
     let first_sample = row(&decoding.columns.samples);
     let first_exemplar = row(&decoding.columns.exemplars);
     let mut references = References::new(Of::Series);
-    let mut histograms = 0;
+    let first_histogram = row(&decoding.columns.histograms.rows);
     while let Some(tag) = reader.tag()? {
         match tag.field {
             1 => references.field(MESSAGE, tag, decoding, &mut reader)?,
@@ -162,8 +164,7 @@ fn series(decoding: &mut Decoding<'_>, mut reader: Reader<'_>) -> Result<(), Dec
             }
             3 => {
                 tag.expect(MESSAGE, LEN)?;
-                reader.span()?;
-                histograms += 1;
+                histogram(decoding, reader.message()?)?;
             }
             4 => {
                 tag.expect(MESSAGE, LEN)?;
@@ -180,7 +181,7 @@ fn series(decoding: &mut Decoding<'_>, mut reader: Reader<'_>) -> Result<(), Dec
         labels: Range32 { start: first_label, end: row(&decoding.columns.labels) },
         samples: Range32 { start: first_sample, end: row(&decoding.columns.samples) },
         exemplars: Range32 { start: first_exemplar, end: row(&decoding.columns.exemplars) },
-        histograms,
+        histograms: Range32 { start: first_histogram, end: row(&decoding.columns.histograms.rows) },
         defect: references.defect(),
     });
     Ok(())

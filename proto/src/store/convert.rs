@@ -7,6 +7,7 @@ use latewood_base::ErrorKind;
 use latewood_model::{Labels, MatchOp, Matcher, SeriesSamples, TimestampMs};
 
 use super::StoreError;
+use super::histograms::{HistogramWriter, Layout, histograms_from_wire};
 use super::wire::{LabelMatcher, SelectFrame, Series, Times, label_matcher};
 
 /// A matcher as it is sent.
@@ -44,6 +45,7 @@ pub struct FrameBuilder {
     symbols: HashMap<Box<str>, u32>,
     /// The vectors put in already, by address: series that share times share the allocation.
     times: HashMap<usize, (u32, Arc<[TimestampMs]>)>,
+    histograms: HistogramWriter,
     samples: usize,
 }
 
@@ -61,9 +63,10 @@ impl FrameBuilder {
             labels.push(self.symbol(name));
             labels.push(self.symbol(value));
         }
-        self.samples += series.values.len();
+        self.samples += series.weight();
         let times = self.times(series.timestamps);
-        self.frame.series.push(Series { labels, times, values: series.values });
+        let histograms = self.histograms.columns(&series.histograms);
+        self.frame.series.push(Series { labels, times, values: series.values, histograms });
     }
 
     /// How many series it holds.
@@ -72,7 +75,7 @@ impl FrameBuilder {
         self.frame.series.len()
     }
 
-    /// How many samples it holds.
+    /// How many samples it holds; a histogram counts for as many as take its memory.
     #[must_use]
     pub fn samples(&self) -> usize {
         self.samples
@@ -80,7 +83,9 @@ impl FrameBuilder {
 
     /// The frame, leaving an empty one.
     pub fn take(&mut self) -> SelectFrame {
-        std::mem::take(self).frame
+        let mut done = std::mem::take(self);
+        done.frame.layouts = done.histograms.finish();
+        done.frame
     }
 
     fn symbol(&mut self, text: &str) -> u32 {
@@ -118,9 +123,11 @@ impl FrameBuilder {
 /// # Errors
 /// `Corrupt` when the frame's references lead nowhere or its columns differ in length.
 pub fn frame_series(frame: SelectFrame) -> Result<Vec<SeriesSamples>, StoreError> {
-    let times: Vec<Arc<[TimestampMs]>> = frame.times.iter().map(times_from_deltas).collect();
+    let times: Vec<Arc<[TimestampMs]>> = frame.times.iter().map(|times| ascending(&times.deltas)).collect();
+    let layouts: Option<Vec<Layout>> = frame.layouts.iter().map(Layout::from_wire).collect();
     let symbols = &frame.symbols;
     let broken = |what: &str| StoreError::new(ErrorKind::Corrupt, format!("store frame: {what}"));
+    let layouts = layouts.ok_or_else(|| broken("a layout of histograms is none"))?;
     let symbol = |index: u32| symbols.get(index as usize).map(String::as_str);
     let decode = |series: Series| {
         let pairs: Option<Vec<_>> = series
@@ -141,14 +148,18 @@ pub fn frame_series(frame: SelectFrame) -> Result<Vec<SeriesSamples>, StoreError
         if timestamps.len() != series.values.len() {
             return Err(broken("times and values differ in number"));
         }
-        Ok(SeriesSamples { labels, timestamps, values: series.values, histograms: Vec::new() })
+        let histograms = series.histograms.as_ref();
+        let histograms = histograms.map_or(Some(Vec::new()), |sent| histograms_from_wire(sent, &layouts));
+        let histograms = histograms.ok_or_else(|| broken("columns of histograms do not fit"))?;
+        Ok(SeriesSamples { labels, timestamps, values: series.values, histograms })
     };
     frame.series.into_iter().map(decode).collect()
 }
 
-fn times_from_deltas(times: &Times) -> Arc<[TimestampMs]> {
+/// Numbers from differences.
+pub(super) fn ascending(deltas: &[i64]) -> Arc<[TimestampMs]> {
     let mut at: TimestampMs = 0;
-    let absolute = times.deltas.iter().map(|&delta| {
+    let absolute = deltas.iter().map(|&delta| {
         at = at.wrapping_add(delta);
         at
     });
@@ -181,7 +192,7 @@ mod tests {
 
     #[test]
     fn a_frame_that_refers_to_nothing_is_refused() {
-        let series = Series { labels: vec![0, 1], times: 0, values: vec![1.0] };
+        let series = Series { labels: vec![0, 1], times: 0, values: vec![1.0], histograms: None };
         let frame = SelectFrame { series: vec![series], ..Default::default() };
         assert!(frame_series(frame).is_err());
     }

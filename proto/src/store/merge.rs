@@ -11,7 +11,7 @@ use std::sync::Arc;
 use futures::future::join_all;
 use futures::stream::{self, BoxStream, StreamExt};
 use latewood_base::ErrorKind;
-use latewood_model::{SeriesSamples, TimestampMs, preferred, storage_order};
+use latewood_model::{SeriesSamples, TimestampMs, merge_histograms, preferred, storage_order};
 
 use super::{FrameStream, StoreError, frame_series};
 
@@ -23,7 +23,8 @@ pub type SeriesStream = BoxStream<'static, Result<Vec<SeriesSamples>, StoreError
 pub struct BatchBounds {
     /// A batch ends with this many series.
     pub series: usize,
-    /// A batch ends with the series that brings it to this many samples.
+    /// A batch ends with the series that brings it to this many samples; a histogram counts for as many
+    /// floats as take its memory.
     pub samples: usize,
 }
 
@@ -154,7 +155,7 @@ impl Merge {
             let Some(series) = self.next_series().await? else {
                 break;
             };
-            samples += series.values.len();
+            samples += series.weight();
             batch.push(series);
         }
         Ok(batch)
@@ -214,7 +215,16 @@ impl Joiner {
         runs.into_iter().reduce(|joined, run| self.pair(joined, run))
     }
 
-    fn pair(&mut self, mut a: SeriesSamples, b: SeriesSamples) -> SeriesSamples {
+    fn pair(&mut self, mut a: SeriesSamples, mut b: SeriesSamples) -> SeriesSamples {
+        let histograms = (std::mem::take(&mut a.histograms), std::mem::take(&mut b.histograms));
+        let mut joined = self.floats(a, b);
+        merge_histograms(histograms.0, histograms.1, &mut joined.histograms);
+        joined.resolve_kinds();
+        joined
+    }
+
+    /// Joins two runs without histograms.
+    fn floats(&mut self, mut a: SeriesSamples, b: SeriesSamples) -> SeriesSamples {
         let follows = match (a.timestamps.last(), b.timestamps.first()) {
             (_, None) => return a,
             (None, _) => return b,

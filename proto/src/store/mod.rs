@@ -4,6 +4,7 @@ mod api;
 mod client;
 mod convert;
 mod error;
+mod histograms;
 mod limits;
 mod merge;
 #[cfg(test)]

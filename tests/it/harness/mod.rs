@@ -1,17 +1,15 @@
 //! Starting real processes, Latewood and others, and talking to them.
 
-mod forgive;
 mod latewood;
 pub mod peers;
 pub mod process;
 mod query;
 mod write;
 
-pub use forgive::forgive_histograms;
 pub use latewood::Latewood;
 pub use peers::{NodeExporter, Peers, Prometheus, SeaweedFs};
 pub use query::{Answer, differences};
-pub use write::{Written, write};
+pub use write::{Written, write, write_v1, write_v2};
 
 /// A variable that names something real to test beside. `None` skips the test on a developer's machine,
 /// which says so; in CI it is a failure.

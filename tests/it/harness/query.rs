@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-/// The samples of an answer: labels → time in milliseconds → value.
+/// The samples of an answer: labels → time in milliseconds → value; of a native histogram its count.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Answer(pub BTreeMap<BTreeMap<String, String>, BTreeMap<i64, f64>>);
 
@@ -45,11 +45,11 @@ impl Answer {
             Some("vector" | "matrix") => {
                 for series in data["result"].as_array().unwrap() {
                     let labels = serde_json::from_value(series["metric"].clone()).unwrap();
-                    let points = match series.get("values") {
-                        Some(values) => values.as_array().unwrap().iter().map(point).collect(),
-                        None => series.get("value").map(point).into_iter().collect(),
-                    };
-                    answer.0.insert(labels, points);
+                    let all = |name: &str| series.get(name).and_then(Value::as_array).into_iter().flatten();
+                    let floats = all("values").chain(series.get("value")).map(point);
+                    let histograms = all("histograms").chain(series.get("histogram"));
+                    let histograms = histograms.map(|pair| point(&json!([pair[0], pair[1]["count"]])));
+                    answer.0.insert(labels, floats.chain(histograms).collect());
                 }
             }
             _ => {}

@@ -33,7 +33,7 @@ pub struct Block {
     tables: OnceCell<Arc<Tables>>,
 }
 
-/// A file of samples and where its columns are.
+/// A file of samples or native histograms and where its columns are.
 #[derive(Debug)]
 pub(crate) struct Part {
     pub(crate) number: usize,
@@ -41,19 +41,27 @@ pub(crate) struct Part {
     pub(crate) scrape_id: usize,
     pub(crate) vi: usize,
     pub(crate) vf: usize,
+    /// `part` and `bucket` of a file of histograms.
+    pub(crate) histogram: Option<(usize, usize)>,
 }
 
-/// The columns of samples that are read.
+/// The columns that are read.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum PartColumn {
-    ScrapeId,
+    /// `scrape_id`, and of histograms `part` and `bucket`.
+    Int32,
     Vi,
     Vf,
 }
 
 impl Part {
-    fn new(number: usize, file: PagedFile) -> Result<Self, BlockError> {
+    fn new(number: usize, file: PagedFile, has_histograms: bool) -> Result<Self, BlockError> {
+        let histogram = match has_histograms {
+            true => Some((file.column("part", Type::INT32)?, file.column("bucket", Type::INT32)?)),
+            false => None,
+        };
         Ok(Self {
+            histogram,
             number,
             scrape_id: file.column("scrape_id", Type::INT32)?,
             vi: file.column("vi", Type::INT64)?,
@@ -62,12 +70,13 @@ impl Part {
         })
     }
 
-    /// The columns that a span needs: `vi` alone in most cases.
+    /// The columns that a span needs: `vi` alone in most cases of floats.
     pub(crate) fn columns_of(&self, span: &Span) -> impl Iterator<Item = usize> {
         let scrapes = (!span.contiguous()).then_some(self.scrape_id);
-        let integers = span.scale.map(|_| self.vi);
+        let (part, bucket) = self.histogram.filter(|_| span.shape.is_some()).unzip();
+        let integers = (span.scale.is_some() || span.shape.is_some()).then_some(self.vi);
         let doubles = span.has_vf.then_some(self.vf);
-        [scrapes, integers, doubles].into_iter().flatten()
+        [scrapes, part, bucket, integers, doubles].into_iter().flatten()
     }
 
     /// What a column that [`Part::columns_of`] named is.
@@ -75,7 +84,7 @@ impl Part {
         match column {
             _ if column == self.vi => PartColumn::Vi,
             _ if column == self.vf => PartColumn::Vf,
-            _ => PartColumn::ScrapeId,
+            _ => PartColumn::Int32,
         }
     }
 }
@@ -280,8 +289,11 @@ pub(crate) fn open_files(
         }
         Ok(file)
     };
-    let parts = meta.parts.iter().enumerate();
-    let parts = parts.map(|(number, part)| Part::new(number, open(&part.path, part.rows)?));
+    let samples = meta.parts.iter().map(|part| (part, false));
+    let parts = samples.chain(meta.histogram_parts.iter().map(|part| (part, true))).enumerate();
+    let parts = parts.map(|(number, (part, has_histograms))| {
+        Part::new(number, open(&part.path, part.rows)?, has_histograms)
+    });
     let file = open(SCRAPES, meta.scrapes)?;
     let scrapes = Scrapes { ts: file.column("ts", Type::INT64)?, file };
     Ok((parts.collect::<Result<_, _>>()?, scrapes))

@@ -140,7 +140,7 @@ impl Cursor {
     }
 }
 
-fn column<'a, T: ArrowPrimitiveType>(
+pub(super) fn column<'a, T: ArrowPrimitiveType>(
     path: &str,
     batch: &'a RecordBatch,
     name: &str,

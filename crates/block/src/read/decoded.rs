@@ -22,7 +22,7 @@ use crate::schema::SCRAPES;
 pub(super) enum SamplePageData {
     Integers(Arc<Decoded<i64>>),
     Doubles(Arc<Decoded<f64>>),
-    Scrapes(Arc<Decoded<i32>>),
+    Int32(Arc<Decoded<i32>>),
 }
 
 /// The bytes of a batch's pages.
@@ -105,8 +105,8 @@ impl PageCache {
                 PartColumn::Vf => {
                     SamplePageData::Doubles(Arc::new(part.file.decode::<DoubleType>(page, bytes)?))
                 }
-                PartColumn::ScrapeId => {
-                    SamplePageData::Scrapes(Arc::new(part.file.decode::<Int32Type>(page, bytes)?))
+                PartColumn::Int32 => {
+                    SamplePageData::Int32(Arc::new(part.file.decode::<Int32Type>(page, bytes)?))
                 }
             };
             self.pages.insert(key, data);
@@ -142,7 +142,7 @@ impl PageCache {
         Ok((stamps, values))
     }
 
-    fn times_of(
+    pub(super) fn times_of(
         &mut self,
         piece: &Piece,
         part: &Part,
@@ -152,8 +152,9 @@ impl PageCache {
         if !piece.span.contiguous() {
             return self.times_with_gaps(piece, part, times);
         }
-        let first = u64::from(piece.span.first_scrape) + piece.rows.start;
-        let key = (first, piece.rows.end - piece.rows.start);
+        let samples = piece.samples();
+        let first = u64::from(piece.span.first_scrape) + samples.start;
+        let key = (first, samples.end - samples.start);
         if let Some(known) = self.times.get(&key) {
             return Ok(Arc::clone(known));
         }
@@ -190,11 +191,12 @@ impl PageCache {
         part: &Part,
         times: &Times,
     ) -> Result<Arc<[TimestampMs]>, BlockError> {
-        let first = piece.span.row_start + piece.rows.start;
-        let rows = first..piece.span.row_start + piece.rows.end;
+        // Of histograms these are the rows of the first part.
+        let samples = piece.samples();
+        let rows = piece.span.row_start + samples.start..piece.span.row_start + samples.end;
         let mut stamps = Vec::with_capacity((rows.end - rows.start) as usize);
         self.visit(piece, part, part.scrape_id, &rows, |page, cut, _| {
-            if let SamplePageData::Scrapes(page) = page {
+            if let SamplePageData::Int32(page) = page {
                 let ids = page.values.get(cut).unwrap_or_default();
                 stamps.extend(ids.iter().map_while(|&id| times.at(u64::try_from(id).ok()?)));
             }
@@ -218,20 +220,11 @@ impl PageCache {
             let SamplePageData::Integers(page) = page else {
                 return;
             };
-            let values = page.values.get(cut.clone()).unwrap_or_default();
             let out = out.get_mut(at..).unwrap_or_default();
-            let levels = page.present.as_ref().and_then(|levels| levels.get(cut));
-            let mut restore = |out: &mut f64, vi: i64| match scale.restore(vi) {
+            page.each(cut, out, |out, vi| match scale.restore(vi) {
                 Some(value) => *out = value,
                 None => exact = false,
-            };
-            match levels {
-                None => out.iter_mut().zip(values).for_each(|(out, &vi)| restore(out, vi)),
-                Some(levels) => {
-                    let present = out.iter_mut().zip(values).zip(levels).filter(|(_, level)| **level == 1);
-                    present.for_each(|((out, &vi), _)| restore(out, vi));
-                }
-            }
+            });
         })?;
         if exact {
             return Ok(());
@@ -250,21 +243,13 @@ impl PageCache {
             let SamplePageData::Doubles(page) = page else {
                 return;
             };
-            let values = page.values.get(cut.clone()).unwrap_or_default();
-            let out = out.get_mut(at..).unwrap_or_default();
-            match page.present.as_ref().and_then(|levels| levels.get(cut)) {
-                None => out.iter_mut().zip(values).for_each(|(out, &value)| *out = value),
-                Some(levels) => {
-                    let present = out.iter_mut().zip(values).zip(levels).filter(|(_, level)| **level == 1);
-                    present.for_each(|((out, &value), _)| *out = value);
-                }
-            }
+            page.each(cut, out.get_mut(at..).unwrap_or_default(), |out, value| *out = value);
         })
     }
 
     /// Hands the pages with some of the rows to `take`: the page, which of its rows, and where the first
     /// of them stands among all.
-    fn visit(
+    pub(super) fn visit(
         &self,
         piece: &Piece,
         part: &Part,

@@ -6,8 +6,10 @@
 
 mod block;
 mod check;
+mod check_histograms;
 mod column;
 mod decoded;
+mod histograms;
 mod labels;
 mod matching;
 mod page_header;
@@ -25,6 +27,7 @@ mod texts;
 pub use block::Block;
 pub(crate) use block::{check_index, open_files};
 pub(crate) use check::{check_samples, check_scrapes};
+pub(crate) use check_histograms::check_histograms;
 pub(crate) use series_table::SeriesTable;
 pub(crate) use span_table::SpanTable;
 pub use spec::SelectSpec;

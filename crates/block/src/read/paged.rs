@@ -51,6 +51,21 @@ pub(crate) struct Decoded<T> {
     pub(crate) present: Option<Vec<i16>>,
 }
 
+impl<T: Copy> Decoded<T> {
+    /// Hands the values of some rows that have one to `take`, each with the item at its place in `out`.
+    pub(crate) fn each<O>(&self, rows: Range<usize>, out: &mut [O], mut take: impl FnMut(&mut O, T)) {
+        let values = self.values.get(rows.clone()).unwrap_or_default();
+        let pairs = out.iter_mut().zip(values);
+        match self.present.as_ref().and_then(|levels| levels.get(rows)) {
+            None => pairs.for_each(|(out, &value)| take(out, value)),
+            Some(levels) => {
+                let present = pairs.zip(levels).filter(|(_, level)| **level == 1);
+                present.for_each(|((out, &value), _)| take(out, value));
+            }
+        }
+    }
+}
+
 /// A page by the column and the number it has there.
 pub(crate) type PageKey = (usize, usize);
 

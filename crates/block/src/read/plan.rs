@@ -21,6 +21,16 @@ pub(super) struct Piece {
     pub(super) exact: bool,
 }
 
+impl Piece {
+    /// The samples that are wanted, counted from the span's first; of histograms all.
+    pub(super) fn samples(&self) -> Range<u64> {
+        match self.span.shape {
+            Some(_) => 0..self.span.samples(),
+            None => self.rows.clone(),
+        }
+    }
+}
+
 /// A page of samples: part, column, number.
 pub(super) type SamplePage = (usize, usize, usize);
 
@@ -103,19 +113,25 @@ impl Batch {
 /// The rows of a span in a range; none when there are none. Exact where the times are in memory and the
 /// span has no gaps; else the whole span, to be cut when its times are known.
 fn piece(span: &Span, range: TimeRange, tables: &Tables) -> Option<Piece> {
-    let whole = || Piece { span: *span, rows: 0..span.row_count, exact: false };
+    let whole = || Piece { span: span.clone(), rows: 0..span.row_count, exact: false };
     if !span.range.overlaps(range) {
         return None;
     }
     if range.start <= span.range.start && span.range.end <= range.end {
         return Some(Piece { exact: true, ..whole() });
     }
-    let Some(times) = tables.times.as_ref().filter(|_| span.contiguous()) else {
+    // The rows of one histogram lie apart: all of a span's are read.
+    let can_cut = span.contiguous() && span.shape.is_none();
+    let Some(times) = tables.times.as_ref().filter(|_| can_cut) else {
         return Some(whole());
     };
     let times = times.get(span.first_scrape as usize..=span.last_scrape as usize)?;
     let rows = within(times, range);
-    (!rows.is_empty()).then_some(Piece { span: *span, rows: rows.start as u64..rows.end as u64, exact: true })
+    (!rows.is_empty()).then(|| Piece {
+        span: span.clone(),
+        rows: rows.start as u64..rows.end as u64,
+        exact: true,
+    })
 }
 
 /// The indices of ascending times that lie in a range.

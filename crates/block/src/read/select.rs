@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use futures::stream::{self, BoxStream};
 use futures::{StreamExt, TryStreamExt};
-use latewood_model::{SeriesSamples, TimeRange};
+use latewood_model::{Labels, SeriesSamples, TimeRange};
 use parking_lot::Mutex;
 
 use super::SelectSpec;
@@ -103,19 +103,28 @@ fn materialise(
     let mut out: Series = Vec::new();
     let mut last = None;
     for piece in &batch.pieces {
-        let (timestamps, values) = cache.rows(piece, &block.parts, &times, range)?;
-        if values.is_empty() {
+        let mut series = SeriesSamples {
+            labels: Labels::empty(),
+            timestamps: Arc::default(),
+            values: Vec::new(),
+            histograms: Vec::new(),
+        };
+        match &piece.span.shape {
+            Some(shape) => series.histograms = cache.histograms(piece, shape, &block.parts, &times, range)?,
+            None => (series.timestamps, series.values) = cache.rows(piece, &block.parts, &times, range)?,
+        }
+        if series.is_empty() {
             continue;
         }
         if last == Some(piece.span.series)
-            && let Some(series) = out.last_mut()
+            && let Some(before) = out.last_mut()
         {
-            join(series, &timestamps, values);
+            join(before, series);
             continue;
         }
         last = Some(piece.span.series);
-        let labels = tables.series.labels(piece.span.series as usize);
-        out.push(SeriesSamples { labels, timestamps, values, histograms: Vec::new() });
+        series.labels = tables.series.labels(piece.span.series as usize);
+        out.push(series);
     }
     out.extend(batch.labels_only.iter().map(|&series| SeriesSamples {
         labels: tables.series.labels(series as usize),
@@ -127,7 +136,12 @@ fn materialise(
 }
 
 /// Appends a later span's samples.
-fn join(series: &mut SeriesSamples, timestamps: &[i64], values: Vec<f64>) {
-    series.timestamps = series.timestamps.iter().chain(timestamps).copied().collect();
-    series.values.extend(values);
+fn join(series: &mut SeriesSamples, mut later: SeriesSamples) {
+    if series.values.is_empty() {
+        series.timestamps = later.timestamps;
+    } else if !later.values.is_empty() {
+        series.timestamps = series.timestamps.iter().chain(later.timestamps.iter()).copied().collect();
+    }
+    series.values.append(&mut later.values);
+    series.histograms.append(&mut later.histograms);
 }

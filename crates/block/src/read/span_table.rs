@@ -1,17 +1,19 @@
 //! The spans in memory, checked against everything they point to.
 
 use std::ops::Range;
+use std::sync::Arc;
 
-use arrow::array::{Array, AsArray, BooleanArray, PrimitiveArray, RecordBatch};
-use arrow::datatypes::{ArrowPrimitiveType, Int32Type, Int64Type};
+use arrow::array::{Array, AsArray, BooleanArray, ListArray, PrimitiveArray, RecordBatch};
+use arrow::datatypes::{ArrowPrimitiveType, Float64Type, Int32Type, Int64Type};
 use bytes::Bytes;
 use latewood_model::TimeRange;
+use latewood_model::histogram::ResetHint;
 
 use super::series_table::SeriesTable;
 use super::table_file::for_each_batch;
 use crate::decimal::Scale;
 use crate::schema::SPANS;
-use crate::span::{Kind, Span};
+use crate::span::{HistogramShape, Kind, Span};
 use crate::{BlockError, BlockMeta};
 
 /// The spans of a block, by series.
@@ -27,7 +29,7 @@ impl SpanTable {
     /// series as it really has.
     pub(crate) fn decode(bytes: &Bytes, meta: &BlockMeta, series: &SeriesTable) -> Result<Self, BlockError> {
         let mut spans = Vec::new();
-        for_each_batch(SPANS, bytes, meta.spans, |batch| append(batch, &mut spans))?;
+        for_each_batch(SPANS, bytes, meta.spans, |batch| append(batch, meta, &mut spans))?;
         check(&spans, meta)?;
         let mut starts = Vec::with_capacity(series.len() + 1);
         let mut at = 0;
@@ -59,7 +61,7 @@ impl SpanTable {
     }
 }
 
-fn append(batch: &RecordBatch, out: &mut Vec<Span>) -> Result<(), BlockError> {
+fn append(batch: &RecordBatch, meta: &BlockMeta, out: &mut Vec<Span>) -> Result<(), BlockError> {
     let int = |name| required::<Int32Type>(batch, name);
     let long = |name| required::<Int64Type>(batch, name);
     let (series, part, kind) = (int("series_id")?, int("part")?, int("kind")?);
@@ -68,6 +70,7 @@ fn append(batch: &RecordBatch, out: &mut Vec<Span>) -> Result<(), BlockError> {
     let (contiguous, has_vf) = (flags(batch, "contiguous")?, flags(batch, "has_vf")?);
     let (num, den) = (numbers::<Int64Type>(batch, "num")?, numbers::<Int64Type>(batch, "den")?);
     let (min_time, max_time) = (long("min_time")?, long("max_time")?);
+    let shapes = ShapeColumns::of(batch)?;
     for row in 0..batch.num_rows() {
         let corrupt = |problem: &str| BlockError::corrupt(SPANS, format!("row {}: {problem}", out.len()));
         let id =
@@ -76,17 +79,25 @@ fn append(batch: &RecordBatch, out: &mut Vec<Span>) -> Result<(), BlockError> {
             |value: i64, what: &str| u64::try_from(value).map_err(|_| corrupt(&format!("negative {what}")));
         let scale = (num.is_valid(row) && den.is_valid(row))
             .then(|| Scale { num: num.value(row), den: den.value(row) });
+        let kind = Kind::from_number(kind.value(row)).ok_or_else(|| corrupt("unknown kind"))?;
+        let shape = match kind {
+            Kind::Float => None,
+            _ => Some(shapes.as_ref().and_then(|shapes| shapes.shape(row))),
+        };
+        let shape = shape.map(|shape| shape.ok_or_else(|| corrupt("its histograms have no shape")));
+        let part = id(part.value(row), "part")?;
         let span = Span {
             series: id(series.value(row), "series_id")?,
-            part: id(part.value(row), "part")?,
+            part: number_of_part(part, kind, meta).ok_or_else(|| corrupt("its part is not in meta.json"))?,
             row_start: count(row_start.value(row), "row_start")?,
             row_count: count(row_count.value(row), "row_count")?,
-            kind: Kind::from_number(kind.value(row)).ok_or_else(|| corrupt("unknown kind"))?,
+            kind,
             first_scrape: id(first.value(row), "first_scrape")?,
             last_scrape: id(last.value(row), "last_scrape")?,
             scale,
             has_vf: has_vf.value(row),
             range: TimeRange::new(min_time.value(row), max_time.value(row)),
+            shape: shape.transpose()?.map(Arc::new),
         };
         if span.last_scrape < span.first_scrape || span.contiguous() != contiguous.value(row) {
             return Err(corrupt("its scrapes contradict its rows"));
@@ -96,9 +107,63 @@ fn append(batch: &RecordBatch, out: &mut Vec<Span>) -> Result<(), BlockError> {
     Ok(())
 }
 
+/// The number among all parts of one that is given among those of its kind.
+fn number_of_part(part: u32, kind: Kind, meta: &BlockMeta) -> Option<u32> {
+    let (floats, histograms) = (meta.parts.len() as u32, meta.histogram_parts.len() as u32);
+    match kind {
+        Kind::Float => (part < floats).then_some(part),
+        _ => (part < histograms).then(|| floats + part),
+    }
+}
+
+/// The columns that spans of histograms have values in.
+struct ShapeColumns<'a> {
+    parts: &'a PrimitiveArray<Int32Type>,
+    schema: &'a PrimitiveArray<Int32Type>,
+    zero_threshold: &'a PrimitiveArray<Float64Type>,
+    custom_bounds: &'a ListArray,
+    reset_hint: &'a PrimitiveArray<Int32Type>,
+}
+
+impl<'a> ShapeColumns<'a> {
+    /// Nothing where the first version of the format had none.
+    fn of(batch: &'a RecordBatch) -> Result<Option<Self>, BlockError> {
+        if batch.column_by_name("parts").is_none() {
+            return Ok(None);
+        }
+        let bounds = batch.column_by_name("custom_bounds").and_then(|column| column.as_list_opt::<i32>());
+        let bounds =
+            bounds.ok_or_else(|| BlockError::corrupt(SPANS, "it has no proper column custom_bounds"))?;
+        Ok(Some(Self {
+            parts: numbers(batch, "parts")?,
+            schema: numbers(batch, "schema")?,
+            zero_threshold: numbers(batch, "zero_threshold")?,
+            custom_bounds: bounds,
+            reset_hint: numbers(batch, "reset_hint")?,
+        }))
+    }
+
+    fn shape(&self, row: usize) -> Option<HistogramShape> {
+        let hint = self.reset_hint.is_valid(row).then(|| self.reset_hint.value(row))?;
+        let bounds = match self.custom_bounds.is_valid(row) {
+            true => Arc::from(&self.custom_bounds.value(row).as_primitive_opt::<Float64Type>()?.values()[..]),
+            false => Arc::default(),
+        };
+        Some(HistogramShape {
+            parts: self.parts.is_valid(row).then(|| u32::try_from(self.parts.value(row)).ok())??,
+            schema: self.schema.is_valid(row).then(|| self.schema.value(row))?,
+            zero_threshold: self.zero_threshold.is_valid(row).then(|| self.zero_threshold.value(row))?,
+            custom_bounds: bounds,
+            reset_hint: Some(ResetHint::from_wire(hint)).filter(|known| known.to_wire() == hint)?,
+        })
+    }
+}
+
 /// Checks what spans point to, and that they follow each other without gap or overlap.
 fn check(spans: &[Span], meta: &BlockMeta) -> Result<(), BlockError> {
-    let mut next_row = vec![0u64; meta.parts.len()];
+    let parts = || meta.parts.iter().chain(&meta.histogram_parts);
+    let mut next_row = vec![0u64; parts().count()];
+    let mut histograms = 0u64;
     let mut before = 0;
     for (row, span) in spans.iter().enumerate() {
         let corrupt = |problem: &str| Err(BlockError::corrupt(SPANS, format!("row {row}: {problem}")));
@@ -112,7 +177,11 @@ fn check(spans: &[Span], meta: &BlockMeta) -> Result<(), BlockError> {
         if span.row_count == 0 || span.row_start != *expected {
             return corrupt("its rows do not follow those of its predecessor");
         }
-        if scrapes < span.row_count || u64::from(span.last_scrape) >= meta.scrapes {
+        let per_sample = span.shape.as_ref().map_or(1, |shape| u64::from(shape.parts));
+        if per_sample == 0 || span.row_count % per_sample != 0 {
+            return corrupt("its rows make no whole histograms");
+        }
+        if scrapes < span.samples() || u64::from(span.last_scrape) >= meta.scrapes {
             return corrupt("its scrapes are too few or not in scrapes.parquet");
         }
         let scaled = span.scale.is_none_or(|scale| scale.num >= 1 && power_of_ten(scale.den));
@@ -120,12 +189,16 @@ fn check(spans: &[Span], meta: &BlockMeta) -> Result<(), BlockError> {
             return corrupt("its scale or its time range makes no sense");
         }
         before = span.series;
+        histograms += if span.shape.is_some() { span.samples() } else { 0 };
         *expected = match span.row_start.checked_add(span.row_count) {
             Some(end) => end,
             None => return corrupt("its rows are beyond all measure"),
         };
     }
-    let short = meta.parts.iter().zip(&next_row).find(|(part, rows)| part.rows != **rows);
+    if histograms != meta.histograms {
+        return Err(BlockError::corrupt(SPANS, format!("{histograms} of {} histograms", meta.histograms)));
+    }
+    let short = parts().zip(&next_row).find(|(part, rows)| part.rows != **rows);
     match short {
         Some((part, rows)) => Err(BlockError::corrupt(
             SPANS,

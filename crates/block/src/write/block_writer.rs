@@ -1,20 +1,26 @@
 //! [`BlockWriter`]: takes series, leaves a folder.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use latewood_model::{Labels, MetricMetadata, SeriesSamples, TimeRange, TimestampMs, storage_order};
+use latewood_model::{
+    HistogramSample, Labels, MetricMetadata, SeriesSamples, TimeRange, TimestampMs, storage_order,
+};
 
+use super::histograms::{HistogramRows, HistogramRun};
 use super::labels::LabelTable;
 use super::output::{Finished, sync_folder, write_file};
-use super::samples::{Part, SeriesRows};
+use super::part::Parts;
+use super::runs::runs;
+use super::samples::{SampleRows, SampleRun};
 use super::scrapes::Scrapes;
 use super::spans::Spans;
 use crate::decimal::route;
 use crate::index;
 use crate::meta::FORMAT_VERSION;
-use crate::schema::{INDEX, SAMPLES};
+use crate::schema::INDEX;
 use crate::span::{Kind, Span};
-use crate::{BlockError, BlockHeader, BlockMeta, FileMeta, PartMeta, WriterConfig};
+use crate::{BlockError, BlockHeader, BlockMeta, FileMeta, WriterConfig};
 
 /// Writes a block into a local folder, in one pass.
 ///
@@ -30,10 +36,10 @@ pub struct BlockWriter {
     previous: Option<Labels>,
     scrapes: Scrapes,
     spans: Spans,
-    part: Option<Part>,
-    parts: Vec<PartMeta>,
-    done: Vec<Finished>,
-    samples: u64,
+    samples: Parts<SampleRows>,
+    histograms: Parts<HistogramRows>,
+    /// How many of both.
+    counts: (u64, u64),
     range: TimeRange,
 }
 
@@ -45,13 +51,12 @@ impl BlockWriter {
     /// empty or not writable.
     pub fn create(dir: &Path, header: BlockHeader, config: WriterConfig) -> Result<Self, BlockError> {
         config.validate()?;
-        let samples = dir.join(SAMPLES);
         let taken = std::fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_some());
         if taken {
             let error = std::io::Error::other("the folder for a new block is not empty");
             return Err(BlockError::disk(dir, &error));
         }
-        std::fs::create_dir_all(&samples).map_err(|error| BlockError::disk(&samples, &error))?;
+        std::fs::create_dir_all(dir).map_err(|error| BlockError::disk(dir, &error))?;
         Ok(Self {
             scrapes: Scrapes::create(dir, &config)?,
             spans: Spans::create(dir, &config)?,
@@ -60,10 +65,9 @@ impl BlockWriter {
             config,
             labels: LabelTable::default(),
             previous: None,
-            part: None,
-            parts: Vec::new(),
-            done: Vec::new(),
-            samples: 0,
+            samples: Parts::default(),
+            histograms: Parts::default(),
+            counts: (0, 0),
             range: TimeRange::EMPTY,
         })
     }
@@ -79,28 +83,37 @@ impl BlockWriter {
         series: &SeriesSamples,
         metadata: Option<&MetricMetadata>,
     ) -> Result<(), BlockError> {
-        let Some(range) = self.check(series)? else {
+        self.check(series)?;
+        if series.is_empty() {
             return Ok(());
-        };
+        }
         self.previous = Some(series.labels.clone());
         let id = self.labels.push(&series.labels, metadata)?;
+        let metric = series.labels.metric_name();
+        self.push_floats(id, metric, series)?;
+        self.push_histograms(id, metric, &series.histograms)
+    }
+
+    fn push_floats(
+        &mut self,
+        id: i32,
+        metric: Option<&str>,
+        series: &SeriesSamples,
+    ) -> Result<(), BlockError> {
+        let Some(range) = range_of(&series.timestamps) else {
+            return Ok(());
+        };
         let placed = self.scrapes.place(&series.timestamps)?;
         let routed = route(&series.values);
-        let part = self.open_part()?;
+        let part = self.samples.open(&self.dir, &self.config)?;
         let row_start = part.rows();
-        part.push(&SeriesRows {
-            id,
-            metric: series.labels.metric_name().unwrap_or(""),
-            has_metric: series.labels.metric_name().is_some(),
-            range,
-            placed: &placed,
-            routed: &routed,
-        })?;
-        self.samples += series.values.len() as u64;
+        let run = SampleRun { id, metric, placed: &placed, routed: &routed };
+        part.push(metric.unwrap_or(""), range, series.values.len(), &run)?;
+        self.counts.0 += series.values.len() as u64;
         self.range = self.range.union(range);
         self.spans.push(Span {
             series: id as u32,
-            part: self.parts.len() as u32,
+            part: self.samples.number(),
             row_start,
             row_count: series.values.len() as u64,
             kind: Kind::Float,
@@ -109,46 +122,64 @@ impl BlockWriter {
             scale: routed.scale,
             has_vf: routed.has_doubles,
             range,
+            shape: None,
         })
     }
 
-    /// The time range of a series in order, or nothing when it has no samples.
-    fn check(&self, series: &SeriesSamples) -> Result<Option<TimeRange>, BlockError> {
+    fn push_histograms(
+        &mut self,
+        id: i32,
+        metric: Option<&str>,
+        histograms: &[HistogramSample],
+    ) -> Result<(), BlockError> {
+        if histograms.is_empty() {
+            return Ok(());
+        }
+        let times: Arc<[TimestampMs]> = histograms.iter().map(|sample| sample.timestamp).collect();
+        let placed = self.scrapes.place(&times)?;
+        let mut done = 0;
+        for run in runs(histograms) {
+            let samples = done..done + run.samples.len();
+            done = samples.end;
+            let Some(range) = times.get(samples.clone()).and_then(range_of) else { continue };
+            let placed = placed.slice(samples);
+            let part = self.histograms.open(&self.dir, &self.config)?;
+            let (row_start, row_count) = (part.rows(), run.rows());
+            let rows = HistogramRun { id, placed: &placed, run: &run };
+            part.push(metric.unwrap_or(""), range, row_count, &rows)?;
+            self.counts.1 += run.samples.len() as u64;
+            self.range = self.range.union(range);
+            self.spans.push(Span {
+                series: id as u32,
+                part: self.histograms.number(),
+                row_start,
+                row_count: row_count as u64,
+                kind: run.kind,
+                first_scrape: placed.first,
+                last_scrape: placed.last,
+                scale: None,
+                has_vf: run.has_doubles(),
+                range,
+                shape: Some(Arc::new(run.shape)),
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Whether a series is in order, and comes in order.
+    fn check(&self, series: &SeriesSamples) -> Result<(), BlockError> {
         let order = |problem| Err(BlockError::Order { labels: series.labels.to_string(), problem });
         if series.timestamps.len() != series.values.len() {
             return order("it has not as many times as values");
         }
-        if !series.timestamps.is_sorted_by(|a, b| a < b) {
+        let histograms = series.histograms.is_sorted_by(|a, b| a.timestamp < b.timestamp);
+        if !histograms || !series.timestamps.is_sorted_by(|a, b| a < b) {
             return order("its times do not ascend strictly");
         }
         let after = |previous: &Labels| storage_order(previous, &series.labels).is_lt();
         if !self.previous.as_ref().is_none_or(after) {
             return order("it does not come after its predecessor in storage order");
         }
-        let ends = series.timestamps.first().zip(series.timestamps.last());
-        Ok(ends.map(|(&start, &end)| TimeRange::new(start, end)))
-    }
-
-    /// The part that takes the next series.
-    fn open_part(&mut self) -> Result<&mut Part, BlockError> {
-        if self.part.as_ref().is_some_and(|part| part.bytes() >= self.config.part_bytes) {
-            self.close_part()?;
-        }
-        match &mut self.part {
-            Some(part) => Ok(part),
-            none => Ok(none.insert(Part::create(&self.dir, self.parts.len(), &self.config)?)),
-        }
-    }
-
-    fn close_part(&mut self) -> Result<(), BlockError> {
-        let Some(part) = self.part.take() else {
-            return Ok(());
-        };
-        let (rows, range) = (part.rows(), part.range);
-        let first_metric = part.first_metric.clone().unwrap_or_default();
-        let last_metric = part.last_metric.clone();
-        self.done.push(part.finish()?);
-        self.parts.push(PartMeta { path: String::new(), window: 0, range, rows, first_metric, last_metric });
         Ok(())
     }
 
@@ -156,16 +187,18 @@ impl BlockWriter {
     ///
     /// # Errors
     /// [`BlockError::Disk`] when the disk refuses; the folder is no block then.
-    pub fn finish(mut self) -> Result<BlockMeta, BlockError> {
-        self.close_part()?;
-        self.name_parts()?;
+    pub fn finish(self) -> Result<BlockMeta, BlockError> {
+        let window = self.range.start;
+        let (parts, mut done) = self.samples.finish(&self.dir, window)?;
+        let (histogram_parts, histograms) = self.histograms.finish(&self.dir, window)?;
+        done.extend(histograms);
         let (scrapes, spans) = (u64::from(self.scrapes.rows()), self.spans.rows());
         let series = self.labels.series() as u64;
-        self.done.push(self.labels.finish(&self.dir, &self.config)?);
-        self.done.push(self.spans.finish()?);
-        self.done.push(self.scrapes.finish()?);
+        done.push(self.labels.finish(&self.dir, &self.config)?);
+        done.push(self.spans.finish()?);
+        done.push(self.scrapes.finish()?);
         let (mut files, entries): (Vec<FileMeta>, Vec<_>) =
-            self.done.into_iter().map(|done| (done.file, done.entry)).unzip();
+            done.into_iter().map(|done: Finished| (done.file, done.entry)).unzip();
         let index = index::encode(&entries);
         write_file(&self.dir.join(INDEX), &index)?;
         files.push(FileMeta {
@@ -185,10 +218,12 @@ impl BlockWriter {
             lineage,
             range: self.range,
             series,
-            samples: self.samples,
+            samples: self.counts.0,
+            histograms: self.counts.1,
             scrapes,
             spans,
-            parts: self.parts,
+            parts,
+            histogram_parts,
             files,
             checksum: 0,
         };
@@ -196,28 +231,6 @@ impl BlockWriter {
         let meta = BlockMeta { checksum, ..meta };
         write_meta(&self.dir, &meta)?;
         Ok(meta)
-    }
-
-    /// Moves the parts into the folder of their window, whose start is known only now.
-    fn name_parts(&mut self) -> Result<(), BlockError> {
-        if self.parts.is_empty() {
-            return Ok(());
-        }
-        let window = self.range.start;
-        let folder = format!("{SAMPLES}/w={}", rfc3339(window));
-        let disk = |path: &Path, error: std::io::Error| BlockError::disk(path, &error);
-        let path = self.dir.join(&folder);
-        std::fs::create_dir(&path).map_err(|error| disk(&path, error))?;
-        for (number, (part, done)) in self.parts.iter_mut().zip(&mut self.done).enumerate() {
-            part.path = format!("{folder}/part-{number}.parquet");
-            part.window = window;
-            let from = self.dir.join(&done.file.path);
-            std::fs::rename(&from, self.dir.join(&part.path)).map_err(|error| disk(&from, error))?;
-            done.file.path.clone_from(&part.path);
-            done.entry.path.clone_from(&part.path);
-        }
-        sync_folder(&path)?;
-        sync_folder(&self.dir.join(SAMPLES))
     }
 }
 
@@ -230,9 +243,8 @@ fn write_meta(dir: &Path, meta: &BlockMeta) -> Result<(), BlockError> {
     sync_folder(dir)
 }
 
-/// A folder name for the window that begins at a time; to the second, and held within four-digit years.
-fn rfc3339(time: TimestampMs) -> String {
-    let seconds = time.div_euclid(1_000).clamp(-62_167_219_200, 253_402_300_799);
-    let time = chrono::DateTime::from_timestamp(seconds, 0).unwrap_or_default();
-    time.format("%Y-%m-%dT%H:%M:%SZ").to_string()
+/// From the first to the last of ascending times; none of none.
+fn range_of(times: &[TimestampMs]) -> Option<TimeRange> {
+    let ends = times.first().zip(times.last());
+    ends.map(|(&start, &end)| TimeRange::new(start, end))
 }

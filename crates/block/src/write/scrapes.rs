@@ -33,6 +33,16 @@ pub(super) struct Placed {
 }
 
 impl Placed {
+    /// The place of some of the samples, at least one.
+    pub(super) fn slice(&self, samples: std::ops::Range<usize>) -> Self {
+        let count = samples.len();
+        let id = |index: usize| self.scrape(index) as u32;
+        let (first, last) = (id(samples.start), id(samples.end.saturating_sub(1)));
+        let whole = u64::from(last - first) + 1 == count as u64;
+        let ids = self.gaps.as_ref().filter(|_| !whole).and_then(|ids| ids.get(samples));
+        Self { first, last, gaps: ids.map(<[u32]>::to_vec) }
+    }
+
     /// The scrape of the sample at `index`.
     pub(super) fn scrape(&self, index: usize) -> i32 {
         let id = match &self.gaps {

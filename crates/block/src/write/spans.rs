@@ -3,12 +3,14 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, BooleanArray, Int32Array, Int64Array, RecordBatch};
+use arrow::array::{
+    ArrayRef, BooleanArray, Float64Array, Float64Builder, Int32Array, Int64Array, ListBuilder, RecordBatch,
+};
 use arrow::datatypes::SchemaRef;
 
 use super::output::{Finished, Output};
 use crate::schema::{self, SPANS};
-use crate::span::Span;
+use crate::span::{HistogramShape, Span};
 use crate::{BlockError, WriterConfig};
 
 /// Rows of the batches handed to the encoder.
@@ -54,6 +56,9 @@ impl Spans {
         let flag = |get: fn(&Span) -> bool| -> ArrayRef {
             Arc::new(open.iter().map(|span| Some(get(span))).collect::<BooleanArray>())
         };
+        let shaped = |get: fn(&HistogramShape) -> i32| -> ArrayRef {
+            Arc::new(open.iter().map(|span| span.shape.as_deref().map(get)).collect::<Int32Array>())
+        };
         let columns = vec![
             int(|span| span.series as i32),
             int(|span| span.part as i32),
@@ -68,6 +73,13 @@ impl Spans {
             flag(|span| span.has_vf),
             long(|span| span.range.start),
             long(|span| span.range.end),
+            shaped(|shape| shape.parts as i32),
+            shaped(|shape| shape.schema),
+            Arc::new(
+                open.iter().map(|span| Some(span.shape.as_ref()?.zero_threshold)).collect::<Float64Array>(),
+            ),
+            custom_bounds(&open),
+            shaped(|shape| shape.reset_hint as i32),
         ];
         let batch = RecordBatch::try_new(Arc::clone(&self.schema), columns);
         self.output.write(&batch.map_err(|error| BlockError::encode(SPANS, &error.into()))?)
@@ -79,4 +91,17 @@ impl Spans {
         }
         self.output.finish()
     }
+}
+
+/// The bounds of custom buckets; NULL where there are none.
+fn custom_bounds(spans: &[Span]) -> ArrayRef {
+    let mut bounds = ListBuilder::new(Float64Builder::new()).with_field(schema::bound());
+    for span in spans {
+        let custom = span.shape.as_ref().filter(|shape| !shape.custom_bounds.is_empty());
+        if let Some(shape) = custom {
+            bounds.values().append_slice(&shape.custom_bounds);
+        }
+        bounds.append(custom.is_some());
+    }
+    Arc::new(bounds.finish())
 }

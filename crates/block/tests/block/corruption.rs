@@ -6,13 +6,15 @@ use latewood_block::{BlockError, BlockMeta, ReaderConfig, verify};
 use latewood_model::{SeriesSamples, TimeRange};
 use latewood_objstore::Bucket;
 
+use crate::histograms::{latency, with};
 use crate::select::fleet;
 use crate::support::{FOLDER, assert_same, bucket_of, files, open, select, tiny, write};
 
 type Files = Vec<(String, Vec<u8>)>;
 
 fn block_files() -> (Vec<SeriesSamples>, Files) {
-    let all: Vec<SeriesSamples> = fleet().into_iter().step_by(9).collect();
+    let mut all: Vec<SeriesSamples> = fleet().into_iter().step_by(9).collect();
+    all.push(with(&[("__name__", "z")], latency(5, 12)));
     let dir = tempfile::tempdir().unwrap();
     write(dir.path(), &all, tiny(), &|_| None);
     (all, files(dir.path()))
@@ -95,7 +97,9 @@ async fn counts_and_sizes_that_lie_are_refused() {
         ("/parts/0/rows", "4611686018427387904"),
         ("/parts/0/path", "\"../../other/meta.json\""),
         ("/files/2/path", "\"../x\""),
-        ("/version", "2"),
+        ("/version", "3"),
+        ("/histograms", "11"),
+        ("/histogram_parts/0/rows", "4611686018427387904"),
         ("/version", "0"),
     ];
     for (pointer, lie) in lies {

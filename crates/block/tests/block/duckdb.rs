@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use latewood_block::{WriterConfig, views};
-use latewood_model::SeriesSamples;
+use latewood_model::histogram::{BucketCount, Histogram};
+use latewood_model::{NativeHistogram, SeriesSamples, is_stale};
 
+use crate::histograms::{latency, odd_histograms, with};
 use crate::select::fleet;
 use crate::support::{series, tiny, write};
 
@@ -29,6 +31,16 @@ count = con.execute('select (select count(*) from found), (select count(*) from 
 differ = con.execute('''select count(*) from ((from found except all from expected) union all
   (from expected except all from found))''').fetchone()[0]
 print(count[0], count[1], differ)
+";
+
+/// Prints the numbers of histograms: metric, ts, kind, hint, schema, part, bucket, bits.
+const HISTOGRAMS: &str = r"
+import duckdb, sys
+con = duckdb.connect()
+con.execute(open(sys.argv[1], encoding='utf-8').read())
+for row in con.execute('''select coalesce(metric, ''), ts, kind, reset_hint, schema, part, bucket,
+  coalesce(value::BIT::VARCHAR, '') from histograms where part <> 'zero' or value <> 0''').fetchall():
+    print(*row, sep='|')
 ";
 
 fn python() -> Option<PathBuf> {
@@ -86,4 +98,55 @@ fn duckdb_reads_the_same_bits() {
         let all = crate::data_set::load(Path::new(&folder), "R").unwrap();
         compare(&python, &all, WriterConfig::default());
     }
+}
+
+/// The lines that [`HISTOGRAMS`] should print of a histogram.
+fn lines<C: BucketCount>(start: &str, kind: u8, histogram: &Histogram<C>, out: &mut Vec<String>) {
+    let start = format!("{start}|{kind}|{}|{}", histogram.reset_hint as u8, histogram.schema);
+    let mut line = |part: &str, bucket: Option<i32>, value: f64| {
+        let bucket = bucket.map_or("None".to_owned(), |bucket| bucket.to_string());
+        let bits = if is_stale(value) { String::new() } else { format!("{:064b}", value.to_bits()) };
+        out.push(format!("{start}|{part}|{bucket}|{bits}"));
+    };
+    line("count", None, histogram.count.to_f64());
+    line("sum", None, histogram.sum);
+    if histogram.zero_count.bits() != 0 {
+        line("zero", None, histogram.zero_count.to_f64());
+    }
+    for (part, buckets) in [("positive", &histogram.positive), ("negative", &histogram.negative)] {
+        buckets.iter().for_each(|(index, count)| line(part, Some(index), count.to_f64()));
+    }
+}
+
+#[test]
+fn duckdb_reads_the_same_histograms() {
+    let Some(python) = python() else {
+        eprintln!("LATEWOOD_PEERS is not set: no DuckDB to compare with");
+        return;
+    };
+    let mut all = odd_histograms();
+    // Integers from 2^53 on are no doubles.
+    let is_double =
+        |histogram: &NativeHistogram| !matches!(histogram, NativeHistogram::Integer(h) if h.count > 1 << 53);
+    all.iter_mut().for_each(|one| one.histograms.retain(|sample| is_double(&sample.histogram)));
+    all.push(with(&[("__name__", "slow")], latency(1, 50)));
+    let mut expected = Vec::new();
+    for (one, sample) in all.iter().flat_map(|one| one.histograms.iter().map(move |sample| (one, sample))) {
+        let start = format!("{}|{}", one.labels.metric_name().unwrap_or(""), sample.timestamp);
+        match &sample.histogram {
+            stale if stale.is_stale() => expected.push(format!("{start}|3|0|0|count|None|")),
+            NativeHistogram::Integer(histogram) => lines(&start, 1, histogram, &mut expected),
+            NativeHistogram::Float(histogram) => lines(&start, 2, histogram, &mut expected),
+        }
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let (block, sql) = (dir.path().join("block"), dir.path().join("views.sql"));
+    write(&block, &all, tiny(), &|_| None);
+    std::fs::write(&sql, views(&block).unwrap()).unwrap();
+    let run = Command::new(python).args(["-c", HISTOGRAMS]).arg(&sql).stderr(Stdio::inherit()).output();
+    let told = String::from_utf8(run.unwrap().stdout).unwrap();
+    let mut found: Vec<&str> = told.lines().collect();
+    found.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!(found, expected);
 }

@@ -10,13 +10,26 @@ use latewood_base::Offload;
 use latewood_block::{ReaderConfig, WriterConfig, inspect, verify, views};
 use latewood_model::{MetricMetadata, MetricType, SeriesSamples, TimeRange, stale_nan};
 
+use crate::histograms::{latency, odd_histograms, with};
 use crate::support::{FOLDER, assert_same, bucket_of, files, open, select, series, write};
 
-fn newest() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/v1")
+fn golden(version: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(version)
 }
 
+fn newest() -> PathBuf {
+    golden("v2")
+}
+
+/// What the first version could hold, with native histograms between.
 fn content() -> Vec<SeriesSamples> {
+    let mut all = floats();
+    all.insert(1, odd_histograms().remove(2));
+    all.insert(1, with(&[("__name__", "latency"), ("job", "x")], latency(7, 8)));
+    all
+}
+
+fn floats() -> Vec<SeriesSamples> {
     let start = 1_700_000_000_000;
     let times: Arc<[i64]> = (0..20).map(|at| start + at * 15_000).collect();
     let scraped = |labels: &[(&str, &str)], value: &dyn Fn(i32) -> f64| SeriesSamples {
@@ -64,6 +77,14 @@ fn the_newest_version_is_written_bit_for_bit() {
 }
 
 #[tokio::test]
+async fn the_first_version_is_read() {
+    let bucket = bucket_of(&files(&golden("v1"))).await;
+    let block = open(&bucket, ReaderConfig::default()).await.unwrap();
+    assert_same(&select(&block, vec![], TimeRange::ALL).await.unwrap(), &floats());
+    assert!(verify(&bucket, FOLDER, &Offload::new(1)).await.unwrap().is_whole());
+}
+
+#[tokio::test]
 async fn the_golden_block_is_read() {
     let bucket = bucket_of(&files(&newest())).await;
     let block = open(&bucket, ReaderConfig::default()).await.unwrap();
@@ -76,18 +97,14 @@ async fn the_golden_block_is_read() {
 #[tokio::test]
 async fn people_are_told_what_is_in_it() {
     let report = inspect(&bucket_of(&files(&newest())).await, FOLDER).await.unwrap();
-    for line in [
-        "tenant       anonymous",
-        "time         2023-11-14T22:13:20.000Z",
-        "samples      75",
-        "  vi\n",
-        "l_job\n",
-    ] {
+    for line in ["tenant       anonymous", "samples      75", "histograms   15", "  vi\n", "l_job\n"] {
         assert!(report.contains(line), "{line} is not in\n{report}");
     }
     let sql = views(&newest()).unwrap();
     assert!(
-        sql.contains("CREATE OR REPLACE VIEW samples") && sql.contains("'k': 'job', 'v': \"l_job\""),
+        sql.contains("VIEW samples AS")
+            && sql.contains("VIEW histograms AS")
+            && sql.contains("'k': 'job', 'v': \"l_job\""),
         "{sql}"
     );
 }

@@ -6,6 +6,7 @@ mod corruption;
 mod data_set;
 mod duckdb;
 mod golden;
+mod histograms;
 mod labels;
 mod real_sets;
 mod round_trip;

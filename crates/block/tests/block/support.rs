@@ -111,21 +111,19 @@ pub fn expected(all: &[SeriesSamples], matchers: &[Matcher], range: TimeRange) -
         let samples = series.samples().filter(|sample| range.contains(sample.timestamp));
         let (timestamps, values): (Vec<i64>, Vec<f64>) =
             samples.map(|sample| (sample.timestamp, sample.value)).unzip();
-        SeriesSamples {
-            labels: series.labels.clone(),
-            timestamps: timestamps.into(),
-            values,
-            histograms: Vec::new(),
-        }
+        let histograms = series.histograms.iter().filter(|sample| range.contains(sample.timestamp));
+        let histograms = histograms.cloned().collect();
+        SeriesSamples { labels: series.labels.clone(), timestamps: timestamps.into(), values, histograms }
     });
-    cut.filter(|series| !series.values.is_empty()).collect()
+    cut.filter(|series| !series.is_empty()).collect()
 }
 
-/// Equal labels, times and bits of values, in the same order.
+/// Equal labels, times, bits of values and histograms, in the same order.
 pub fn assert_same(found: &[SeriesSamples], expected: &[SeriesSamples]) {
     assert_eq!(found.len(), expected.len(), "number of series");
     for (found, expected) in found.iter().zip(expected) {
         assert_eq!(found.labels, expected.labels);
         assert!(found.samples().eq(expected.samples()), "{}", found.labels);
+        assert_eq!(found.histograms, expected.histograms, "{}", found.labels);
     }
 }

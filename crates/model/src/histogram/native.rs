@@ -23,7 +23,24 @@ pub struct HistogramSample {
     pub histogram: NativeHistogram,
 }
 
+impl HistogramSample {
+    /// How many floats take about as much memory.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        self.histogram.buckets() + 10
+    }
+}
+
 impl NativeHistogram {
+    /// How many buckets are populated, the zero bucket not counted.
+    #[must_use]
+    pub fn buckets(&self) -> usize {
+        match self {
+            Self::Integer(histogram) => histogram.positive.len() + histogram.negative.len(),
+            Self::Float(histogram) => histogram.positive.len() + histogram.negative.len(),
+        }
+    }
+
     /// The stale marker: nothing but a sum that is one.
     #[must_use]
     pub fn stale() -> Self {

@@ -1,5 +1,7 @@
 //! Histograms as remote write carries them.
 
+use std::borrow::Cow;
+
 use super::schema::{MAX_ACCEPTED_SCHEMA, coarser_index};
 use super::spans::{expand, to_spans};
 use super::validate::{self, MAX_BUCKETS};
@@ -20,7 +22,7 @@ pub struct Span {
 
 /// The counts of a message, of either sort.
 #[derive(Clone, Debug, PartialEq)]
-pub enum PartCounts {
+pub enum PartCounts<'a> {
     /// Integer counts; buckets as differences from the bucket before, the first from 0.
     Integer {
         /// Observations.
@@ -28,9 +30,9 @@ pub enum PartCounts {
         /// Observations in the zero bucket.
         zero_count: u64,
         /// Deltas of the positive buckets.
-        positive_deltas: Vec<i64>,
+        positive_deltas: Cow<'a, [i64]>,
         /// Deltas of the negative buckets.
-        negative_deltas: Vec<i64>,
+        negative_deltas: Cow<'a, [i64]>,
     },
     /// Float counts; buckets as they are.
     Float {
@@ -39,15 +41,15 @@ pub enum PartCounts {
         /// Observations in the zero bucket.
         zero_count: f64,
         /// Counts of the positive buckets.
-        positive_counts: Vec<f64>,
+        positive_counts: Cow<'a, [f64]>,
         /// Counts of the negative buckets.
-        negative_counts: Vec<f64>,
+        negative_counts: Cow<'a, [f64]>,
     },
 }
 
-/// The fields of remote write's `Histogram` message but for its time.
+/// The fields of remote write's `Histogram` message but for its time; lists may stay where they were decoded.
 #[derive(Clone, Debug, PartialEq)]
-pub struct HistogramParts {
+pub struct HistogramParts<'a> {
     /// The bucket schema.
     pub schema: i32,
     /// Half the breadth of the zero bucket.
@@ -57,16 +59,16 @@ pub struct HistogramParts {
     /// The number of a [`ResetHint`].
     pub reset_hint: i32,
     /// Bounds of custom buckets.
-    pub custom_bounds: Vec<f64>,
+    pub custom_bounds: Cow<'a, [f64]>,
     /// Where the positive buckets are.
-    pub positive_spans: Vec<Span>,
+    pub positive_spans: Cow<'a, [Span]>,
     /// Where the negative buckets are.
-    pub negative_spans: Vec<Span>,
+    pub negative_spans: Cow<'a, [Span]>,
     /// All counts.
-    pub counts: PartCounts,
+    pub counts: PartCounts<'a>,
 }
 
-impl HistogramParts {
+impl HistogramParts<'_> {
     /// Validates, and brings into the form in which histograms are stored. A stale marker's other fields
     /// do not count.
     ///
@@ -80,18 +82,18 @@ impl HistogramParts {
         if let Some(&length) = longest.iter().find(|length| **length > MAX_BUCKETS) {
             return Err(HistogramError::TooManyBuckets(length));
         }
-        match self.counts.clone() {
+        match &self.counts {
             PartCounts::Integer { count, zero_count, positive_deltas, negative_deltas } => {
-                let positive = self.side("positive", sums("positive", &positive_deltas)?)?;
-                let negative = self.side("negative", sums("negative", &negative_deltas)?)?;
-                let histogram: IntegerHistogram = self.assemble(count, zero_count, positive, negative);
+                let positive = self.side("positive", sums("positive", positive_deltas)?)?;
+                let negative = self.side("negative", sums("negative", negative_deltas)?)?;
+                let histogram: IntegerHistogram = self.assemble(*count, *zero_count, positive, negative);
                 validate::integer(&histogram)?;
                 Ok(finest_stored(histogram, |a, b| a.saturating_add(b)).into())
             }
             PartCounts::Float { count, zero_count, positive_counts, negative_counts } => {
-                let positive = self.side("positive", positive_counts)?;
-                let negative = self.side("negative", negative_counts)?;
-                let histogram: FloatHistogram = self.assemble(count, zero_count, positive, negative);
+                let positive = self.side("positive", positive_counts.to_vec())?;
+                let negative = self.side("negative", negative_counts.to_vec())?;
+                let histogram: FloatHistogram = self.assemble(*count, *zero_count, positive, negative);
                 validate::float(&histogram)?;
                 Ok(finest_stored(histogram, |a, b| a + b).into())
             }
@@ -120,7 +122,7 @@ impl HistogramParts {
     }
 
     fn assemble<C: BucketCount>(
-        self,
+        &self,
         count: C,
         zero_count: C,
         positive: Buckets<C>,
@@ -129,7 +131,7 @@ impl HistogramParts {
         Histogram {
             schema: self.schema,
             zero_threshold: self.zero_threshold,
-            custom_bounds: self.custom_bounds.into(),
+            custom_bounds: self.custom_bounds.as_ref().into(),
             reset_hint: ResetHint::from_wire(self.reset_hint),
             sum: self.sum,
             count,
@@ -161,16 +163,16 @@ fn finest_stored<C: BucketCount>(mut histogram: Histogram<C>, add: impl Fn(C, C)
     histogram
 }
 
-impl From<&NativeHistogram> for HistogramParts {
+impl<'a> From<&'a NativeHistogram> for HistogramParts<'a> {
     /// With the fewest spans that the populated buckets allow.
-    fn from(native: &NativeHistogram) -> Self {
+    fn from(native: &'a NativeHistogram) -> Self {
         match native {
             NativeHistogram::Integer(histogram) => {
                 let counts = PartCounts::Integer {
                     count: histogram.count,
                     zero_count: histogram.zero_count,
-                    positive_deltas: deltas(histogram.positive.counts()),
-                    negative_deltas: deltas(histogram.negative.counts()),
+                    positive_deltas: deltas(histogram.positive.counts()).into(),
+                    negative_deltas: deltas(histogram.negative.counts()).into(),
                 };
                 disassemble(histogram, counts)
             }
@@ -178,8 +180,8 @@ impl From<&NativeHistogram> for HistogramParts {
                 let counts = PartCounts::Float {
                     count: histogram.count,
                     zero_count: histogram.zero_count,
-                    positive_counts: histogram.positive.counts().to_vec(),
-                    negative_counts: histogram.negative.counts().to_vec(),
+                    positive_counts: histogram.positive.counts().into(),
+                    negative_counts: histogram.negative.counts().into(),
                 };
                 disassemble(histogram, counts)
             }
@@ -187,15 +189,18 @@ impl From<&NativeHistogram> for HistogramParts {
     }
 }
 
-fn disassemble<C: BucketCount>(histogram: &Histogram<C>, counts: PartCounts) -> HistogramParts {
+fn disassemble<'a, C: BucketCount>(
+    histogram: &'a Histogram<C>,
+    counts: PartCounts<'a>,
+) -> HistogramParts<'a> {
     HistogramParts {
         schema: histogram.schema,
         zero_threshold: histogram.zero_threshold,
         sum: histogram.sum,
         reset_hint: histogram.reset_hint.to_wire(),
-        custom_bounds: histogram.custom_bounds.to_vec(),
-        positive_spans: to_spans(histogram.positive.layout()),
-        negative_spans: to_spans(histogram.negative.layout()),
+        custom_bounds: histogram.custom_bounds.as_ref().into(),
+        positive_spans: to_spans(histogram.positive.layout()).into(),
+        negative_spans: to_spans(histogram.negative.layout()).into(),
         counts,
     }
 }

@@ -3,35 +3,35 @@
 use super::*;
 use crate::{histogram::CUSTOM_BUCKETS, stale_nan};
 
-fn integer(count: u64, deltas: &[i64], spans: &[(i32, u32)]) -> HistogramParts {
+fn integer(count: u64, deltas: &[i64], spans: &[(i32, u32)]) -> HistogramParts<'static> {
     HistogramParts {
         schema: 1,
         zero_threshold: 0.001,
         sum: 18.5,
         reset_hint: 2,
-        custom_bounds: Vec::new(),
+        custom_bounds: Cow::default(),
         positive_spans: spans.iter().map(|&(offset, length)| Span { offset, length }).collect(),
-        negative_spans: Vec::new(),
+        negative_spans: Cow::default(),
         counts: PartCounts::Integer {
             count,
             zero_count: 1,
-            positive_deltas: deltas.to_vec(),
-            negative_deltas: Vec::new(),
+            positive_deltas: deltas.to_vec().into(),
+            negative_deltas: Cow::default(),
         },
     }
 }
 
-fn custom(bounds: &[f64], counts: &[f64]) -> HistogramParts {
+fn custom(bounds: &[f64], counts: &[f64]) -> HistogramParts<'static> {
     HistogramParts {
         schema: CUSTOM_BUCKETS,
         zero_threshold: 0.0,
-        custom_bounds: bounds.to_vec(),
-        positive_spans: vec![Span { offset: 0, length: counts.len() as u32 }],
+        custom_bounds: bounds.to_vec().into(),
+        positive_spans: vec![Span { offset: 0, length: counts.len() as u32 }].into(),
         counts: PartCounts::Float {
             count: counts.iter().sum(),
             zero_count: 0.0,
-            positive_counts: counts.to_vec(),
-            negative_counts: Vec::new(),
+            positive_counts: counts.to_vec().into(),
+            negative_counts: Cow::default(),
         },
         ..integer(0, &[], &[])
     }
@@ -83,7 +83,7 @@ fn what_contradicts_itself_is_refused() {
     let cases = [
         (HistogramParts { schema: -9, ..integer(1, &[], &[]) }, E::Schema(-9)),
         (HistogramParts { schema: 53, ..integer(1, &[], &[]) }, E::Schema(53)),
-        (HistogramParts { custom_bounds: vec![1.0], ..integer(1, &[], &[]) }, E::UnexpectedBounds),
+        (HistogramParts { custom_bounds: vec![1.0].into(), ..integer(1, &[], &[]) }, E::UnexpectedBounds),
         (integer(4, &[1, 1], &[(0, 1)]), E::SpansMismatch { side: "positive", spans: 1, buckets: 2 }),
         (integer(4, &[1, -2], &[(0, 2)]), E::NegativeBucket { side: "positive", number: 2 }),
         (integer(5, &[1, 0], &[(0, 2)]), mismatch("3", "5")),

@@ -9,8 +9,7 @@ use super::duration;
 use super::node::{AggregateNode, Node, Reading, Scan, VectorBinary, WindowInput};
 use crate::QueryError;
 use crate::ast::{
-    Aggregate, AggregateOp, At, Binary, BinaryOp, Expr, ExprKind, Shift, Subquery, UnaryOp, ValueType,
-    VectorSelector,
+    Aggregate, AggregateOp, At, Binary, Expr, ExprKind, Shift, Subquery, UnaryOp, ValueType, VectorSelector,
 };
 
 /// The times of a query.

@@ -137,3 +137,30 @@ proptest! {
         prop_assert_eq!(pairs(&all), pairs(&want));
     }
 }
+
+#[tokio::test]
+async fn histograms_are_merged_and_beat_floats() {
+    use latewood_model::histogram::IntegerHistogram;
+    use latewood_model::{HistogramSample, NativeHistogram};
+
+    let histogram =
+        |count: u64| NativeHistogram::from(IntegerHistogram { count, ..IntegerHistogram::default() });
+    let with = |floats: &[(i64, f64)], histograms: &[(i64, NativeHistogram)]| SeriesSamples {
+        histograms: histograms
+            .iter()
+            .map(|(timestamp, histogram)| HistogramSample {
+                timestamp: *timestamp,
+                histogram: histogram.clone(),
+            })
+            .collect(),
+        ..series(&[("__name__", "a")], floats)
+    };
+    let first = with(&[(1, 1.0), (2, 2.0)], &[(3, histogram(3)), (5, NativeHistogram::stale())]);
+    let second = with(&[(3, 3.0), (5, 5.0)], &[(2, histogram(2)), (3, histogram(4))]);
+    for (a, b) in [(first.clone(), second.clone()), (second, first)] {
+        let merged = merge_series(vec![source(vec![vec![a]]), source(vec![vec![b]])], BatchBounds::default());
+        let all = collect(merged).await.unwrap();
+        assert_eq!(bits(&all[0]), [(1, 1f64.to_bits()), (5, 5f64.to_bits())]);
+        assert_eq!(all[0].histograms, with(&[], &[(2, histogram(2)), (3, histogram(4))]).histograms);
+    }
+}
