@@ -12,6 +12,7 @@ use prometheus_client::registry::Registry;
 use crate::QuerierConfig;
 use crate::evaluate::Evaluator;
 use crate::fanout::Fanout;
+use crate::gate::QueryGate;
 use crate::http::{self, Api, Parser};
 use crate::metrics::Metrics;
 
@@ -66,6 +67,7 @@ impl Querier {
             started_ms: deps.clock.now_ms(),
             parser: Parser::new(&config.engine),
             evaluator,
+            listings: QueryGate::new(config.max_concurrent_queries, config.max_queued_queries),
             fanout,
             metrics,
             clock: deps.clock,
