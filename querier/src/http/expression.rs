@@ -44,6 +44,11 @@ impl Call {
 
     /// The selectors in `match[]`.
     pub(super) async fn selectors(&self) -> Result<Vec<Vec<Matcher>>, ApiError> {
+        let max = self.api.config.max_selectors;
+        if self.params.all("match[]").nth(max).is_some() {
+            let text = format!("more than {max} match[] parameters (querier.max_selectors)");
+            return Err(ApiError::new(ErrorKind::Unprocessable, text));
+        }
         let mut selectors = Vec::new();
         for text in self.params.all("match[]") {
             let parsed = self.api.parser.parse(text).await?;

@@ -403,3 +403,19 @@ mod queries {
         assert!(dropped.await.is_err());
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn listings_end_in_time_and_take_so_many_selectors_at_most() {
+    let store = data();
+    let (held, _dropped) = oneshot::channel();
+    *store.endless.lock() = Some(held);
+    let server = Server::over(vec![store.shared()]);
+    let (status, body) = server.json("/api/v1/series?match[]=up").await;
+    assert_eq!((status, &body["errorType"]), (503, &json!("timeout")), "{body}");
+    let many = "match[]=up&".repeat(QuerierConfig::default().max_selectors + 1);
+    for endpoint in ["series", "labels", "label/job/values"] {
+        let (status, body) = server.json(&format!("/api/v1/{endpoint}?{many}")).await;
+        assert_eq!((status, &body["errorType"]), (422, &json!("execution")), "{body}");
+        assert!(body["error"].as_str().unwrap().contains("querier.max_selectors"), "{body}");
+    }
+}
