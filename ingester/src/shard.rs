@@ -76,6 +76,7 @@ impl Shard {
         let flusher = Flusher::new(FlusherParts {
             config: config.flush.clone(),
             identity,
+            place: number,
             shards: context.layout.shards(),
             group: group.clone(),
             head: head.clone(),

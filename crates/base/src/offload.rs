@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
+use crate::{ErrorKind, Kinded};
+
 /// A bounded lane for work that would block the async runtime for more than half a millisecond:
 /// Parquet, PromQL, compression of large bodies, file writes. Work that lasts for seconds goes into the
 /// lane's [background](Offload::background), so that it does not keep what somebody waits for.
@@ -24,6 +26,15 @@ pub enum OffloadError {
     /// The runtime is stopping.
     #[error("the process is stopping")]
     Stopping,
+}
+
+impl Kinded for OffloadError {
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Panicked => ErrorKind::Internal,
+            Self::Stopping => ErrorKind::Unavailable,
+        }
+    }
 }
 
 impl Offload {

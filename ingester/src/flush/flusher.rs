@@ -30,6 +30,7 @@ pub struct Flusher(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     config: FlushConfig,
+    place: u32,
     shards: u32,
     group: Group<ShardState>,
     head: Head,
@@ -51,6 +52,8 @@ pub struct FlusherParts {
     pub config: FlushConfig,
     /// Under which number it flushes.
     pub identity: FlushIdentity,
+    /// The shard's place among those of this node: it decides when its turn to freeze comes.
+    pub place: u32,
     /// How many shards share the memory budget.
     pub shards: u32,
     /// The shard's log.
@@ -92,6 +95,7 @@ impl Flusher {
         };
         Self(Arc::new(Inner {
             config: parts.config,
+            place: parts.place,
             shards: parts.shards.max(1),
             group: parts.group,
             head: parts.head,
@@ -214,7 +218,7 @@ impl Flusher {
             bytes: open.bytes() as u64,
             share: self.share(),
             max_age: Duration::from_secs(self.0.config.max_age_seconds),
-            phase: (self.shard(), self.0.shards),
+            phase: (self.0.place, self.0.shards),
             encoding: self.0.head.closed().iter().any(encoding),
             disk_full: self.0.budget.refusal().is_some(),
         }

@@ -17,7 +17,7 @@ pub(super) struct Standing {
     pub(super) share: u64,
     /// The age at which it is frozen at the latest.
     pub(super) max_age: Duration,
-    /// The shard's number, and how many there are: they take turns, so that not all are encoded at once.
+    /// The shard's place on this node, and how many there are: they take turns, so that not all are encoded at once.
     pub(super) phase: (u32, u32),
     /// Whether an earlier generation is still in memory.
     pub(super) encoding: bool,

@@ -47,7 +47,8 @@ impl Kinded for StartError {
     fn kind(&self) -> ErrorKind {
         match self {
             Self::Config(_) => ErrorKind::Invalid,
-            Self::DataDir { .. } | Self::Offload(_) => ErrorKind::Internal,
+            Self::DataDir { .. } => ErrorKind::Internal,
+            Self::Offload(error) => error.kind(),
             Self::Journal(error) => error.kind(),
             Self::Claim(error) => error.kind(),
             Self::Shard { error, .. } => error.kind(),

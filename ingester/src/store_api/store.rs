@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use latewood_base::{ErrorKind, Kinded, Offload, OffloadError};
+use latewood_base::{ErrorKind, Kinded, Offload};
 use latewood_catalog::Catalogs;
 use latewood_cluster::Group;
 use latewood_model::{Exemplar, Labels, TenantId, TimeRange};
@@ -66,14 +66,6 @@ pub(super) fn store_error(error: &impl Kinded) -> StoreError {
     StoreError::from_kinded(error)
 }
 
-pub(super) fn offload_error(error: OffloadError) -> StoreError {
-    let kind = match error {
-        OffloadError::Panicked => ErrorKind::Internal,
-        OffloadError::Stopping => ErrorKind::Unavailable,
-    };
-    StoreError::new(kind, error)
-}
-
 #[async_trait]
 impl StoreApi for IngesterStore {
     async fn select(&self, request: SelectRequest) -> Result<FrameStream, StoreError> {
@@ -115,7 +107,7 @@ impl StoreApi for IngesterStore {
         let (selectors, store) = (selectors?, Arc::clone(&self.0.exemplars));
         let range = TimeRange::new(request.start_ms, request.end_ms);
         let work = move || store.query(&tenant, &selectors, range);
-        let found = self.0.offload.run(work).await.map_err(offload_error)?;
+        let found = self.0.offload.run(work).await.map_err(|error| store_error(&error))?;
         Ok(ExemplarsResponse { series: found.into_iter().map(series_exemplars).collect() })
     }
 
