@@ -56,9 +56,7 @@ fn build_map(node: &Node, grid: Grid, env: &Env) -> Result<BoxOperator, QueryErr
     let (input, drops_name) = match node {
         Node::Element { input, .. } | Node::StepTimes(input) | Node::Negate(input) => (input, true),
         Node::Relabel(input, _) => (input, false),
-        Node::VectorScalar { op, return_bool, vector, .. } => {
-            (vector, *return_bool || !crate::plan::is_comparison(*op))
-        }
+        Node::VectorScalar { op, return_bool, vector, .. } => (vector, *return_bool || op.changes_meaning()),
         _ => return Err(QueryError::execution("expected a vector")),
     };
     let merges = match node {

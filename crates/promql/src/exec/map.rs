@@ -5,7 +5,7 @@ use latewood_model::Labels;
 
 use super::arithmetic::{compare, element_binary};
 use super::histograms::{Operand, binary};
-use super::matching::{changes_meaning, drop_reserved};
+use super::matching::drop_reserved;
 use super::merge::Merger;
 use super::row::{RowMut, is_histogram};
 use super::scalar::{Scalar, Scalars};
@@ -176,7 +176,7 @@ impl RowFunction for WithScalar {
             let (left, right) = if scalar_left { (other, element) } else { (element, other) };
             binary(&self.env, op, left, right).ok().flatten()
         });
-        if changes_meaning(op) || return_bool {
+        if op.changes_meaning() || return_bool {
             return Ok(drop_reserved(row.labels));
         }
         Ok(row.labels.clone())

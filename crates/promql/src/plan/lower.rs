@@ -153,15 +153,22 @@ fn lower_binary(binary: &Binary, times: &QueryTimes) -> Result<Node, QueryError>
     })
 }
 
+/// The label that `count_values` gives the values: any UTF-8 text but the empty one.
+fn label_of_values(expr: &Expr) -> Result<String, QueryError> {
+    let ExprKind::Text(text) = &expr.unparen().kind else {
+        return Err(QueryError::execution("expected a string literal"));
+    };
+    let name = text.as_str().filter(|name| !name.is_empty());
+    let refused = || QueryError::execution(format!("invalid label name {}", text.quoted()));
+    name.map(str::to_owned).ok_or_else(refused)
+}
+
 fn lower_aggregate(aggregate: &Aggregate, times: &QueryTimes) -> Result<Node, QueryError> {
     let mut grouping = aggregate.grouping.clone();
     let (mut param, mut label) = (None, None);
     match &aggregate.param {
         Some(expr) if aggregate.op == AggregateOp::CountValues => {
-            let text = super::calls::text(expr)?;
-            if text.is_empty() {
-                return Err(QueryError::execution(format!("invalid label name {text:?}")));
-            }
+            let text = label_of_values(expr)?;
             if !aggregate.without {
                 grouping.push(text.clone());
             }
