@@ -41,9 +41,11 @@ impl<F: RowFunction> Map<F> {
         for row in 0..tile.len() {
             self.env.control.check()?;
             let mut row = tile.row_mut(row);
-            *row.labels = self.function.apply(&mut row)?;
+            let labels = self.function.apply(&mut row)?;
+            let longer = labels.heap_size().saturating_sub(row.labels.heap_size());
+            *row.labels = labels;
             let grown = row.take_grown();
-            tile.book(grown)?;
+            tile.book(grown + longer as u64)?;
         }
         Ok(())
     }
@@ -186,8 +188,8 @@ impl RowFunction for WithScalar {
 impl RowFunction for Relabel {
     fn apply(&mut self, row: &mut RowMut<'_>) -> Result<Labels, QueryError> {
         Ok(match self {
-            Self::Replace(replace) => replace.apply(row.labels).unwrap_or_else(|| row.labels.clone()),
-            Self::Join(join) => join.apply(row.labels),
+            Self::Replace(replace) => replace.apply(row.labels)?.unwrap_or_else(|| row.labels.clone()),
+            Self::Join(join) => join.apply(row.labels)?,
         })
     }
 }

@@ -168,7 +168,7 @@ fn lower_relabel(name: &str, function: EngineFunction, args: &[Expr]) -> Result<
         }
         _ => return Err(missing("label_replace or label_join")),
     };
-    made.map_err(|error| QueryError::execution(error.to_string()))
+    Ok(made?)
 }
 
 /// The text of a literal.
