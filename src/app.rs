@@ -2,11 +2,12 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
-use latewood_base::{Clock, Ids, Offload, Rng, Shutdown, Tasks};
+use latewood_base::{Clock, ErrorKind, Ids, Kinded, Offload, Rng, Shutdown, Tasks};
 use latewood_catalog::Catalogs;
-use latewood_objstore::{open_bucket, probe};
+use latewood_objstore::{Bucket, ProbeError, Proven, open_bucket};
 use latewood_proto::store::{StoreService, WireLimits};
 use latewood_service::{Health, HttpServer, init_logs, metrics_routes, serve_grpc, with_middleware};
 use prometheus_client::registry::Registry;
@@ -17,6 +18,9 @@ use crate::config::Config;
 use crate::roles::{Context, Role, Started, served_store};
 use crate::{build_info, features};
 
+/// How long the start waits for the bucket's answer before it goes on without.
+const BUCKET_PATIENCE: Duration = Duration::from_secs(10);
+
 /// Runs a role until the process is told to stop.
 ///
 /// # Errors
@@ -26,7 +30,7 @@ pub async fn run(role: &Role, config: Config) -> anyhow::Result<()> {
     let stop = stop_signal()?;
     let http = HttpServer::bind(&config.service).await?;
     let health = Health::new();
-    let mut context = open(config).await?;
+    let (mut context, bucket) = open(config).await?;
     let mut started = role.start(&mut context).await?;
     let (grpc_addr, grpc) =
         serve_grpc(&context.config.service, grpc_routes(&started), context.shutdown.child()).await?;
@@ -37,10 +41,16 @@ pub async fn run(role: &Role, config: Config) -> anyhow::Result<()> {
     let http_addr = http.addr();
     let listening = Shutdown::new();
     let served = tokio::spawn(http.serve(with_middleware(routes), listening.clone()));
+    if let Some(ingester) = &started.ingester {
+        health.also_ask(ingester.readiness());
+    }
     health.set_ready(true);
     tracing::info!(role = role.name, %http_addr, %grpc_addr, version = build_info::VERSION, "latewood is ready");
 
-    stop.await;
+    let outcome = tokio::select! {
+        () = stop => Ok(()),
+        wrong = bucket.refuted() => Err(wrong.into()),
+    };
     tracing::info!("stopping");
     health.set_ready(false);
     listening.begin();
@@ -52,12 +62,12 @@ pub async fn run(role: &Role, config: Config) -> anyhow::Result<()> {
     }
     context.tasks.join().await;
     tracing::info!("stopped");
-    Ok(())
+    outcome
 }
 
-/// Opens what all parts share; the bucket is probed before anything relies on it.
-async fn open(mut config: Config) -> anyhow::Result<Context> {
-    std::fs::create_dir_all(&config.data_dir)
+/// Opens what all parts share.
+async fn open(mut config: Config) -> anyhow::Result<(Context, Arc<Proven>)> {
+    latewood_base::make_folder(&config.data_dir)
         .with_context(|| format!("cannot make the data folder {}", config.data_dir.display()))?;
     let data_dir = std::path::absolute(&config.data_dir)?;
     if config.bucket.url.is_none() {
@@ -68,10 +78,12 @@ async fn open(mut config: Config) -> anyhow::Result<Context> {
     let ids = Ids::new(clock.clone(), rng.clone());
     let mut registry = Registry::default();
     let bucket = open_bucket(&config.bucket, clock.clone(), &mut registry).await?;
-    probe(&bucket, &ids).await?;
+    let proven = Arc::new(Proven::new(bucket, ids.clone()));
+    prove_if_there(&proven).await?;
+    let bucket: Bucket = proven.clone();
     let catalogs = Catalogs::new(Arc::clone(&bucket), clock.clone(), ids.clone(), config.catalog.clone());
     catalogs.register_metrics(&mut registry);
-    Ok(Context {
+    let context = Context {
         config: Config { data_dir, ..config },
         features,
         started_ms: clock.now_ms(),
@@ -84,7 +96,20 @@ async fn open(mut config: Config) -> anyhow::Result<Context> {
         registry,
         shutdown: Shutdown::new(),
         tasks: Tasks::new(),
-    })
+    };
+    Ok((context, proven))
+}
+
+/// Proves the bucket right. One that does not answer is waited for a while, and then left for later: what was
+/// acknowledged is served from the journal meanwhile, and writes are taken.
+async fn prove_if_there(bucket: &Proven) -> Result<(), ProbeError> {
+    let text = match tokio::time::timeout(BUCKET_PATIENCE, bucket.prove()).await {
+        Ok(Err(error)) if error.kind() == ErrorKind::Unavailable => error.to_string(),
+        Ok(verdict) => return verdict,
+        Err(_) => format!("no answer within {} s", BUCKET_PATIENCE.as_secs()),
+    };
+    tracing::warn!(error = text, "the bucket does not answer; starting without it");
+    Ok(())
 }
 
 fn folder_url(folder: &Path) -> String {

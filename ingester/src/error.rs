@@ -82,8 +82,8 @@ impl Kinded for IngestError {
             Self::Unsupported(_) => ErrorKind::Unsupported,
             Self::BodyTooLarge { .. } => ErrorKind::TooLarge,
             Self::Overloaded => ErrorKind::Overloaded,
-            Self::Stopping | Self::Offload(OffloadError::Stopping) => ErrorKind::Unavailable,
-            Self::Offload(OffloadError::Panicked) => ErrorKind::Internal,
+            Self::Stopping => ErrorKind::Unavailable,
+            Self::Offload(error) => error.kind(),
             Self::Shard { kind, .. } | Self::Shards { kind, .. } => *kind,
         }
     }

@@ -17,6 +17,9 @@ use crate::PushConfig;
 /// The longest label set of an exemplar, names and values together, in characters (OpenMetrics).
 pub const MAX_EXEMPLAR_CHARACTERS: usize = 128;
 
+/// Series whose exemplars are copied under one hold of a tenant's lock.
+const HOLD: usize = 256;
+
 /// What became of an exemplar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExemplarOutcome {
@@ -115,7 +118,8 @@ impl ExemplarStore {
     }
 
     /// The exemplars in a range of the series that any of the selectors matches, by series in the order
-    /// of their labels. Looks at every series of the tenant: call it off the async runtime.
+    /// of their labels. Looks at every series of the tenant: call it off the async runtime. Writers wait
+    /// for a copy of the label sets at most, never for a regular expression.
     #[must_use]
     pub fn query(
         &self,
@@ -126,7 +130,10 @@ impl ExemplarStore {
         let Some(mine) = self.tenants.read().get(tenant).map(Arc::clone) else {
             return Vec::new();
         };
-        let mine = mine.lock();
+        let all: Vec<(SeriesHash, Labels)> = {
+            let mine = mine.lock();
+            mine.series.iter().map(|(&hash, series)| (hash, series.labels.clone())).collect()
+        };
         let matches = |labels: &Labels| {
             let all = |matchers: &Vec<Matcher>| {
                 matchers.iter().all(|matcher| matcher.matches(labels.get(matcher.name()).unwrap_or_default()))
@@ -134,14 +141,19 @@ impl ExemplarStore {
             selectors.iter().any(all)
         };
         let mut found = Vec::new();
-        for series in mine.series.values().filter(|series| matches(&series.labels)) {
-            let in_range = series.exemplars.iter().filter(|one| range.contains(one.timestamp));
-            let exemplars: Vec<Exemplar> = in_range.cloned().collect();
-            if !exemplars.is_empty() {
-                found.push((series.labels.clone(), exemplars));
+        let matching: Vec<_> = all.into_iter().filter(|(_, labels)| matches(labels)).collect();
+        for chunk in matching.chunks(HOLD) {
+            let mine = mine.lock();
+            for (hash, labels) in chunk {
+                // Evicted meanwhile, it has none.
+                let kept = mine.series.get(hash).into_iter().flat_map(|series| &series.exemplars);
+                let in_range = kept.filter(|one| range.contains(one.timestamp));
+                let exemplars: Vec<Exemplar> = in_range.cloned().collect();
+                if !exemplars.is_empty() {
+                    found.push((labels.clone(), exemplars));
+                }
             }
         }
-        drop(mine);
         found.sort_by(|a, b| a.0.cmp(&b.0));
         found
     }

@@ -1,31 +1,39 @@
 //! One shard on this node: its log, its head, the task that proposes and the flush.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use latewood_base::{ErrorKind, Offload, Shutdown, Tasks};
+use latewood_base::{ErrorKind, Shutdown, Tasks};
 use latewood_cluster::{Group, GroupConfig};
 use latewood_wal::Journal;
 
 use crate::IngestError;
 use crate::distributor::{ShardPart, ShardWriter, WriteOutcome};
-use crate::flush::{DiskBudget, FlushError, FlushMetrics, Flusher, FlusherParts, LocalStore};
+use crate::flush::{
+    DiskBudget, FlushError, FlushIdentity, FlushMetrics, Flusher, FlusherParts, LocalShared, LocalStore,
+    OpenTables,
+};
 use crate::head::Head;
 use crate::journal::{Proposer, ShardState};
 use crate::metadata::MetadataStore;
-use crate::service::{IngesterConfig, IngesterDeps};
+use crate::service::{IngesterConfig, IngesterDeps, Layout};
 use crate::store_api::ShardReader;
+
+mod tidying;
+
+use tidying::Tidying;
 
 /// A shard. Takes writes; flushes by itself.
 #[derive(Debug)]
 pub struct Shard {
     number: u32,
+    identity: FlushIdentity,
     group: Group<ShardState>,
     head: Head,
     proposer: Proposer,
     flusher: Flusher,
     budget: Arc<DiskBudget>,
+    tables: Arc<OpenTables>,
 }
 
 /// What all shards of a node share.
@@ -33,23 +41,31 @@ pub struct Shard {
 pub(crate) struct ShardContext<'a> {
     pub(crate) config: &'a IngesterConfig,
     pub(crate) deps: &'a IngesterDeps,
-    pub(crate) shards: u32,
+    pub(crate) layout: Layout,
     pub(crate) journal: Journal,
     pub(crate) metadata: Arc<MetadataStore>,
-    pub(crate) budget: Arc<DiskBudget>,
+    pub(crate) local: LocalShared,
     pub(crate) metrics: FlushMetrics,
     pub(crate) shutdown: Shutdown,
     pub(crate) tasks: Tasks,
+}
+
+impl ShardContext<'_> {
+    fn identity(&self, number: u32) -> Result<FlushIdentity, FlushError> {
+        let shard = self.layout.claimed.get(number as usize).copied().ok_or(FlushError::Stopping)?;
+        Ok(FlushIdentity { journal: self.layout.journal, shard })
+    }
 }
 
 impl Shard {
     /// Opens the shard: replays its log into the head and opens the local blocks that wait for the bucket.
     pub(crate) async fn open(context: &ShardContext<'_>, number: u32) -> Result<Self, FlushError> {
         let (config, deps) = (context.config, context.deps);
-        let local = Self::local(context, &deps.data_dir, number).await?;
-        let scanned = local.clone();
-        let on_disk = deps.offload.run(move || scanned.scan()).await??;
-        let head = Head::new(on_disk);
+        let identity = context.identity(number)?;
+        let local = LocalStore::open(&deps.data_dir, number, identity, context.local.clone()).await?;
+        let survey = local.survey().await?;
+        let newest_on_disk = survey.whole.iter().chain(&survey.damaged).max().copied();
+        let head = Head::new(survey.whole);
         let state = ShardState::new(head.clone());
         // Group 0 is left free for the node's own affairs.
         let group = u64::from(number) + 1;
@@ -59,11 +75,13 @@ impl Shard {
         }
         let flusher = Flusher::new(FlusherParts {
             config: config.flush.clone(),
-            shard: number,
-            shards: context.shards,
+            identity,
+            place: number,
+            shards: context.layout.shards(),
             group: group.clone(),
             head: head.clone(),
-            local,
+            local: local.clone(),
+            budget: Arc::clone(&context.local.budget),
             bucket: Arc::clone(&deps.bucket),
             catalogs: Arc::clone(&deps.catalogs),
             metadata: Arc::clone(&context.metadata),
@@ -73,10 +91,10 @@ impl Shard {
             shutdown: context.shutdown.clone(),
             metrics: context.metrics.clone(),
         });
+        flusher.begin(newest_on_disk.unwrap_or(0)).await?;
+        let tidied = Tidying { local, head: head.clone(), damaged: survey.damaged };
+        deps.offload.run(move || tidied.run()).await??;
         flusher.open_local().await?;
-        if head.open().number() == 0 {
-            flusher.freeze().await?;
-        }
         let (proposer, proposing) = Proposer::new(
             config.proposer.clone(),
             group.clone(),
@@ -85,19 +103,8 @@ impl Shard {
             context.shutdown.clone(),
         );
         context.tasks.spawn("propose", proposing);
-        Ok(Self { number, group, head, proposer, flusher, budget: Arc::clone(&context.budget) })
-    }
-
-    async fn local(
-        context: &ShardContext<'_>,
-        data_dir: &Path,
-        number: u32,
-    ) -> Result<LocalStore, FlushError> {
-        let (config, deps) = (context.config, context.deps);
-        let settings = (config.block.clone(), config.block_reader.clone());
-        let offload: Offload = deps.offload.clone();
-        let budget = Arc::clone(&context.budget);
-        LocalStore::open(data_dir, number, settings, (offload, deps.rng.clone(), budget)).await
+        let LocalShared { budget, tables, .. } = context.local.clone();
+        Ok(Self { number, identity, group, head, proposer, flusher, budget, tables })
     }
 
     /// Begins to freeze, encode and upload.
@@ -129,11 +136,23 @@ impl Shard {
     /// Bytes of local blocks of all shards.
     #[must_use]
     pub fn unflushed_bytes(&self) -> u64 {
-        self.budget.used()
+        self.budget.blocks()
+    }
+
+    /// Bytes of memory of the local blocks of all shards that stay open.
+    #[must_use]
+    pub fn open_block_bytes(&self) -> u64 {
+        self.tables.bytes() as u64
+    }
+
+    /// Whether the shard's log takes no more entries, because of the disk.
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        self.group.failure().is_some()
     }
 
     pub(crate) fn reader(&self) -> ShardReader {
-        ShardReader { shard: self.number, group: self.group.clone(), head: self.head.clone() }
+        ShardReader { shard: self.identity.shard, group: self.group.clone(), head: self.head.clone() }
     }
 
     pub(crate) async fn stop(&self) {
@@ -145,12 +164,8 @@ impl Shard {
         let overloaded = |message: String| {
             Err(IngestError::Shard { shard: self.number, kind: ErrorKind::Overloaded, message })
         };
-        let (used, limit) = (self.budget.used(), self.budget.limit());
-        if used > limit {
-            return overloaded(format!(
-                "{used} bytes of blocks wait for the bucket (max_unflushed_bytes is {limit}): look whether \
-                 the bucket can be reached; writes are taken again when it has caught up"
-            ));
+        if let Some(reason) = self.budget.refusal() {
+            return overloaded(reason);
         }
         let ((open, closed), share) = (self.head.memory(), self.flusher.share());
         if (open + closed) as u64 > share.saturating_mul(2) {

@@ -17,12 +17,17 @@ pub struct QuerierConfig {
     pub store_gateway_addrs: Vec<String>,
     /// Bounds on messages between this querier and those processes.
     pub wire: WireLimits,
-    /// Queries evaluated at once. Default 20.
+    /// Queries evaluated at once, and as many listings of series and labels beside them. Default 20.
     pub max_concurrent_queries: usize,
-    /// Queries that wait for a place; further ones are refused with 503. Default 200.
+    /// Queries, and listings, that wait for a place; further ones are refused with 503. Default 200.
     pub max_queued_queries: usize,
     /// The largest form a POST may carry, in bytes. Default 10 MiB.
     pub max_form_bytes: usize,
+    /// How long a client may take to send a form, in seconds. Default 60.
+    pub body_timeout_seconds: u64,
+    /// The most selectors (`match[]`) of a request; each is a round of all stores. More is refused with 422.
+    /// Default 1000.
+    pub max_selectors: usize,
     /// Whether an answer may lack the data of a source that failed, with a warning, where the request does
     /// not say by `partial_response`. Default false: the query fails with 503.
     pub partial_response: bool,
@@ -46,6 +51,8 @@ impl Default for QuerierConfig {
             max_concurrent_queries: 20,
             max_queued_queries: 200,
             max_form_bytes: 10 << 20,
+            body_timeout_seconds: 60,
+            max_selectors: 1_000,
             partial_response: false,
             batches_ahead: 2,
             max_listed: 1_000_000,
@@ -67,6 +74,8 @@ impl QuerierConfig {
             ("max_form_bytes", self.max_form_bytes),
             ("batches_ahead", self.batches_ahead),
             ("max_listed", self.max_listed),
+            ("max_selectors", self.max_selectors),
+            ("body_timeout_seconds", usize::try_from(self.body_timeout_seconds).unwrap_or(usize::MAX)),
         ];
         match positive.iter().find(|(_, value)| *value == 0) {
             Some((name, _)) => Err(format!("querier.{name} must be at least 1")),

@@ -13,6 +13,7 @@ use prometheus_client::registry::Registry;
 use crate::QuerierConfig;
 use crate::evaluate::Evaluator;
 use crate::fanout::Fanout;
+use crate::gate::QueryGate;
 use crate::http::{self, Api, Parser};
 use crate::metrics::Metrics;
 
@@ -74,6 +75,7 @@ impl Querier {
         Self(Arc::new(Api {
             parser: Parser::new(&config.engine),
             evaluator,
+            listings: QueryGate::new(config.max_concurrent_queries, config.max_queued_queries),
             fanout,
             metrics,
             clock: deps.clock,

@@ -1,6 +1,7 @@
 //! From the ids of a pinned view to open blocks.
 //!
-//! Invariant: every id that a request names is either open in the answer or the request fails.
+//! Invariants: every id that a request names is either open in the answer or the request fails; nothing is
+//! opened before its memory is reserved.
 
 use std::sync::Arc;
 
@@ -13,6 +14,7 @@ use latewood_objstore::{Bucket, BucketError};
 use latewood_proto::store::wire;
 
 use crate::masks::Masks;
+use crate::memory::{RequestMemory, Reserved, stream_bytes, tables_bytes};
 use crate::metrics::Metrics;
 use crate::open_blocks::OpenBlocks;
 use crate::{GatewayConfig, GatewayError};
@@ -24,6 +26,7 @@ pub(crate) struct Blocks {
     catalogs: Arc<Catalogs>,
     offload: Offload,
     open: OpenBlocks,
+    memory: RequestMemory,
     metrics: Metrics,
 }
 
@@ -33,6 +36,17 @@ pub(crate) struct OpenBlock {
     pub(crate) id: Ulid,
     pub(crate) block: Arc<Block>,
     pub(crate) masks: Masks,
+    /// Held as long as the block is read.
+    _reserved: Reserved,
+}
+
+/// What a request does with its blocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// Reads labels: the tables alone.
+    Labels,
+    /// Streams samples of all blocks side by side.
+    Samples,
 }
 
 impl OpenBlock {
@@ -58,6 +72,7 @@ impl Blocks {
     ) -> Self {
         Self {
             open: OpenBlocks::new(config.open_blocks_bytes, metrics.clone()),
+            memory: RequestMemory::new(&config, metrics.clone()),
             config,
             bucket,
             catalogs,
@@ -66,11 +81,12 @@ impl Blocks {
         }
     }
 
-    /// Opens the blocks that a view names.
+    /// Opens the blocks that a view names, once there is memory for them.
     pub(crate) async fn pinned(
         &self,
         tenant: &str,
         asked: Option<wire::View>,
+        purpose: Purpose,
     ) -> Result<Pinned, GatewayError> {
         let tenant = TenantId::new(tenant)?;
         let asked = asked.ok_or(GatewayError::Lacks("view"))?;
@@ -81,12 +97,38 @@ impl Blocks {
         if view.version < asked.version && ids.iter().any(|id| !view.blocks.contains_key(id)) {
             view = catalog.refresh(asked.version).await?;
         }
-        let opening = ids.into_iter().map(|id| self.open(&tenant, &view, id));
+        let reserved = self.reserve(&tenant, &view, &ids, purpose).await?;
+        let opening = ids.into_iter().map(|id| self.open(&tenant, &view, id, &reserved));
         let blocks = stream::iter(opening).buffered(self.config.blocks_at_once.max(1));
         Ok(Pinned { blocks: blocks.try_collect().await?, newest_version: view.version })
     }
 
-    async fn open(&self, tenant: &TenantId, view: &View, id: Ulid) -> Result<OpenBlock, GatewayError> {
+    /// Reserves the memory of blocks. Those that the view does not name are open already, or will fail.
+    async fn reserve(
+        &self,
+        tenant: &TenantId,
+        view: &View,
+        ids: &[Ulid],
+        purpose: Purpose,
+    ) -> Result<Reserved, GatewayError> {
+        let reader = self.config.reader.shared_by(ids.len());
+        let (mut tables, mut streams) = (Vec::with_capacity(ids.len()), 0u64);
+        for entry in ids.iter().filter_map(|id| view.blocks.get(id)) {
+            tables.push(((tenant.clone(), entry.id), tables_bytes(entry)));
+            if purpose == Purpose::Samples {
+                streams = streams.saturating_add(stream_bytes(entry, &reader));
+            }
+        }
+        self.memory.reserve(tables, streams).await
+    }
+
+    async fn open(
+        &self,
+        tenant: &TenantId,
+        view: &View,
+        id: Ulid,
+        reserved: &Reserved,
+    ) -> Result<OpenBlock, GatewayError> {
         let folder = match view.blocks.get(&id) {
             Some(entry) => BlockEntry::folder(entry, tenant),
             // Replaced since the view was pinned: it stays readable for the grace period, and as long as it
@@ -113,6 +155,7 @@ impl Blocks {
             id,
             block: block.map_err(|source| self.cannot_open(id, source))?,
             masks: Masks::of(view, id)?,
+            _reserved: Arc::clone(reserved),
         })
     }
 

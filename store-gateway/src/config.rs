@@ -20,6 +20,14 @@ pub struct GatewayConfig {
     /// Up to this many blocks of one select are each decoded ahead in a task of their own; with more, which
     /// would hold too much, one after the other. Default 32.
     pub decode_ahead_blocks: usize,
+    /// What one request may hold at once, in bytes, estimated from the catalog: 256 for each series of each
+    /// block in its time, and the batches of samples. More is refused with 422. Default 2 GiB.
+    pub max_estimated_memory_consumption_per_request: u64,
+    /// What all requests together may hold at once, in bytes, by the same estimate; tables that several read
+    /// count once. Further requests wait. Default 4 GiB.
+    pub max_estimated_memory_consumption: u64,
+    /// How long a request waits for memory before it is refused with 503, in seconds. Default 10.
+    pub memory_wait_seconds: u64,
 }
 
 impl Default for GatewayConfig {
@@ -36,6 +44,9 @@ impl Default for GatewayConfig {
             blocks_at_once: 16,
             max_concurrent_requests: 64,
             decode_ahead_blocks: 32,
+            max_estimated_memory_consumption_per_request: 2 << 30,
+            max_estimated_memory_consumption: 4 << 30,
+            memory_wait_seconds: 10,
         }
     }
 }
@@ -51,6 +62,13 @@ impl GatewayConfig {
             ("blocks_at_once", self.blocks_at_once),
             ("max_concurrent_requests", self.max_concurrent_requests),
         ];
+        let (one, all) =
+            (self.max_estimated_memory_consumption_per_request, self.max_estimated_memory_consumption);
+        if one == 0 || one > all {
+            return Err("store_gateway.max_estimated_memory_consumption_per_request must be at least 1 and \
+                        at most max_estimated_memory_consumption"
+                .to_owned());
+        }
         match positive.iter().find(|(_, value)| *value == 0) {
             Some((name, _)) => Err(format!("store_gateway.{name} must be at least 1")),
             None => Ok(()),

@@ -63,6 +63,28 @@ pub enum GatewayError {
         /// What is wrong with it.
         message: String,
     },
+    /// The request's blocks are more than one request may hold.
+    #[error(
+        "the query would hold about {needed} bytes for {blocks} blocks; at most {max} are allowed \
+         (store_gateway.max_estimated_memory_consumption_per_request): query a shorter time"
+    )]
+    TooMuchMemory {
+        /// The estimate, in bytes.
+        needed: u64,
+        /// How many blocks.
+        blocks: usize,
+        /// The limit, in bytes.
+        max: u64,
+    },
+    /// Other requests hold all memory that there is for requests.
+    #[error(
+        "other queries hold the memory of the store-gateway \
+         (store_gateway.max_estimated_memory_consumption); waited {waited_seconds} s, try again later"
+    )]
+    NoMemory {
+        /// How long it waited.
+        waited_seconds: u64,
+    },
     /// The process is stopping.
     #[error("the store-gateway is stopping")]
     Stopping,
@@ -77,6 +99,8 @@ impl Kinded for GatewayError {
             Self::Missing { .. } | Self::Tombstone { .. } => ErrorKind::Corrupt,
             Self::Block { source, .. } => source.kind(),
             Self::Catalog(error) => error.kind(),
+            Self::TooMuchMemory { .. } => ErrorKind::Unprocessable,
+            Self::NoMemory { .. } => ErrorKind::Overloaded,
             Self::Stopping => ErrorKind::Unavailable,
         }
     }

@@ -7,6 +7,7 @@ mod blocks;
 mod config;
 mod error;
 mod masks;
+mod memory;
 mod metrics;
 mod open_blocks;
 mod select;

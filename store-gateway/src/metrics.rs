@@ -15,6 +15,9 @@ pub(crate) struct Metrics {
     pub(crate) series: Counter,
     pub(crate) samples: Counter,
     pub(crate) missing_blocks: Counter,
+    pub(crate) reserved_bytes: Gauge,
+    pub(crate) too_large: Counter,
+    pub(crate) no_memory: Counter,
 }
 
 impl Metrics {
@@ -36,6 +39,21 @@ impl Metrics {
             "missing_blocks",
             "Requests that failed because the catalog names a block that the bucket lacks",
             metrics.missing_blocks.clone(),
+        );
+        registry.register(
+            "estimated_memory_bytes",
+            "Memory that requests under way are estimated to hold",
+            metrics.reserved_bytes.clone(),
+        );
+        registry.register(
+            "requests_too_large",
+            "Requests refused because of max_estimated_memory_consumption_per_request",
+            metrics.too_large.clone(),
+        );
+        registry.register(
+            "requests_without_memory",
+            "Requests refused because of max_estimated_memory_consumption",
+            metrics.no_memory.clone(),
         );
         metrics
     }

@@ -11,17 +11,18 @@ use crate::metrics::Metrics;
 
 /// The blocks' series in storage order, those of equal labels joined by the tie rule.
 pub(crate) fn merged(blocks: Vec<OpenBlock>, spec: &SelectSpec, decode_ahead_blocks: usize) -> SeriesStream {
-    let ahead = blocks.len() <= decode_ahead_blocks;
+    let side_by_side = blocks.len();
+    let ahead = side_by_side <= decode_ahead_blocks;
     let sources = blocks.into_iter().map(|open| {
-        let series = series_of(open, spec.clone());
+        let series = series_of(open, spec.clone(), side_by_side);
         if ahead { work_ahead(series) } else { series }
     });
     merge_series(sources.collect(), BatchBounds::default())
 }
 
 /// A block's series, less what was deleted.
-fn series_of(open: OpenBlock, spec: SelectSpec) -> SeriesStream {
-    let batches = open.block.select(spec);
+fn series_of(open: OpenBlock, spec: SelectSpec, side_by_side: usize) -> SeriesStream {
+    let batches = open.block.select_beside(spec, side_by_side);
     batches
         .map(move |batch| match batch {
             Ok(series) => {

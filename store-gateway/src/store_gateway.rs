@@ -17,7 +17,7 @@ use latewood_proto::store::{FrameStream, StoreApi, StoreError, matcher_from_wire
 use prometheus_client::registry::Registry;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::blocks::{Blocks, OpenBlock, Pinned};
+use crate::blocks::{Blocks, OpenBlock, Pinned, Purpose};
 use crate::metrics::Metrics;
 use crate::{GatewayConfig, GatewayError, select, statistics};
 
@@ -62,13 +62,13 @@ impl StoreGateway {
         place.map_err(|_| GatewayError::Stopping.into())
     }
 
-    async fn asked(&self, scope: Option<Scope>) -> Result<Asked, StoreError> {
+    async fn asked(&self, scope: Option<Scope>, purpose: Purpose) -> Result<Asked, StoreError> {
         let scope = scope.ok_or(GatewayError::Lacks("scope"))?;
         let matchers = scope.matchers.iter().map(matcher_from_wire);
         let matchers = matchers.collect::<Result<_, _>>()?;
         let place = self.place().await?;
         Ok(Asked {
-            pinned: self.blocks.pinned(&scope.tenant, scope.view).await?,
+            pinned: self.blocks.pinned(&scope.tenant, scope.view, purpose).await?,
             matchers,
             range: TimeRange::new(scope.start_ms, scope.end_ms),
             _place: place,
@@ -106,7 +106,8 @@ fn most(limit: u64) -> usize {
 #[async_trait]
 impl StoreApi for StoreGateway {
     async fn select(&self, request: SelectRequest) -> Result<FrameStream, StoreError> {
-        let asked = self.asked(request.scope).await?;
+        let purpose = if request.skip_samples { Purpose::Labels } else { Purpose::Samples };
+        let asked = self.asked(request.scope, purpose).await?;
         self.metrics.selects.inc();
         let spec = latewood_block::SelectSpec {
             matchers: asked.matchers,
@@ -120,7 +121,7 @@ impl StoreApi for StoreGateway {
     }
 
     async fn label_names(&self, request: LabelNamesRequest) -> Result<LabelStrings, StoreError> {
-        let asked = self.asked(request.scope).await?;
+        let asked = self.asked(request.scope, Purpose::Labels).await?;
         let (matchers, range) = (&asked.matchers, asked.range);
         let names = self.each(&asked.pinned.blocks, move |open| async move {
             let names = open.block.label_names(matchers, range).await;
@@ -130,7 +131,7 @@ impl StoreApi for StoreGateway {
     }
 
     async fn label_values(&self, request: LabelValuesRequest) -> Result<LabelStrings, StoreError> {
-        let asked = self.asked(request.scope).await?;
+        let asked = self.asked(request.scope, Purpose::Labels).await?;
         let (matchers, range, label) = (&asked.matchers, asked.range, request.label.as_str());
         let values = self.each(&asked.pinned.blocks, move |open| async move {
             let values = open.block.label_values(label, matchers, range).await;
@@ -141,7 +142,7 @@ impl StoreApi for StoreGateway {
 
     async fn metadata(&self, request: MetadataRequest) -> Result<MetadataResponse, StoreError> {
         let _place = self.place().await?;
-        let pinned = self.blocks.pinned(&request.tenant, request.view).await?;
+        let pinned = self.blocks.pinned(&request.tenant, request.view, Purpose::Labels).await?;
         let metric = (!request.metric.is_empty()).then_some(request.metric.as_str());
         let lists = self.each(&pinned.blocks, move |open| async move {
             let list = open.block.metadata(metric).await;
@@ -169,7 +170,7 @@ impl StoreApi for StoreGateway {
 
     async fn statistics(&self, request: StatisticsRequest) -> Result<StatisticsResponse, StoreError> {
         let _place = self.place().await?;
-        let pinned = self.blocks.pinned(&request.tenant, request.view).await?;
+        let pinned = self.blocks.pinned(&request.tenant, request.view, Purpose::Labels).await?;
         let limit = usize::try_from(request.limit).unwrap_or(usize::MAX);
         let parts = self.each(&pinned.blocks, move |open| async move {
             let part = open.block.statistics(limit).await;

@@ -1,5 +1,5 @@
 //! docs/configuration.md is made of the doc comments of the settings, the defaults and the flags' help. With
-//! `UPDATE_GOLDEN` set it is written anew.
+//! `LATEWOOD_WRITE_GOLDEN` set it is written anew.
 
 mod reference;
 mod sources;
@@ -28,12 +28,12 @@ fn reference() -> Reference {
 fn the_reference_is_what_the_settings_say_of_themselves() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/configuration.md");
     let made = reference().to_markdown(&latewood);
-    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+    if std::env::var_os("LATEWOOD_WRITE_GOLDEN").is_some() {
         std::fs::write(&path, &made).unwrap();
         return;
     }
     let committed = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(made == committed, "docs/configuration.md is old: run this test with UPDATE_GOLDEN=1");
+    assert!(made == committed, "docs/configuration.md is old: run this test with LATEWOOD_WRITE_GOLDEN=1");
     assert_eq!(latewood(&["config", "--reference"]), committed);
 }
 

@@ -92,3 +92,17 @@ async fn a_wrong_flag_says_what_to_do() {
         assert!(log.contains(says), "{flag}: {log}");
     }
 }
+
+#[tokio::test]
+async fn it_starts_and_takes_writes_while_the_bucket_is_away() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    // The first start needs a bucket, in which the journal claims its shards' numbers.
+    Latewood::start(&data, &[]).stop();
+    let flags = ["--bucket=s3://latewood", "--s3-endpoint=http://127.0.0.1:1"];
+    let credentials = [("AWS_ACCESS_KEY_ID", "a"), ("AWS_SECRET_ACCESS_KEY", "b")];
+    let server = Latewood::try_start(&data, &flags, &credentials);
+    let server = server.unwrap_or_else(|log| panic!("{log}"));
+    write_counters(&server).await;
+    server.stop();
+}

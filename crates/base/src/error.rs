@@ -1,7 +1,7 @@
 //! The kinds of errors, by what the caller should do about them.
 
 /// What a caller should do about an error. Every crate's error type maps to one of these; one file of
-/// `service` maps these to HTTP and gRPC statuses.
+/// `service` maps these to HTTP statuses, and one of `proto` to gRPC's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ErrorKind {
     /// The request is wrong: mend it, do not retry.

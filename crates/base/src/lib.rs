@@ -1,17 +1,19 @@
 //! What every crate stands on: the clock, randomness and ids, shutdown and supervised tasks,
-//! CPU work off the async runtime, and the kinds of errors.
+//! CPU work off the async runtime, durable folders, and the kinds of errors.
 //!
 //! Time, randomness and ids come in through here and nowhere else (clippy refuses the rest), so that
 //! a simulation can replay one seed. This crate knows nothing of metrics.
 
 mod clock;
 mod error;
+mod folders;
 mod ids;
 mod offload;
 mod shutdown;
 
 pub use clock::{Clock, ManualClock};
 pub use error::{ErrorKind, Kinded};
+pub use folders::{make_folder, sync_parent};
 pub use ids::{Ids, Rng};
 pub use offload::{Offload, OffloadError};
 pub use shutdown::{Shutdown, Tasks};

@@ -4,10 +4,18 @@ use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
+use crate::{ErrorKind, Kinded};
+
 /// A bounded lane for work that would block the async runtime for more than half a millisecond:
-/// Parquet, PromQL, compression of large bodies, file writes.
+/// Parquet, PromQL, compression of large bodies, file writes. Work that lasts for seconds goes into the
+/// lane's [background](Offload::background), so that it does not keep what somebody waits for.
+///
+/// Clones share both lanes.
 #[derive(Clone, Debug)]
-pub struct Offload(Arc<Semaphore>);
+pub struct Offload {
+    lane: Arc<Semaphore>,
+    background: Arc<Semaphore>,
+}
 
 /// Why offloaded work gave no result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -20,11 +28,28 @@ pub enum OffloadError {
     Stopping,
 }
 
+impl Kinded for OffloadError {
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Panicked => ErrorKind::Internal,
+            Self::Stopping => ErrorKind::Unavailable,
+        }
+    }
+}
+
 impl Offload {
     /// At most `width` pieces of work at once; further ones wait in order of arrival.
     #[must_use]
     pub fn new(width: usize) -> Self {
-        Self(Arc::new(Semaphore::new(width.clamp(1, Semaphore::MAX_PERMITS))))
+        let lane = |width: usize| Arc::new(Semaphore::new(width.clamp(1, Semaphore::MAX_PERMITS)));
+        Self { lane: lane(width), background: lane(width / 2) }
+    }
+
+    /// The lane beside this one for work of seconds that nobody waits for, half as wide: encoding of
+    /// blocks. The operating system shares the cores among the two.
+    #[must_use]
+    pub fn background(&self) -> Self {
+        Self { lane: Arc::clone(&self.background), background: Arc::clone(&self.background) }
     }
 
     /// One piece of work per core.
@@ -43,7 +68,7 @@ impl Offload {
         F: FnOnce() -> R + Send + 'static,
         R: Send + 'static,
     {
-        let permit = Arc::clone(&self.0).acquire_owned().await.map_err(|_| OffloadError::Stopping)?;
+        let permit = Arc::clone(&self.lane).acquire_owned().await.map_err(|_| OffloadError::Stopping)?;
         let result = tokio::task::spawn_blocking(move || {
             let _held_until_the_end = permit;
             work()
@@ -66,5 +91,23 @@ mod tests {
         let panicked = lane.run(|| panic!("contained")).await;
         assert_eq!(panicked, Err::<(), _>(OffloadError::Panicked));
         assert_eq!(lane.run(|| 7).await, Ok(7));
+    }
+
+    #[tokio::test]
+    async fn work_in_the_background_keeps_nothing_waiting_but_its_own_kind() {
+        let lane = Offload::new(2);
+        let (release, held) = std::sync::mpsc::channel::<()>();
+        let background = lane.background();
+        let long = tokio::spawn(async move { background.run(move || held.recv().is_ok()).await });
+        // There is one place: the next waits its turn.
+        while lane.background.available_permits() > 0 {
+            tokio::task::yield_now().await;
+        }
+        let next = lane.background();
+        let next = tokio::spawn(async move { next.run(|| 8).await });
+        assert_eq!(lane.run(|| 7).await, Ok(7));
+        assert!(!next.is_finished());
+        release.send(()).unwrap();
+        assert_eq!((long.await.unwrap(), next.await.unwrap()), (Ok(true), Ok(8)));
     }
 }

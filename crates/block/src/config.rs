@@ -95,7 +95,35 @@ impl Default for ReaderConfig {
     }
 }
 
+/// Bytes of a page of samples, decoded: [`WriterConfig::page_rows`] of eight.
+const PAGE_BYTES: u64 = 512 << 10;
+/// However many blocks are read side by side, a batch of each may hold so many samples, series and pages:
+/// less would be read again and again.
+const LEAST_BATCH: (usize, usize, usize) = (4_096, 64, 2);
+
 impl ReaderConfig {
+    /// The settings for each of several blocks that are read side by side: the bounds of a batch are shared.
+    #[must_use]
+    pub fn shared_by(&self, blocks: usize) -> Self {
+        let share = |whole: usize, least: usize| (whole / blocks.max(1)).max(whole.min(least));
+        Self {
+            batch_samples: share(self.batch_samples, LEAST_BATCH.0),
+            batch_series: share(self.batch_series, LEAST_BATCH.1),
+            batch_pages: share(self.batch_pages, LEAST_BATCH.2),
+            ..self.clone()
+        }
+    }
+
+    /// Bytes that a select holds at once beside the block's tables, roughly: a batch decoded, two of series,
+    /// and those fetched ahead, which are compressed to an eighth or less.
+    #[must_use]
+    pub fn batch_bytes(&self) -> u64 {
+        let pages = (self.batch_pages as u64).saturating_mul(PAGE_BYTES);
+        let ahead = (pages / 8).saturating_mul(self.fetch_ahead as u64);
+        let series = (self.batch_samples as u64).saturating_mul(32);
+        pages.saturating_add(ahead).saturating_add(series)
+    }
+
     /// Checks the settings.
     ///
     /// # Errors
@@ -112,5 +140,25 @@ impl ReaderConfig {
             return Ok(());
         };
         Err(BlockError::Config(problem.to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocks_side_by_side_hold_together_about_what_one_does() {
+        let alone = ReaderConfig::default();
+        assert_eq!(alone.shared_by(1), alone);
+        for blocks in [2u64, 8, 32] {
+            let each = alone.shared_by(blocks as usize);
+            assert!(each.batch_bytes() * blocks <= alone.batch_bytes(), "{blocks}");
+        }
+        let many = alone.shared_by(1_000_000);
+        assert_eq!((many.batch_samples, many.batch_series, many.batch_pages), LEAST_BATCH);
+        let small = ReaderConfig { batch_samples: 10, batch_pages: 1, ..alone };
+        assert_eq!(small.shared_by(7).batch_samples, 10);
+        assert!(small.shared_by(usize::MAX).validate().is_ok());
     }
 }

@@ -92,8 +92,7 @@ impl Kinded for BlockError {
             Self::Corrupt { .. } => ErrorKind::Corrupt,
             Self::Version { .. } => ErrorKind::Unsupported,
             Self::Bucket(error) => error.kind(),
-            Self::Offload(OffloadError::Panicked) => ErrorKind::Internal,
-            Self::Offload(OffloadError::Stopping) => ErrorKind::Unavailable,
+            Self::Offload(error) => error.kind(),
         }
     }
 }

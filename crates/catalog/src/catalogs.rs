@@ -43,6 +43,10 @@ impl Catalogs {
         Arc::new(Self { shared: Arc::new(shared), tenants: Mutex::new(HashMap::new()) })
     }
 
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
     /// Registers the metrics; once for a registry.
     pub fn register_metrics(&self, registry: &mut Registry) {
         self.shared.metrics.register(registry);

@@ -19,6 +19,7 @@ pub(crate) enum Kind {
     Commit,
     Checkpoint,
     Lease,
+    Shard,
 }
 
 #[derive(Debug, Serialize, Deserialize)]

@@ -8,7 +8,7 @@
 //! whole block as old as the oldest commit that is left may have been named by a commit that is not there any
 //! more, because the catalog was lost, moved away or restored from a copy: it is withheld from collection.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use futures::TryStreamExt;
 use latewood_base::Ulid;
@@ -137,10 +137,10 @@ pub fn plan_garbage(
             Some(_) | None => {}
         }
     }
-    let listed = |id: &Ulid| listing.iter().any(|block| block.id == *id);
+    let listed: HashSet<Ulid> = listing.iter().map(|block| block.id).collect();
     let remember_ms = policy.remember_ms.max(policy.grace_ms);
     let forgotten = view.dead.iter();
-    let forgotten = forgotten.filter(|(id, dead)| past(dead.since_ms, remember_ms) && !listed(id));
+    let forgotten = forgotten.filter(|(id, dead)| past(dead.since_ms, remember_ms) && !listed.contains(id));
     steps.extend(forgotten.map(|(id, _)| GarbageStep::Forget(*id)));
     steps
 }
@@ -180,10 +180,14 @@ pub async fn collect_garbage(
         let listing: Vec<ObjectInfo> = shared.bucket.list(&folder, None).try_collect().await?;
         objects.extend(listing);
     }
-    let listing = group_listing(catalog.tenant(), objects);
     let view = catalog.refresh(0).await?;
     let oldest_commit_ms = catalog.log().oldest_commit().await?.map(|info| info.modified_ms);
-    let steps = plan_garbage(&view, &listing, oldest_commit_ms, shared.clock.now_ms(), policy);
+    let (tenant, now_ms, policy) = (catalog.tenant().clone(), shared.clock.now_ms(), *policy);
+    let plan = move || {
+        let listing = group_listing(&tenant, objects);
+        plan_garbage(&view, &listing, oldest_commit_ms, now_ms, &policy)
+    };
+    let steps = shared.offload.run(plan).await?;
     let mut report = GarbageReport::default();
     let (mut mark, mut forget) = (Vec::new(), Vec::new());
     for step in steps {

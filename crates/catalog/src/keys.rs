@@ -1,4 +1,4 @@
-//! Where the objects of a tenant's catalog are.
+//! Where the objects of a tenant's catalog are, and those of all tenants together.
 
 use latewood_model::TenantId;
 
@@ -27,7 +27,20 @@ pub(crate) fn lease(tenant: &TenantId, name: &str) -> String {
     format!("{tenant}/lease/{name}")
 }
 
-/// The number of a commit or checkpoint, if the key is directly in `folder` and names one.
+/// The folder of what belongs to no tenant.
+pub(crate) const OURS: &str = "__latewood__";
+
+/// The folder of the claims of shard numbers.
+pub(crate) fn shard_claims() -> String {
+    format!("{OURS}/shards")
+}
+
+/// The claim of a shard number.
+pub(crate) fn shard_claim(shard: u32) -> String {
+    format!("{OURS}/shards/{shard:020}")
+}
+
+/// The number of a commit, checkpoint or claim, if the key is directly in `folder` and names one.
 pub(crate) fn number(folder: &str, key: &str) -> Option<u64> {
     let name = key.strip_prefix(folder)?.strip_prefix('/')?;
     let digits = name.len() == 20 && name.bytes().all(|byte| byte.is_ascii_digit());

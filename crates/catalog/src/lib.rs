@@ -8,6 +8,7 @@ mod block_entry;
 mod catalogs;
 mod change;
 mod checkpoint;
+mod claims;
 mod committer;
 mod config;
 mod envelope;
@@ -26,6 +27,7 @@ mod view;
 pub use block_entry::{BlockEntry, FileEntry, MAX_FILES, MAX_LINEAGE, block_folder};
 pub use catalogs::Catalogs;
 pub use change::{Change, Commit, FlushStep};
+pub use claims::FIRST_CLAIMED_SHARD;
 pub use config::{CatalogConfig, CatalogConfigError};
 pub use error::{CatalogError, Conflict};
 pub use garbage::{

@@ -116,8 +116,25 @@ impl Log {
         self.load_once().await
     }
 
+    /// A checkpoint is a shortcut: one that is damaged is passed over for an older one, or for none, as long
+    /// as the commits from there on lead to where it was taken.
     async fn load_once(&self) -> Result<Loaded, CatalogError> {
-        let checkpoint = self.checkpoints().await?.last().map_or(0, |(version, _)| *version);
+        let mut versions: Vec<u64> = self.checkpoints().await?.iter().map(|(version, _)| *version).collect();
+        let mut damaged = None;
+        while let Some(version) = versions.pop() {
+            match self.load_from(version).await {
+                Err(error @ CatalogError::Corrupt { .. }) => {
+                    tracing::error!(tenant = %self.tenant, %error, "an older checkpoint is tried");
+                    damaged.get_or_insert((version, error));
+                }
+                loaded => return covering(damaged, loaded),
+            }
+        }
+        let loaded = self.load_from(0).await;
+        covering(damaged, loaded)
+    }
+
+    async fn load_from(&self, checkpoint: u64) -> Result<Loaded, CatalogError> {
         let view = match checkpoint {
             0 => View::empty(self.tenant.clone()),
             version => self.read_checkpoint(version).await?,
@@ -177,6 +194,19 @@ impl Log {
         let after = keys::commit(&self.tenant, sequence);
         let listing = self.shared.bucket.list(&folder, Some(&after));
         numbered(listing, folder).await
+    }
+}
+
+/// What was loaded without the newest checkpoint, if it is all that the checkpoint had; else its damage.
+fn covering(
+    damaged: Option<(u64, CatalogError)>,
+    loaded: Result<Loaded, CatalogError>,
+) -> Result<Loaded, CatalogError> {
+    match (damaged, loaded) {
+        (None, loaded) => loaded,
+        (Some((version, _)), Ok(loaded)) if loaded.view.version >= version => Ok(loaded),
+        (Some((_, damage)), Ok(_) | Err(CatalogError::Corrupt { .. })) => Err(damage),
+        (Some(_), Err(error)) => Err(error),
     }
 }
 

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use latewood_model::TenantId;
+use latewood_base::Clock;
+use latewood_model::{TenantId, TimestampMs};
 use parking_lot::Mutex;
 use tokio::sync::Mutex as AsyncMutex;
 
@@ -32,10 +33,30 @@ pub struct TenantCatalog {
 #[derive(Clone, Debug)]
 struct Known {
     view: Arc<View>,
-    /// When it was last compared with the log, on the clock's own scale.
-    compared: Duration,
+    /// When it was last compared with the log.
+    compared: Moment,
     /// The newest checkpoint known of; 0 is none.
     checkpoint: u64,
+}
+
+/// A moment by both clocks: the steady one stands still while the machine is suspended, the wall's may be set
+/// back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Moment {
+    elapsed: Duration,
+    wall_ms: TimestampMs,
+}
+
+impl Moment {
+    fn now(clock: &Clock) -> Self {
+        Self { elapsed: clock.elapsed(), wall_ms: clock.now_ms() }
+    }
+
+    /// How long ago an earlier moment was, by the clock that says more.
+    fn since(self, earlier: Self) -> Duration {
+        let by_wall = u64::try_from(self.wall_ms.saturating_sub(earlier.wall_ms)).unwrap_or(0);
+        self.elapsed.saturating_sub(earlier.elapsed).max(Duration::from_millis(by_wall))
+    }
 }
 
 impl TenantCatalog {
@@ -118,7 +139,7 @@ impl TenantCatalog {
     }
 
     async fn read_on(&self) -> Result<(), CatalogError> {
-        let now = self.log.shared.clock.elapsed();
+        let now = Moment::now(&self.log.shared.clock);
         let known = self.known.lock().clone();
         let loaded = match known {
             // Commits after a view that old may be pruned, and their places look free.
@@ -132,18 +153,20 @@ impl TenantCatalog {
         Ok(())
     }
 
-    fn is_too_old(&self, known: &Known, now: Duration) -> bool {
-        now.saturating_sub(known.compared) > self.log.shared.config.reload_after()
+    fn is_too_old(&self, known: &Known, now: Moment) -> bool {
+        now.since(known.compared) > self.log.shared.config.reload_after()
     }
 
     /// Takes note of a view that was the end of the log at `compared`.
-    fn learn(&self, view: Arc<View>, checkpoint: u64, compared: Duration) {
+    fn learn(&self, view: Arc<View>, checkpoint: u64, compared: Moment) {
         let mut known = self.known.lock();
         match known.as_mut() {
             Some(known) => {
                 known.checkpoint = known.checkpoint.max(checkpoint);
                 if view.version >= known.view.version {
-                    known.compared = known.compared.max(compared);
+                    if compared.elapsed >= known.compared.elapsed {
+                        known.compared = compared;
+                    }
                     // The same version keeps its object, so that caches by pointer stay warm.
                     if view.version > known.view.version {
                         known.view = view;
@@ -158,7 +181,7 @@ impl TenantCatalog {
 
     /// A view to build a commit on: the known one unless it is too old.
     async fn view_to_commit_on(&self) -> Result<Arc<View>, CatalogError> {
-        let now = self.log.shared.clock.elapsed();
+        let now = Moment::now(&self.log.shared.clock);
         let known = self.known.lock().clone();
         match known {
             Some(known) if !self.is_too_old(&known, now) => Ok(known.view),
@@ -181,7 +204,7 @@ impl TenantCatalog {
 
     async fn commit_in_turn(&self, change: Change) -> Result<Arc<View>, CatalogError> {
         let base = self.view_to_commit_on().await?;
-        let begun = self.log.shared.clock.elapsed();
+        let begun = Moment::now(&self.log.shared.clock);
         let view = Committer::new(self, change).run(base).await?;
         self.learn(Arc::clone(&view), 0, begun);
         self.checkpoint_if_due(&view).await;
@@ -206,5 +229,18 @@ impl TenantCatalog {
                 tracing::warn!(tenant = %self.tenant(), %error, "could not write a checkpoint of the catalog");
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_machine_that_slept_knows_by_the_wall_and_one_set_back_by_the_steady_clock() {
+        let at = |seconds, wall_ms| Moment { elapsed: Duration::from_secs(seconds), wall_ms };
+        assert_eq!(at(10, 86_400_000).since(at(5, 0)), Duration::from_secs(86_400));
+        assert_eq!(at(10, 0).since(at(5, 86_400_000)), Duration::from_secs(5));
+        assert_eq!(at(5, 0).since(at(10, 0)), Duration::ZERO);
     }
 }

@@ -13,7 +13,7 @@ use tokio::sync::Semaphore;
 use crate::log_store::LogStore;
 use crate::machine::Machine;
 use crate::network::NoNetwork;
-use crate::types::{LogId, NodeId, Proposal, Types, position};
+use crate::types::{LogId, NodeId, Proposal, Types, is_sole_voter, position};
 use crate::{ClusterError, Command, GroupConfig, GroupId, Position, ReplicatedState};
 
 /// A replicated log with its state machine. Cheap to clone.
@@ -160,17 +160,41 @@ impl<S: ReplicatedState> Group<S> {
     }
 
     /// Resolves when everything acknowledged before the call is applied here, and this node still led
-    /// after the call.
+    /// after the call. A sole voter whose disk refused fulfils that too: what it acknowledged it had applied,
+    /// and nobody can have acknowledged anything since.
     ///
     /// # Errors
-    /// This node does not lead, or the group has stopped.
+    /// This node does not lead, or the group has stopped for another reason.
     pub async fn read_barrier(&self) -> Result<(), ClusterError> {
-        let barrier = self.0.raft.ensure_linearizable().await;
-        barrier.map(drop).map_err(|error| match error {
-            RaftError::APIError(CheckIsLeaderError::ForwardToLeader(to)) => self.not_leader(to.leader_id),
-            RaftError::APIError(CheckIsLeaderError::QuorumNotEnough(_)) => self.not_leader(None),
-            RaftError::Fatal(fatal) => self.fatal(&fatal),
-        })
+        let Err(error) = self.0.raft.ensure_linearizable().await else {
+            return Ok(());
+        };
+        match error {
+            RaftError::APIError(CheckIsLeaderError::ForwardToLeader(to)) => {
+                Err(self.not_leader(to.leader_id))
+            }
+            RaftError::APIError(CheckIsLeaderError::QuorumNotEnough(_)) => Err(self.not_leader(None)),
+            RaftError::Fatal(fatal) if self.is_alone() && self.is_refused_by_the_disk() => {
+                tracing::debug!(group = self.0.id, %fatal, "a stopped group is read");
+                Ok(())
+            }
+            RaftError::Fatal(fatal) => Err(self.fatal(&fatal)),
+        }
+    }
+
+    /// Why the group stopped by itself, if it did.
+    #[must_use]
+    pub fn failure(&self) -> Option<ClusterError> {
+        self.is_refused_by_the_disk().then(|| self.stop_reason()).flatten()
+    }
+
+    fn is_alone(&self) -> bool {
+        let metrics = self.0.raft.metrics().borrow().clone();
+        is_sole_voter(metrics.membership_config.membership(), self.0.config.node_id)
+    }
+
+    fn is_refused_by_the_disk(&self) -> bool {
+        matches!(self.0.raft.metrics().borrow().running_state, Err(Fatal::StorageError(_)))
     }
 
     /// Makes `payload` the state as of the earlier applied position `at`, durably, and lets go of the log

@@ -1,8 +1,10 @@
 //! Warnings and infos that go with a result: each text once, bounded in number.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use crate::Notice;
+use crate::ast::Span;
 
 /// Distinct texts kept of each sort; further ones are counted only.
 const MAX_TEXTS: usize = 256;
@@ -16,24 +18,36 @@ pub struct Annotations {
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Texts {
-    kept: BTreeSet<String>,
+    /// Where each was first said of.
+    kept: BTreeMap<String, Span>,
     omitted: u64,
 }
 
 impl Annotations {
     /// Adds a warning; the engine's own begin with `PromQL warning: `.
     pub fn warn(&mut self, text: impl Into<String>) {
-        self.warnings.add(text.into());
+        self.warn_at(text, Span::default());
     }
 
     /// Adds an info; the engine's own begin with `PromQL info: `.
     pub fn info(&mut self, text: impl Into<String>) {
-        self.infos.add(text.into());
+        self.info_at(text, Span::default());
     }
 
-    /// Adds a notice.
-    pub fn add(&mut self, notice: &Notice) {
-        if notice.is_warning() { self.warn(notice.to_string()) } else { self.info(notice.to_string()) }
+    /// Adds a warning about a part of the query.
+    pub fn warn_at(&mut self, text: impl Into<String>, place: Span) {
+        self.warnings.add(text.into(), place);
+    }
+
+    /// Adds an info about a part of the query.
+    pub fn info_at(&mut self, text: impl Into<String>, place: Span) {
+        self.infos.add(text.into(), place);
+    }
+
+    /// Adds a notice about a part of the query.
+    pub fn add_at(&mut self, notice: &Notice, place: Span) {
+        let texts = if notice.is_warning() { &mut self.warnings } else { &mut self.infos };
+        texts.add(notice.to_string(), place);
     }
 
     /// Adds all of another set.
@@ -48,7 +62,7 @@ impl Annotations {
         self.warnings.kept.is_empty() && self.infos.kept.is_empty()
     }
 
-    /// The warnings and the infos, each in order.
+    /// The warnings and the infos, each in order, with the places that are known: `… (1:6)`.
     #[must_use]
     pub fn into_texts(self) -> (Vec<String>, Vec<String>) {
         (self.warnings.into_texts("warning"), self.infos.into_texts("info"))
@@ -56,21 +70,28 @@ impl Annotations {
 }
 
 impl Texts {
-    fn add(&mut self, text: String) {
-        if self.kept.len() < MAX_TEXTS {
-            self.kept.insert(text);
-        } else if !self.kept.contains(&text) {
-            self.omitted += 1;
+    fn add(&mut self, text: String, place: Span) {
+        let has_room = self.kept.len() < MAX_TEXTS;
+        match self.kept.entry(text) {
+            Entry::Vacant(vacant) if has_room => {
+                vacant.insert(place);
+            }
+            Entry::Vacant(_) => self.omitted += 1,
+            Entry::Occupied(_) => {}
         }
     }
 
     fn merge(&mut self, other: Self) {
         self.omitted += other.omitted;
-        other.kept.into_iter().for_each(|text| self.add(text));
+        other.kept.into_iter().for_each(|(text, place)| self.add(text, place));
     }
 
     fn into_texts(self, sort: &str) -> Vec<String> {
-        let mut texts: Vec<String> = self.kept.into_iter().collect();
+        let placed = |(text, place): (String, Span)| match place.line {
+            0 => text,
+            _ => format!("{text} ({place})"),
+        };
+        let mut texts: Vec<String> = self.kept.into_iter().map(placed).collect();
         if self.omitted > 0 {
             texts.push(format!("{} more {sort} annotations omitted", self.omitted));
         }
@@ -81,12 +102,19 @@ impl Texts {
 /// What a function's kernel knows of its call, and where it leaves annotations. One to an operator.
 #[derive(Clone, Debug, Default)]
 pub struct CallContext {
+    place: Span,
     metric_name: String,
     annotations: Annotations,
     failure: Option<String>,
 }
 
 impl CallContext {
+    /// Of a call whose annotations are about this place.
+    #[must_use]
+    pub fn at(place: Span) -> Self {
+        Self { place, ..Self::default() }
+    }
+
     /// The name of the series' metric before the function drops it; empty where it has none.
     #[must_use]
     pub fn metric_name(&self) -> &str {
@@ -101,17 +129,17 @@ impl CallContext {
 
     /// Adds a warning, once; the text begins with `PromQL warning: `.
     pub fn warn(&mut self, text: impl Into<String>) {
-        self.annotations.warn(text);
+        self.annotations.warn_at(text, self.place);
     }
 
     /// Adds an info, once; the text begins with `PromQL info: `.
     pub fn info(&mut self, text: impl Into<String>) {
-        self.annotations.info(text);
+        self.annotations.info_at(text, self.place);
     }
 
     /// Adds a notice, once.
     pub fn add(&mut self, notice: &Notice) {
-        self.annotations.add(notice);
+        self.annotations.add_at(notice, self.place);
     }
 
     /// Makes the whole query fail with this text; the first one counts.
@@ -128,13 +156,13 @@ impl CallContext {
     /// The warnings so far.
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {
-        self.annotations.warnings.kept.iter().cloned().collect()
+        self.annotations.warnings.kept.keys().cloned().collect()
     }
 
     /// The infos so far.
     #[must_use]
     pub fn infos(&self) -> Vec<String> {
-        self.annotations.infos.kept.iter().cloned().collect()
+        self.annotations.infos.kept.keys().cloned().collect()
     }
 
     /// The annotations so far; leaves none.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use latewood_base::Clock;
 use latewood_model::TimestampMs;
 
-use crate::ast::Expr;
+use crate::ast::{Expr, Span};
 use crate::exec::{Env, Grid};
 use crate::plan::{QueryTimes, millis};
 use crate::{Control, EngineConfig, QueryError, QueryLimits, QueryStats, SeriesSource, Value, result};
@@ -144,6 +144,7 @@ impl Engine {
             control: control.clone(),
             lookback_ms: millis(lookback.unwrap_or(self.config.lookback)),
             step_ms,
+            place: Span::default(),
             annotations: Arc::default(),
         }
     }

@@ -3,6 +3,7 @@
 use latewood_base::{ErrorKind, Kinded};
 
 use crate::SourceError;
+use crate::functions::FunctionError;
 
 /// Why a query failed. The texts are Prometheus's wherever Prometheus has the error.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -39,6 +40,12 @@ impl QueryError {
     /// An [`QueryError::Execution`].
     pub(crate) fn execution(text: impl Into<String>) -> Self {
         Self::Execution(text.into())
+    }
+}
+
+impl From<FunctionError> for QueryError {
+    fn from(error: FunctionError) -> Self {
+        Self::Execution(error.0)
     }
 }
 

@@ -15,7 +15,7 @@ pub(crate) fn instant(expr: &Expr, times: &QueryTimes, env: &Env) -> Result<Valu
     let timestamp = times.start;
     match expr.value_type() {
         ValueType::String => match &expr.unparen().kind {
-            ExprKind::Text(text) => Ok(Value::String { timestamp, text: text.clone() }),
+            ExprKind::Text(text) => Ok(Value::String { timestamp, text: text.to_lossy() }),
             _ => Err(QueryError::execution("expected a string literal")),
         },
         ValueType::Matrix => window(expr, times, env),

@@ -149,3 +149,20 @@ fn times_at_the_end_of_time_do_no_harm() {
         }
     }
 }
+
+#[test]
+fn annotations_say_where() {
+    let control = limited(QueryLimits::NONE);
+    for (query, expected) in [
+        ("sum(\n  rate(m[10s]))", "_bucket: \"m\" (2:8)"),
+        ("1 + quantile(3, m)", "got 3 (1:14)"),
+        ("histogram_quantile(7, m)", "got 7 (1:20)"),
+        ("histogram_quantile(0.5, m)", "metric name \"m\" (1:25)"),
+        ("-quantile_over_time(7, m[10s])", "got 7 (1:21)"),
+        ("1 + sort(m)", "ordered by labels (1:5)"),
+    ] {
+        let result = range(query, source(), &control).unwrap();
+        let texts = [result.warnings, result.infos].concat();
+        assert!(texts.iter().any(|text| text.ends_with(expected)), "{query}: {texts:?}");
+    }
+}

@@ -17,6 +17,8 @@ pub struct ServiceConfig {
     pub max_connections: usize,
     /// How long a client may take to send a request's headers, in seconds.
     pub header_timeout_seconds: u64,
+    /// How long a client may take nothing of an answer that is being sent, in seconds.
+    pub write_timeout_seconds: u64,
     /// How long a stop waits for requests that are being answered, in seconds.
     pub drain_timeout_seconds: u64,
 }
@@ -28,6 +30,7 @@ impl Default for ServiceConfig {
             grpc_addr: SocketAddr::from(([127, 0, 0, 1], 9095)),
             max_connections: 4096,
             header_timeout_seconds: 30,
+            write_timeout_seconds: 60,
             drain_timeout_seconds: 30,
         }
     }
@@ -45,11 +48,18 @@ impl ServiceConfig {
         if self.header_timeout_seconds == 0 {
             return Err("service.header_timeout_seconds must be at least 1".to_owned());
         }
+        if self.write_timeout_seconds == 0 {
+            return Err("service.write_timeout_seconds must be at least 1".to_owned());
+        }
         Ok(())
     }
 
     pub(crate) fn header_timeout(&self) -> Duration {
         Duration::from_secs(self.header_timeout_seconds)
+    }
+
+    pub(crate) fn write_timeout(&self) -> Duration {
+        Duration::from_secs(self.write_timeout_seconds)
     }
 
     pub(crate) fn drain_timeout(&self) -> Duration {

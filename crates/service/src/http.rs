@@ -1,4 +1,7 @@
 //! The HTTP listener: bounded connections, timeouts for slow clients, an orderly stop.
+//!
+//! HTTP/1.1 alone is spoken: no client of Prometheus uses HTTP/2 without TLS, and telling the two apart would
+//! have to wait without end for a first byte.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -17,6 +20,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::cors::{Any, CorsLayer};
 
+use crate::stall::StallTimeout;
 use crate::{ServiceConfig, ServiceError};
 
 /// An HTTP listener that is bound but not serving yet, so that a taken port is known at the start.
@@ -48,9 +52,8 @@ impl HttpServer {
     /// Serves until the signal, then waits for the requests that are being answered, at most as long as
     /// configured.
     pub async fn serve(self, routes: Router, shutdown: Shutdown) {
-        let mut builder = Builder::new(TokioExecutor::new());
+        let mut builder = Builder::new(TokioExecutor::new()).http1_only();
         builder.http1().timer(TokioTimer::new()).header_read_timeout(self.config.header_timeout());
-        builder.http2().timer(TokioTimer::new()).keep_alive_interval(Some(self.config.header_timeout()));
         let places = Arc::new(Semaphore::new(self.config.max_connections.min(Semaphore::MAX_PERMITS)));
         let connections = GracefulShutdown::new();
         loop {
@@ -61,8 +64,8 @@ impl HttpServer {
             };
             let Some((stream, place)) = accepted else { continue };
             let service = TowerToHyperService::new(routes.clone());
-            let connection =
-                builder.serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned();
+            let stream = StallTimeout::new(stream, self.config.write_timeout());
+            let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
             let connection = connections.watch(connection);
             tokio::spawn(async move {
                 let _held_while_open = place;
@@ -149,5 +152,30 @@ mod tests {
         assert!(exchange(addr, &request("/slow")).await.ends_with("answered"));
         served.await.unwrap();
         assert!(TcpStream::connect(addr).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn clients_that_send_nothing_or_not_all_of_their_headers_do_not_keep_their_place() {
+        let config = ServiceConfig {
+            http_addr: ([127, 0, 0, 1], 0).into(),
+            max_connections: 3,
+            header_timeout_seconds: 1,
+            ..Default::default()
+        };
+        let server = HttpServer::bind(&config).await.unwrap();
+        let addr = server.addr();
+        let shutdown = Shutdown::new();
+        let routes = with_middleware(Router::new().route("/", get(|| async { "answered" })));
+        let served = tokio::spawn(server.serve(routes, shutdown.clone()));
+        let mut held = Vec::new();
+        for sent in ["", "P", "PRI * HTTP/2.0\r\n"] {
+            let mut stream = TcpStream::connect(addr).await.unwrap();
+            stream.write_all(sent.as_bytes()).await.unwrap();
+            held.push(stream);
+        }
+        let request = "GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
+        assert!(exchange(addr, request).await.ends_with("answered"));
+        shutdown.begin();
+        served.await.unwrap();
     }
 }

@@ -9,6 +9,7 @@ mod grpc;
 mod health;
 mod http;
 mod metrics;
+mod stall;
 mod status;
 mod telemetry;
 mod tenant;

@@ -43,8 +43,8 @@ impl Writer {
                 break;
             }
             self.shared.index.write().remove_segment(*sequence);
-        }
-        if !dead.is_empty() {
+            // One by one: a power cut may keep the deletions of one sync in any order, and a hole among the
+            // segments is a loss.
             let synced = self.shared.files.sync_directory();
             synced.map_err(|error| poisoned(&WalError::io("sync", self.shared.files.path(""), &error)))?;
         }

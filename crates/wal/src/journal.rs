@@ -226,6 +226,12 @@ impl Journal {
         self.0.shared.index.read().segments().map(|(_, used)| used.bytes).sum()
     }
 
+    /// Bytes on disk but for the newest segment, which stays whatever is purged.
+    #[must_use]
+    pub fn sealed_bytes(&self) -> u64 {
+        self.0.shared.index.read().segments().rev().skip(1).map(|(_, used)| used.bytes).sum()
+    }
+
     /// Why the journal takes no more appends, if it does not.
     #[must_use]
     pub fn failure(&self) -> Option<WalError> {

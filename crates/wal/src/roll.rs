@@ -19,8 +19,7 @@ impl Writer {
         if self.shared.config.preallocate {
             let cut = self.active.file.truncate(self.active.end);
             cut.map_err(|error| Failure::Poisoned(poisoned(&self.io("cut to its length", &error))))?;
-            // The new length must be durable too.
-            self.active.synced = self.active.synced.min(self.active.end.saturating_sub(1));
+            self.owe_sync();
         }
         self.sync()?;
         let Some(sequence) = self.active.sequence.checked_add(1) else {

@@ -33,8 +33,9 @@ struct Run {
 }
 
 impl Run {
-    fn end(&self) -> u64 {
-        self.start.saturating_add(self.items.len() as u64)
+    /// The highest index; a run is never empty. Its end would be beyond all numbers after the last one.
+    fn last(&self) -> u64 {
+        self.start.saturating_add((self.items.len() as u64).saturating_sub(1))
     }
 
     fn slot(&self, index: u64) -> Option<usize> {
@@ -50,7 +51,7 @@ impl Runs {
 
     /// The highest index.
     pub(crate) fn last(&self) -> Option<u64> {
-        self.0.last().map(|run| run.end() - 1)
+        self.0.last().map(Run::last)
     }
 
     /// Sets a location, and gives back the one it replaces.
@@ -58,7 +59,7 @@ impl Runs {
         // The run that `index` falls into or follows; appends land in the last one.
         let after = self.0.partition_point(|run| run.start <= index);
         if let Some(run) = after.checked_sub(1).and_then(|at| self.0.get_mut(at)) {
-            if index == run.end() {
+            if run.last().checked_add(1) == Some(index) {
                 run.items.push_back(location);
                 return None;
             }
@@ -79,7 +80,7 @@ impl Runs {
     /// Removes all from `from` on.
     pub(crate) fn truncate(&mut self, from: u64, mut removed: impl FnMut(Location)) {
         while let Some(run) = self.0.last_mut() {
-            if run.end() <= from {
+            if run.last() < from {
                 return;
             }
             let keep = run.slot(from).unwrap_or(0).min(run.items.len());
@@ -93,7 +94,7 @@ impl Runs {
 
     /// Removes all up to and with `upto`.
     pub(crate) fn purge(&mut self, upto: u64, mut removed: impl FnMut(Location)) {
-        let gone = self.0.partition_point(|run| run.end() - 1 <= upto);
+        let gone = self.0.partition_point(|run| run.last() <= upto);
         for run in self.0.drain(..gone) {
             run.items.into_iter().for_each(&mut removed);
         }
@@ -107,13 +108,15 @@ impl Runs {
 
     /// The entries of a range that are there, ascending.
     pub(crate) fn range(&self, range: Range<u64>) -> impl Iterator<Item = (u64, Location)> + '_ {
-        let from = self.0.partition_point(|run| run.end() <= range.start);
+        let from = self.0.partition_point(|run| run.last() < range.start);
         self.0[from..].iter().take_while(move |run| run.start < range.end).flat_map({
             let range = range.clone();
             move |run| {
                 let skip = run.slot(range.start).unwrap_or(0);
                 let until = run.slot(range.end).unwrap_or(0).min(run.items.len());
-                (run.start + skip as u64..).zip(run.items.range(skip.min(until)..until).copied())
+                let skip = skip.min(until);
+                let items = (skip as u64..).zip(run.items.range(skip..until));
+                items.map(move |(slot, location)| (run.start + slot, *location))
             }
         })
     }
@@ -136,6 +139,21 @@ mod tests {
         Put(u64),
         Truncate(u64),
         Purge(u64),
+    }
+
+    #[test]
+    fn the_last_of_all_indexes_is_one_like_others() {
+        let mut runs = Runs::default();
+        for (offset, index) in [u64::MAX - 2, u64::MAX - 1, u64::MAX].into_iter().enumerate() {
+            assert_eq!(runs.put(index, at(offset as u32)), None);
+        }
+        assert_eq!((runs.first(), runs.last()), (Some(u64::MAX - 2), Some(u64::MAX)));
+        let near: Vec<u64> = runs.range(0..u64::MAX).map(|(index, _)| index).collect();
+        assert_eq!(near, [u64::MAX - 2, u64::MAX - 1]);
+        runs.purge(u64::MAX - 1, drop);
+        assert_eq!((runs.first(), runs.last()), (Some(u64::MAX), Some(u64::MAX)));
+        runs.truncate(u64::MAX, drop);
+        assert_eq!(runs.first(), None);
     }
 
     proptest! {

@@ -7,6 +7,8 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use latewood_base::{make_folder, sync_parent};
+
 use crate::files::{Files, SegmentFile};
 
 const LOCK: &str = "lock";
@@ -26,12 +28,9 @@ impl StdFiles {
     /// # Errors
     /// The directory cannot be made or written to.
     pub fn new(dir: &Path, record_synced: bool) -> io::Result<Self> {
-        fs::create_dir_all(dir)?;
-        // The directory's own name must be durable too.
-        let absolute = fs::canonicalize(dir)?;
-        if let Some(parent) = absolute.parent() {
-            File::open(parent)?.sync_all()?;
-        }
+        make_folder(dir)?;
+        // A process that was killed may have made it and not come as far as its parent.
+        sync_parent(&fs::canonicalize(dir)?)?;
         let synced = record_synced
             .then(|| OpenOptions::new().create(true).truncate(false).write(true).open(dir.join(SYNCED)))
             .transpose()?;

@@ -140,7 +140,10 @@ impl Writer {
         if let Err(error) = self.active.file.write_at(self.active.end, &self.buffer) {
             let failed = self.io("write", &error);
             return match self.active.file.truncate(self.active.end) {
-                Ok(()) => Err(Failure::Retryable(failed)),
+                Ok(()) => {
+                    self.owe_sync();
+                    Err(Failure::Retryable(failed))
+                }
                 Err(error) => {
                     Err(Failure::Poisoned(poisoned(&self.io("cut back after a failed write", &error))))
                 }
@@ -172,6 +175,12 @@ impl Writer {
         }
         index.set_segment_bytes(self.active.sequence, at);
         self.active.end = at;
+    }
+
+    /// The file was cut: its new length must be durable before the segment is closed, or else a power cut
+    /// brings back what was cut off, in a segment where only a torn tail could be told from damage.
+    pub(crate) fn owe_sync(&mut self) {
+        self.active.synced = self.active.synced.min(self.active.end.saturating_sub(1));
     }
 
     /// Makes durable what was written.

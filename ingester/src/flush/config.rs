@@ -6,14 +6,21 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct FlushConfig {
-    /// A generation is frozen this long after it was opened, in seconds. Default 7200.
+    /// A generation is frozen at most this long after it was opened, in seconds; the shards take turns in
+    /// that time. Default 7200.
     pub max_age_seconds: u64,
     /// Memory of the open generations of all shards, in bytes; a shard's generation is frozen at its
     /// share. Writes are refused at twice of it, when encoding does not keep up. Default 1 GiB.
     pub max_head_bytes: u64,
-    /// Local blocks that wait for the bucket, all shards together, in bytes; over it writes are refused.
-    /// Default 20 GiB.
+    /// What waits on disk for the bucket, in bytes: local blocks of all shards, and the journal but for its
+    /// newest segment. Over it writes are refused. Default 20 GiB.
     pub max_unflushed_bytes: u64,
+    /// Writes are refused while the data directory's file system has fewer bytes free, so that the journal
+    /// never meets a full disk. Default 1 GiB; 0 does not look.
+    pub min_free_bytes: u64,
+    /// Local blocks stay open for further questions as long as they take this many bytes of memory. Default
+    /// 256 MiB.
+    pub max_open_block_bytes: usize,
     /// How long a flushed generation is still served to queries that pinned an older view, in seconds.
     /// Default 60.
     pub linger_seconds: u64,
@@ -33,6 +40,8 @@ impl Default for FlushConfig {
             max_age_seconds: 7200,
             max_head_bytes: 1 << 30,
             max_unflushed_bytes: 20 << 30,
+            min_free_bytes: 1 << 30,
+            max_open_block_bytes: 256 << 20,
             linger_seconds: 60,
             check_interval_ms: 1000,
             retry_initial_ms: 500,

@@ -38,6 +38,20 @@ pub enum FlushError {
         /// The shard.
         shard: u32,
     },
+    /// A local block is not what was written.
+    #[error("{path} is damaged: {problem}; restart: the journal still has the samples")]
+    Damaged {
+        /// The file.
+        path: String,
+        /// What is wrong.
+        problem: String,
+    },
+    /// The catalog has other blocks under all ids of a block.
+    #[error("the catalog has other blocks under all ids of generation {generation}")]
+    NoBlockId {
+        /// The generation.
+        generation: u64,
+    },
     /// The ingester is stopping.
     #[error("the ingester is stopping")]
     Stopping,
@@ -56,7 +70,10 @@ impl Kinded for FlushError {
             Self::Catalog(error) => error.kind(),
             Self::Bucket(error) => error.kind(),
             Self::Cluster(error) => error.kind(),
-            Self::Offload(_) | Self::Disk { .. } | Self::Checkpoint { .. } => ErrorKind::Internal,
+            Self::Offload(error) => error.kind(),
+            Self::Disk { .. } | Self::Checkpoint { .. } => ErrorKind::Internal,
+            Self::Damaged { .. } => ErrorKind::Corrupt,
+            Self::NoBlockId { .. } => ErrorKind::Conflict,
             Self::Stopping => ErrorKind::Unavailable,
         }
     }

@@ -1,10 +1,9 @@
 //! The two tasks of a shard that bring closed generations into the bucket.
 //!
 //! One freezes and encodes, so that memory is freed whatever the bucket does; the other uploads, commits,
-//! takes the checkpoint and drops. Both go by the head's list of generations and keep no state of their
+//! takes the checkpoint and drops (`delivery`). Both go by the head's list of generations and keep no state of their
 //! own that a crash could lose: every step is found out again from the log, the disk and the catalog.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,10 +14,14 @@ use latewood_objstore::Bucket;
 
 use super::freeze::{Standing, next_generation, should_freeze};
 use super::upload::Uploader;
-use super::{FlushConfig, FlushError, FlushMetrics, LocalGeneration, LocalStore};
+use super::{DiskBudget, FlushConfig, FlushError, FlushIdentity, FlushMetrics, LocalStore};
 use crate::head::{ClosedData, ClosedGeneration, Generation, Head};
 use crate::journal::{ShardCommand, ShardResponse, ShardState};
 use crate::metadata::MetadataStore;
+
+mod delivery;
+
+use delivery::Delivery;
 
 /// Flushes one shard. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -27,10 +30,12 @@ pub struct Flusher(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     config: FlushConfig,
+    place: u32,
     shards: u32,
     group: Group<ShardState>,
     head: Head,
     local: LocalStore,
+    budget: Arc<DiskBudget>,
     uploader: Uploader,
     metadata: Arc<MetadataStore>,
     clock: Clock,
@@ -45,8 +50,10 @@ struct Inner {
 pub struct FlusherParts {
     /// Settings.
     pub config: FlushConfig,
-    /// The shard's number.
-    pub shard: u32,
+    /// Under which number it flushes.
+    pub identity: FlushIdentity,
+    /// The shard's place among those of this node: it decides when its turn to freeze comes.
+    pub place: u32,
     /// How many shards share the memory budget.
     pub shards: u32,
     /// The shard's log.
@@ -55,6 +62,8 @@ pub struct FlusherParts {
     pub head: Head,
     /// Where closed generations go first.
     pub local: LocalStore,
+    /// Whether the disk has room.
+    pub budget: Arc<DiskBudget>,
     /// Where they go then.
     pub bucket: Bucket,
     /// Where they are committed.
@@ -80,15 +89,18 @@ impl Flusher {
         let uploader = Uploader {
             bucket: parts.bucket,
             catalogs: parts.catalogs,
-            shard: parts.shard,
+            identity: parts.identity,
+            offload: parts.offload.clone(),
             concurrency: parts.config.upload_concurrency,
         };
         Self(Arc::new(Inner {
             config: parts.config,
+            place: parts.place,
             shards: parts.shards.max(1),
             group: parts.group,
             head: parts.head,
             local: parts.local,
+            budget: parts.budget,
             uploader,
             metadata: parts.metadata,
             clock: parts.clock,
@@ -99,17 +111,32 @@ impl Flusher {
         }))
     }
 
-    /// Freezes the open generation unless it is empty (the first one of a journal always, to get a number).
+    /// Freezes the open generation unless it is empty.
     ///
     /// # Errors
     /// The log did not take it.
     pub async fn freeze(&self) -> Result<(), FlushError> {
         let open = self.0.head.open();
-        if open.is_empty() && open.number() > 0 {
+        if open.is_empty() {
             return Ok(());
         }
-        let generation = open.number();
-        let next = next_generation(generation, self.0.clock.now_ms());
+        self.freeze_to(open.number(), next_generation(open.number(), self.0.clock.now_ms())).await
+    }
+
+    /// Before anything is served: gives the open generation a number (the first one of a journal has none)
+    /// that is greater than those of all generations on disk.
+    ///
+    /// # Errors
+    /// The log did not take it.
+    pub async fn begin(&self, newest_on_disk: u64) -> Result<(), FlushError> {
+        let open = self.0.head.open().number();
+        if open > newest_on_disk {
+            return Ok(());
+        }
+        self.freeze_to(open, next_generation(newest_on_disk, self.0.clock.now_ms())).await
+    }
+
+    async fn freeze_to(&self, generation: u64, next: u64) -> Result<(), FlushError> {
         let (_, response) = self.0.group.propose(ShardCommand::Freeze { generation, next }).await?;
         // Somebody else may have frozen it first: that is as good.
         if response == ShardResponse::Frozen {
@@ -148,7 +175,8 @@ impl Flusher {
     /// A block cannot be read.
     pub async fn open_local(&self) -> Result<(), FlushError> {
         for closed in self.0.head.closed() {
-            if matches!(closed.data, ClosedData::OnDisk) && !closed.flushed {
+            // Those that are flushed too: views from before their commit may still be asked for.
+            if matches!(closed.data, ClosedData::OnDisk) {
                 let local = self.0.local.read(closed.number).await?;
                 self.0.head.moved_to_disk(closed.number, local);
             }
@@ -175,7 +203,7 @@ impl Flusher {
                 if let ClosedData::Memory(generation) = &closed.data
                     && !closed.flushed
                 {
-                    self.with_retries("encode", || self.encode(generation)).await;
+                    self.encode_patiently(generation).await;
                 }
             }
         }
@@ -190,7 +218,9 @@ impl Flusher {
             bytes: open.bytes() as u64,
             share: self.share(),
             max_age: Duration::from_secs(self.0.config.max_age_seconds),
+            phase: (self.0.place, self.0.shards),
             encoding: self.0.head.closed().iter().any(encoding),
+            disk_full: self.0.budget.refusal().is_some(),
         }
     }
 
@@ -204,7 +234,7 @@ impl Flusher {
         let started = self.0.clock.elapsed();
         let (store, metadata) = (self.0.local.clone(), Arc::clone(&self.0.metadata));
         let closed = Arc::clone(generation);
-        self.0.offload.run(move || store.write(&closed, &metadata)).await??;
+        self.0.offload.background().run(move || store.write(&closed, &metadata)).await??;
         let local = self.0.local.read(generation.number()).await?;
         let took = self.0.clock.elapsed().saturating_sub(started);
         self.0.metrics.encoded(took, generation.samples(), local.bytes());
@@ -212,88 +242,27 @@ impl Flusher {
         Ok(())
     }
 
+    /// Tries until it succeeds or the shutdown begins. An attempt is waited for even then: it writes to a
+    /// directory that must be at rest when this process lets go of it.
+    async fn encode_patiently(&self, generation: &Arc<Generation>) {
+        let mut pause = self.pause();
+        while !self.0.shutdown.has_begun() {
+            let Err(error) = self.encode(generation).await else { return };
+            if !self.0.shutdown.has_begun() {
+                self.0.metrics.failed();
+                tracing::warn!(shard = self.shard(), %error, "cannot encode a generation");
+                pause.wait(&self.0).await;
+            }
+        }
+    }
+
     /// Uploads, commits and drops, oldest first, until the shutdown.
     pub async fn run_uploader(self) {
-        let (mut lingering, mut doomed) = (BTreeMap::new(), Vec::new());
-        let mut changes = self.0.head.changes();
-        while self.next_turn(&mut changes).await {
-            for closed in self.0.head.closed() {
-                if lingering.contains_key(&closed.number) {
-                    continue;
-                }
-                if !closed.flushed {
-                    let ClosedData::Local(local) = &closed.data else {
-                        break;
-                    };
-                    self.with_retries("flush", || self.upload(closed.number, local)).await;
-                }
-                if !self.0.shutdown.has_begun() {
-                    self.with_retries("checkpoint", || self.checkpoint(&closed)).await;
-                    lingering.insert(closed.number, self.0.clock.elapsed());
-                }
-            }
-            self.drop_old(&mut lingering, &mut doomed).await;
-        }
+        Delivery::new(self).run().await;
     }
 
-    async fn upload(&self, generation: u64, local: &LocalGeneration) -> Result<(), FlushError> {
-        for (tenant, block) in local.blocks() {
-            self.0.uploader.commit(tenant, generation, block).await?;
-        }
-        self.0.group.propose(ShardCommand::Flushed { generation }).await?;
-        self.0.metrics.flushed(local.bytes());
-        tracing::info!(shard = self.shard(), generation, bytes = local.bytes(), "generation flushed");
-        Ok(())
-    }
-
-    async fn checkpoint(&self, closed: &ClosedGeneration) -> Result<(), FlushError> {
-        let payload = ShardState::checkpoint(closed.number, closed.next);
-        self.0.group.checkpoint(closed.frozen_at, payload.into()).await?;
-        Ok(())
-    }
-
-    /// Drops generations that lingered long enough, in order, and deletes those that nobody reads any more.
-    async fn drop_old(&self, lingering: &mut BTreeMap<u64, Duration>, doomed: &mut Vec<ClosedGeneration>) {
-        let linger = Duration::from_secs(self.0.config.linger_seconds);
-        while let Some((&generation, &since)) = lingering.first_key_value()
-            && self.0.clock.elapsed().saturating_sub(since) >= linger
-        {
-            lingering.remove(&generation);
-            doomed.extend(self.0.head.dropped(generation));
-        }
-        let (read, unread) = std::mem::take(doomed).into_iter().partition(is_read);
-        *doomed = read;
-        for generation in unread.into_iter().map(|closed: ClosedGeneration| closed.number) {
-            let store = self.0.local.clone();
-            let deleted = self.0.offload.run(move || store.delete(generation)).await;
-            if let Err(error) = deleted.map_err(FlushError::from).flatten() {
-                tracing::warn!(shard = self.shard(), generation, %error, "cannot delete local blocks");
-            }
-        }
-    }
-
-    /// Tries until it succeeds or the shutdown begins.
-    async fn with_retries<F>(&self, step: &'static str, mut attempt: impl FnMut() -> F)
-    where
-        F: Future<Output = Result<(), FlushError>>,
-    {
-        let mut pause = self.0.config.retry_initial_ms;
-        loop {
-            let result = tokio::select! {
-                biased;
-                () = self.0.shutdown.begun() => return,
-                result = attempt() => result,
-            };
-            let Err(error) = result else { return };
-            self.0.metrics.failed();
-            tracing::warn!(shard = self.shard(), step, pause_ms = pause, %error, "step of the flush failed");
-            let spread = pause / 2 + self.0.rng.below(pause / 2 + 1);
-            tokio::select! {
-                () = self.0.shutdown.begun() => return,
-                () = tokio::time::sleep(Duration::from_millis(spread)) => {}
-            }
-            pause = (pause * 2).min(self.0.config.retry_max_ms);
-        }
+    fn pause(&self) -> Pause {
+        Pause(self.0.config.retry_initial_ms)
     }
 
     /// Waits for a change of the generations or the next look at the clock; false at the shutdown.
@@ -308,10 +277,22 @@ impl Flusher {
     }
 
     fn shard(&self) -> u32 {
-        self.0.uploader.shard
+        self.0.uploader.identity.shard
     }
 }
 
-fn is_read(closed: &ClosedGeneration) -> bool {
-    matches!(&closed.data, ClosedData::Local(local) if local.is_read())
+/// What passes between attempts, in milliseconds: doubled each time.
+#[derive(Debug)]
+struct Pause(u64);
+
+impl Pause {
+    /// Waits for half to all of it, or for the shutdown.
+    async fn wait(&mut self, inner: &Inner) {
+        let spread = self.0 / 2 + inner.rng.below(self.0 / 2 + 1);
+        self.0 = (self.0 * 2).min(inner.config.retry_max_ms);
+        tokio::select! {
+            () = inner.shutdown.begun() => {}
+            () = tokio::time::sleep(Duration::from_millis(spread)) => {}
+        }
+    }
 }

@@ -4,22 +4,24 @@
 //! <data>/unflushed/shard-<n>/gen-<g>/<i>/…          one block per tenant, as latewood_block writes it
 //! <data>/unflushed/shard-<n>/gen-<g>/complete.json  written last: which tenant is which folder
 //! ```
-//! A generation without a readable `complete.json` was interrupted: it is deleted and written again from
-//! the journal's replay. One with it is all of the generation, so that a replay need not keep its samples.
+//! A generation without `complete.json` was interrupted: it is deleted and written again from the journal's
+//! replay. One with it is all of the generation, so that a replay need not keep its samples; therefore it is
+//! read from end to end before, and where it is damaged the journal counts.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use latewood_base::{Offload, Rng};
-use latewood_block::{Block, BlockHeader, BlockWriter, ReaderConfig, WriterConfig};
+use latewood_base::{Offload, Rng, Shutdown};
+use latewood_block::{BlockHeader, BlockWriter, ReaderConfig, WriterConfig};
 use latewood_model::{Resolution, TenantId, TimeRange};
 use latewood_objstore::{Bucket, DirectoryBucket};
 use serde::{Deserialize, Serialize};
 
-use super::identity::block_id;
-use super::{DiskBudget, FlushError};
+use super::local_block::BlockSource;
+use super::verify::verify_files;
+use super::{DiskBudget, FlushError, FlushIdentity, LocalBlock, LocalGeneration, OpenTables};
 use crate::head::{Generation, TenantHead};
 use crate::metadata::MetadataStore;
 
@@ -42,100 +44,117 @@ struct Complete {
 pub struct LocalStore {
     root: PathBuf,
     bucket: Bucket,
-    shard: u32,
-    writer: WriterConfig,
-    reader: ReaderConfig,
-    offload: Offload,
-    budget: Arc<DiskBudget>,
+    identity: FlushIdentity,
+    shared: LocalShared,
 }
 
-/// One tenant's local block.
-#[derive(Debug)]
-pub struct LocalBlock {
-    /// For reading.
-    pub block: Arc<Block>,
-    /// Its folder on disk.
-    pub dir: PathBuf,
+/// What the local blocks of all shards share.
+#[derive(Clone, Debug)]
+pub struct LocalShared {
+    /// How blocks are written.
+    pub writer: WriterConfig,
+    /// How they are read.
+    pub reader: ReaderConfig,
+    /// Where they are read.
+    pub offload: Offload,
+    /// For temporary names.
+    pub rng: Rng,
+    /// How much waits for the bucket.
+    pub budget: Arc<DiskBudget>,
+    /// Which blocks stay open.
+    pub tables: Arc<OpenTables>,
+    /// Ends the writing of blocks.
+    pub shutdown: Shutdown,
 }
 
-/// The local blocks of a closed generation, one per tenant. Their bytes count against the disk budget
-/// until the last reader has let go.
-#[derive(Debug)]
-pub struct LocalGeneration {
-    blocks: BTreeMap<TenantId, Arc<LocalBlock>>,
-    bytes: u64,
-    budget: Arc<DiskBudget>,
-}
-
-impl LocalGeneration {
-    /// A tenant's block.
-    #[must_use]
-    pub fn block(&self, tenant: &TenantId) -> Option<Arc<LocalBlock>> {
-        self.blocks.get(tenant).cloned()
-    }
-
-    /// All blocks.
-    pub fn blocks(&self) -> impl Iterator<Item = (&TenantId, &Arc<LocalBlock>)> {
-        self.blocks.iter()
-    }
-
-    /// Whether a query still reads one of the blocks.
-    #[must_use]
-    pub fn is_read(&self) -> bool {
-        self.blocks.values().any(|block| Arc::strong_count(block) > 1)
-    }
-
-    /// Bytes on disk.
-    #[must_use]
-    pub fn bytes(&self) -> u64 {
-        self.bytes
-    }
-}
-
-impl Drop for LocalGeneration {
-    fn drop(&mut self) {
-        self.budget.release(self.bytes);
-    }
+/// What a shard's folder holds.
+#[derive(Debug, Default)]
+pub struct Survey {
+    /// Generations that are all there, compared with their checksums.
+    pub whole: BTreeSet<u64>,
+    /// Generations that were whole once and cannot be read.
+    pub damaged: BTreeSet<u64>,
 }
 
 impl LocalStore {
-    /// The local blocks of a shard below the data directory.
+    /// The local blocks of the shard of this place below the data directory.
     ///
     /// # Errors
     /// The directory cannot be made.
     pub async fn open(
         data_dir: &Path,
-        shard: u32,
-        (writer, reader): (WriterConfig, ReaderConfig),
-        (offload, rng, budget): (Offload, Rng, Arc<DiskBudget>),
+        place: u32,
+        identity: FlushIdentity,
+        shared: LocalShared,
     ) -> Result<Self, FlushError> {
-        let root = data_dir.join("unflushed").join(format!("shard-{shard}"));
-        let bucket = DirectoryBucket::open(&root, rng).await?;
-        Ok(Self { root, bucket: Arc::new(bucket), shard, writer, reader, offload, budget })
+        let root = data_dir.join("unflushed").join(format!("shard-{place}"));
+        let bucket = DirectoryBucket::open(&root, shared.rng.clone()).await?;
+        Ok(Self { root, bucket: Arc::new(bucket), identity, shared })
     }
 
     fn dir(&self, generation: u64) -> PathBuf {
         self.root.join(folder(generation))
     }
 
-    /// The generations that are whole. Those that are not, are deleted. Blocks: call it off the runtime.
+    /// Looks at all generations on disk. Those that were interrupted while they were written are deleted; the
+    /// files of the others are read from end to end, because a replay relies on them instead of the journal.
     ///
     /// # Errors
     /// The directory cannot be read.
-    pub fn scan(&self) -> Result<BTreeSet<u64>, FlushError> {
+    pub async fn survey(&self) -> Result<Survey, FlushError> {
+        let store = self.clone();
+        let numbers = self.shared.offload.run(move || store.scan()).await??;
+        let mut survey = Survey::default();
+        for generation in numbers {
+            match self.check(generation).await {
+                Ok(()) => survey.whole.insert(generation),
+                Err(error @ FlushError::Offload(_)) => return Err(error),
+                Err(error) => {
+                    tracing::error!(generation, %error, "a local block cannot be used");
+                    survey.damaged.insert(generation)
+                }
+            };
+        }
+        Ok(survey)
+    }
+
+    /// The generations whose `complete.json` is there; what is left of others is deleted. Blocks.
+    fn scan(&self) -> Result<Vec<u64>, FlushError> {
         let failed = |error| FlushError::disk(&self.root, &error);
-        let mut whole = BTreeSet::new();
+        let mut numbers = Vec::new();
         for entry in fs::read_dir(&self.root).map_err(failed)? {
             let name = entry.map_err(failed)?.file_name();
             let number = name.to_str().and_then(|name| name.strip_prefix("gen-")?.parse().ok());
             let Some(generation) = number else { continue };
-            if self.complete(generation).is_some() {
-                whole.insert(generation);
+            if self.dir(generation).join(COMPLETE).exists() {
+                numbers.push(generation);
             } else {
                 self.delete(generation)?;
             }
         }
-        Ok(whole)
+        Ok(numbers)
+    }
+
+    async fn check(&self, generation: u64) -> Result<(), FlushError> {
+        for block in self.read(generation).await?.blocks().map(|(_, block)| Arc::clone(block)) {
+            let check = move || verify_files(block.dir(), block.meta());
+            self.shared.offload.run(check).await??;
+        }
+        Ok(())
+    }
+
+    /// Takes a generation that cannot be read out of the way, for people to look at. Blocks.
+    ///
+    /// # Errors
+    /// The disk refuses.
+    pub fn set_aside(&self, generation: u64) -> Result<PathBuf, FlushError> {
+        let aside = self.root.join(format!("damaged-{}", folder(generation)));
+        let failed = |error: std::io::Error| FlushError::disk(&aside, &error);
+        if aside.exists() {
+            fs::remove_dir_all(&aside).map_err(failed)?;
+        }
+        fs::rename(self.dir(generation), &aside).map_err(failed)?;
+        Ok(aside)
     }
 
     fn complete(&self, generation: u64) -> Option<Complete> {
@@ -148,7 +167,7 @@ impl LocalStore {
     /// runtime. What an earlier attempt left behind is deleted first.
     ///
     /// # Errors
-    /// The disk refuses.
+    /// The disk refuses, or the ingester stops.
     pub fn write(&self, generation: &Generation, metadata: &MetadataStore) -> Result<(), FlushError> {
         let number = generation.number();
         self.delete(number)?;
@@ -172,18 +191,22 @@ impl LocalStore {
         metadata: &MetadataStore,
     ) -> Result<(), FlushError> {
         let header = BlockHeader {
-            id: block_id(tenant, self.shard, generation, 0),
+            id: self.identity.block_id(tenant, generation, 0),
             tenant: tenant.clone(),
             resolution: Resolution::Raw,
-            shard: Some(self.shard),
+            shard: Some(self.identity.shard),
             generation: Some(generation),
             lineage: Vec::new(),
         };
-        let mut writer = BlockWriter::create(dir, header, self.writer.clone())?;
+        let mut writer = BlockWriter::create(dir, header, self.shared.writer.clone())?;
         let mut cursor = head.select(&[], TimeRange::ALL, false);
         // Series come by metric: one look-up for each.
         let mut known = (None::<String>, None);
         while let Some(batch) = cursor.next_batch(BATCH.0, BATCH.1) {
+            // The directory is another process's as soon as this one has stopped.
+            if self.shared.shutdown.has_begun() {
+                return Err(FlushError::Stopping);
+            }
             for series in &batch {
                 let metric = series.labels.metric_name();
                 if known.0.as_deref() != metric {
@@ -224,18 +247,19 @@ impl LocalStore {
         let dir = self.dir(generation);
         let missing = || FlushError::disk(&dir.join(COMPLETE), &"not there or not readable");
         let complete = self.complete(generation).ok_or_else(missing)?;
-        let (mut blocks, mut bytes) = (BTreeMap::new(), 0);
+        let mut blocks = BTreeMap::new();
         for (place, tenant) in complete.tenants.into_iter().enumerate() {
             let place = place.to_string();
-            let key = format!("{}/{place}", folder(generation));
-            let bucket = Arc::clone(&self.bucket);
-            let block = Block::open(bucket, &key, self.offload.clone(), self.reader.clone()).await?;
-            bytes += block.meta().bytes();
-            let dir = dir.join(place);
-            blocks.insert(tenant, Arc::new(LocalBlock { block, dir }));
+            let source = self.source(format!("{}/{place}", folder(generation)));
+            let block = LocalBlock::read(source, dir.join(place)).await?;
+            blocks.insert(tenant, Arc::new(block));
         }
-        self.budget.take(bytes);
-        Ok(Arc::new(LocalGeneration { blocks, bytes, budget: Arc::clone(&self.budget) }))
+        Ok(Arc::new(LocalGeneration::new(blocks, &self.shared.budget)))
+    }
+
+    fn source(&self, key: String) -> BlockSource {
+        let LocalShared { reader, offload, tables, .. } = self.shared.clone();
+        BlockSource { bucket: Arc::clone(&self.bucket), key, offload, reader, tables }
     }
 
     /// Deletes a generation's blocks; none are no error. `complete.json` goes first, so that what a crash
@@ -252,14 +276,78 @@ impl LocalStore {
         gone(fs::remove_file(dir.join(COMPLETE)))?;
         gone(fs::remove_dir_all(&dir))
     }
-
-    /// How much waits on disk, all shards together.
-    #[must_use]
-    pub fn budget(&self) -> &Arc<DiskBudget> {
-        &self.budget
-    }
 }
 
 fn folder(generation: u64) -> String {
     format!("gen-{generation}")
+}
+
+#[cfg(test)]
+mod tests {
+    use latewood_base::Ulid;
+    use latewood_model::{Labels, Sample};
+
+    use super::*;
+    use crate::BatchBuilder;
+    use crate::PushConfig;
+    use crate::journal::EntryBuilder;
+
+    fn generation() -> Arc<Generation> {
+        let generation = Arc::new(Generation::new(7));
+        let mut batch = BatchBuilder::new(TenantId::anonymous(), &[]);
+        batch.push(&Labels::from_pairs([("__name__", "up")]), &[Sample { timestamp: 1, value: 1.0 }]);
+        let batch = batch.build();
+        let mut entry = EntryBuilder::new(&generation, 1);
+        batch.rows().for_each(|row| entry.push(batch.tenant(), row, row.samples(), row.histograms()));
+        let entry = entry.build();
+        generation.apply(&entry);
+        generation
+    }
+
+    async fn store(dir: &Path, shutdown: &Shutdown) -> LocalStore {
+        let shared = LocalShared {
+            writer: WriterConfig::default(),
+            reader: ReaderConfig::default(),
+            offload: Offload::new(1),
+            rng: Rng::seeded(1),
+            budget: Arc::new(DiskBudget::new(u64::MAX, 0)),
+            tables: Arc::new(OpenTables::new(1 << 20)),
+            shutdown: shutdown.clone(),
+        };
+        let identity = FlushIdentity { journal: Ulid::nil(), shard: 3 };
+        LocalStore::open(dir, 0, identity, shared).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn writing_ends_with_the_ingester_and_leaves_nothing_that_counts() {
+        let (dir, shutdown) = (tempfile::tempdir().unwrap(), Shutdown::new());
+        let metadata = MetadataStore::new(&PushConfig::default());
+        let store = store(dir.path(), &shutdown).await;
+        shutdown.begin();
+        let written = store.write(&generation(), &metadata);
+        assert!(matches!(written, Err(FlushError::Stopping)), "{written:?}");
+        let survey = store.survey().await.unwrap();
+        assert!(survey.whole.is_empty() && survey.damaged.is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_survey_tells_whole_damaged_and_interrupted_apart() {
+        let dir = tempfile::tempdir().unwrap();
+        let metadata = MetadataStore::new(&PushConfig::default());
+        let store = store(dir.path(), &Shutdown::new()).await;
+        store.write(&generation(), &metadata).unwrap();
+        assert_eq!(store.survey().await.unwrap().whole, [7].into());
+        let files = store.read(7).await.unwrap();
+        let (_, block) = files.blocks().next().unwrap();
+        let part = block.dir().join(&block.meta().parts[0].path);
+        let mut bytes = fs::read(&part).unwrap();
+        bytes[5] ^= 1;
+        fs::write(&part, bytes).unwrap();
+        let survey = store.survey().await.unwrap();
+        assert_eq!((survey.whole, survey.damaged), (BTreeSet::new(), [7].into()));
+        let aside = store.set_aside(7).unwrap();
+        assert!(aside.join(COMPLETE).exists() && store.survey().await.unwrap().damaged.is_empty());
+        fs::create_dir_all(store.dir(8).join("0")).unwrap();
+        assert!(store.survey().await.unwrap().whole.is_empty() && !store.dir(8).exists());
+    }
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
 /// Counters of all shards' flushes. Clones share them.
@@ -10,6 +11,7 @@ use prometheus_client::registry::Registry;
 pub struct FlushMetrics {
     generations: Counter,
     failures: Counter,
+    failing_tenants: Gauge,
     samples: Counter,
     encoded_bytes: Counter,
     flushed_bytes: Counter,
@@ -45,6 +47,11 @@ impl FlushMetrics {
             "Time spent writing local blocks",
             &metrics.encode_milliseconds,
         );
+        registry.register(
+            "latewood_ingester_flush_failing_tenants",
+            "Tenants, by shard, whose last flush failed; the log names them",
+            metrics.failing_tenants.clone(),
+        );
         metrics
     }
 
@@ -61,5 +68,11 @@ impl FlushMetrics {
 
     pub(super) fn failed(&self) {
         self.failures.inc();
+    }
+
+    /// So many tenants of a shard fail where so many did before.
+    pub(super) fn failing(&self, before: usize, now: usize) {
+        let gauge = |tenants: usize| i64::try_from(tenants).unwrap_or(i64::MAX);
+        self.failing_tenants.inc_by(gauge(now) - gauge(before));
     }
 }

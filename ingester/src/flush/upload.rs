@@ -1,31 +1,29 @@
 //! One tenant's block to the bucket and into the catalog.
-//!
-//! The rule of `flushed[shard]`: its value is the last generation of the shard of which the tenant had
-//! data and whose block is committed. A generation in which a tenant has nothing needs no commit, so the
-//! values of tenants differ; the step's condition is the value that the catalog has now, and a value of
-//! `generation` or more says that this generation was committed before, by an earlier life of this
-//! process or another leader: there is one log per shard, and its generations are flushed in order.
 
 use std::sync::Arc;
 
 use futures::stream::{StreamExt, TryStreamExt, iter};
+use latewood_base::Offload;
 use latewood_block::BlockMeta;
 use latewood_catalog::{Catalogs, Change, Conflict, FlushStep, block_folder};
 use latewood_model::{Resolution, TenantId};
 use latewood_objstore::Bucket;
 
-use super::identity::{block_entry, block_id};
-use super::{FlushError, LocalBlock};
+use super::identity::block_entry;
+use super::plan::{Content, Missing, missing};
+use super::verify::verify_files;
+use super::{FlushError, FlushIdentity, LocalBlock};
 
-/// Ids tried before the error is shown; only garbage collection of an upload that took days uses one up.
-const MAX_ATTEMPTS: u32 = 16;
+/// How often a commit that lost to another is made anew before the error is shown.
+const MAX_CONFLICTS: u32 = 64;
 
 /// What uploading needs.
 #[derive(Clone, Debug)]
 pub(super) struct Uploader {
     pub(super) bucket: Bucket,
     pub(super) catalogs: Arc<Catalogs>,
-    pub(super) shard: u32,
+    pub(super) identity: FlushIdentity,
+    pub(super) offload: Offload,
     pub(super) concurrency: usize,
 }
 
@@ -38,52 +36,45 @@ impl Uploader {
         local: &LocalBlock,
     ) -> Result<(), FlushError> {
         let catalog = self.catalogs.tenant(tenant);
-        let mut uploaded = None;
-        let mut attempt = 0;
+        let (mut uploaded, mut conflicts) = (None, 0);
         loop {
             let view = catalog.refresh(0).await?;
-            let from = view.flushed_generation(self.shard);
-            if from >= generation {
-                return Ok(());
-            }
-            if uploaded != Some(attempt) {
-                self.upload(tenant, local, &self.meta(tenant, generation, local, attempt)).await?;
-                uploaded = Some(attempt);
-            }
-            let meta = self.meta(tenant, generation, local, attempt);
-            let json = meta.to_json()?;
-            let block = (!meta.is_empty()).then(|| block_entry(&meta, json.len() as u64));
-            let step = FlushStep { shard: self.shard, from, to: generation };
-            match catalog.commit(Change::flush(block, step)).await {
+            let place = (self.identity.shard, generation);
+            let id = |attempt| self.identity.block_id(tenant, generation, attempt);
+            let change = match missing(&view, place, Content::of(local.meta()), id) {
+                Missing::Nothing => return Ok(()),
+                Missing::NoId => return Err(FlushError::NoBlockId { generation }),
+                Missing::Step(step) => Change::flush(None, step),
+                Missing::Block(attempt, step) => {
+                    let meta = BlockMeta { id: id(attempt), ..local.meta().clone() };
+                    if uploaded != Some(attempt) {
+                        self.upload(tenant, local, &meta).await?;
+                        uploaded = Some(attempt);
+                    }
+                    addition(&meta, step)?
+                }
+            };
+            match catalog.commit(change).await {
                 Ok(_) => return Ok(()),
-                Err(error) => match error.conflict() {
-                    Some(Conflict::FlushedElsewhere { .. }) => {}
-                    Some(Conflict::BlockDead(_)) if attempt < MAX_ATTEMPTS => attempt += 1,
-                    _ => return Err(error.into()),
-                },
+                Err(error) if conflicts < MAX_CONFLICTS && is_overtaken(error.conflict()) => conflicts += 1,
+                Err(error) => return Err(error.into()),
             }
         }
     }
 
-    fn meta(&self, tenant: &TenantId, generation: u64, local: &LocalBlock, attempt: u32) -> BlockMeta {
-        let mut meta = local.block.meta().clone();
-        meta.id = block_id(tenant, self.shard, generation, attempt);
-        meta
-    }
-
-    /// `meta.json` last: a folder with it is whole.
+    /// `meta.json` last: a folder with it is whole. The files are read and compared first, because the journal
+    /// lets go of their samples once they are committed.
     async fn upload(
         &self,
         tenant: &TenantId,
         local: &LocalBlock,
         meta: &BlockMeta,
     ) -> Result<(), FlushError> {
-        if meta.is_empty() {
-            return Ok(());
-        }
+        let (dir, compared) = (local.dir().to_owned(), meta.clone());
+        self.offload.run(move || verify_files(&dir, &compared)).await??;
         let folder = block_folder(tenant, Resolution::Raw, meta.id);
         let puts = meta.files.iter().map(|file| {
-            let (key, path) = (format!("{folder}/{}", file.path), local.dir.join(&file.path));
+            let (key, path) = (format!("{folder}/{}", file.path), local.dir().join(&file.path));
             async move { self.bucket.put_file(&key, &path).await }
         });
         let puts: Vec<_> = puts.collect();
@@ -92,4 +83,17 @@ impl Uploader {
         self.bucket.put(&key, meta.to_json()?.into()).await?;
         Ok(())
     }
+}
+
+fn addition(meta: &BlockMeta, step: Option<FlushStep>) -> Result<Change, FlushError> {
+    let block = block_entry(meta, meta.to_json()?.len() as u64);
+    Ok(Change { add: vec![block], flushed: step, ..Change::default() })
+}
+
+/// Whether the view has moved on since it was looked at: the newer one may need something else.
+fn is_overtaken(conflict: Option<&Conflict>) -> bool {
+    matches!(
+        conflict,
+        Some(Conflict::FlushedElsewhere { .. } | Conflict::BlockDead(_) | Conflict::AlreadyAdded(_))
+    )
 }

@@ -12,14 +12,21 @@ use crate::flush::LocalGeneration;
 pub struct ClosedGeneration {
     /// Its number.
     pub number: u64,
-    /// The number of the generation that was opened when this one was frozen.
-    pub next: u64,
-    /// Where in the log it was frozen: a checkpoint is taken here once it is flushed.
-    pub frozen_at: Position,
+    /// Where the log froze it; none of a generation that an earlier journal left on disk.
+    pub frozen: Option<Frozen>,
     /// Whether all its tenants are in the catalog, as the log says.
     pub flushed: bool,
     /// Where its samples are.
     pub data: ClosedData,
+}
+
+/// Where in the log a generation ended: a checkpoint is taken here once it is flushed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Frozen {
+    /// The place of the freeze.
+    pub at: Position,
+    /// The number of the generation that it opened.
+    pub next: u64,
 }
 
 /// Where a closed generation's samples are.

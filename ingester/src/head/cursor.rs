@@ -32,8 +32,7 @@ impl HeadCursor {
         skip_samples: bool,
     ) -> Self {
         let matching = Matching::new(matchers);
-        let metrics =
-            if range.is_empty() { VecDeque::new() } else { matching.metrics(&head.table.read()).into() };
+        let metrics = if range.is_empty() { VecDeque::new() } else { matching.metrics(&head.table).into() };
         Self { head, matching, range, skip_samples, metrics, current: Arc::default(), at: 0 }
     }
 

@@ -1,8 +1,12 @@
 //! Matchers over a series table: each matcher looks at each distinct label value at most once.
 
 use latewood_model::{METRIC_NAME, MatchOp, Matcher};
+use parking_lot::RwLock;
 
 use super::table::SeriesTable;
+
+/// Names looked at under one hold of the lock.
+const HOLD: u32 = 256;
 
 /// What a matcher says of a label pair.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -81,20 +85,29 @@ impl Matching {
         Self { names, others: others.into_iter().map(Memo::new).collect() }
     }
 
-    /// The metrics that pass, in the order of their names.
-    pub(super) fn metrics(&self, table: &SeriesTable) -> Vec<u32> {
+    /// The metrics that pass, in the order of their names. The lock is held for short whiles: a writer does
+    /// not wait for regular expressions over all names, nor for their sorting.
+    pub(super) fn metrics(&self, table: &RwLock<SeriesTable>) -> Vec<u32> {
         let exact = self.names.iter().find(|matcher| matcher.op() == MatchOp::Equal);
-        let candidates = match exact {
-            Some(matcher) => table.metric_by_name(matcher.value()).into_iter().collect(),
-            None => (0..table.metric_count() as u32).collect::<Vec<_>>(),
+        let candidates = {
+            let table = table.read();
+            match exact {
+                Some(matcher) => table.metric_by_name(matcher.value()).map_or(0..0, |one| one..one + 1),
+                None => 0..table.metric_count() as u32,
+            }
         };
-        let passes = |&metric: &u32| {
-            let name = table.metric_name(metric);
-            self.names.iter().all(|matcher| matcher.matches(name))
-        };
-        let mut metrics: Vec<u32> = candidates.into_iter().filter(passes).collect();
-        metrics.sort_unstable_by(|&a, &b| table.metric_name(a).cmp(table.metric_name(b)));
-        metrics
+        let mut passing: Vec<(String, u32)> = Vec::new();
+        for start in candidates.clone().step_by(HOLD as usize) {
+            let table = table.read();
+            for metric in start..candidates.end.min(start.saturating_add(HOLD)) {
+                let name = table.metric_name(metric);
+                if self.names.iter().all(|matcher| matcher.matches(name)) {
+                    passing.push((name.to_owned(), metric));
+                }
+            }
+        }
+        passing.sort_unstable();
+        passing.into_iter().map(|(_, metric)| metric).collect()
     }
 
     /// Whether a series of a metric that passed passes too.

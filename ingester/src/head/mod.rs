@@ -27,9 +27,10 @@ mod tenant_head;
 #[cfg(test)]
 mod tests;
 
-pub use closed::{ClosedData, ClosedGeneration};
+pub use closed::{ClosedData, ClosedGeneration, Frozen};
 pub use cursor::HeadCursor;
 pub use generation::Generation;
+pub(crate) use shard_head::Adopted;
 pub use shard_head::{Head, HeadPart, Snapshot};
 pub use statistics::HeadStatistics;
 pub use table::AppendCounts;

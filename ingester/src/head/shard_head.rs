@@ -1,5 +1,6 @@
 //! The generations of one shard.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,7 +10,7 @@ use latewood_model::TenantId;
 use parking_lot::RwLock;
 use tokio::sync::watch;
 
-use super::{AppendCounts, ClosedData, ClosedGeneration, Generation, TenantHead};
+use super::{AppendCounts, ClosedData, ClosedGeneration, Frozen, Generation, TenantHead};
 use crate::flush::{LocalBlock, LocalGeneration};
 use crate::journal::EntryBatch;
 
@@ -45,6 +46,15 @@ pub enum HeadPart {
     Memory(Arc<TenantHead>),
     /// A local block.
     Local(Arc<LocalBlock>),
+}
+
+/// What became of generations that are on disk and not in the log.
+#[derive(Debug)]
+pub(crate) struct Adopted {
+    /// They are closed generations now.
+    pub(crate) adopted: Vec<u64>,
+    /// Nobody needs them.
+    pub(crate) obsolete: Vec<u64>,
 }
 
 /// A tenant's parts at one moment.
@@ -103,7 +113,8 @@ impl Head {
         let was_on_disk = std::mem::replace(&mut generations.open_on_disk, on_disk);
         if was_on_disk || !before.is_empty() {
             let data = if was_on_disk { ClosedData::OnDisk } else { ClosedData::Memory(before) };
-            let closed = ClosedGeneration { number: generation, next, frozen_at, flushed: false, data };
+            let frozen = Some(Frozen { at: frozen_at, next });
+            let closed = ClosedGeneration { number: generation, frozen, flushed: false, data };
             generations.closed.insert(generation, closed);
         }
         drop(generations);
@@ -142,6 +153,26 @@ impl Head {
         self.0.restore_failed.load(Ordering::Relaxed)
     }
 
+    /// Takes in, after a replay, what the disk has and the log does not: such a generation was acknowledged to
+    /// an earlier journal, and is served and flushed like any other. Answers which ones are of no use any
+    /// more, because all up to them was dropped. The open generation's number must be greater than all of them.
+    pub(crate) fn adopt(&self) -> Adopted {
+        let mut generations = self.0.generations.write();
+        let (mut adopted, mut obsolete) = (Vec::new(), Vec::new());
+        for number in std::mem::take(&mut generations.on_disk) {
+            if number <= generations.floor {
+                obsolete.push(number);
+            } else if let Entry::Vacant(place) = generations.closed.entry(number) {
+                let data = ClosedData::OnDisk;
+                place.insert(ClosedGeneration { number, frozen: None, flushed: false, data });
+                adopted.push(number);
+            }
+        }
+        drop(generations);
+        self.changed();
+        Adopted { adopted, obsolete }
+    }
+
     /// Serves a closed generation from local blocks from now on; its memory goes when the last reader ends.
     pub(crate) fn moved_to_disk(&self, generation: u64, local: Arc<LocalGeneration>) {
         let mut generations = self.0.generations.write();
@@ -162,21 +193,25 @@ impl Head {
         dropped
     }
 
+    /// All generations up to this one were dropped.
+    pub(crate) fn floor(&self) -> u64 {
+        self.0.generations.read().floor
+    }
+
     /// The closed generations, oldest first.
     #[must_use]
     pub fn closed(&self) -> Vec<ClosedGeneration> {
         self.0.generations.read().closed.values().cloned().collect()
     }
 
-    /// What of a tenant is held in generations later than `after`.
+    /// What of a tenant is held in generations later than `after`, and in the open one: no catalog can have
+    /// that, and one that reaches its number speaks of another log.
     #[must_use]
     pub fn snapshot(&self, tenant: &TenantId, after: u64) -> Snapshot {
         let generations = self.0.generations.read();
         let later = generations.closed.range(after.saturating_add(1)..);
         let mut parts: Vec<HeadPart> = later.filter_map(|(_, closed)| part_of(closed, tenant)).collect();
-        if generations.open.number() > after || after == 0 {
-            parts.extend(generations.open.tenant(tenant).map(HeadPart::Memory));
-        }
+        parts.extend(generations.open.tenant(tenant).map(HeadPart::Memory));
         Snapshot { parts, floor: generations.floor }
     }
 

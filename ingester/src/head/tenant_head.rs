@@ -70,7 +70,8 @@ impl TenantHead {
         self.table.read().labels(reference)
     }
 
-    /// Streams the series that match and have samples in a range.
+    /// Streams the series that match and have samples in a range. Looks at all metrics' names: call it off
+    /// the async runtime.
     #[must_use]
     pub fn select(
         self: &Arc<Self>,
@@ -117,17 +118,18 @@ impl TenantHead {
     /// The label pairs that occur on the series that match.
     fn pairs(&self, matchers: &[Matcher], range: TimeRange) -> Vec<u32> {
         let mut matching = Matching::new(matchers);
-        let (metrics, everything) = {
+        {
             let table = self.table.read();
             let span = table.span();
-            let everything = matching.is_empty() && range.start <= span.start && span.end <= range.end;
-            if everything {
+            if matching.is_empty() && range.start <= span.start && span.end <= range.end {
                 return (0..table.pairs.len() as u32).collect();
             }
-            (matching.metrics(&table), span.overlaps(range))
-        };
+            if !span.overlaps(range) {
+                return Vec::new();
+            }
+        }
         let mut seen = Vec::new();
-        for metric in metrics.into_iter().filter(|_| everything) {
+        for metric in matching.metrics(&self.table) {
             let series = self.table.read().series_of_metric(metric).to_vec();
             for chunk in series.chunks(HOLD) {
                 let table = self.table.read();

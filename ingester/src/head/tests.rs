@@ -198,10 +198,14 @@ fn a_freeze_opens_the_next_generation_and_both_are_seen() {
     assert!(head.freeze(100, 101, Position { term: 1, index: 9 }));
     put(2.0);
     let parts = |after| head.snapshot(&tenant, after).parts.len();
-    assert_eq!((parts(0), parts(99), parts(100), parts(101)), (2, 2, 1, 0));
+    assert_eq!(
+        (parts(0), parts(99), parts(100), parts(101)),
+        (2, 2, 1, 1),
+        "the open one is in no block, whatever a view says"
+    );
     head.flushed(100);
     assert!(head.closed()[0].flushed);
-    assert_eq!(head.dropped(100).unwrap().frozen_at.index, 9);
+    assert_eq!(head.dropped(100).unwrap().frozen.unwrap().at.index, 9);
     assert_eq!((head.snapshot(&tenant, 0).floor, parts(0)), (100, 1));
 }
 

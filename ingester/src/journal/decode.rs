@@ -54,8 +54,8 @@ pub fn decode(bytes: &[u8]) -> Result<ShardCommand, EntryError> {
 fn entry(version: u8, reader: &mut Reader<'_>) -> Result<EntryBatch, EntryError> {
     let term = reader.number().ok_or(DAMAGED("term"))?;
     let generation = reader.number().ok_or(DAMAGED("generation"))?;
-    // A tenant's part has at least a name of one byte and seven counts.
-    let tenants = reader.count(8).ok_or(DAMAGED("number of tenants"))?;
+    // A tenant's part has at least a name of one byte, and six counts.
+    let tenants = reader.count(7).ok_or(DAMAGED("number of tenants"))?;
     let tenants: Result<Vec<_>, _> = (0..tenants).map(|_| tenant(version, reader)).collect();
     Ok(EntryBatch { term, generation, tenants: tenants? })
 }

@@ -113,7 +113,7 @@ fn decode<C: Stored>(reset_hint: ResetHint, reader: &mut Reader<'_>) -> Option<H
     let custom_bounds = custom_bounds?;
     let (positive, negative) = (indexes(reader)?, indexes(reader)?);
     let (count, zero_count) = (C::read(C::ZERO, reader)?, C::read(C::ZERO, reader)?);
-    let (positive, negative) = (side(positive, reader)?, side(negative, reader)?);
+    let (positive, negative) = (side(&positive, reader)?, side(&negative, reader)?);
     Some(Histogram {
         schema,
         zero_threshold,
@@ -152,14 +152,14 @@ fn indexes(reader: &mut Reader<'_>) -> Option<Arc<[i32]>> {
     Some(indexes.into())
 }
 
-fn side<C: Stored>(indexes: Arc<[i32]>, reader: &mut Reader<'_>) -> Option<Buckets<C>> {
+fn side<C: Stored>(indexes: &Arc<[i32]>, reader: &mut Reader<'_>) -> Option<Buckets<C>> {
     let mut before = C::ZERO;
     let mut counts = Vec::with_capacity(indexes.len());
     for _ in 0..indexes.len() {
         before = C::read(before, reader)?;
         counts.push(before);
     }
-    Some(Buckets::from_layout(&indexes, counts))
+    Some(Buckets::from_layout(indexes, counts))
 }
 
 #[cfg(test)]

@@ -93,8 +93,7 @@ impl Kinded for ProposeError {
             Self::Overloaded { .. } => ErrorKind::Overloaded,
             Self::Stopping | Self::NotLeader | Self::Stale { .. } => ErrorKind::Unavailable,
             Self::Cluster(error) => error.kind(),
-            Self::Offload(OffloadError::Stopping) => ErrorKind::Unavailable,
-            Self::Offload(OffloadError::Panicked) => ErrorKind::Internal,
+            Self::Offload(error) => error.kind(),
         }
     }
 }

@@ -26,8 +26,8 @@ struct PieceRow {
     histograms: Range<u32>,
 }
 
-/// About how many bytes an entry needs for a sample, at most.
-const SAMPLE_WEIGHT: usize = 12;
+/// How many bytes an entry needs for a sample, at most: a time of 10 and a value of 8.
+const SAMPLE_WEIGHT: usize = 18;
 /// About how many bytes an entry needs for a row beside labels and samples.
 const ROW_WEIGHT: usize = 16;
 
@@ -122,4 +122,42 @@ fn histogram_weight(sample: &HistogramSample) -> usize {
 pub(super) struct Waiting {
     pub(super) piece: Piece,
     pub(super) done: oneshot::Sender<Result<(), ProposeError>>,
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use latewood_cluster::Command;
+    use latewood_model::Labels;
+
+    use super::*;
+    use crate::BatchBuilder;
+    use crate::head::Generation;
+    use crate::journal::{EntryBuilder, ShardCommand};
+
+    /// The samples that take the most bytes: times as far apart as sorted ones can be.
+    #[test]
+    fn no_entry_is_larger_than_its_pieces_weigh() {
+        let mut builder = BatchBuilder::new(TenantId::anonymous(), &[]);
+        for series in 0..50_u64 {
+            let labels = Labels::from_pairs([("__name__", "up"), ("n", &series.to_string())]);
+            let samples: Vec<Sample> = (0..(series * 7) % 400)
+                .map(|n| Sample {
+                    timestamp: i64::MIN.wrapping_add_unsigned(n * (u64::MAX / 400)),
+                    value: f64::from_bits((series * 1000 + n).wrapping_mul(0x9e37_79b9_7f4a_7c15)),
+                })
+                .collect();
+            builder.push(&labels, &samples);
+        }
+        let part = ShardPart::whole(Arc::new(builder.build()), 0);
+        let generation = Arc::new(Generation::new(u64::MAX));
+        for target in [4096, 65_536] {
+            for piece in Piece::cut(&part, target) {
+                let mut entry = EntryBuilder::new(&generation, u64::MAX);
+                entry.push_piece(&piece);
+                let bytes: Bytes = ShardCommand::Write(Arc::new(entry.build())).encode();
+                assert!(bytes.len() <= piece.weight() && piece.weight() <= target, "{}", bytes.len());
+            }
+        }
+    }
 }

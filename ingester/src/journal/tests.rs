@@ -200,6 +200,14 @@ fn a_series_defined_twice_is_one_series() {
     assert_eq!((read.len(), read[0].values.as_slice()), (1, [1.0, 2.0, 3.0].as_slice()));
 }
 
+/// What decoding accepts, encoding gives back such that it is accepted again: the least part of a tenant too.
+#[test]
+fn a_tenant_without_rows_comes_back() {
+    let tenants = vec![TenantEntry::new(TenantId::new("a").unwrap())];
+    let command = ShardCommand::Write(Arc::new(EntryBatch { term: 3, generation: 50, tenants }));
+    assert_eq!(decode(&encode(&command)), Ok(command));
+}
+
 type Row = (u8, Vec<(i64, u64)>);
 
 proptest! {

@@ -1,6 +1,7 @@
 //! Why an ingester does not start.
 
 use latewood_base::{ErrorKind, Kinded, OffloadError};
+use latewood_catalog::CatalogError;
 use latewood_wal::WalError;
 
 use crate::IngestError;
@@ -23,6 +24,9 @@ pub enum StartError {
     /// The journal cannot be opened.
     #[error(transparent)]
     Journal(#[from] WalError),
+    /// The shards of a new journal got no numbers: the bucket is needed for that, once.
+    #[error("a new journal needs shard numbers from the bucket: {0}")]
+    Claim(#[from] CatalogError),
     /// A shard cannot be opened.
     #[error("shard {shard}: {error}")]
     Shard {
@@ -43,8 +47,10 @@ impl Kinded for StartError {
     fn kind(&self) -> ErrorKind {
         match self {
             Self::Config(_) => ErrorKind::Invalid,
-            Self::DataDir { .. } | Self::Offload(_) => ErrorKind::Internal,
+            Self::DataDir { .. } => ErrorKind::Internal,
+            Self::Offload(error) => error.kind(),
             Self::Journal(error) => error.kind(),
+            Self::Claim(error) => error.kind(),
             Self::Shard { error, .. } => error.kind(),
             Self::Ingest(error) => error.kind(),
         }

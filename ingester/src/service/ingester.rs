@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use futures::future::join_all;
@@ -13,11 +14,11 @@ use latewood_wal::Journal;
 use prometheus_client::registry::Registry;
 
 use super::metrics::ShardsCollector;
-use super::{IngesterConfig, StartError, admin, layout};
+use super::{IngesterConfig, Layout, StartError, admin, layout};
 use crate::Shard;
 use crate::distributor::{Distributor, ShardWriter};
 use crate::exemplars::ExemplarStore;
-use crate::flush::{DiskBudget, FlushMetrics};
+use crate::flush::{DiskBudget, DiskWatch, FlushConfig, FlushMetrics, LocalShared, OpenTables};
 use crate::metadata::MetadataStore;
 use crate::push::{self, PushService};
 use crate::shard::ShardContext;
@@ -66,20 +67,27 @@ impl Ingester {
         registry: &mut Registry,
     ) -> Result<Self, StartError> {
         config.validate()?;
-        let wanted = config.new_shards();
-        let dir = deps.data_dir.clone();
-        let shards = deps.offload.run(move || layout::shards(&dir, wanted)).await??;
         let journal = open_journal(&config, &deps, registry).await?;
+        let found = find_layout(&config, &deps, &journal).await;
+        let (layout, begun_now) = match found {
+            Ok(found) => found,
+            Err(error) => {
+                close_journal(&journal, &deps.offload).await;
+                return Err(error);
+            }
+        };
         let (shutdown, tasks) = (deps.shutdown.child(), Tasks::new());
         let metadata = Arc::new(MetadataStore::new(&config.push));
         let exemplars = Arc::new(ExemplarStore::new(&config.push));
+        let watch = disk_watch(&config, &deps, &journal);
+        watch.look().await;
         let context = ShardContext {
             config: &config,
             deps: &deps,
-            shards,
+            layout,
             journal: journal.clone(),
             metadata: Arc::clone(&metadata),
-            budget: Arc::new(DiskBudget::new(config.flush.max_unflushed_bytes)),
+            local: local_shared(&config, &deps, &watch.budget, &shutdown),
             metrics: FlushMetrics::new(registry),
             shutdown: shutdown.clone(),
             tasks: tasks.clone(),
@@ -107,6 +115,7 @@ impl Ingester {
         let store = IngesterStore::new(StoreParts {
             shards: shards.iter().map(|shard| shard.reader()).collect(),
             catalogs: Arc::clone(&deps.catalogs),
+            begun_now,
             exemplars,
             metadata,
             offload: deps.offload.clone(),
@@ -115,6 +124,7 @@ impl Ingester {
         for shard in shards.iter() {
             shard.start_flushing(&tasks);
         }
+        tasks.spawn("disk", watch.run(shutdown.clone()));
         Ok(Self { shards, store, push, journal, shutdown, tasks })
     }
 
@@ -134,6 +144,12 @@ impl Ingester {
     #[must_use]
     pub fn shards(&self) -> &[Arc<Shard>] {
         &self.shards
+    }
+
+    /// Tells whether all shards take writes, as far as their logs go.
+    pub fn readiness(&self) -> impl Fn() -> bool + Send + Sync + use<> {
+        let shards = Arc::clone(&self.shards);
+        move || !shards.iter().any(|shard| shard.has_failed())
     }
 
     /// Remote write and the flush.
@@ -172,12 +188,62 @@ async fn open_journal(
     Ok(journal)
 }
 
+/// The numbers of the journal's shards, and whether it was begun just now. The journal is open: no other
+/// process is in the directory.
+async fn find_layout(
+    config: &IngesterConfig,
+    deps: &IngesterDeps,
+    journal: &Journal,
+) -> Result<(Layout, bool), StartError> {
+    let (dir, groups, wanted) = (deps.data_dir.clone(), journal.groups(), config.new_shards());
+    let found = deps.offload.run(move || layout::find(&dir, &groups, wanted)).await??;
+    let count = match found {
+        layout::Found::Known(layout) => return Ok((layout, false)),
+        layout::Found::Unclaimed(count) => count,
+    };
+    let id = deps.ids.next();
+    let claimed = deps.catalogs.claim_shards(id, count).await?;
+    let (layout, dir) = (Layout { journal: id, claimed }, deps.data_dir.clone());
+    tracing::info!(journal = %id, claimed = ?layout.claimed, "a new journal has its shard numbers");
+    let kept = layout.clone();
+    deps.offload.run(move || layout::keep(&dir, &kept)).await??;
+    Ok((layout, true))
+}
+
+fn disk_watch(config: &IngesterConfig, deps: &IngesterDeps, journal: &Journal) -> DiskWatch {
+    let FlushConfig { max_unflushed_bytes, min_free_bytes, check_interval_ms, .. } = config.flush;
+    DiskWatch {
+        budget: Arc::new(DiskBudget::new(max_unflushed_bytes, min_free_bytes)),
+        journal: journal.clone(),
+        data_dir: deps.data_dir.clone(),
+        interval: Duration::from_millis(check_interval_ms),
+        offload: deps.offload.clone(),
+    }
+}
+
+fn local_shared(
+    config: &IngesterConfig,
+    deps: &IngesterDeps,
+    budget: &Arc<DiskBudget>,
+    shutdown: &Shutdown,
+) -> LocalShared {
+    LocalShared {
+        writer: config.block.clone(),
+        reader: config.block_reader.clone(),
+        offload: deps.offload.clone(),
+        rng: deps.rng.clone(),
+        budget: Arc::clone(budget),
+        tables: Arc::new(OpenTables::new(config.flush.max_open_block_bytes)),
+        shutdown: shutdown.clone(),
+    }
+}
+
 async fn open_shards(context: &ShardContext<'_>) -> Result<Vec<Arc<Shard>>, StartError> {
     let open = |number| async move {
         let shard = Box::pin(Shard::open(context, number)).await;
         shard.map(Arc::new).map_err(|error| StartError::Shard { shard: number, error })
     };
-    let opened = join_all((0..context.shards).map(open)).await;
+    let opened = join_all((0..context.layout.shards()).map(open)).await;
     opened.into_iter().collect()
 }
 

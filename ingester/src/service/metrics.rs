@@ -24,6 +24,7 @@ impl Collector for ShardsCollector {
             (open + closed) as u64
         };
         let unflushed = self.0.first().map_or(0, |shard| shard.unflushed_bytes());
+        let open_blocks = self.0.first().map_or(0, |shard| shard.open_block_bytes());
         let gauges = [
             (
                 "latewood_ingester_head_series",
@@ -46,9 +47,19 @@ impl Collector for ShardsCollector {
                 sum(&|shard| shard.head().closed().len() as u64),
             ),
             (
+                "latewood_ingester_failed_shards",
+                "Shards whose log takes no more entries because of the disk; a restart opens it again",
+                sum(&|shard| u64::from(shard.has_failed())),
+            ),
+            (
                 "latewood_ingester_queued_bytes",
                 "Bytes of writes that wait to be proposed",
                 sum(&|shard| shard.queued_bytes()),
+            ),
+            (
+                "latewood_ingester_open_block_bytes",
+                "Memory of local blocks that stay open",
+                i64::try_from(open_blocks).unwrap_or(i64::MAX),
             ),
             (
                 "latewood_ingester_unflushed_bytes",

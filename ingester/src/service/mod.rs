@@ -12,3 +12,4 @@ mod tests;
 pub use config::IngesterConfig;
 pub use error::StartError;
 pub use ingester::{Ingester, IngesterDeps};
+pub(crate) use layout::Layout;

@@ -22,7 +22,11 @@ use super::{Ingester, IngesterConfig, IngesterDeps};
 use crate::BatchBuilder;
 use crate::distributor::{ShardPart, ShardWriter};
 
+mod disk;
 mod failures;
+mod journals;
+
+use failures::{catalog_commits, copy, to_local_blocks};
 
 /// What is readable: values by series and time.
 type Data = BTreeMap<String, BTreeMap<i64, u64>>;

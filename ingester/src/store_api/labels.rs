@@ -8,7 +8,7 @@ use latewood_proto::store::wire::LabelStrings;
 
 use super::reads::Reads;
 use super::scope::Scope;
-use super::store::{offload_error, store_error};
+use super::store::store_error;
 use crate::head::HeadPart;
 
 /// The values of a label, or the names of all labels, on the series that match; at most `limit` (0: all).
@@ -41,12 +41,13 @@ async fn of_part(
                 Some(label) => head.label_values(&label, &matchers, range),
                 None => head.label_names(&matchers, range),
             };
-            offload.run(work).await.map_err(offload_error)
+            offload.run(work).await.map_err(|error| store_error(&error))
         }
         HeadPart::Local(local) => {
+            let open = local.open().await.map_err(|error| store_error(&error))?;
             let found = match label {
-                Some(label) => local.block.label_values(&label, &matchers, range).await,
-                None => local.block.label_names(&matchers, range).await,
+                Some(label) => open.block().label_values(&label, &matchers, range).await,
+                None => open.block().label_names(&matchers, range).await,
             };
             let found = found.map_err(|error| store_error(&error))?;
             Ok(found.into_iter().collect())

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use latewood_base::ErrorKind;
+use latewood_catalog::{CatalogError, TenantCatalog};
 use latewood_proto::store::StoreError;
 
 use super::scope::PinnedView;
@@ -31,6 +32,10 @@ impl Inner {
     /// request needs a newer view. The catalog is looked at after the heads: what was dropped before is
     /// in it.
     pub(super) async fn reads(self: &Arc<Self>, view: &PinnedView) -> Result<Reads, StoreError> {
+        let catalog = self.catalogs.tenant(&view.tenant);
+        if self.begun_now {
+            self.check_predecessors(&catalog, view).await?;
+        }
         let (mut shards, mut gone) = (Vec::with_capacity(self.shards.len()), Vec::new());
         for reader in &self.shards {
             reader.group.read_barrier().await.map_err(|error| store_error(&error))?;
@@ -41,16 +46,12 @@ impl Inner {
             }
             shards.push(snapshot.parts);
         }
-        let catalog = self.catalogs.tenant(&view.tenant);
         if gone.is_empty() {
             let known = catalog.known_view().map_or(0, |newest| newest.version);
             let newest_version = known.max(view.version);
             return Ok(Reads { shards, newest_version });
         }
-        let newest = catalog.view().await.map_err(|error| {
-            let text = format!("whether the view is too old cannot be found out: {error}");
-            StoreError::new(ErrorKind::Unavailable, text)
-        })?;
+        let newest = catalog.view().await.map_err(|error| not_found_out(&error))?;
         let needs_more = |&(shard, flushed, floor): &(u32, u64, u64)| {
             newest.flushed_generation(shard).min(floor) > flushed
         };
@@ -59,4 +60,22 @@ impl Inner {
         }
         Ok(Reads { shards, newest_version: newest.version })
     }
+    /// A journal that was begun by this process knows nothing of the one before it, whose last generations a
+    /// view from before their commit lacks, and which nobody else serves any more. So such a view must reach
+    /// what other shards had flushed when the tenant was first asked for here. The view was loaded after this
+    /// process started, and those who stopped before had committed by then.
+    async fn check_predecessors(&self, catalog: &TenantCatalog, view: &PinnedView) -> Result<(), StoreError> {
+        let newest = catalog.view().await.map_err(|error| not_found_out(&error))?;
+        let is_ours = |shard: u32| self.shards.iter().any(|reader| reader.shard == shard);
+        let mut others = newest.flushed.iter().filter(|(shard, _)| !is_ours(**shard));
+        if newest.version > view.version && others.any(|(shard, upto)| view.flushed(*shard) < *upto) {
+            return Err(StoreError::StaleView { min_version: newest.version });
+        }
+        Ok(())
+    }
+}
+
+fn not_found_out(error: &CatalogError) -> StoreError {
+    let text = format!("whether the view is too old cannot be found out: {error}");
+    StoreError::new(ErrorKind::Unavailable, text)
 }

@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use futures::StreamExt;
-use futures::stream;
+use futures::{FutureExt, StreamExt, stream};
 use latewood_base::{ErrorKind, Offload};
 use latewood_block::SelectSpec;
 use latewood_proto::store::wire::SelectFrame;
@@ -14,6 +13,7 @@ use latewood_proto::store::{
 use super::reads::Reads;
 use super::scope::Scope;
 use super::store::store_error;
+use crate::flush::LocalBlock;
 use crate::head::{HeadCursor, HeadPart};
 
 /// The frames that answer a select; after `limit` series (0: none) they end.
@@ -63,34 +63,55 @@ fn empty(newest_version: u64) -> SelectFrame {
 fn source(part: HeadPart, scope: &Scope, skip_samples: bool, offload: &Offload) -> SeriesStream {
     match part {
         HeadPart::Memory(head) => {
-            let cursor = head.select(&scope.matchers, scope.range, skip_samples);
-            head_stream(cursor, offload.clone())
+            let (matchers, range) = (scope.matchers.clone(), scope.range);
+            let begin = move || head.select(&matchers, range, skip_samples);
+            head_stream(Reading::Begin(Box::new(begin)), offload.clone())
         }
         HeadPart::Local(local) => {
             let spec = SelectSpec { matchers: scope.matchers.clone(), range: scope.range, skip_samples };
-            let series = local.block.select(spec);
-            // The stream holds the local block, so that its files stay until it ends.
-            series
-                .map(move |batch| {
-                    let _held = Arc::strong_count(&local);
-                    batch.map_err(|error| store_error(&error))
-                })
-                .boxed()
+            local_stream(local, spec)
         }
     }
 }
 
-/// A cursor's batches, each made off the runtime.
-fn head_stream(cursor: HeadCursor, offload: Offload) -> SeriesStream {
+/// A local block's batches. The stream holds the open block, so that its files stay until it ends.
+fn local_stream(local: Arc<LocalBlock>, spec: SelectSpec) -> SeriesStream {
+    let opened = local.open().map(|opened| match opened {
+        Ok(open) => {
+            let series = open.block().select(spec);
+            series
+                .map(move |batch| {
+                    let _held = &open;
+                    batch.map_err(|error| store_error(&error))
+                })
+                .boxed()
+        }
+        Err(error) => stream::iter([Err(store_error(&error))]).boxed(),
+    });
+    opened.flatten_stream().boxed()
+}
+
+/// A read of a head, before and after its first batch: what makes the cursor looks at all names.
+enum Reading {
+    Begin(Box<dyn FnOnce() -> HeadCursor + Send>),
+    Going(HeadCursor),
+}
+
+/// A cursor's batches, each made off the runtime, as is the cursor.
+fn head_stream(reading: Reading, offload: Offload) -> SeriesStream {
     let bounds = BatchBounds::default();
-    stream::unfold(Some((cursor, offload)), move |state| async move {
-        let (mut cursor, offload) = state?;
+    stream::unfold(Some((reading, offload)), move |state| async move {
+        let (reading, offload) = state?;
         let work = move || {
+            let mut cursor = match reading {
+                Reading::Begin(begin) => begin(),
+                Reading::Going(cursor) => cursor,
+            };
             let batch = cursor.next_batch(bounds.series, bounds.samples);
             (cursor, batch)
         };
         match offload.run(work).await {
-            Ok((cursor, batch)) => Some((Ok(batch?), Some((cursor, offload)))),
+            Ok((cursor, batch)) => Some((Ok(batch?), Some((Reading::Going(cursor), offload)))),
             Err(error) => Some((Err(StoreError::new(ErrorKind::Internal, error)), None)),
         }
     })

@@ -9,7 +9,7 @@ use latewood_proto::store::StoreError;
 use latewood_proto::store::wire::{Count, StatisticsResponse};
 
 use super::reads::Reads;
-use super::store::{offload_error, store_error};
+use super::store::store_error;
 use crate::head::{HeadPart, HeadStatistics};
 
 /// The most entries of a list.
@@ -48,11 +48,12 @@ async fn of_part(part: HeadPart, offload: &Offload) -> Result<HeadStatistics, St
     match part {
         HeadPart::Memory(head) => {
             let work = move || head.statistics();
-            offload.run(work).await.map_err(offload_error)
+            offload.run(work).await.map_err(|error| store_error(&error))
         }
         HeadPart::Local(local) => {
             let limit = usize::try_from(MAX_LIMIT).unwrap_or(usize::MAX);
-            let found = local.block.statistics(limit).await;
+            let open = local.open().await.map_err(|error| store_error(&error))?;
+            let found = open.block().statistics(limit).await;
             Ok(of_block(found.map_err(|error| store_error(&error))?))
         }
     }

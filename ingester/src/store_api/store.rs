@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use latewood_base::{ErrorKind, Kinded, Offload, OffloadError};
+use latewood_base::{ErrorKind, Kinded, Offload};
 use latewood_catalog::Catalogs;
 use latewood_cluster::Group;
 use latewood_model::{Exemplar, Labels, TenantId, TimeRange};
@@ -23,7 +23,7 @@ use crate::metadata::MetadataStore;
 /// One shard, for reading.
 #[derive(Clone, Debug)]
 pub struct ShardReader {
-    /// Its number.
+    /// Its number in the catalogs.
     pub shard: u32,
     /// Its log, for read barriers.
     pub group: Group<ShardState>,
@@ -38,6 +38,8 @@ pub struct StoreParts {
     pub shards: Vec<ShardReader>,
     /// The catalogs, to tell views that are too old.
     pub catalogs: Arc<Catalogs>,
+    /// Whether the journal was begun by this process.
+    pub begun_now: bool,
     /// Exemplars of all tenants.
     pub exemplars: Arc<ExemplarStore>,
     /// Metadata of all tenants.
@@ -62,14 +64,6 @@ impl IngesterStore {
 
 pub(super) fn store_error(error: &impl Kinded) -> StoreError {
     StoreError::from_kinded(error)
-}
-
-pub(super) fn offload_error(error: OffloadError) -> StoreError {
-    let kind = match error {
-        OffloadError::Panicked => ErrorKind::Internal,
-        OffloadError::Stopping => ErrorKind::Unavailable,
-    };
-    StoreError::new(kind, error)
 }
 
 #[async_trait]
@@ -113,7 +107,7 @@ impl StoreApi for IngesterStore {
         let (selectors, store) = (selectors?, Arc::clone(&self.0.exemplars));
         let range = TimeRange::new(request.start_ms, request.end_ms);
         let work = move || store.query(&tenant, &selectors, range);
-        let found = self.0.offload.run(work).await.map_err(offload_error)?;
+        let found = self.0.offload.run(work).await.map_err(|error| store_error(&error))?;
         Ok(ExemplarsResponse { series: found.into_iter().map(series_exemplars).collect() })
     }
 

@@ -1,4 +1,4 @@
-//! Expressions and selectors in requests, and `format_query`.
+//! Expressions and selectors in requests, `format_query` and `parse_query`.
 
 use latewood_base::{ErrorKind, Offload};
 use latewood_model::Matcher;
@@ -44,6 +44,11 @@ impl Call {
 
     /// The selectors in `match[]`.
     pub(super) async fn selectors(&self) -> Result<Vec<Vec<Matcher>>, ApiError> {
+        let max = self.api.config.max_selectors;
+        if self.params.all("match[]").nth(max).is_some() {
+            let text = format!("more than {max} match[] parameters (querier.max_selectors)");
+            return Err(ApiError::new(ErrorKind::Unprocessable, text));
+        }
         let mut selectors = Vec::new();
         for text in self.params.all("match[]") {
             let parsed = self.api.parser.parse(text).await?;
@@ -96,4 +101,9 @@ fn collect(expr: &Expr, found: &mut Vec<Vec<Matcher>>) {
 pub(super) async fn format_query(call: Call) -> Result<Answer, ApiError> {
     let expr = call.query().await?;
     Ok(Answer::new(|json| json.string(&pretty(&expr))))
+}
+
+pub(super) async fn parse_query(call: Call) -> Result<Answer, ApiError> {
+    let expr = call.query().await?;
+    Ok(Answer::new(|json| json.raw(&super::tree::tree(&expr).to_string())))
 }

@@ -4,7 +4,11 @@ use std::sync::Arc;
 
 use axum::extract::{Path, Request, State};
 use axum::routing::{MethodRouter, get};
+use latewood_base::ErrorKind;
 use latewood_model::{Labels, Matcher, TimeRange};
+use tokio::sync::OwnedSemaphorePermit;
+
+use latewood_proto::store::StoreError;
 
 use super::encode::TRUNCATED;
 use super::envelope::Answer;
@@ -19,6 +23,8 @@ struct Asked {
     range: TimeRange,
     listing: Listing,
     partial: bool,
+    /// Held until the answer is written.
+    _place: OwnedSemaphorePermit,
 }
 
 impl Asked {
@@ -30,6 +36,7 @@ impl Asked {
             range,
             listing: Listing { limit, max: call.api.config.max_listed },
             partial: call.partial()?,
+            _place: call.api.listings.enter(call.api.config.engine.timeout).await?,
         })
     }
 
@@ -47,13 +54,21 @@ impl Asked {
     }
 }
 
+/// Ends a listing at the time that a query may take.
+async fn in_time<T>(call: &Call, read: impl Future<Output = Result<T, StoreError>>) -> Result<T, ApiError> {
+    let timeout = call.api.config.engine.timeout;
+    let late = |_| ApiError::new(ErrorKind::Timeout, "the listing timed out (querier.engine.timeout)");
+    Ok(tokio::time::timeout(timeout, read).await.map_err(late)??)
+}
+
 pub(super) async fn names(call: Call) -> Result<Answer, ApiError> {
     let asked = Asked::of(&call).await?;
     let (fanout, asked) = (&*call.api.fanout, &asked);
     let read = move |pinned: Pinned| async move {
         fanout.label_names(&pinned, &asked.selectors, asked.range, asked.listing).await
     };
-    let (names, warnings) = fanout.under_view(&call.tenant, asked.partial, read).await?;
+    let read = fanout.under_view(&call.tenant, asked.partial, read);
+    let (names, warnings) = in_time(&call, read).await?;
     Ok(asked.listed(names, warnings, |json, name| json.string(name)))
 }
 
@@ -74,7 +89,8 @@ async fn values(call: Call, name: String) -> Result<Answer, ApiError> {
     let read = move |pinned: Pinned| async move {
         fanout.label_values(&pinned, name, &asked.selectors, asked.range, asked.listing).await
     };
-    let (values, warnings) = fanout.under_view(&call.tenant, asked.partial, read).await?;
+    let read = fanout.under_view(&call.tenant, asked.partial, read);
+    let (values, warnings) = in_time(&call, read).await?;
     Ok(asked.listed(values, warnings, |json, value| json.string(value)))
 }
 
@@ -87,7 +103,8 @@ pub(super) async fn series(call: Call) -> Result<Answer, ApiError> {
     let read = move |pinned: Pinned| async move {
         fanout.series(&pinned, &asked.selectors, asked.range, asked.listing).await
     };
-    let (series, warnings) = fanout.under_view(&call.tenant, asked.partial, read).await?;
+    let read = fanout.under_view(&call.tenant, asked.partial, read);
+    let (series, warnings) = in_time(&call, read).await?;
     Ok(asked.listed(series, warnings, |json, labels: &Labels| json.labels(labels)))
 }
 

@@ -15,8 +15,10 @@ mod query;
 mod status;
 mod stubs;
 mod time;
+mod tree;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Request, State};
@@ -28,6 +30,7 @@ use latewood_service::TenantFromRequest;
 
 use crate::evaluate::Evaluator;
 use crate::fanout::Fanout;
+use crate::gate::QueryGate;
 use crate::metrics::{EndpointLabels, Metrics, Raised, RequestLabels};
 use crate::{ApiError, QuerierConfig, StatusInfo};
 use envelope::{Answer, error_response};
@@ -39,6 +42,8 @@ pub(crate) struct Api {
     pub(crate) config: QuerierConfig,
     pub(crate) parser: Parser,
     pub(crate) evaluator: Evaluator,
+    /// Listings hold what they list, and are no queries: they have as many places of their own.
+    pub(crate) listings: QueryGate,
     pub(crate) fanout: Arc<Fanout>,
     pub(crate) clock: Clock,
     pub(crate) metrics: Metrics,
@@ -70,6 +75,7 @@ fn v1_routes(api: &Arc<Api>) -> Router {
         .route("/query_range", form("query_range", query::range))
         .route("/query_exemplars", form("query_exemplars", exemplars::exemplars))
         .route("/format_query", form("format_query", expression::format_query))
+        .route("/parse_query", form("parse_query", expression::parse_query))
         .route("/series", form("series", labels::series))
         .route("/labels", form("labels", labels::names))
         .route("/label/{name}/values", labels::values_route())
@@ -138,7 +144,9 @@ where
 async fn read(api: &Arc<Api>, request: Request) -> Result<Call, ApiError> {
     let tenant = TenantFromRequest::from_headers(request.headers());
     let TenantFromRequest(tenant) = tenant.map_err(|error| ApiError::invalid(error.to_string()))?;
-    Ok(Call { params: Params::read(request, api.config.max_form_bytes).await?, api: Arc::clone(api), tenant })
+    let patience = Duration::from_secs(api.config.body_timeout_seconds);
+    let params = Params::read(request, api.config.max_form_bytes, patience).await?;
+    Ok(Call { params, api: Arc::clone(api), tenant })
 }
 
 impl Call {

@@ -1,5 +1,7 @@
 //! The parameters of a request: of the query string, and of a POST's form.
 
+use std::time::Duration;
+
 use axum::body::to_bytes;
 use axum::extract::Request;
 use axum::http::{Method, header};
@@ -18,15 +20,26 @@ pub(super) struct Params(Vec<(String, String)>);
 const MAX_PARAMS: usize = 100_000;
 
 impl Params {
-    /// Reads a request's parameters.
-    pub(super) async fn read(request: Request, max_form_bytes: usize) -> Result<Self, ApiError> {
+    /// Reads a request's parameters; a form must arrive within `patience`.
+    pub(super) async fn read(
+        request: Request,
+        max_form_bytes: usize,
+        patience: Duration,
+    ) -> Result<Self, ApiError> {
         let (parts, body) = request.into_parts();
         let mut params = Self::default();
         let content_type = parts.headers.get(header::CONTENT_TYPE);
         let content_type = content_type.and_then(|value| value.to_str().ok()).unwrap_or("");
         let media = content_type.split(';').next().unwrap_or("").trim();
         if parts.method == Method::POST && media.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
-            let form = to_bytes(body, max_form_bytes).await.map_err(|error| {
+            let form = tokio::time::timeout(patience, to_bytes(body, max_form_bytes)).await;
+            let form = form.map_err(|_| {
+                let seconds = patience.as_secs();
+                let text =
+                    format!("the form did not arrive within {seconds} s (querier.body_timeout_seconds)");
+                ApiError::new(ErrorKind::Timeout, text)
+            })?;
+            let form = form.map_err(|error| {
                 let text =
                     format!("cannot read the form (at most {max_form_bytes} bytes are taken): {error}");
                 ApiError::new(ErrorKind::TooLarge, text)
@@ -94,6 +107,8 @@ mod tests {
 
     use super::*;
 
+    const MINUTE: Duration = Duration::from_secs(60);
+
     fn post(query: &str, content_type: &str, body: &str) -> Request {
         Request::post(format!("/x?{query}"))
             .header("content-type", content_type)
@@ -104,18 +119,27 @@ mod tests {
     #[tokio::test]
     async fn a_form_comes_before_the_query_string_and_both_are_decoded() {
         let form = "application/x-www-form-urlencoded; charset=utf-8";
-        let params = Params::read(post("a=2&b=%2B+x", form, "a=1&match[]=%7B%7D"), 100).await.unwrap();
+        let params =
+            Params::read(post("a=2&b=%2B+x", form, "a=1&match[]=%7B%7D"), 100, MINUTE).await.unwrap();
         assert_eq!(params.all("a").collect::<Vec<_>>(), ["1", "2"]);
         assert_eq!((params.get("b"), params.get("match[]"), params.get("c")), ("+ x", "{}", ""));
-        let params = Params::read(post("a=2", "text/plain", "a=1"), 100).await.unwrap();
+        let params = Params::read(post("a=2", "text/plain", "a=1"), 100, MINUTE).await.unwrap();
         assert_eq!(params.get("a"), "2");
     }
 
     #[tokio::test]
     async fn a_form_above_the_limit_is_refused() {
         let request = post("", "application/x-www-form-urlencoded", &"a".repeat(101));
-        let error = Params::read(request, 100).await.unwrap_err();
+        let error = Params::read(request, 100, MINUTE).await.unwrap_err();
         assert!(error.to_string().contains("at most 100 bytes"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_form_that_does_not_arrive_is_not_waited_for_without_end() {
+        let never = Body::from_stream(futures::stream::pending::<Result<&[u8], std::io::Error>>());
+        let request = Request::post("/x").header("content-type", "application/x-www-form-urlencoded");
+        let error = Params::read(request.body(never).unwrap(), 100, MINUTE).await.unwrap_err();
+        assert!(error.to_string().contains("within 60 s"), "{error}");
     }
 
     #[test]

@@ -214,6 +214,29 @@ async fn empty_lists_and_status_are_there_and_the_rest_is_404_or_405() {
     assert_eq!(body["data"]["headStats"]["minTime"], i64::MAX, "nothing is held");
     let (_, body) = server.json("/api/v1/format_query?query=sum(x)by(a)").await;
     assert_eq!(body["data"], "sum by (a) (x)");
+    let (_, body) = server.json("/api/v1/parse_query?query=-x%5B5m%3A%5D+%40+end()").await;
+    assert!(body["error"].as_str().unwrap().contains("1:1: parse error: unary expression"), "{body}");
+    let (_, body) = server.json("/api/v1/parse_query?query=rate(x%5Bstep()%2A2%5D+offset+1h)").await;
+    let step = json!({"type": "durationExpr", "op": "step", "lhs": null, "rhs": null, "wrapped": false});
+    let two = json!({"type": "numberLiteral", "val": "2", "duration": false});
+    let expected = json!({
+        "type": "call",
+        "func": {"name": "rate", "argTypes": ["matrix"], "variadic": 0, "returnType": "vector"},
+        "args": [{
+            "type": "matrixSelector",
+            "name": "x",
+            "matchers": [{"name": "__name__", "value": "x", "type": "="}],
+            "range": 0,
+            "rangeExpr": {"type": "durationExpr", "op": "*", "lhs": step, "rhs": two, "wrapped": false},
+            "offset": 3_600_000,
+            "offsetExpr": null,
+            "timestamp": null,
+            "startOrEnd": null,
+            "anchored": false,
+            "smoothed": false,
+        }],
+    });
+    assert_eq!(body["data"], expected);
     for (method, path, expected) in [
         ("GET", "/", 200),
         ("GET", "/prometheus/", 200),
@@ -378,5 +401,21 @@ mod queries {
         }
         request.abort();
         assert!(dropped.await.is_err());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn listings_end_in_time_and_take_so_many_selectors_at_most() {
+    let store = data();
+    let (held, _dropped) = oneshot::channel();
+    *store.endless.lock() = Some(held);
+    let server = Server::over(vec![store.shared()]);
+    let (status, body) = server.json("/api/v1/series?match[]=up").await;
+    assert_eq!((status, &body["errorType"]), (503, &json!("timeout")), "{body}");
+    let many = "match[]=up&".repeat(QuerierConfig::default().max_selectors + 1);
+    for endpoint in ["series", "labels", "label/job/values"] {
+        let (status, body) = server.json(&format!("/api/v1/{endpoint}?{many}")).await;
+        assert_eq!((status, &body["errorType"]), (422, &json!("execution")), "{body}");
+        assert!(body["error"].as_str().unwrap().contains("querier.max_selectors"), "{body}");
     }
 }

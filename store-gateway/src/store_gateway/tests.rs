@@ -72,7 +72,8 @@ impl Rig {
             writer.push(one, Some(&metadata)).unwrap();
         }
         let meta = writer.finish().unwrap();
-        let entry = BlockEntry::new(id, Resolution::Raw, meta.range);
+        let mut entry = BlockEntry::new(id, Resolution::Raw, meta.range);
+        (entry.series, entry.samples) = (meta.series.max(10), meta.samples.max(10));
         let mut found = Vec::new();
         files(dir.path(), dir.path(), &mut found);
         for (name, bytes) in found {
@@ -234,4 +235,36 @@ async fn blocks_beyond_the_budget_are_closed_and_opened_again() {
     }
     assert!(rig.gateway.metrics.opened.get() >= 3);
     assert_eq!(rig.gateway.metrics.open_blocks.get(), 1);
+}
+
+#[tokio::test]
+async fn a_select_over_more_than_it_may_hold_is_refused_before_anything_is_opened() {
+    let rig = Rig::new(GatewayConfig::default());
+    let entry =
+        BlockEntry { series: 10_000_000, ..BlockEntry::new(Ulid(1), Resolution::Raw, TimeRange::new(0, 10)) };
+    rig.commit(Change { add: vec![entry], ..Change::default() }).await;
+    let error = rig.read(1, &[Ulid(1)]).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unprocessable);
+    let text = error.to_string();
+    assert!(text.contains("store_gateway.max_estimated_memory_consumption_per_request"), "{text}");
+    assert_eq!((rig.gateway.metrics.opened.get(), rig.gateway.metrics.too_large.get()), (0, 1));
+}
+
+#[tokio::test]
+async fn memory_is_held_until_the_stream_ends() {
+    // Read by whoever asks: what a task reads ahead it lets go by itself.
+    let config = GatewayConfig { memory_wait_seconds: 0, decode_ahead_blocks: 0, ..Default::default() };
+    let rig = Rig::new(config);
+    let block = rig.add(1, &[series(&[("__name__", "up")], &[(1000, 1.0)])]).await;
+    let request = || SelectRequest { scope: Some(Rig::scope(1, &[block])), ..Default::default() };
+    let held = || rig.gateway.metrics.reserved_bytes.get();
+    let mut frames = rig.gateway.select(request()).await.unwrap();
+    let first = held();
+    assert!(first > 0);
+    assert!(frames.next().await.is_some());
+    assert_eq!(held(), first);
+    let second = rig.gateway.select(request()).await.unwrap();
+    assert!((first + 1..2 * first).contains(&held()), "the tables are shared, the batches are not");
+    drop((frames, second));
+    assert_eq!(held(), 0);
 }

@@ -152,7 +152,19 @@ impl Block {
         self: &Arc<Self>,
         spec: SelectSpec,
     ) -> BoxStream<'static, Result<Vec<SeriesSamples>, BlockError>> {
-        select::select(Arc::clone(self), spec)
+        self.select_beside(spec, 1)
+    }
+
+    /// As [`Block::select`] where so many blocks, this one among them, are read side by side: each takes
+    /// its share of a batch, so that together they hold about what one would.
+    #[must_use]
+    pub fn select_beside(
+        self: &Arc<Self>,
+        spec: SelectSpec,
+        blocks: usize,
+    ) -> BoxStream<'static, Result<Vec<SeriesSamples>, BlockError>> {
+        let bounds = self.config.shared_by(blocks);
+        select::select(Arc::clone(self), spec, bounds)
     }
 
     /// The names of the labels of the series that match and overlap the range, sorted. No samples are

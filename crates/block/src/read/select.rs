@@ -13,18 +13,23 @@ use super::decoded::{Fetched, PageCache, Times};
 use super::paged::PageKey;
 use super::plan::{Batch, plan};
 use super::tables::Tables;
-use crate::BlockError;
+use crate::{BlockError, ReaderConfig};
 
 type Series = Vec<SeriesSamples>;
 
 /// The stream of a select.
-pub(super) fn select(block: Arc<Block>, spec: SelectSpec) -> BoxStream<'static, Result<Series, BlockError>> {
-    stream::once(begin(block, spec)).try_flatten().boxed()
+pub(super) fn select(
+    block: Arc<Block>,
+    spec: SelectSpec,
+    bounds: ReaderConfig,
+) -> BoxStream<'static, Result<Series, BlockError>> {
+    stream::once(begin(block, spec, bounds)).try_flatten().boxed()
 }
 
 async fn begin(
     block: Arc<Block>,
     spec: SelectSpec,
+    bounds: ReaderConfig,
 ) -> Result<BoxStream<'static, Result<Series, BlockError>>, BlockError> {
     if spec.range.is_empty() || !spec.range.overlaps(block.meta().range) {
         return Ok(stream::empty().boxed());
@@ -34,9 +39,10 @@ async fn begin(
     let batches = {
         let (block, tables) = (Arc::clone(&block), Arc::clone(&tables));
         let offload = block.offload.clone();
-        offload.run(move || plan(&spec, &tables, &block.parts, &block.config)).await?
+        let bounds = bounds.clone();
+        offload.run(move || plan(&spec, &tables, &block.parts, &bounds)).await?
     };
-    let ahead = block.config.fetch_ahead.max(1);
+    let ahead = bounds.fetch_ahead.max(1);
     let cache = Arc::new(Mutex::new(PageCache::default()));
     let fetching = Arc::clone(&block);
     let fetched = stream::iter(batches).map(move |batch| fetch(Arc::clone(&fetching), batch)).buffered(ahead);

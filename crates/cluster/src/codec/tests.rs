@@ -78,11 +78,11 @@ fn hex(bytes: &[u8]) -> String {
     })
 }
 
-/// With `UPDATE_GOLDEN` set the file is written: for a new version of the format.
+/// With `LATEWOOD_WRITE_GOLDEN` set the file is written: for a new version of the format.
 #[test]
 fn the_newest_version_is_written_bit_for_bit() {
     let written: String = values().iter().map(|(name, bytes)| format!("{name} {}\n", hex(bytes))).collect();
-    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+    if std::env::var_os("LATEWOOD_WRITE_GOLDEN").is_some() {
         std::fs::write(GOLDEN, &written).unwrap();
     }
     assert_eq!(written, std::fs::read_to_string(GOLDEN).unwrap());

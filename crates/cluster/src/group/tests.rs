@@ -183,7 +183,10 @@ async fn a_failed_sync_fails_proposals_and_never_acknowledges() {
     }
     assert_eq!(state.0.lock().applied.len(), 1, "what is not durable is not applied");
     assert_eq!(group.leader_term(), None);
-    assert!(group.read_barrier().await.is_err());
+    // What was acknowledged before is still read: all of it was durable and applied.
+    group.read_barrier().await.unwrap();
+    assert_eq!(state.0.lock().applied.len(), 1);
+    assert!(matches!(group.failure(), Some(ClusterError::Journal(latewood_wal::WalError::Poisoned { .. }))));
     files.crash(Loss::All, &Rng::seeded(1));
     let journal = self::journal(&files);
     let (_group, state) = open(1, &journal).await;
@@ -194,12 +197,18 @@ async fn a_failed_sync_fails_proposals_and_never_acknowledges() {
 async fn a_group_that_a_full_disk_stopped_is_opened_again_when_there_is_space() {
     let files = MemoryFiles::new();
     let journal = journal(&files);
-    let (group, _) = open(1, &journal).await;
+    let (group, state_before) = open(1, &journal).await;
     propose_all(&group, 0..5).await;
     files.set_capacity(Some(files.sizes().values().sum::<usize>() + 20));
     let error = group.propose(word("no room")).await.unwrap_err();
     assert_eq!(error.kind(), latewood_base::ErrorKind::Unavailable, "{error}");
     assert!(error.to_string().contains("cannot write"), "{error}");
+    // What was acknowledged can still be read, and it shows that the group has stopped.
+    while group.failure().is_none() {
+        tokio::task::yield_now().await;
+    }
+    group.read_barrier().await.unwrap();
+    assert_eq!(state_before.0.lock().applied.len(), 5);
     files.set_capacity(None);
     group.shutdown().await;
     let (group, state) = open(1, &journal).await;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use bytes::Bytes;
-use latewood_base::Rng;
+use latewood_base::{Rng, make_folder};
 use parking_lot::{Mutex, RwLock};
 
 use super::{STAGING, Tree, error_of};
@@ -28,7 +28,7 @@ impl Tree {
             key: String::new(),
             message: format!("folder {}: {error}", root.display()),
         };
-        make_root(&root.join(STAGING)).map_err(failed)?;
+        make_folder(&root.join(STAGING)).map_err(failed)?;
         clear_staging(&root.join(STAGING)).map_err(failed)?;
         Ok(Self { root, rng, settled: Mutex::default(), folders: RwLock::default() })
     }
@@ -266,22 +266,6 @@ pub(super) fn info(key: String, meta: &fs::Metadata) -> ObjectInfo {
 
 fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
-}
-
-/// Makes the top folder and those above it, each fsynced into its parent.
-fn make_root(root: &Path) -> io::Result<()> {
-    let missing: Vec<&Path> = root.ancestors().take_while(|folder| !folder.exists()).collect();
-    for folder in missing.into_iter().rev() {
-        match fs::create_dir(folder) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            made => made?,
-        }
-        if let Some(parent) = folder.parent() {
-            let named = !parent.as_os_str().is_empty();
-            sync_folder(if named { parent } else { Path::new(".") })?;
-        }
-    }
-    Ok(())
 }
 
 /// Removes temporary files that no living process is writing.

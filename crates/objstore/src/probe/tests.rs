@@ -7,9 +7,10 @@ use async_trait::async_trait;
 use futures::StreamExt;
 use futures::stream::BoxStream;
 use latewood_base::{Clock, Rng};
+use parking_lot::Mutex;
 
 use super::*;
-use crate::{MemoryBucket, ObjectClient, ObjectInfo};
+use crate::{MemoryBucket, ObjectClient, ObjectInfo, Proven};
 
 #[derive(Clone, Copy, Debug)]
 enum Fault {
@@ -25,7 +26,7 @@ enum Fault {
 }
 
 #[derive(Debug)]
-struct Wrong(MemoryBucket, Fault);
+struct Wrong(MemoryBucket, Mutex<Fault>);
 
 #[async_trait]
 impl ObjectClient for Wrong {
@@ -36,7 +37,8 @@ impl ObjectClient for Wrong {
         self.0.put_file(key, file).await
     }
     async fn create(&self, key: &str, body: Bytes) -> Result<(), BucketError> {
-        match self.1 {
+        let fault = *self.1.lock();
+        match fault {
             Fault::None => self.0.create(key, body).await,
             Fault::Ignores => self.0.put(key, body).await,
             Fault::Races => {
@@ -82,7 +84,7 @@ impl ObjectClient for Wrong {
 }
 
 async fn probed(fault: Fault) -> Result<(), ProbeError> {
-    let bucket: Bucket = Arc::new(Wrong(MemoryBucket::new(), fault));
+    let bucket: Bucket = Arc::new(Wrong(MemoryBucket::new(), Mutex::new(fault)));
     let (clock, _) = Clock::manual(0);
     let result = probe(&bucket, &Ids::new(clock, Rng::seeded(1))).await;
     assert_eq!(bucket.list("", None).count().await, 0, "it clears up: {fault:?}");
@@ -107,11 +109,43 @@ async fn a_bucket_that_does_not_answer_is_not_called_wrong() {
 
 #[tokio::test(start_paused = true)]
 async fn a_create_that_was_not_answered_is_left_to_its_caller() {
-    let bucket: Bucket = Arc::new(Wrong(MemoryBucket::new(), Fault::Unavailable));
+    let bucket: Bucket = Arc::new(Wrong(MemoryBucket::new(), Mutex::new(Fault::Unavailable)));
     let backoff = crate::backoff::Backoff::new(&crate::BucketConfig::default(), Rng::seeded(1));
     let retrying = crate::retry::Retrying::new(bucket, backoff);
     let begun = tokio::time::Instant::now();
     let outcome = retrying.create("k", Bytes::new()).await;
     assert!(matches!(outcome, Err(BucketError::Unavailable { .. })), "{outcome:?}");
     assert_eq!(begun.elapsed(), std::time::Duration::ZERO, "no second try");
+}
+
+#[tokio::test]
+async fn nothing_is_created_before_the_bucket_has_answered_and_been_found_right() {
+    let wrong = Arc::new(Wrong(MemoryBucket::new(), Mutex::new(Fault::Unavailable)));
+    let (clock, _) = Clock::manual(0);
+    let proven = Proven::new(wrong.clone(), Ids::new(clock, Rng::seeded(1)));
+    let away = proven.create("k", Bytes::new()).await;
+    assert!(matches!(away, Err(BucketError::Unavailable { .. })), "{away:?}");
+    assert_eq!(proven.list("", None).count().await, 0);
+    *wrong.1.lock() = Fault::None;
+    assert_eq!(proven.create("k", Bytes::new()).await, Ok(()));
+    *wrong.1.lock() = Fault::Unavailable;
+    assert_eq!(proven.prove().await, Ok(()), "proved once");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bucket_that_comes_back_wrong_is_refuted_and_refuses_for_good() {
+    let wrong = Arc::new(Wrong(MemoryBucket::new(), Mutex::new(Fault::Unavailable)));
+    let (clock, _) = Clock::manual(0);
+    let proven = Arc::new(Proven::new(wrong.clone(), Ids::new(clock, Rng::seeded(1))));
+    let refuted = tokio::spawn({
+        let proven = Arc::clone(&proven);
+        async move { proven.refuted().await }
+    });
+    tokio::time::sleep(std::time::Duration::from_secs(60)).await;
+    assert!(!refuted.is_finished());
+    *wrong.1.lock() = Fault::Ignores;
+    assert!(matches!(refuted.await.unwrap(), ProbeError::NotExclusive { .. }));
+    *wrong.1.lock() = Fault::None;
+    let refused = proven.create("k", Bytes::new()).await;
+    assert!(matches!(refused, Err(BucketError::Denied { .. })), "{refused:?}");
 }

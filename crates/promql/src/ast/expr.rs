@@ -1,6 +1,6 @@
 //! Expressions.
 
-use super::{AggregateOp, BinaryOp, Length, Shift, Span, VectorSelector};
+use super::{AggregateOp, BinaryOp, Length, Shift, Span, Text, VectorSelector};
 
 /// An expression with its place in the query's text.
 #[derive(Clone, Debug)]
@@ -22,8 +22,8 @@ impl PartialEq for Expr {
 pub enum ExprKind {
     /// `1`, `Inf`, `5m`
     Number(NumberLiteral),
-    /// `"text"`; bytes that are no UTF-8 have become U+FFFD.
-    Text(String),
+    /// `"text"`
+    Text(Text),
     /// `up{job="a"} offset 5m @ 0`
     Selector(VectorSelector),
     /// `up[5m]`; the range applies before the selector's offset.

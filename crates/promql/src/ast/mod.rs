@@ -7,6 +7,7 @@ mod expr;
 mod operators;
 mod selector;
 mod span;
+mod text;
 mod types;
 
 pub use duration::{DurationExpr, DurationKind, DurationOp, Length, Offset};
@@ -16,4 +17,5 @@ pub use expr::{
 pub use operators::{AggregateOp, BinaryOp};
 pub use selector::{At, Extension, Shift, VectorSelector};
 pub use span::Span;
+pub use text::Text;
 pub use types::ValueType;

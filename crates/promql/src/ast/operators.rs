@@ -88,6 +88,18 @@ impl BinaryOp {
         )
     }
 
+    /// Whether its result is about something else than its operands, so that the metric's name is dropped.
+    #[must_use]
+    pub fn changes_meaning(self) -> bool {
+        !self.is_comparison() && !self.is_set() && !self.is_trim()
+    }
+
+    /// Whether it leaves a part of a native histogram.
+    #[must_use]
+    pub fn is_trim(self) -> bool {
+        matches!(self, Self::TrimUpper | Self::TrimLower)
+    }
+
     /// Whether it works on sets of series.
     #[must_use]
     pub fn is_set(self) -> bool {

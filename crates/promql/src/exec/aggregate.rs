@@ -127,7 +127,7 @@ impl<C: Cell> FoldOperator<C> {
             }
         }
         let texts = worst.into_iter().flatten().filter_map(crate::functions::invalid_quantile);
-        texts.for_each(|text| self.env.annotations.lock().warn(text));
+        texts.for_each(|text| self.env.warn_at(text, self.env.place));
         Ok(())
     }
 

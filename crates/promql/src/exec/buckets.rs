@@ -14,6 +14,7 @@ use super::{BoxOperator, Env, Grid, Operator};
 use latewood_model::FloatHistogram;
 use latewood_model::histogram::NanEffect;
 
+use crate::ast::Span;
 use crate::functions::buckets::{self, Bucket};
 use crate::functions::invalid_quantile;
 use crate::plan::{BucketCall, Node};
@@ -26,6 +27,8 @@ pub(super) struct BucketOperator {
     input: Option<BoxOperator>,
     function: Function,
     params: Scalars,
+    /// Where the parameters stand.
+    places: Vec<Span>,
 }
 
 enum Function {
@@ -52,7 +55,7 @@ struct Gathered {
 }
 
 impl BucketOperator {
-    pub(super) fn new(env: &Env, grid: Grid, input: BoxOperator, call: &BucketCall) -> Self {
+    pub(super) fn new(env: &Env, grid: Grid, input: BoxOperator, call: &BucketCall, places: &[Span]) -> Self {
         let (function, params): (Function, Vec<Node>) = match call {
             BucketCall::Quantile(phi) => (Function::Quantile, vec![phi.clone()]),
             BucketCall::Fraction(lower, upper) => (Function::Fraction, vec![lower.clone(), upper.clone()]),
@@ -64,6 +67,7 @@ impl BucketOperator {
             input: Some(input),
             function,
             params: Scalars::new(env, grid, &params),
+            places: places.to_vec(),
         }
     }
 
@@ -84,7 +88,7 @@ impl BucketOperator {
                 let le = labels.get("le").unwrap_or_default();
                 let Some(upper) = buckets::parse_le(le) else {
                     let text = buckets::bad_bucket_label(le);
-                    self.env.annotations.lock().warn(with_metric(text, labels));
+                    self.env.warn_at(with_metric(text, labels), self.env.place);
                     continue;
                 };
                 let key = labels.without(&["le"]);
@@ -120,7 +124,7 @@ impl BucketOperator {
         let quantile = buckets::bucket_quantile(param(which), buckets);
         if quantile.forced.is_some() {
             let text = for_metric(buckets::FORCED_MONOTONICITY.to_owned(), name);
-            self.env.annotations.lock().info(text);
+            self.env.annotations.lock().info_at(text, self.env.place);
         }
         Ok(quantile.value)
     }
@@ -131,8 +135,9 @@ impl BucketOperator {
             return Ok(());
         }
         for step in 0..self.steps {
-            let texts = self.params.at(step)?.iter().filter_map(|&phi| invalid_quantile(phi));
-            texts.for_each(|text| self.env.annotations.lock().warn(text));
+            let params = self.params.at(step)?.iter().zip(&self.places);
+            let texts = params.filter_map(|(&phi, &place)| Some((invalid_quantile(phi)?, place)));
+            texts.for_each(|(text, place)| self.env.warn_at(text, place));
         }
         Ok(())
     }

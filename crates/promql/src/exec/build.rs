@@ -26,18 +26,21 @@ pub(crate) fn build(node: &Node, grid: Grid, env: &Env) -> Result<BoxOperator, Q
             }
         }
         Node::Window(call) => match call.kernel {
-            WindowKernel::Value(kernel) => Box::new(windows::WindowOperator::new(env, grid, call, kernel)?),
+            WindowKernel::Value(kernel) => {
+                Box::new(windows::WindowOperator::new(&env.at(call.place), grid, call, kernel)?)
+            }
             WindowKernel::Presence => Box::new(absent::AbsentOperator::of_windows(env, grid, call)?),
         },
         Node::VectorOf(scalar) => build(scalar, grid, env)?,
         Node::Absent(input, labels) => {
             Box::new(absent::AbsentOperator::of_vector(env, grid, build(input, grid, env)?, labels))
         }
-        Node::Sort(input, order) => {
-            Box::new(sort::SortOperator::new(env, grid, build(input, grid, env)?, order))
+        Node::Sort(input, order, place) => {
+            Box::new(sort::SortOperator::new(&env.at(*place), grid, build(input, grid, env)?, order))
         }
-        Node::Buckets(input, call) => {
-            Box::new(buckets::BucketOperator::new(env, grid, build(input, grid, env)?, call))
+        Node::Buckets(input, call, places) => {
+            let input = build(input, grid, env)?;
+            Box::new(buckets::BucketOperator::new(&env.at(places.vector), grid, input, call, &places.params))
         }
         Node::VectorBinary(binary) => build_binary(binary, grid, env)?,
         Node::Aggregate(aggregate) => build_aggregate(aggregate, grid, env)?,
@@ -53,9 +56,7 @@ fn build_map(node: &Node, grid: Grid, env: &Env) -> Result<BoxOperator, QueryErr
     let (input, drops_name) = match node {
         Node::Element { input, .. } | Node::StepTimes(input) | Node::Negate(input) => (input, true),
         Node::Relabel(input, _) => (input, false),
-        Node::VectorScalar { op, return_bool, vector, .. } => {
-            (vector, *return_bool || !crate::plan::is_comparison(*op))
-        }
+        Node::VectorScalar { op, return_bool, vector, .. } => (vector, *return_bool || op.changes_meaning()),
         _ => return Err(QueryError::execution("expected a vector")),
     };
     let merges = match node {
@@ -121,6 +122,7 @@ fn results_are_unique(binary: &VectorBinary, names: &[MetricNames; 2]) -> bool {
 
 fn build_aggregate(node: &AggregateNode, grid: Grid, env: &Env) -> Result<BoxOperator, QueryError> {
     let input = build(&node.input, grid, env)?;
+    let env = &env.at(node.place);
     Ok(match node.op {
         AggregateOp::Sum => Box::new(FoldOperator::<fold::Sum>::new(env, grid, input, node)),
         AggregateOp::Avg => Box::new(FoldOperator::<fold::Avg>::new(env, grid, input, node)),

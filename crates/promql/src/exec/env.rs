@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
+use crate::ast::Span;
 use crate::{Annotations, CallContext, Control, Notice, QueryError, SeriesSource};
 
 /// What all operators of a query share. Clones are cheap.
@@ -17,24 +18,36 @@ pub(crate) struct Env {
     pub(crate) lookback_ms: i64,
     /// The query's step in milliseconds, 0 for an instant query.
     pub(crate) step_ms: i64,
+    /// The part of the query that the operator's annotations are about.
+    pub(crate) place: Span,
     /// What the answer must say.
     pub(crate) annotations: Arc<Mutex<Annotations>>,
 }
 
 impl Env {
+    /// The same for an operator whose annotations are about this place.
+    pub(crate) fn at(&self, place: Span) -> Self {
+        Self { place, ..self.clone() }
+    }
+
     /// Adds an info; without its prefix.
     pub(crate) fn info(&self, text: &str) {
-        self.annotations.lock().info(format!("PromQL info: {text}"));
+        self.annotations.lock().info_at(format!("PromQL info: {text}"), self.place);
     }
 
     /// Adds a warning; without its prefix.
     pub(crate) fn warn(&self, text: &str) {
-        self.annotations.lock().warn(format!("PromQL warning: {text}"));
+        self.annotations.lock().warn_at(format!("PromQL warning: {text}"), self.place);
+    }
+
+    /// Adds a warning about another place; with its prefix.
+    pub(crate) fn warn_at(&self, text: String, place: Span) {
+        self.annotations.lock().warn_at(text, place);
     }
 
     /// Adds a notice.
     pub(crate) fn add(&self, notice: &Notice) {
-        self.annotations.lock().add(notice);
+        self.annotations.lock().add_at(notice, self.place);
     }
 
     /// Takes over what a kernel left, and fails if it said so.

@@ -1,4 +1,4 @@
-//! Binary operators where at least one side is a histogram.
+//! Binary operators where at least one side is a histogram, and those that are for histograms only.
 
 use std::sync::Arc;
 
@@ -60,28 +60,14 @@ pub(super) fn binary(
         (BinaryOp::NotEqual, Histogram(left), Histogram(right)) => {
             return Ok((!left.same_data(right)).then(|| SampleValue::Histogram(Arc::clone(left))));
         }
+        (BinaryOp::TrimUpper, Histogram(histogram), Float(at)) => histogram.trimmed(Trim::Upper, at),
+        (BinaryOp::TrimLower, Histogram(histogram), Float(at)) => histogram.trimmed(Trim::Lower, at),
         _ => {
             env.add(&Notice::IncompatibleTypes(left.kind(), op.as_str(), right.kind()));
             return Err(NoResult);
         }
     };
     Ok(Some(result.into()))
-}
-
-/// The result of `</` or `>/`.
-#[allow(dead_code, reason = "the operators have no syntax yet")]
-pub(super) fn trimmed(
-    env: &Env,
-    trim: Trim,
-    left: Operand<'_>,
-    right: Operand<'_>,
-) -> Result<Option<SampleValue>, NoResult> {
-    if let (Operand::Histogram(histogram), Operand::Float(at)) = (left, right) {
-        return Ok(Some(histogram.trimmed(trim, at).into()));
-    }
-    let op = if trim == Trim::Upper { "</" } else { ">/" };
-    env.add(&Notice::IncompatibleTypes(left.kind(), op, right.kind()));
-    Err(NoResult)
 }
 
 fn changed(histogram: &FloatHistogram, change: impl FnOnce(&mut FloatHistogram)) -> FloatHistogram {

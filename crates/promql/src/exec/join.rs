@@ -140,7 +140,8 @@ impl JoinOperator {
                 out.push(labels.clone())?;
             }
             let mut target = out.row_mut(out.len() - 1);
-            let met = if row.has_histograms() || one.row(other).has_histograms() {
+            let is_mixed = row.has_histograms() || one.row(other).has_histograms() || self.op.is_trim();
+            let met = if is_mixed {
                 self.combine_mixed(row, one.row(other), &mut target)
             } else {
                 self.combine(row.values, one.row(other).values, target.values)
@@ -184,7 +185,7 @@ impl JoinOperator {
             let one = one.histogram(step).map_or(Operand::Float(one_value), Operand::Histogram);
             let (left, right) = if swapped { (one, many) } else { (many, one) };
             let result = match (left, right) {
-                (Operand::Float(left), Operand::Float(right)) => {
+                (Operand::Float(left), Operand::Float(right)) if !self.op.is_trim() => {
                     Ok(element_binary(self.op, left, right).map(SampleValue::Float))
                 }
                 _ => binary(&self.env, self.op, left, right),

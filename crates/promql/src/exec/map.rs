@@ -5,7 +5,7 @@ use latewood_model::Labels;
 
 use super::arithmetic::{compare, element_binary};
 use super::histograms::{Operand, binary};
-use super::matching::{changes_meaning, drop_reserved};
+use super::matching::drop_reserved;
 use super::merge::Merger;
 use super::row::{RowMut, is_histogram};
 use super::scalar::{Scalar, Scalars};
@@ -41,9 +41,11 @@ impl<F: RowFunction> Map<F> {
         for row in 0..tile.len() {
             self.env.control.check()?;
             let mut row = tile.row_mut(row);
-            *row.labels = self.function.apply(&mut row)?;
+            let labels = self.function.apply(&mut row)?;
+            let longer = labels.heap_size().saturating_sub(row.labels.heap_size());
+            *row.labels = labels;
             let grown = row.take_grown();
-            tile.book(grown)?;
+            tile.book(grown + longer as u64)?;
         }
         Ok(())
     }
@@ -159,6 +161,11 @@ impl RowFunction for WithScalar {
             }
             let (element, other) = (*value, scalar.at(step));
             let (left, right) = if scalar_left { (other, element) } else { (element, other) };
+            if op.is_trim() {
+                let _no_result = binary(&self.env, op, Operand::Float(left), Operand::Float(right));
+                *value = super::tile::absent();
+                continue;
+            }
             *value = match compare(op, left, right) {
                 Some(holds) if return_bool => f64::from(u8::from(holds)),
                 Some(true) => element,
@@ -171,7 +178,7 @@ impl RowFunction for WithScalar {
             let (left, right) = if scalar_left { (other, element) } else { (element, other) };
             binary(&self.env, op, left, right).ok().flatten()
         });
-        if changes_meaning(op) || return_bool {
+        if op.changes_meaning() || return_bool {
             return Ok(drop_reserved(row.labels));
         }
         Ok(row.labels.clone())
@@ -181,8 +188,8 @@ impl RowFunction for WithScalar {
 impl RowFunction for Relabel {
     fn apply(&mut self, row: &mut RowMut<'_>) -> Result<Labels, QueryError> {
         Ok(match self {
-            Self::Replace(replace) => replace.apply(row.labels).unwrap_or_else(|| row.labels.clone()),
-            Self::Join(join) => join.apply(row.labels),
+            Self::Replace(replace) => replace.apply(row.labels)?.unwrap_or_else(|| row.labels.clone()),
+            Self::Join(join) => join.apply(row.labels)?,
         })
     }
 }

@@ -26,11 +26,6 @@ pub(super) fn signature(labels: &Labels, matching: &Matching) -> Labels {
     }
 }
 
-/// Whether an operator's result is about something else than its operands.
-pub(super) fn changes_meaning(op: BinaryOp) -> bool {
-    !crate::plan::is_comparison(op) && !matches!(op, BinaryOp::And | BinaryOp::Or | BinaryOp::Unless)
-}
-
 /// The labels of the result of matched elements.
 pub(super) fn result_labels(
     many: &Labels,
@@ -39,7 +34,7 @@ pub(super) fn result_labels(
     return_bool: bool,
     matching: &Matching,
 ) -> Labels {
-    let mut result = if return_bool || changes_meaning(op) { drop_reserved(many) } else { many.clone() };
+    let mut result = if return_bool || op.changes_meaning() { drop_reserved(many) } else { many.clone() };
     if matching.cardinality == Cardinality::OneToOne {
         let names: Vec<&str> = matching.labels.iter().map(String::as_str).collect();
         result = if matching.on { result.keep(&names) } else { result.without(&names) };

@@ -22,6 +22,7 @@ mod map;
 mod matching;
 mod merge;
 mod once;
+mod ratio;
 mod row;
 mod scalar;
 mod scan;

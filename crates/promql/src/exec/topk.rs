@@ -8,6 +8,7 @@ use std::sync::Arc;
 use latewood_model::{FloatHistogram, Labels};
 
 use super::groups::Groups;
+use super::ratio;
 use super::row::histogram_size;
 use super::scalar::{Scalar, Values};
 use super::tile::{Tile, is_present};
@@ -62,7 +63,7 @@ impl TopkOperator {
                 .map_err(|_| QueryError::execution("too many series in an aggregation"))?;
             self.series.push(labels.clone());
             held.grow(labels.heap_size() as u64)?;
-            let offset = (self.op == AggregateOp::LimitRatio).then(|| ratio_offset(labels));
+            let offset = (self.op == AggregateOp::LimitRatio).then(|| ratio::offset(labels));
             let start = group * self.steps;
             let heaps = self.kept.get_mut(start..start + self.steps).unwrap_or_default();
             let mut added = 0;
@@ -187,15 +188,9 @@ impl Operator for TopkOperator {
     }
 }
 
-/// Where a series stands between 0 and 1 for `limit_ratio`: the same at every step and in every query.
-fn ratio_offset(labels: &Labels) -> f64 {
-    labels.hash128().high() as f64 / u64::MAX as f64
-}
-
 fn offer(op: AggregateOp, heap: &mut Vec<Element>, new: Element, limit: f64, offset: Option<f64>) {
     if let Some(offset) = offset {
-        let ratio = limit.clamp(-1.0, 1.0);
-        if (ratio >= 0.0 && offset < ratio) || (ratio < 0.0 && offset >= 1.0 + ratio) {
+        if ratio::is_within(limit, offset) {
             heap.push(new);
         }
         return;

@@ -167,7 +167,7 @@ impl WindowOperator {
             warns_of_gauges: matches!(call.function.as_str(), "rate" | "increase"),
             feed: WindowFeed::new(env, grid, &call.input)?,
             params: Scalars::new(env, grid, &call.params),
-            context: CallContext::default(),
+            context: CallContext::at(call.place),
             merger: merger.transpose()?,
         })
     }

@@ -5,6 +5,9 @@ use regex::{Captures, Regex};
 
 use crate::functions::FunctionError;
 
+/// Bytes of the longest value that a label is given: nested calls could double it again and again.
+const MAX_VALUE_BYTES: usize = 1 << 20;
+
 /// `label_replace(v, dst, replacement, src, regex)`, compiled.
 #[derive(Clone, Debug)]
 pub struct LabelReplace {
@@ -54,11 +57,15 @@ impl LabelReplace {
     }
 
     /// The labels afterwards; `None` where the expression does not match and nothing changes.
-    #[must_use]
-    pub fn apply(&self, labels: &Labels) -> Option<Labels> {
-        let captures = self.regex.captures(labels.get(&self.source).unwrap_or(""))?;
-        let value: String = self.template.iter().map(|piece| expand(piece, &captures)).collect();
-        Some(LabelsBuilder::from(labels).set(&self.target, &value).build())
+    ///
+    /// # Errors
+    /// The value would be longer than a mebibyte.
+    pub fn apply(&self, labels: &Labels) -> Result<Option<Labels>, FunctionError> {
+        let Some(captures) = self.regex.captures(labels.get(&self.source).unwrap_or("")) else {
+            return Ok(None);
+        };
+        let value = value_of(self.template.iter().map(|piece| expand(piece, &captures)), "label_replace")?;
+        Ok(Some(LabelsBuilder::from(labels).set(&self.target, &value).build()))
     }
 }
 
@@ -86,11 +93,31 @@ impl LabelJoin {
     }
 
     /// The labels afterwards.
-    #[must_use]
-    pub fn apply(&self, labels: &Labels) -> Labels {
-        let values: Vec<&str> = self.sources.iter().map(|source| labels.get(source).unwrap_or("")).collect();
-        LabelsBuilder::from(labels).set(&self.target, &values.join(&self.separator)).build()
+    ///
+    /// # Errors
+    /// The value would be longer than a mebibyte.
+    pub fn apply(&self, labels: &Labels) -> Result<Labels, FunctionError> {
+        let pieces = self.sources.iter().enumerate().flat_map(|(index, source)| {
+            let separator = if index == 0 { "" } else { &self.separator };
+            [separator, labels.get(source).unwrap_or("")]
+        });
+        let value = value_of(pieces, "label_join")?;
+        Ok(LabelsBuilder::from(labels).set(&self.target, &value).build())
     }
+}
+
+/// The pieces as one text. Its length is looked at before memory is taken for it.
+fn value_of<'a>(
+    pieces: impl Iterator<Item = &'a str> + Clone,
+    function: &str,
+) -> Result<String, FunctionError> {
+    let bytes = pieces.clone().fold(0_usize, |sum, piece| sum.saturating_add(piece.len()));
+    if bytes > MAX_VALUE_BYTES {
+        return Err(FunctionError(format!(
+            "{function}() would make a label value of {bytes} bytes; at most {MAX_VALUE_BYTES} are allowed"
+        )));
+    }
+    Ok(pieces.collect())
 }
 
 /// Label names are any UTF-8 text that is not empty.
@@ -150,7 +177,8 @@ mod tests {
     fn replaced(replacement: &str, regex: &str) -> Option<String> {
         let labels = Labels::from_pairs([("src", "source-value-10"), ("dst", "old")]);
         let replace = LabelReplace::new("dst", replacement, "src", regex).expect("valid");
-        replace.apply(&labels).map(|labels| labels.get("dst").unwrap_or("").to_owned())
+        let replaced = replace.apply(&labels).expect("a short value");
+        replaced.map(|labels| labels.get("dst").unwrap_or("").to_owned())
     }
 
     #[test]
@@ -184,9 +212,29 @@ mod tests {
     fn joins_keep_the_places_of_missing_labels() {
         let labels = Labels::from_pairs([("a", "1"), ("c", "3"), ("dst", "old")]);
         let join = |sources: &[&str]| {
-            LabelJoin::new("dst", "-", sources).map(|join| join.apply(&labels).to_string())
+            let joined = LabelJoin::new("dst", "-", sources).and_then(|join| join.apply(&labels));
+            joined.map(|labels| labels.to_string())
         };
         assert_eq!(join(&["a", "b", "c"]), Ok(r#"{a="1", c="3", dst="1--3"}"#.to_owned()));
         assert_eq!(join(&[]), Ok(r#"{a="1", c="3"}"#.to_owned()));
+    }
+
+    #[test]
+    fn values_that_would_be_too_long_are_refused() {
+        let labels = Labels::from_pairs([("a", "x".repeat(MAX_VALUE_BYTES / 2).as_str())]);
+        let replace = |replacement: &str| {
+            let replace = LabelReplace::new("dst", replacement, "a", "(.*)").expect("valid");
+            replace
+                .apply(&labels)
+                .map(|labels| labels.map_or(0, |labels| labels.get("dst").map_or(0, str::len)))
+        };
+        assert_eq!(replace("$1$1"), Ok(MAX_VALUE_BYTES));
+        assert_eq!(
+            replace("$1$1!").map_err(|error| error.to_string()),
+            Err("label_replace() would make a label value of 1048577 bytes; at most 1048576 are allowed"
+                .to_owned())
+        );
+        let join = LabelJoin::new("dst", "-", &["a", "a"]).expect("valid");
+        assert!(join.apply(&labels).is_err());
     }
 }

@@ -105,7 +105,8 @@ impl Parser<'_> {
 
     fn label_name(&self, token: Token) -> Result<String, ParseError> {
         let text = self.token_text(token);
-        let name = if token.kind == TokenKind::String { string::unquote(text) } else { text.to_owned() };
+        let name =
+            if token.kind == TokenKind::String { string::unquote(text).to_lossy() } else { text.to_owned() };
         if name.is_empty() {
             let message = format!("invalid label name for grouping: {}", quoted(&name));
             return self.error(self.span(token), message);

@@ -28,7 +28,8 @@ impl Parser<'_> {
         if let Some(cardinality) = cardinality {
             self.bump()?;
             matching.cardinality = cardinality;
-            if self.is_next(TokenKind::LeftParen)? {
+            // Upstream takes what can begin no expression for a list of labels gone wrong.
+            if !self.peek()?.kind.begins_expression() || self.is_next(TokenKind::LeftParen)? {
                 (matching.include, _) = self.label_names()?;
             }
         }

@@ -1,4 +1,5 @@
-//! Selectors of series.
+//! Selectors of series. Their names and values are UTF-8, as those of series are: a byte that is not becomes U+FFFD,
+//! which no series has by chance.
 
 use latewood_model::{METRIC_NAME, MatchOp, Matcher};
 
@@ -54,7 +55,7 @@ impl Parser<'_> {
         let text = self.token_text(token);
         let name = match token.kind {
             TokenKind::Identifier => text.to_owned(),
-            TokenKind::String => string::unquote(text),
+            TokenKind::String => string::unquote(text).to_lossy(),
             _ => return self.unexpected_in(PLACE, "identifier or \"}\""),
         };
         self.bump()?;
@@ -72,7 +73,7 @@ impl Parser<'_> {
         let Some(value) = self.accept(TokenKind::String)? else {
             return self.unexpected_in(PLACE, "string");
         };
-        self.matcher(op, &name, &string::unquote(self.token_text(value)), token)
+        self.matcher(op, &name, &string::unquote(self.token_text(value)).to_lossy(), token)
     }
 
     fn matcher(&self, op: MatchOp, name: &str, value: &str, first: Token) -> Result<Matcher, ParseError> {

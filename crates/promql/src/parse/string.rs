@@ -1,5 +1,7 @@
 //! Strings: where they end, and what they say.
 
+use crate::ast::Text;
+
 /// How many bytes after its opening quote a string ends, the closing quote included.
 pub(super) fn scan(text: &str, quote: char) -> Result<usize, String> {
     if quote == '`' {
@@ -20,15 +22,14 @@ pub(super) fn scan(text: &str, quote: char) -> Result<usize, String> {
     }
 }
 
-/// The text of a string that [`scan`] found good. Strings of queries may hold any bytes, those of series and of JSON
-/// are UTF-8: a byte that is not becomes U+FFFD, as it would on its way out anyway.
-pub(super) fn unquote(token: &str) -> String {
+/// The string that a token which [`scan`] found good stands for.
+pub(super) fn unquote(token: &str) -> Text {
     let Some(quote) = token.chars().next() else {
-        return String::new();
+        return Text::default();
     };
     let inside = token.get(1..token.len().saturating_sub(1)).unwrap_or_default();
     if quote == '`' || !inside.contains('\\') {
-        return inside.to_owned();
+        return Text::new(inside);
     }
     let mut bytes = Vec::with_capacity(inside.len());
     let mut rest = inside;
@@ -38,17 +39,7 @@ pub(super) fn unquote(token: &str) -> String {
         rest = escape(tail, quote, &mut bytes).unwrap_or_default();
     }
     bytes.extend_from_slice(rest.as_bytes());
-    String::from_utf8(bytes).unwrap_or_else(|error| lossy(error.as_bytes()))
-}
-
-/// Each byte that is no part of a character becomes a U+FFFD of its own, as in Go.
-fn lossy(bytes: &[u8]) -> String {
-    let mut out = String::with_capacity(bytes.len());
-    for chunk in bytes.utf8_chunks() {
-        out.push_str(chunk.valid());
-        out.extend(chunk.invalid().iter().map(|_| char::REPLACEMENT_CHARACTER));
-    }
-    out
+    Text::new(bytes)
 }
 
 /// Resolves the escape that a text starts with; returns what follows it.
@@ -126,7 +117,7 @@ mod tests {
         ] {
             let quote = token.chars().next().unwrap();
             assert_eq!(scan(&token[1..], quote), Ok(token.len() - 1), "{token}");
-            assert_eq!(unquote(token), expected, "{token}");
+            assert_eq!(unquote(token).to_lossy(), expected, "{token}");
         }
     }
 

@@ -1,12 +1,17 @@
 //! The plans of function calls.
 
-use super::lower::{QueryTimes, lower, lower_boxed, scan, window_input};
-use super::node::{BucketCall, Node, Reading, Relabel, SortOrder, WindowCall, WindowKernel};
+use super::lower::{QueryTimes, lower, lower_boxed, scan, unsupported, window_input};
+use super::node::{BucketCall, Node, Places, Reading, Relabel, SortOrder, WindowCall, WindowKernel};
 use crate::QueryError;
-use crate::ast::{Expr, ExprKind, ValueType};
+use crate::ast::{Expr, ExprKind, Span, ValueType};
 use crate::functions::{self, EngineFunction, Kernel, RangeKernel, absent, relabel};
 
-pub(super) fn lower_call(function: &str, args: &[Expr], times: &QueryTimes) -> Result<Node, QueryError> {
+pub(super) fn lower_call(
+    function: &str,
+    args: &[Expr],
+    span: Span,
+    times: &QueryTimes,
+) -> Result<Node, QueryError> {
     let spec = functions::lookup(function)
         .ok_or_else(|| QueryError::execution(format!("unknown function with name {function:?}")))?;
     match spec.kernel {
@@ -25,7 +30,9 @@ pub(super) fn lower_call(function: &str, args: &[Expr], times: &QueryTimes) -> R
                 params: params.map(|arg| lower(arg, times)).collect::<Result<_, _>>()?,
             })
         }
-        Kernel::Engine(engine_function) => lower_engine(function, engine_function, args, times),
+        Kernel::Engine(engine_function) => {
+            lower_engine(function, engine_function, args, times).map(|node| sort_at(node, span))
+        }
     }
 }
 
@@ -43,6 +50,7 @@ fn lower_window(
         }
     }
     Ok(Node::Window(Box::new(WindowCall {
+        place: place(args),
         function: function.to_owned(),
         kernel: WindowKernel::Value(kernel),
         keeps_name: functions::keeps_name(function),
@@ -66,6 +74,7 @@ fn lower_engine(
             Node::Absent(node(0)?, labels)
         }
         EngineFunction::AbsentOverTime => Node::Window(Box::new(WindowCall {
+            place: place(args),
             function: name.to_owned(),
             kernel: WindowKernel::Presence,
             keeps_name: false,
@@ -77,32 +86,58 @@ fn lower_engine(
         EngineFunction::Range => seconds(times.end.saturating_sub(times.start)),
         EngineFunction::Step => seconds(if times.start == times.end { 0 } else { times.step_ms }),
         EngineFunction::HistogramFraction => {
-            Node::Buckets(node(2)?, Box::new(BucketCall::Fraction(*node(0)?, *node(1)?)))
+            Node::Buckets(node(2)?, Box::new(BucketCall::Fraction(*node(0)?, *node(1)?)), places(args, 2))
         }
         EngineFunction::HistogramQuantile => {
-            Node::Buckets(node(1)?, Box::new(BucketCall::Quantile(*node(0)?)))
+            Node::Buckets(node(1)?, Box::new(BucketCall::Quantile(*node(0)?)), places(args, 1))
         }
         EngineFunction::HistogramQuantiles => {
             let phis = args.iter().skip(2).map(|phi| lower(phi, times));
             let call = BucketCall::Quantiles(text(arg(1)?)?, phis.collect::<Result<_, _>>()?);
-            Node::Buckets(node(0)?, Box::new(call))
+            Node::Buckets(node(0)?, Box::new(call), places(args, 0))
         }
-        EngineFunction::Info => return Err(QueryError::execution("info() is not supported")),
+        EngineFunction::Info => return Err(unsupported("info()")),
         EngineFunction::LabelReplace | EngineFunction::LabelJoin => {
-            Node::Relabel(node(0)?, lower_relabel(function, args)?)
+            Node::Relabel(node(0)?, lower_relabel(name, function, args)?)
         }
         EngineFunction::MaxOf => Node::Extremum(true, node(0)?, node(1)?),
         EngineFunction::MinOf => Node::Extremum(false, node(0)?, node(1)?),
         EngineFunction::Pi => Node::Number(std::f64::consts::PI),
         EngineFunction::Scalar => Node::ScalarOf(node(0)?),
-        EngineFunction::Sort => Node::Sort(node(0)?, SortOrder::Value(false)),
-        EngineFunction::SortDesc => Node::Sort(node(0)?, SortOrder::Value(true)),
-        EngineFunction::SortByLabel => Node::Sort(node(0)?, SortOrder::Labels(texts(args, 1)?, false)),
-        EngineFunction::SortByLabelDesc => Node::Sort(node(0)?, SortOrder::Labels(texts(args, 1)?, true)),
+        EngineFunction::Sort => Node::Sort(node(0)?, SortOrder::Value(false), place(args)),
+        EngineFunction::SortDesc => Node::Sort(node(0)?, SortOrder::Value(true), place(args)),
+        EngineFunction::SortByLabel => {
+            Node::Sort(node(0)?, SortOrder::Labels(texts(args, 1)?, false), place(args))
+        }
+        EngineFunction::SortByLabelDesc => {
+            Node::Sort(node(0)?, SortOrder::Labels(texts(args, 1)?, true), place(args))
+        }
         EngineFunction::Time => Node::Time,
         EngineFunction::Timestamp => lower_timestamp(arg(0)?, times)?,
         EngineFunction::Vector => Node::VectorOf(node(0)?),
     })
+}
+
+/// A sort's annotation is about the whole call.
+fn sort_at(node: Node, span: Span) -> Node {
+    match node {
+        Node::Sort(input, order, _) => Node::Sort(input, order, span),
+        node => node,
+    }
+}
+
+/// Where the first argument stands.
+fn place(args: &[Expr]) -> Span {
+    args.first().map(|arg| arg.span).unwrap_or_default()
+}
+
+/// Where the vector, whose number is given, and the scalars stand.
+fn places(args: &[Expr], vector: usize) -> Places {
+    let is_scalar = |arg: &&Expr| arg.value_type() == ValueType::Scalar;
+    Places {
+        vector: args.get(vector).map(|arg| arg.span).unwrap_or_default(),
+        params: args.iter().filter(is_scalar).map(|arg| arg.span).collect(),
+    }
 }
 
 /// `timestamp` of a selector is about its samples, of anything else about the step.
@@ -113,7 +148,15 @@ fn lower_timestamp(arg: &Expr, times: &QueryTimes) -> Result<Node, QueryError> {
     Ok(Node::StepTimes(lower_boxed(arg, times)?))
 }
 
-fn lower_relabel(function: EngineFunction, args: &[Expr]) -> Result<Relabel, QueryError> {
+fn lower_relabel(name: &str, function: EngineFunction, args: &[Expr]) -> Result<Relabel, QueryError> {
+    if let Some(ExprKind::Text(target)) = args.get(1).map(|arg| &arg.unparen().kind)
+        && target.as_str().is_none()
+    {
+        return Err(QueryError::execution(format!(
+            "invalid destination label name in {name}(): {}",
+            target.to_lossy()
+        )));
+    }
     let texts = texts(args, 1)?;
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
     let made = match (function, texts.as_slice()) {
@@ -125,13 +168,13 @@ fn lower_relabel(function: EngineFunction, args: &[Expr]) -> Result<Relabel, Que
         }
         _ => return Err(missing("label_replace or label_join")),
     };
-    made.map_err(|error| QueryError::execution(error.to_string()))
+    Ok(made?)
 }
 
 /// The text of a literal.
 pub(super) fn text(expr: &Expr) -> Result<String, QueryError> {
     match &expr.unparen().kind {
-        ExprKind::Text(text) => Ok(text.clone()),
+        ExprKind::Text(text) => Ok(text.to_lossy()),
         _ => Err(QueryError::execution("expected a string literal")),
     }
 }

@@ -41,11 +41,11 @@ fn headline(node: &Node) -> String {
         Node::Absent(_, labels) => format!("absent {labels}"),
         Node::Relabel(_, Relabel::Replace(_)) => "label_replace".to_owned(),
         Node::Relabel(_, Relabel::Join(_)) => "label_join".to_owned(),
-        Node::Sort(_, SortOrder::Value(descending)) => format!("sort by value, descending {descending}"),
-        Node::Sort(_, SortOrder::Labels(names, descending)) => {
+        Node::Sort(_, SortOrder::Value(descending), _) => format!("sort by value, descending {descending}"),
+        Node::Sort(_, SortOrder::Labels(names, descending), _) => {
             format!("sort by {}, descending {descending}", names.join(","))
         }
-        Node::Buckets(_, call) => match &**call {
+        Node::Buckets(_, call, _) => match &**call {
             BucketCall::Quantile(_) => "histogram_quantile".to_owned(),
             BucketCall::Fraction(..) => "histogram_fraction".to_owned(),
             BucketCall::Quantiles(..) => "histogram_quantiles".to_owned(),

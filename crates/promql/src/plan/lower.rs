@@ -50,7 +50,7 @@ pub fn lower(expr: &Expr, times: &QueryTimes) -> Result<Node, QueryError> {
         ExprKind::Unary(UnaryOp::Minus, inner) => Ok(Node::Negate(Box::new(lower(inner, times)?))),
         ExprKind::Binary(binary) => lower_binary(binary, times),
         ExprKind::Aggregate(aggregate) => lower_aggregate(aggregate, times),
-        ExprKind::Call { function, args } => lower_call(function, args, times),
+        ExprKind::Call { function, args } => lower_call(function, args, expr.span, times),
         ExprKind::Text(_) | ExprKind::Matrix { .. } | ExprKind::Subquery(_) => {
             let found = expr.value_type().documented();
             Err(QueryError::execution(format!("expected a scalar or an instant vector, found a {found}")))
@@ -67,6 +67,9 @@ pub(crate) fn scan(
     times: &QueryTimes,
     function: Option<&str>,
 ) -> Result<Scan, QueryError> {
+    if let Some(extension) = selector.extension {
+        return Err(unsupported(extension.as_str()));
+    }
     Ok(Scan {
         matchers: selector.matchers.clone(),
         offset_ms: duration::offset_ms(&selector.shift.offset, times)?,
@@ -112,11 +115,23 @@ fn lower_subquery(subquery: &Subquery, times: &QueryTimes) -> Result<WindowInput
     })
 }
 
+/// For what is parsed and not executed yet: an error is better than another answer than upstream's.
+pub(super) fn unsupported(what: &str) -> QueryError {
+    QueryError::execution(format!("{what} is not supported yet"))
+}
+
 fn lower_binary(binary: &Binary, times: &QueryTimes) -> Result<Node, QueryError> {
+    if binary.matching.as_ref().is_some_and(|matching| matching.fill.is_some()) {
+        return Err(unsupported("fill"));
+    }
     let left_scalar = binary.left.value_type() == ValueType::Scalar;
     let right_scalar = binary.right.value_type() == ValueType::Scalar;
     let (left, right) = (lower(&binary.left, times)?, lower(&binary.right, times)?);
     Ok(match (left_scalar, right_scalar) {
+        (true, true) if binary.op.is_trim() => {
+            let text = format!("operator \"{}\" not allowed for Scalar operations", binary.op.as_str());
+            return Err(QueryError::execution(text));
+        }
         (true, true) => Node::ScalarBinary(binary.op, Box::new(left), Box::new(right)),
         (false, false) => Node::VectorBinary(Box::new(VectorBinary {
             op: binary.op,
@@ -138,15 +153,22 @@ fn lower_binary(binary: &Binary, times: &QueryTimes) -> Result<Node, QueryError>
     })
 }
 
+/// The label that `count_values` gives the values: any UTF-8 text but the empty one.
+fn label_of_values(expr: &Expr) -> Result<String, QueryError> {
+    let ExprKind::Text(text) = &expr.unparen().kind else {
+        return Err(QueryError::execution("expected a string literal"));
+    };
+    let name = text.as_str().filter(|name| !name.is_empty());
+    let refused = || QueryError::execution(format!("invalid label name {}", text.quoted()));
+    name.map(str::to_owned).ok_or_else(refused)
+}
+
 fn lower_aggregate(aggregate: &Aggregate, times: &QueryTimes) -> Result<Node, QueryError> {
     let mut grouping = aggregate.grouping.clone();
     let (mut param, mut label) = (None, None);
     match &aggregate.param {
         Some(expr) if aggregate.op == AggregateOp::CountValues => {
-            let text = super::calls::text(expr)?;
-            if text.is_empty() {
-                return Err(QueryError::execution(format!("invalid label name {text:?}")));
-            }
+            let text = label_of_values(expr)?;
             if !aggregate.without {
                 grouping.push(text.clone());
             }
@@ -158,6 +180,7 @@ fn lower_aggregate(aggregate: &Aggregate, times: &QueryTimes) -> Result<Node, Qu
     grouping.sort_unstable();
     grouping.dedup();
     Ok(Node::Aggregate(Box::new(AggregateNode {
+        place: aggregate.param.as_ref().unwrap_or(&aggregate.expr).span,
         op: aggregate.op,
         param,
         label,

@@ -17,9 +17,9 @@ mod tests;
 
 pub use lower::{QueryTimes, lower};
 pub(crate) use lower::{millis, window_input};
-pub(crate) use names::{MetricNames, is_comparison, metric_names, names_of_scan};
+pub(crate) use names::{MetricNames, metric_names, names_of_scan};
 pub use node::{
-    AggregateNode, BucketCall, Node, Reading, Relabel, Scan, SortOrder, VectorBinary, WindowCall,
+    AggregateNode, BucketCall, Node, Places, Reading, Relabel, Scan, SortOrder, VectorBinary, WindowCall,
     WindowInput, WindowKernel,
 };
 

@@ -35,10 +35,10 @@ pub(crate) fn metric_names(node: &Node) -> MetricNames {
             WindowInput::Samples { scan, .. } => names_of_scan(scan),
             WindowInput::Subquery { input, .. } => metric_names(input),
         },
-        Node::Sort(input, _) | Node::Once(input) => metric_names(input),
+        Node::Sort(input, ..) | Node::Once(input) => metric_names(input),
         Node::Relabel(_, relabel) if relabel.target() == METRIC_NAME => MetricNames::Any,
         Node::Relabel(input, _) => metric_names(input),
-        Node::VectorScalar { op, return_bool: false, vector, .. } if is_comparison(*op) => {
+        Node::VectorScalar { op, return_bool: false, vector, .. } if !op.changes_meaning() => {
             metric_names(vector)
         }
         Node::VectorBinary(binary) => match binary.op {
@@ -72,16 +72,4 @@ fn keeps_series(op: AggregateOp) -> bool {
 
 fn either(a: MetricNames, b: &MetricNames) -> MetricNames {
     if a == *b { a } else { MetricNames::Any }
-}
-
-pub(crate) fn is_comparison(op: BinaryOp) -> bool {
-    matches!(
-        op,
-        BinaryOp::Equal
-            | BinaryOp::NotEqual
-            | BinaryOp::Greater
-            | BinaryOp::Less
-            | BinaryOp::GreaterOrEqual
-            | BinaryOp::LessOrEqual
-    )
 }

@@ -2,7 +2,7 @@
 
 use latewood_model::{Labels, Matcher, TimestampMs};
 
-use crate::ast::{AggregateOp, BinaryOp, Matching};
+use crate::ast::{AggregateOp, BinaryOp, Matching, Span};
 use crate::functions::{ElementKernel, RangeKernel, relabel};
 
 /// A step of a plan. Scalars are series without labels that have a value at every step.
@@ -45,9 +45,9 @@ pub enum Node {
     /// `label_replace` and `label_join`.
     Relabel(Box<Node>, Relabel),
     /// The `sort` family: effective at a single step only.
-    Sort(Box<Node>, SortOrder),
+    Sort(Box<Node>, SortOrder, Span),
     /// Functions of classic histograms.
-    Buckets(Box<Node>, Box<BucketCall>),
+    Buckets(Box<Node>, Box<BucketCall>, Places),
     /// `-v`
     Negate(Box<Node>),
     /// Two scalars.
@@ -97,9 +97,20 @@ pub struct Scan {
     pub stats: bool,
 }
 
+/// Where the arguments of a call stand, for annotations.
+#[derive(Clone, Debug)]
+pub struct Places {
+    /// The vector.
+    pub vector: Span,
+    /// The scalars.
+    pub params: Vec<Span>,
+}
+
 /// A function over windows.
 #[derive(Clone, Debug)]
 pub struct WindowCall {
+    /// Where its first argument stands, which its annotations are about.
+    pub place: Span,
     /// Its name.
     pub function: String,
     /// What computes it.
@@ -195,6 +206,8 @@ pub struct VectorBinary {
 /// An aggregation.
 #[derive(Clone, Debug)]
 pub struct AggregateNode {
+    /// Where its parameter stands, or else the whole.
+    pub place: Span,
     /// The operator.
     pub op: AggregateOp,
     /// Its scalar parameter.
@@ -221,10 +234,10 @@ impl Node {
             | Self::VectorOf(input)
             | Self::Absent(input, _)
             | Self::Relabel(input, _)
-            | Self::Sort(input, _)
+            | Self::Sort(input, ..)
             | Self::Negate(input)
             | Self::Once(input) => vec![input],
-            Self::Buckets(input, call) => std::iter::once(&**input).chain(call.params()).collect(),
+            Self::Buckets(input, call, _) => std::iter::once(&**input).chain(call.params()).collect(),
             Self::Extremum(_, left, right) | Self::ScalarBinary(_, left, right) => vec![left, right],
             Self::VectorScalar { vector, scalar, .. } => vec![vector, scalar],
             Self::VectorBinary(binary) => vec![&binary.left, &binary.right],
@@ -246,10 +259,10 @@ impl Node {
             | Self::VectorOf(input)
             | Self::Absent(input, _)
             | Self::Relabel(input, _)
-            | Self::Sort(input, _)
+            | Self::Sort(input, ..)
             | Self::Negate(input)
             | Self::Once(input) => vec![input],
-            Self::Buckets(input, call) => std::iter::once(&mut **input).chain(call.params_mut()).collect(),
+            Self::Buckets(input, call, _) => std::iter::once(&mut **input).chain(call.params_mut()).collect(),
             Self::Extremum(_, left, right) | Self::ScalarBinary(_, left, right) => vec![left, right],
             Self::VectorScalar { vector, scalar, .. } => vec![vector, scalar],
             Self::VectorBinary(binary) => vec![&mut binary.left, &mut binary.right],

@@ -25,6 +25,9 @@ fn mark(node: &mut Node, stats: bool) {
         },
         Node::Element { function, .. } => stats || is_stat(function),
         Node::Buckets(..) => return,
+        // Which observations a trim leaves is a question of the buckets.
+        Node::VectorScalar { op, .. } => stats && !op.is_trim(),
+        Node::VectorBinary(binary) => stats && !binary.op.is_trim(),
         _ => stats,
     };
     node.children_mut().into_iter().for_each(|child| mark(child, below));

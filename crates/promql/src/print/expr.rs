@@ -11,7 +11,7 @@ use crate::print::suffix;
 pub fn format(expr: &Expr) -> String {
     match &expr.kind {
         ExprKind::Number(literal) => number(literal),
-        ExprKind::Text(text) => quoted(text),
+        ExprKind::Text(text) => text.quoted(),
         ExprKind::Selector(vector) => {
             let (at, extension) = (suffix::at(&vector.shift), suffix::extension(vector));
             format!("{}{at}{extension}{}", selector(vector), suffix::offset(&vector.shift))

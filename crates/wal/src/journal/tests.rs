@@ -338,3 +338,72 @@ proptest! {
         }
     }
 }
+
+/// A failed write is cut off again; the cut must be durable before the next segment is begun.
+#[tokio::test]
+async fn what_a_full_disk_left_behind_does_not_come_back_in_a_closed_segment() {
+    for seed in 0..16 {
+        let files = MemoryFiles::new();
+        let journal = open(&files);
+        journal.append(vec![Record::entry(1, 0, payload(1, 2000))]).await.unwrap();
+        files.set_capacity(Some(files.sizes().values().sum::<usize>() + 60));
+        let error = journal.append(vec![Record::entry(2, 0, payload(2, 1000))]).await.unwrap_err();
+        assert!(error.is_disk_full(), "{error}");
+        files.set_capacity(None);
+        // Does not fit the segment any more: it is closed.
+        journal.append(vec![Record::entry(1, 1, payload(3, 3000))]).await.unwrap();
+        assert_eq!(files.sizes().len(), 2);
+        files.crash(Loss::Torn, &Rng::seeded(seed));
+        let (journal, _) = try_open(&files, config()).unwrap();
+        assert_eq!(all(&journal, 1).len(), 2);
+    }
+}
+
+/// Files that tell what was done to the directory.
+#[derive(Debug)]
+struct Recorded(Arc<dyn Files>, Mutex<Vec<&'static str>>);
+
+impl Files for Recorded {
+    fn lock(&self) -> std::io::Result<Box<dyn std::any::Any + Send + Sync>> {
+        self.0.lock()
+    }
+    fn list(&self) -> std::io::Result<Vec<String>> {
+        self.0.list()
+    }
+    fn create(&self, name: &str) -> std::io::Result<Arc<dyn crate::SegmentFile>> {
+        self.0.create(name)
+    }
+    fn open(&self, name: &str) -> std::io::Result<Arc<dyn crate::SegmentFile>> {
+        self.0.open(name)
+    }
+    fn remove(&self, name: &str) -> std::io::Result<()> {
+        self.1.lock().push("remove");
+        self.0.remove(name)
+    }
+    fn sync_directory(&self) -> std::io::Result<()> {
+        self.1.lock().push("sync");
+        self.0.sync_directory()
+    }
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path(name)
+    }
+}
+
+#[tokio::test]
+async fn each_deletion_of_a_segment_is_durable_before_the_next() {
+    let files = Arc::new(Recorded(MemoryFiles::new().mount(), Mutex::default()));
+    let (clock, rng) = (Clock::manual(0).0, Rng::seeded(1));
+    let disk = Arc::clone(&files) as Arc<dyn Files>;
+    let journal = Journal::open_on(disk, config(), &rng, &clock, &mut Registry::default()).unwrap().0;
+    for index in 0..20 {
+        journal.append(vec![Record::entry(1, index, payload(1, 2000))]).await.unwrap();
+    }
+    assert!(journal.sealed_bytes() > 0 && journal.sealed_bytes() < journal.disk_bytes());
+    files.1.lock().clear();
+    journal.append(vec![Record::purge(1, 19)]).await.unwrap();
+    journal.close();
+    let done = files.1.lock().clone();
+    assert!(done.iter().filter(|step| **step == "remove").count() > 3, "{done:?}");
+    assert!(done.windows(2).all(|pair| pair != ["remove", "remove"]), "{done:?}");
+    assert_eq!(journal.sealed_bytes(), 0);
+}

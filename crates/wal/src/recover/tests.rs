@@ -50,11 +50,11 @@ async fn write_golden() -> MemoryFiles {
     files
 }
 
-/// With `UPDATE_GOLDEN` set the file is written: for a new version of the format.
+/// With `LATEWOOD_WRITE_GOLDEN` set the file is written: for a new version of the format.
 #[tokio::test]
 async fn the_newest_version_is_written_bit_for_bit() {
     let written = write_golden().await.content(FIRST).unwrap();
-    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+    if std::env::var_os("LATEWOOD_WRITE_GOLDEN").is_some() {
         std::fs::write(GOLDEN, &written).unwrap();
     }
     assert_eq!(written, std::fs::read(GOLDEN).unwrap());

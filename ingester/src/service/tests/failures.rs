@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn copy(from: &Path, to: &Path) {
+pub(super) fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
     for entry in std::fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();
@@ -15,12 +15,12 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-fn catalog_commits() -> Rule {
+pub(super) fn catalog_commits() -> Rule {
     Rule::new(Fault::Before).on(Operation::Create).key("/catalog/")
 }
 
 /// Freezes and waits until all is in local blocks, while the bucket takes no commits.
-async fn to_local_blocks(node: &Node) {
+pub(super) async fn to_local_blocks(node: &Node) {
     for shard in node.ingester.shards() {
         shard.flush(false).await.unwrap();
         let mut changes = shard.head().changes();
@@ -152,7 +152,7 @@ async fn an_id_that_was_declared_garbage_is_replaced() {
     let crate::head::ClosedData::Local(local) = &shard.head().closed()[0].data else {
         panic!("not local");
     };
-    let id = local.block(&node.tenant).unwrap().block.meta().id;
+    let id = local.block(&node.tenant).unwrap().meta().id;
     faulty.heal();
     // The flush may have been faster: then there is nothing to declare.
     let change = Change { mark_dead: vec![id], ..Change::default() };
