@@ -18,15 +18,16 @@ use libfuzzer_sys::fuzz_target;
 use tokio::runtime::{Builder, Runtime};
 
 const FOLDER: &str = "anonymous/raw/block=01";
-const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../crates/block/tests/golden/v1");
+const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../crates/block/tests/golden/v2");
 /// The numbers that seeds have in their first byte: do not reorder.
-const FILES: [&str; 6] = [
+const FILES: [&str; 7] = [
     "meta.json",
     "index",
     "series.parquet",
     "spans.parquet",
     "scrapes.parquet",
-    "samples/w=2023-11-14T22:13:20Z/part-0.parquet",
+    "samples/w=0000-01-01T00:00:00Z/part-0.parquet",
+    "hist/w=0000-01-01T00:00:00Z/part-0.parquet",
 ];
 /// In the first byte: checksums stay as they are.
 const UNSEALED: u8 = 0x80;
@@ -79,6 +80,7 @@ async fn ask(bucket: &Bucket) -> Result<(), BlockError> {
             for series in batch {
                 assert_eq!(series.timestamps.len(), series.values.len());
                 assert!(series.timestamps.is_sorted_by(|a, b| a < b));
+                assert!(series.histograms.is_sorted_by(|a, b| a.timestamp < b.timestamp));
             }
         }
     }

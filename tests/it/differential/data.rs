@@ -43,6 +43,8 @@ pub fn series(seed: u64) -> Vec<Written> {
         }
         all.extend(buckets(&rng, job));
     }
+    // Prometheus reads series in the order in which they came, which decides last digits.
+    all.sort_by(|a, b| a.0.cmp(&b.0));
     all
 }
 

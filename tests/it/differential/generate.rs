@@ -54,10 +54,6 @@ const OF_VECTOR: &[&str] = &[
     "floor",
     "sgn",
     "sqrt",
-    "exp",
-    "ln",
-    "log2",
-    "log10",
     "-1.7e9 + timestamp",
     "sort",
     "sort_desc",
@@ -73,11 +69,12 @@ const OF_VECTOR: &[&str] = &[
     "year",
     "deg",
     "rad",
-    "atan",
-    "tanh",
 ];
+/// These differ in their last bits from Go's, which functions around them would make large: they stand
+/// outermost only.
+const INEXACT: &[&str] = &["exp", "ln", "log2", "log10", "atan", "tanh", "sinh", "cosh", "asinh", "2 ^ "];
 const AGGREGATIONS: &[&str] = &["sum", "avg", "min", "max", "count", "group", "stddev", "stdvar"];
-const OPERATORS: &[&str] = &["+", "-", "*", "/", "%", "==", "!=", ">", "<", ">=", "<=", "atan2"];
+const OPERATORS: &[&str] = &["+", "-", "*", "/", "%", "==", "!=", ">", "<", ">=", "<="];
 const GROUPINGS: &[&str] =
     &["", " by (job)", " by (instance)", " by (job, le)", " without (instance)", " without (job)", " by ()"];
 const WINDOWS: &[&str] = &["10s", "25s", "1m", "90s", "5m", "20m", "35s"];
@@ -88,8 +85,12 @@ pub struct Generator(pub Rng);
 impl Generator {
     /// An expression of any type that a query may have.
     pub fn expression(&self) -> Generated {
-        match self.0.below(12) {
-            0 => self.scalar(3),
+        match self.0.below(24) {
+            0 | 1 => self.scalar(3),
+            2 => {
+                let inner = self.vector(3);
+                Generated::of(format!("{}({})", self.pick(INEXACT), inner.text), [inner])
+            }
             _ => self.vector(1 + self.0.below(4) as u32),
         }
     }
@@ -152,7 +153,10 @@ impl Generator {
         }
         let inner = self.vector(depth - 1);
         let step = self.pick(&["", "5s", "10s", "30s", "1m"]);
-        Generated::of(format!("({})[{window}:{step}]{}", inner.text, self.shift()), [inner])
+        // Not to the future: a subquery that begins where its query does reads `@` in it with its own
+        // offset added, in Prometheus (`setOffsetForAtModifier` is left out there).
+        let shift = self.shift().replace("-30s", "30s");
+        Generated::of(format!("({})[{window}:{step}]{shift}", inner.text), [inner])
     }
 
     fn over_time(&self, depth: u32) -> Generated {
@@ -190,7 +194,7 @@ impl Generator {
             1 => format!("clamp_min({}, 10)", inner.text),
             2 => format!("round({}, {})", inner.text, self.pick(&["5", "0.1", "0"])),
             3 => format!("-({})", inner.text),
-            // Other powers differ in their last bits, which other functions would make large.
+            // Other powers are not exact.
             4 => format!("({}) ^ 2", inner.text),
             _ => format!("{}({})", self.pick(OF_VECTOR), inner.text),
         };
