@@ -11,7 +11,7 @@ use latewood_proto::store::wire::{
     self, ExemplarsRequest, ExemplarsResponse, LabelNamesRequest, LabelStrings, LabelValuesRequest,
     MetadataRequest, MetadataResponse, SelectRequest, StatisticsRequest, StatisticsResponse,
 };
-use latewood_proto::store::{FrameStream, StoreApi, StoreError};
+use latewood_proto::store::{SelectStream, StoreApi, StoreError};
 
 use super::scope::{PinnedView, Scope, matchers};
 use super::{labels, select, statistics};
@@ -68,10 +68,10 @@ pub(super) fn store_error(error: &impl Kinded) -> StoreError {
 
 #[async_trait]
 impl StoreApi for IngesterStore {
-    async fn select(&self, request: SelectRequest) -> Result<FrameStream, StoreError> {
+    async fn select(&self, request: SelectRequest) -> Result<SelectStream, StoreError> {
         let scope = Scope::new(request.scope)?;
         let reads = self.0.reads(&scope.view).await?;
-        Ok(select::frames(reads, &scope, request.skip_samples, request.limit, &self.0.offload))
+        Ok(select::batches(reads, &scope, request.skip_samples, request.limit, &self.0.offload))
     }
 
     async fn label_names(&self, request: LabelNamesRequest) -> Result<LabelStrings, StoreError> {

@@ -13,7 +13,7 @@ use futures::stream::{self, BoxStream, StreamExt};
 use latewood_base::ErrorKind;
 use latewood_model::{SeriesSamples, TimestampMs, merge_histograms, preferred, storage_order};
 
-use super::{FrameStream, StoreError, frame_series};
+use super::StoreError;
 
 /// Batches of series in storage order, ending at the first error. Dropping it cancels the work behind it.
 pub type SeriesStream = BoxStream<'static, Result<Vec<SeriesSamples>, StoreError>>;
@@ -33,12 +33,6 @@ impl Default for BatchBounds {
     fn default() -> Self {
         Self { series: 256, samples: 32_768 }
     }
-}
-
-/// The series of a stream of frames.
-#[must_use]
-pub fn series_of_frames(frames: FrameStream) -> SeriesStream {
-    frames.map(|frame| frame_series(frame?)).boxed()
 }
 
 /// Lets a stream work ahead by one batch in a task of its own. Dropping the result ends the task.
