@@ -178,15 +178,15 @@ impl SealedChunk {
         self.bytes.len() + 16
     }
 
-    /// Appends the samples within a range to `out`.
-    pub(super) fn read_into(&self, range: TimeRange, out: &mut Vec<Sample>) {
+    /// Hands out the samples within a range, oldest first.
+    #[inline]
+    pub(super) fn read(&self, range: TimeRange, mut each: impl FnMut(Sample)) {
         let mut reader = ChunkReader::new(self);
-        out.reserve(self.count as usize);
         while let Some(sample) = reader.next()
             && sample.timestamp <= range.end
         {
             if sample.timestamp >= range.start {
-                out.push(sample);
+                each(sample);
             }
         }
     }
@@ -218,6 +218,7 @@ impl<'a> ChunkReader<'a> {
         }
     }
 
+    #[inline]
     fn next(&mut self) -> Option<Sample> {
         self.left = self.left.checked_sub(1)?;
         match self.first.take() {
@@ -228,12 +229,10 @@ impl<'a> ChunkReader<'a> {
         Some(Sample { timestamp: self.at, value: f64::from_bits(self.value) })
     }
 
+    #[inline]
     fn read_time(&mut self) -> Option<()> {
-        let mut class = 0;
-        while class < TIME_WIDTHS.len() - 1 && self.bits.bit()? {
-            class += 1;
-        }
-        let width = *TIME_WIDTHS.get(class)?;
+        let class = self.bits.ones(TIME_WIDTHS.len() as u32 - 1)?;
+        let width = *TIME_WIDTHS.get(class as usize)?;
         if width > 0 {
             let raw = self.bits.bits(width)?;
             let unused = 64 - width;
@@ -243,6 +242,7 @@ impl<'a> ChunkReader<'a> {
         Some(())
     }
 
+    #[inline]
     fn read_value(&mut self) -> Option<()> {
         if !self.bits.bit()? {
             return Some(());
@@ -264,7 +264,7 @@ mod tests {
 
     fn unpacked(samples: &[Sample]) -> Vec<Sample> {
         let mut out = Vec::new();
-        SealedChunk::pack(samples).read_into(TimeRange::ALL, &mut out);
+        SealedChunk::pack(samples).read(TimeRange::ALL, |sample| out.push(sample));
         out
     }
 

@@ -4,7 +4,7 @@
 //! value, are kept aside and merged by the tie rule when they are read. Nothing is lost and nothing is
 //! decided here: a reader gets each time once whatever the order of arrival was.
 
-use latewood_model::{HistogramSample, Sample, TimeRange, preferred};
+use latewood_model::{HistogramSample, Sample, TimeRange, TimestampMs, preferred};
 
 use super::chunk::{OpenChunk, SealedChunk};
 use super::histograms::{Histograms, HistogramsSnapshot};
@@ -176,13 +176,24 @@ impl SamplesSnapshot {
         self.histograms.read(range)
     }
 
-    /// Appends the samples within a range to `out`, which is empty: ascending, each time once.
-    pub(super) fn read_into(&self, range: TimeRange, out: &mut Vec<Sample>) {
+    /// Times and values of the samples within a range: ascending, each time once.
+    pub(super) fn read(&self, range: TimeRange) -> (Vec<TimestampMs>, Vec<f64>) {
+        let most = self.chunks.iter().map(|chunk| chunk.count() as usize).sum::<usize>() + self.late.len();
+        let (mut times, mut values) = (Vec::with_capacity(most), Vec::with_capacity(most));
         for chunk in &self.chunks {
-            chunk.read_into(range, out);
+            chunk.read(range, |sample| {
+                times.push(sample.timestamp);
+                values.push(sample.value);
+            });
         }
-        out.extend_from_slice(&self.late);
-        put_in_order(out);
+        if self.late.is_empty() && times.is_sorted_by(|a, b| a < b) {
+            return (times, values);
+        }
+        let packed = times.into_iter().zip(values);
+        let packed = packed.map(|(timestamp, value)| Sample { timestamp, value });
+        let mut samples: Vec<Sample> = packed.chain(self.late.iter().copied()).collect();
+        put_in_order(&mut samples);
+        samples.into_iter().map(|sample| (sample.timestamp, sample.value)).unzip()
     }
 
     /// At most how many samples it holds; a histogram counts for as many as take its memory.
@@ -239,8 +250,9 @@ mod tests {
                 *stands = preferred(*stands, value);
             }
             for range in [TimeRange::ALL, TimeRange::new(start, end)] {
-                let mut read = Vec::new();
-                samples.snapshot(range).read_into(range, &mut read);
+                let (times, values) = samples.snapshot(range).read(range);
+                let read = times.into_iter().zip(values);
+                let read: Vec<_> = read.map(|(timestamp, value)| Sample { timestamp, value }).collect();
                 let expected: Vec<_> = model.iter().filter(|entry| range.contains(*entry.0))
                     .map(|(&timestamp, &value)| Sample { timestamp, value }).collect();
                 prop_assert_eq!(read, expected);

@@ -7,6 +7,7 @@
 mod absent;
 mod aggregate;
 mod arithmetic;
+mod bounds;
 mod buckets;
 mod build;
 mod count_values;

@@ -41,12 +41,18 @@ fn extrapolated(window: &Window<'_>, is_counter: bool, is_rate: bool) -> Option<
     let gaps = window.values.len().checked_sub(1).filter(|gaps| *gaps > 0)?;
     let ((first_time, first), (last_time, last)) = (window.first()?, window.last()?);
     let mut result = last - first;
-    if is_counter {
-        result =
-            window.values.windows(2).filter(|pair| pair[1] < pair[0]).fold(result, |sum, pair| sum + pair[0]);
+    if is_counter && falls(window.values) {
+        let resets = window.values.windows(2).filter(|pair| pair[1] < pair[0]);
+        result = resets.fold(result, |sum, pair| sum + pair[0]);
     }
     let growth = is_counter.then_some(Growth { first, increase: result });
     Some(result * extrapolation(window, (first_time, last_time), gaps, growth, is_rate))
+}
+
+/// Whether any value is less than the one before it. Looks at all, which is quicker than to stop early.
+fn falls(values: &[f64]) -> bool {
+    let later = values.get(1..).unwrap_or_default();
+    values.iter().zip(later).fold(false, |falls, (before, value)| falls | (value < before))
 }
 
 /// How a counter grew between the first and the last sample of a window.
