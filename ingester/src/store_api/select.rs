@@ -5,9 +5,7 @@ use std::sync::Arc;
 use futures::{FutureExt, StreamExt, stream};
 use latewood_base::{ErrorKind, Offload};
 use latewood_block::SelectSpec;
-use latewood_proto::store::{
-    BatchBounds, SelectBatch, SelectStream, SeriesStream, StoreError, merge_series, work_ahead,
-};
+use latewood_proto::store::{BatchBounds, SelectBatch, SelectStream, SeriesStream, StoreError, merge_ahead};
 
 use super::reads::Reads;
 use super::scope::Scope;
@@ -25,11 +23,7 @@ pub(super) fn batches(
 ) -> SelectStream {
     let newest_version = reads.newest_version;
     let sources = reads.parts().map(|part| source(part, scope, skip_samples, offload));
-    let mut sources: Vec<SeriesStream> = sources.collect();
-    let merged = match sources.len() {
-        0 | 1 => sources.pop().unwrap_or_else(|| stream::empty().boxed()),
-        _ => merge_series(sources.into_iter().map(work_ahead).collect(), BatchBounds::default()),
-    };
+    let merged = merge_ahead(sources.collect());
     let left = if limit == 0 { u64::MAX } else { limit };
     let state = Some((merged, left, true));
     stream::unfold(state, move |state| async move {

@@ -17,7 +17,7 @@ pub use client::RemoteStore;
 pub use convert::{matcher_from_wire, matcher_to_wire};
 pub use error::StoreError;
 pub use limits::WireLimits;
-pub use merge::{BatchBounds, SeriesStream, merge_series, work_ahead};
+pub use merge::{BatchBounds, SeriesStream, merge_ahead, merge_series, work_ahead};
 pub use server::StoreService;
 
 /// The messages as generated from `store.proto`.

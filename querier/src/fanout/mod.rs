@@ -16,8 +16,7 @@ use latewood_base::ErrorKind;
 use latewood_catalog::{Catalogs, View};
 use latewood_model::{Matcher, TenantId, TimeRange};
 use latewood_proto::store::{
-    BatchBounds, SelectBatch, SelectStream, SeriesStream, StoreApi, StoreError, matcher_to_wire,
-    merge_series, wire, work_ahead,
+    SelectBatch, SelectStream, SeriesStream, StoreApi, StoreError, matcher_to_wire, merge_ahead, wire,
 };
 
 pub(crate) use coverage::Coverage;
@@ -124,10 +123,9 @@ impl Fanout {
                 async move { store.select(request).await }
             })
             .await?;
-        let streams = opened
-            .into_iter()
-            .map(|(name, batches)| work_ahead(tolerant(batches, name, Arc::clone(&pinned.coverage))));
-        Ok(merge_series(streams.collect(), BatchBounds::default()))
+        let streams =
+            opened.into_iter().map(|(name, batches)| tolerant(batches, name, Arc::clone(&pinned.coverage)));
+        Ok(merge_ahead(streams.collect()))
     }
 
     /// Asks everybody who must answer, at once; those that failed and may be missing are left out.
