@@ -134,6 +134,18 @@ impl Samples {
         usize::from(self.open.count() > 0) + sealed + self.histograms().map_or(0, Histograms::chunks)
     }
 
+    /// What a reader of the newest sample of a range needs: that sample where it is at hand, else all.
+    pub(super) fn newest(&self, range: TimeRange) -> SamplesSnapshot {
+        let rest = self.aside.as_ref().map_or(TimeRange::EMPTY, |aside| aside.span);
+        let rest = self.histograms().map_or(rest, |histograms| rest.union(histograms.span()));
+        match self.open.last() {
+            Some(last) if rest.end < last.timestamp && range.contains(last.timestamp) => {
+                SamplesSnapshot { late: vec![last], ..SamplesSnapshot::default() }
+            }
+            _ => self.snapshot(range),
+        }
+    }
+
     /// What a reader of a range needs, to be unpacked without a lock.
     pub(super) fn snapshot(&self, range: TimeRange) -> SamplesSnapshot {
         let mut snapshot = SamplesSnapshot::default();
@@ -250,6 +262,10 @@ mod tests {
                 *stands = preferred(*stands, value);
             }
             for range in [TimeRange::ALL, TimeRange::new(start, end)] {
+                let newest = samples.newest(range).read(range);
+                let expected = model.iter().rfind(|entry| range.contains(*entry.0));
+                prop_assert_eq!(newest.0.last(), expected.map(|entry| entry.0));
+                prop_assert_eq!(newest.1.last().map(|value| value.to_bits()), expected.map(|entry| entry.1.to_bits()));
                 let (times, values) = samples.snapshot(range).read(range);
                 let read = times.into_iter().zip(values);
                 let read: Vec<_> = read.map(|(timestamp, value)| Sample { timestamp, value }).collect();

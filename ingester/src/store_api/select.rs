@@ -5,7 +5,9 @@ use std::sync::Arc;
 use futures::{FutureExt, StreamExt, stream};
 use latewood_base::{ErrorKind, Offload};
 use latewood_block::SelectSpec;
-use latewood_proto::store::{BatchBounds, SelectBatch, SelectStream, SeriesStream, StoreError, merge_ahead};
+use latewood_proto::store::{
+    BatchBounds, Detail, SelectBatch, SelectStream, SeriesStream, StoreError, merge_ahead,
+};
 
 use super::reads::Reads;
 use super::scope::Scope;
@@ -17,12 +19,12 @@ use crate::head::{HeadCursor, HeadPart};
 pub(super) fn batches(
     reads: Reads,
     scope: &Scope,
-    skip_samples: bool,
+    detail: Detail,
     limit: u64,
     offload: &Offload,
 ) -> SelectStream {
     let newest_version = reads.newest_version;
-    let sources = reads.parts().map(|part| source(part, scope, skip_samples, offload));
+    let sources = reads.parts().map(|part| source(part, scope, detail, offload));
     let merged = merge_ahead(sources.collect());
     let left = if limit == 0 { u64::MAX } else { limit };
     let state = Some((merged, left, true));
@@ -45,14 +47,15 @@ pub(super) fn batches(
     .boxed()
 }
 
-fn source(part: HeadPart, scope: &Scope, skip_samples: bool, offload: &Offload) -> SeriesStream {
+fn source(part: HeadPart, scope: &Scope, detail: Detail, offload: &Offload) -> SeriesStream {
     match part {
         HeadPart::Memory(head) => {
             let (matchers, range) = (scope.matchers.clone(), scope.range);
-            let begin = move || head.select(&matchers, range, skip_samples);
+            let begin = move || head.select(&matchers, range, detail);
             head_stream(Reading::Begin(Box::new(begin)), offload.clone())
         }
         HeadPart::Local(local) => {
+            let skip_samples = detail == Detail::Labels;
             let spec = SelectSpec { matchers: scope.matchers.clone(), range: scope.range, skip_samples };
             local_stream(local, spec)
         }

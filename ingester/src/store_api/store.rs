@@ -69,9 +69,10 @@ pub(super) fn store_error(error: &impl Kinded) -> StoreError {
 #[async_trait]
 impl StoreApi for IngesterStore {
     async fn select(&self, request: SelectRequest) -> Result<SelectStream, StoreError> {
+        let (detail, limit) = (request.detail(), request.limit);
         let scope = Scope::new(request.scope)?;
         let reads = self.0.reads(&scope.view).await?;
-        Ok(select::batches(reads, &scope, request.skip_samples, request.limit, &self.0.offload))
+        Ok(select::batches(reads, &scope, detail, limit, &self.0.offload))
     }
 
     async fn label_names(&self, request: LabelNamesRequest) -> Result<LabelStrings, StoreError> {

@@ -16,7 +16,7 @@ use latewood_base::ErrorKind;
 use latewood_catalog::{Catalogs, View};
 use latewood_model::{Matcher, TenantId, TimeRange};
 use latewood_proto::store::{
-    SelectBatch, SelectStream, SeriesStream, StoreApi, StoreError, matcher_to_wire, merge_ahead, wire,
+    Detail, SelectBatch, SelectStream, SeriesStream, StoreApi, StoreError, matcher_to_wire, merge_ahead, wire,
 };
 
 pub(crate) use coverage::Coverage;
@@ -110,14 +110,14 @@ impl Fanout {
         pinned: &Pinned,
         matchers: &[Matcher],
         range: TimeRange,
-        skip_samples: bool,
+        detail: Detail,
         limit: u64,
     ) -> Result<SeriesStream, StoreError> {
         let opened = self
             .ask(pinned, range, |store, view| {
                 let request = wire::SelectRequest {
                     scope: Some(scope(pinned, view, matchers, range)),
-                    skip_samples,
+                    detail: detail.into(),
                     limit,
                 };
                 async move { store.select(request).await }

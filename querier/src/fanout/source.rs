@@ -6,7 +6,7 @@ use futures::StreamExt;
 use latewood_base::ErrorKind;
 use latewood_model::SeriesSamples;
 use latewood_promql::{Control, Select, SeriesCursor, SeriesSource, SourceError};
-use latewood_proto::store::StoreError;
+use latewood_proto::store::{Detail, StoreError};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -72,8 +72,9 @@ impl Fetch {
     }
 
     async fn fetch(&self, sender: &mpsc::Sender<Batch>) -> Result<(), StoreError> {
-        let Select { matchers, range, .. } = &self.select;
-        let selected = self.fanout.select(&self.pinned, matchers, *range, false, 0);
+        let Select { matchers, range, newest_only, .. } = &self.select;
+        let detail = if *newest_only { Detail::Newest } else { Detail::Samples };
+        let selected = self.fanout.select(&self.pinned, matchers, *range, detail, 0);
         let mut series = selected.await?;
         while let Some(batch) = series.next().await {
             if sender.send(Ok(batch?)).await.is_err() {

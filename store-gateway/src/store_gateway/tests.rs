@@ -5,6 +5,7 @@ use latewood_block::{BlockHeader, BlockWriter, WriterConfig};
 use latewood_catalog::{BlockEntry, CatalogConfig, Change, Tombstone, TombstoneMatcher};
 use latewood_model::{Labels, MetricType, Resolution, SeriesSamples, TenantId};
 use latewood_objstore::MemoryBucket;
+use latewood_proto::store::Detail;
 
 use super::*;
 
@@ -130,8 +131,11 @@ async fn blocks_are_merged_by_the_tie_rule_and_only_those_asked_for_are_read() {
     let down = ("down".to_owned(), vec![(1000, 1.0)]);
     let joined = ("up".to_owned(), vec![(1000, 1.0), (2000, 5.0), (3000, 3.0)]);
     assert_eq!(told(&all), [down, joined]);
-    let limited =
-        SelectRequest { scope: Some(Rig::scope(3, &[first, second, third])), skip_samples: true, limit: 2 };
+    let limited = SelectRequest {
+        scope: Some(Rig::scope(3, &[first, second, third])),
+        detail: Detail::Labels.into(),
+        limit: 2,
+    };
     let names = rig.select(limited).await.unwrap();
     assert_eq!(told(&names), [("down".to_owned(), vec![]), ("other".to_owned(), vec![])]);
 }
