@@ -20,6 +20,9 @@ pub struct EngineConfig {
     pub max_samples: u64,
     /// Bytes that a query may hold at once, default 2 GiB.
     pub max_bytes: u64,
+    /// Bytes that all queries of a process may hold at once, default 4 GiB; a query that needs more while
+    /// others hold it is refused with 503.
+    pub max_total_bytes: u64,
     /// Steps of a range query, default 11,000.
     pub max_steps: u64,
     /// The step of a subquery that gives none; a duration, default `1m`.
@@ -71,6 +74,7 @@ impl Default for EngineConfig {
             timeout: Duration::from_secs(120),
             max_samples: 50_000_000,
             max_bytes: 2 << 30,
+            max_total_bytes: 4 << 30,
             max_steps: 11_000,
             subquery_step: Duration::from_secs(60),
             features: Features::default(),
@@ -89,6 +93,7 @@ impl EngineConfig {
             ("timeout", !self.timeout.is_zero()),
             ("max_samples", self.max_samples > 0),
             ("max_bytes", self.max_bytes > 0),
+            ("max_total_bytes", self.max_total_bytes > 0),
             ("max_steps", self.max_steps > 0),
             ("subquery_step", self.subquery_step.as_millis() > 0),
         ];

@@ -65,6 +65,7 @@ impl SeriesFeed {
         let State::Open(cursor) = &mut self.state else {
             return Ok(false);
         };
+        self.env.control.rest();
         let pulled = cursor.next_batch();
         let Some(batch) = pulled.or_else(|error| self.failed(error))? else {
             self.close();
