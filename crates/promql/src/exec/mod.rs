@@ -12,6 +12,7 @@ mod build;
 mod count_values;
 mod env;
 mod feed;
+mod fill;
 mod fold;
 mod fold_histograms;
 mod grid;

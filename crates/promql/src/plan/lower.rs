@@ -121,9 +121,6 @@ pub(super) fn unsupported(what: &str) -> QueryError {
 }
 
 fn lower_binary(binary: &Binary, times: &QueryTimes) -> Result<Node, QueryError> {
-    if binary.matching.as_ref().is_some_and(|matching| matching.fill.is_some()) {
-        return Err(unsupported("fill"));
-    }
     let left_scalar = binary.left.value_type() == ValueType::Scalar;
     let right_scalar = binary.right.value_type() == ValueType::Scalar;
     let (left, right) = (lower(&binary.left, times)?, lower(&binary.right, times)?);
