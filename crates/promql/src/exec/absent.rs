@@ -42,7 +42,7 @@ impl AbsentOperator {
         Ok(Self {
             env: env.clone(),
             steps: grid.len(),
-            input: Some(Input::Windows(Box::new(feed), Windows::new(grid, &call.input))),
+            input: Some(Input::Windows(Box::new(feed), Windows::new(env, grid, &call.input))),
             labels,
         })
     }

@@ -3,8 +3,8 @@
 use super::aggregate::FoldOperator;
 use super::scalar::{Scalar, ScalarOperator, Scalars, is_scalar};
 use super::{
-    BoxOperator, Env, Grid, absent, buckets, count_values, fold, join, map, once, scan, set, sort, topk,
-    windows,
+    BoxOperator, Env, Grid, absent, buckets, count_values, fold, join, map, once, scan, set, smooth, sort,
+    topk, windows,
 };
 use crate::ast::{AggregateOp, BinaryOp, Cardinality};
 use crate::plan::{AggregateNode, MetricNames, Node, Reading, VectorBinary, WindowKernel, metric_names};
@@ -25,9 +25,10 @@ pub(crate) fn build(node: &Node, grid: Grid, env: &Env) -> Result<BoxOperator, Q
                 _ => Box::new(operator),
             }
         }
+        Node::Smoothed(scan, place) => Box::new(smooth::SmoothOperator::new(&env.at(*place), grid, scan)?),
         Node::Window(call) => match call.kernel {
-            WindowKernel::Value(kernel) => {
-                Box::new(windows::WindowOperator::new(&env.at(call.place), grid, call, kernel)?)
+            WindowKernel::Value(..) => {
+                Box::new(windows::WindowOperator::new(&env.at(call.place), grid, call)?)
             }
             WindowKernel::Presence => Box::new(absent::AbsentOperator::of_windows(env, grid, call)?),
         },

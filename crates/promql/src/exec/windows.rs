@@ -5,14 +5,16 @@ use latewood_model::{Labels, is_stale};
 
 use super::matching::drop_reserved;
 use super::merge::Merger;
+use super::reach::Reach;
 use super::row::RowMut;
 use super::scalar::Scalars;
 use super::subquery::SubqueryFeed;
 use super::tile::Tile;
 use super::{Env, Grid, Operator, SeriesFeed};
-use crate::functions::histograms::{self, HistogramKernel};
-use crate::functions::{RangeKernel, Window};
-use crate::plan::{MetricNames, WindowCall, WindowInput, metric_names};
+use crate::ast::Extension;
+use crate::functions::histograms::HistogramKernel;
+use crate::functions::{RangeKernel, Window, extended};
+use crate::plan::{MetricNames, WindowCall, WindowInput, WindowKernel, metric_names};
 use crate::{CallContext, HistogramPoint, Notice, QueryError, SampleValue};
 
 /// Samples looked at between two checks of the deadline.
@@ -67,15 +69,17 @@ pub(super) struct Windows {
     range_ms: i64,
     offset_ms: i64,
     at: Option<i64>,
+    reach: Reach,
 }
 
 impl Windows {
-    pub(super) fn new(grid: Grid, input: &WindowInput) -> Self {
+    pub(super) fn new(env: &Env, grid: Grid, input: &WindowInput) -> Self {
         let (range_ms, offset_ms, at) = match input {
             WindowInput::Samples { scan, range_ms, .. } => (*range_ms, scan.offset_ms, scan.at),
             WindowInput::Subquery { range_ms, offset_ms, at, .. } => (*range_ms, *offset_ms, *at),
         };
-        Self { grid, range_ms, offset_ms, at }
+        let reach = Reach::of_windows(input, env.lookback_ms);
+        Self { grid, range_ms, offset_ms, at, reach }
     }
 
     /// Calls `visit` with each step that has samples in its window.
@@ -90,12 +94,14 @@ impl Windows {
         for (step, step_time) in self.grid.times().enumerate() {
             let end = self.at.unwrap_or(step_time).saturating_sub(self.offset_ms);
             let start = end.saturating_sub(self.range_ms);
-            high += times.iter().skip(high).take_while(|&&time| time <= end).count();
-            low += times.iter().take(high).skip(low).take_while(|&&time| time <= start).count();
+            let from = start.saturating_sub(self.reach.before_ms);
+            let to = end.saturating_add(self.reach.after_ms);
+            high += times.iter().skip(high).take_while(|&&time| time <= to).count();
+            low += times.iter().take(high).skip(low).take_while(|&&time| time <= from).count();
             let points = series.histograms.as_slice();
-            newest += points.iter().skip(newest).take_while(|point| point.timestamp <= end).count();
+            newest += points.iter().skip(newest).take_while(|point| point.timestamp <= to).count();
             let inside = points.iter().take(newest).skip(oldest);
-            oldest += inside.take_while(|point| point.timestamp <= start).count();
+            oldest += inside.take_while(|point| point.timestamp <= from).count();
             if low == high && oldest == newest {
                 if high == times.len() && newest == points.len() && self.at.is_none() {
                     return Ok(());
@@ -119,14 +125,34 @@ pub(crate) fn raw_windows(
     input: &WindowInput,
     mut each: impl FnMut(&Labels, &Window<'_>) -> Result<(), QueryError>,
 ) -> Result<(), QueryError> {
-    let (mut feed, windows) = (WindowFeed::new(env, grid, input)?, Windows::new(grid, input));
+    let (mut feed, windows) = (WindowFeed::new(env, grid, input)?, Windows::new(env, grid, input));
     while let Some(series) = feed.next()? {
         windows.visit(&series, |_, window| {
+            if let Some(extension) = input.extension() {
+                return raw_extended(env, extension, window, |window| each(&series.labels, window));
+            }
             env.control.count_evaluated((window.values.len() + window.histograms.len()) as u64);
             each(&series.labels, window)
         })?;
     }
     Ok(())
+}
+
+/// The same for an extended selector: with samples at the bounds, and of floats alone.
+fn raw_extended(
+    env: &Env,
+    extension: Extension,
+    window: &Window<'_>,
+    each: impl FnOnce(&Window<'_>) -> Result<(), QueryError>,
+) -> Result<(), QueryError> {
+    if !window.histograms.is_empty() {
+        let name = extension.as_str();
+        return Err(QueryError::execution(format!("{name} modifier is not supported with histograms")));
+    }
+    let Some(samples) = extended::bounded_samples(window, extension) else { return Ok(()) };
+    env.control.count_evaluated(samples.len() as u64);
+    let (timestamps, values): (Vec<i64>, Vec<f64>) = samples.into_iter().unzip();
+    each(&Window { timestamps: &timestamps, values: &values, ..*window })
 }
 
 /// See the module.
@@ -145,12 +171,10 @@ pub(super) struct WindowOperator {
 }
 
 impl WindowOperator {
-    pub(super) fn new(
-        env: &Env,
-        grid: Grid,
-        call: &WindowCall,
-        kernel: RangeKernel,
-    ) -> Result<Self, QueryError> {
+    pub(super) fn new(env: &Env, grid: Grid, call: &WindowCall) -> Result<Self, QueryError> {
+        let WindowKernel::Value(kernel, histogram_kernel) = call.kernel else {
+            return Err(QueryError::execution("expected a function of one series"));
+        };
         let names = match &call.input {
             WindowInput::Samples { scan, .. } => crate::plan::names_of_scan(scan),
             WindowInput::Subquery { input, .. } => metric_names(input),
@@ -159,10 +183,10 @@ impl WindowOperator {
         let merger = collides.then(|| Merger::new(&env.control, grid.len(), true));
         Ok(Self {
             env: env.clone(),
-            windows: Windows::new(grid, &call.input),
+            windows: Windows::new(env, grid, &call.input),
             steps: grid.len(),
             kernel,
-            histogram_kernel: histograms::kernel(&call.function),
+            histogram_kernel,
             keeps_name: call.keeps_name,
             warns_of_gauges: matches!(call.function.as_str(), "rate" | "increase"),
             feed: WindowFeed::new(env, grid, &call.input)?,

@@ -9,6 +9,7 @@ pub mod buckets;
 mod counter;
 mod date;
 mod elementwise;
+pub mod extended;
 pub mod histograms;
 mod kahan;
 pub mod ordering;

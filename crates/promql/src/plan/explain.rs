@@ -25,6 +25,7 @@ fn headline(node: &Node) -> String {
             let what = if *reading == Reading::Time { "sample times" } else { "scan" };
             format!("{what} {}", describe(scan))
         }
+        Node::Smoothed(scan, _) => format!("smoothed scan {}", describe(scan)),
         Node::Window(call) => match &call.input {
             WindowInput::Samples { scan, range_ms, .. } => {
                 format!("{} over {range_ms}ms of {}", call.function, describe(scan))

@@ -9,7 +9,8 @@ use super::duration;
 use super::node::{AggregateNode, Node, Reading, Scan, VectorBinary, WindowInput};
 use crate::QueryError;
 use crate::ast::{
-    Aggregate, AggregateOp, At, Binary, Expr, ExprKind, Shift, Subquery, UnaryOp, ValueType, VectorSelector,
+    Aggregate, AggregateOp, At, Binary, Expr, ExprKind, Extension, Shift, Subquery, UnaryOp, ValueType,
+    VectorSelector,
 };
 
 /// The times of a query.
@@ -44,7 +45,12 @@ pub fn lower(expr: &Expr, times: &QueryTimes) -> Result<Node, QueryError> {
         ExprKind::Number(literal) => Ok(Node::Number(literal.value)),
         ExprKind::Paren(inner) => lower(inner, times),
         ExprKind::Selector(selector) => {
-            Ok(Node::Scan { scan: scan(selector, times, None)?, reading: Reading::Value })
+            let scan = scan(selector, times, None)?;
+            Ok(match scan.extension {
+                Some(Extension::Smoothed) => Node::Smoothed(scan, expr.span),
+                // Without a window there is no bound to anchor.
+                Some(Extension::Anchored) | None => Node::Scan { scan, reading: Reading::Value },
+            })
         }
         ExprKind::Unary(UnaryOp::Plus, inner) => lower(inner, times),
         ExprKind::Unary(UnaryOp::Minus, inner) => Ok(Node::Negate(Box::new(lower(inner, times)?))),
@@ -67,15 +73,13 @@ pub(crate) fn scan(
     times: &QueryTimes,
     function: Option<&str>,
 ) -> Result<Scan, QueryError> {
-    if let Some(extension) = selector.extension {
-        return Err(unsupported(extension.as_str()));
-    }
     Ok(Scan {
         matchers: selector.matchers.clone(),
         offset_ms: duration::offset_ms(&selector.shift.offset, times)?,
         at: times.resolve(&selector.shift),
         function: function.map(str::to_owned),
         stats: false,
+        extension: selector.extension,
     })
 }
 

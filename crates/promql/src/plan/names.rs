@@ -31,6 +31,7 @@ pub(crate) fn metric_names(node: &Node) -> MetricNames {
             super::Reading::Value => names_of_scan(scan),
             super::Reading::Time => MetricNames::None,
         },
+        Node::Smoothed(scan, _) => names_of_scan(scan),
         Node::Window(call) if call.keeps_name => match &call.input {
             WindowInput::Samples { scan, .. } => names_of_scan(scan),
             WindowInput::Subquery { input, .. } => metric_names(input),
