@@ -11,7 +11,7 @@ use crate::harness::{Latewood, beside};
 /// Tags of what is not there yet, docs/gaps.md: some experiments of PromQL.
 fn is_plain(tag: &str) -> bool {
     const NOT_PLAIN: &[&str] =
-        &["delayed-name-removal", "fn:info", "fn:start_timestamp", "start-timestamps", "type-and-unit"];
+        &["delayed-name-removal", "fn:start_timestamp", "start-timestamps", "type-and-unit"];
     !NOT_PLAIN.contains(&tag)
 }
 

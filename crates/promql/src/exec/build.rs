@@ -3,8 +3,8 @@
 use super::aggregate::FoldOperator;
 use super::scalar::{Scalar, ScalarOperator, Scalars, is_scalar};
 use super::{
-    BoxOperator, Env, Grid, absent, buckets, count_values, fold, join, map, once, scan, set, smooth, sort,
-    topk, windows,
+    BoxOperator, Env, Grid, absent, buckets, count_values, fold, info, join, map, once, scan, set, smooth,
+    sort, topk, windows,
 };
 use crate::ast::{AggregateOp, BinaryOp, Cardinality};
 use crate::plan::{AggregateNode, MetricNames, Node, Reading, VectorBinary, WindowKernel, metric_names};
@@ -45,6 +45,9 @@ pub(crate) fn build(node: &Node, grid: Grid, env: &Env) -> Result<BoxOperator, Q
         }
         Node::VectorBinary(binary) => build_binary(binary, grid, env)?,
         Node::Aggregate(aggregate) => build_aggregate(aggregate, grid, env)?,
+        Node::Info(call) => {
+            Box::new(info::InfoOperator::new(env, grid, build(&call.input, grid, env)?, call))
+        }
         Node::Once(input) => {
             let single = build(input, Grid::single(grid.start()), env)?;
             Box::new(once::OnceOperator::new(env, grid, single))

@@ -18,6 +18,8 @@ mod fold_histograms;
 mod grid;
 mod groups;
 mod histograms;
+mod info;
+mod info_series;
 mod join;
 mod map;
 mod matching;

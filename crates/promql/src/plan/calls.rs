@@ -1,6 +1,7 @@
 //! The plans of function calls.
 
-use super::lower::{QueryTimes, lower, lower_boxed, scan, unsupported, window_input};
+use super::info::lower_info;
+use super::lower::{QueryTimes, lower, lower_boxed, scan, window_input};
 use super::node::{BucketCall, Node, Places, Reading, Relabel, SortOrder, WindowCall, WindowKernel};
 use crate::QueryError;
 use crate::ast::{Expr, ExprKind, Span, ValueType};
@@ -114,7 +115,7 @@ fn lower_engine(
             let call = BucketCall::Quantiles(text(arg(1)?)?, phis.collect::<Result<_, _>>()?);
             Node::Buckets(node(0)?, Box::new(call), places(args, 0))
         }
-        EngineFunction::Info => return Err(unsupported("info()")),
+        EngineFunction::Info => lower_info(args, times)?,
         EngineFunction::LabelReplace | EngineFunction::LabelJoin => {
             Node::Relabel(node(0)?, lower_relabel(name, function, args)?)
         }

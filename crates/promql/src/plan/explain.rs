@@ -63,6 +63,7 @@ fn headline(node: &Node) -> String {
             let by = if aggregate.without { "without" } else { "by" };
             format!("{:?} {by} ({})", aggregate.op, aggregate.grouping.join(","))
         }
+        Node::Info(call) => format!("info of {}", describe(&call.scan)),
         Node::Once(_) => "once".to_owned(),
     }
 }

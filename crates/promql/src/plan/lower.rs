@@ -119,11 +119,6 @@ fn lower_subquery(subquery: &Subquery, times: &QueryTimes) -> Result<WindowInput
     })
 }
 
-/// For what is parsed and not executed yet: an error is better than another answer than upstream's.
-pub(super) fn unsupported(what: &str) -> QueryError {
-    QueryError::execution(format!("{what} is not supported yet"))
-}
-
 fn lower_binary(binary: &Binary, times: &QueryTimes) -> Result<Node, QueryError> {
     let left_scalar = binary.left.value_type() == ValueType::Scalar;
     let right_scalar = binary.right.value_type() == ValueType::Scalar;

@@ -36,6 +36,7 @@ pub(crate) fn metric_names(node: &Node) -> MetricNames {
             WindowInput::Samples { scan, .. } => names_of_scan(scan),
             WindowInput::Subquery { input, .. } => metric_names(input),
         },
+        Node::Info(call) => metric_names(&call.input),
         Node::Sort(input, ..) | Node::Once(input) => metric_names(input),
         Node::Relabel(_, relabel) if relabel.target() == METRIC_NAME => MetricNames::Any,
         Node::Relabel(input, _) => metric_names(input),

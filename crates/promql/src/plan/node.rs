@@ -72,6 +72,8 @@ pub enum Node {
     VectorBinary(Box<VectorBinary>),
     /// An aggregation.
     Aggregate(Box<AggregateNode>),
+    /// `info`
+    Info(Box<InfoCall>),
     /// The same at every step: evaluated at the first one only.
     Once(Box<Node>),
 }
@@ -193,6 +195,19 @@ pub enum BucketCall {
     Quantiles(String, Vec<Node>),
 }
 
+/// A call of `info`.
+#[derive(Clone, Debug)]
+pub struct InfoCall {
+    /// What gets labels.
+    pub input: Node,
+    /// Which metrics are info metrics: all must match.
+    pub names: Vec<Matcher>,
+    /// Which labels are added, where there are any; their values must match.
+    pub labels: Vec<Matcher>,
+    /// The info series, of all targets.
+    pub scan: Scan,
+}
+
 /// An operation on two vectors.
 #[derive(Clone, Debug)]
 pub struct VectorBinary {
@@ -246,6 +261,7 @@ impl Node {
             Self::Extremum(_, left, right) | Self::ScalarBinary(_, left, right) => vec![left, right],
             Self::VectorScalar { vector, scalar, .. } => vec![vector, scalar],
             Self::VectorBinary(binary) => vec![&binary.left, &binary.right],
+            Self::Info(call) => vec![&call.input],
             Self::Aggregate(aggregate) => std::iter::once(&aggregate.input).chain(&aggregate.param).collect(),
         }
     }
@@ -271,6 +287,7 @@ impl Node {
             Self::Extremum(_, left, right) | Self::ScalarBinary(_, left, right) => vec![left, right],
             Self::VectorScalar { vector, scalar, .. } => vec![vector, scalar],
             Self::VectorBinary(binary) => vec![&mut binary.left, &mut binary.right],
+            Self::Info(call) => vec![&mut call.input],
             Self::Aggregate(aggregate) => {
                 std::iter::once(&mut aggregate.input).chain(&mut aggregate.param).collect()
             }
