@@ -39,18 +39,29 @@ pub struct Features {
     pub promql_extended_range_selectors: bool,
     /// `fill`, `fill_left` and `fill_right` behind operators, default off.
     pub promql_binop_fill_modifiers: bool,
+    /// Metric names are dropped at the end of a query, so that functions around can still see them, default off.
+    pub promql_delayed_name_removal: bool,
+    /// `__type__` and `__unit__` say what a metric is, default off.
+    pub type_and_unit_labels: bool,
 }
 
 impl Features {
     /// The names, as `--enable-feature` takes them.
-    pub const NAMES: [&'static str; 3] =
-        ["promql-experimental-functions", "promql-extended-range-selectors", "promql-binop-fill-modifiers"];
+    pub const NAMES: [&'static str; 5] = [
+        "promql-experimental-functions",
+        "promql-extended-range-selectors",
+        "promql-binop-fill-modifiers",
+        "promql-delayed-name-removal",
+        "type-and-unit-labels",
+    ];
 
     /// All of them.
     pub const ALL: Self = Self {
         promql_experimental_functions: true,
         promql_extended_range_selectors: true,
         promql_binop_fill_modifiers: true,
+        promql_delayed_name_removal: true,
+        type_and_unit_labels: true,
     };
 
     /// Enables the part with one of [`Self::NAMES`]; any other name changes nothing.
@@ -59,6 +70,8 @@ impl Features {
             "promql-experimental-functions" => self.promql_experimental_functions = true,
             "promql-extended-range-selectors" => self.promql_extended_range_selectors = true,
             "promql-binop-fill-modifiers" => self.promql_binop_fill_modifiers = true,
+            "promql-delayed-name-removal" => self.promql_delayed_name_removal = true,
+            "type-and-unit-labels" => self.type_and_unit_labels = true,
             _ => {}
         }
     }

@@ -1,9 +1,12 @@
 //! The groups of an aggregation, in the order in which their first series came.
 
+use std::cmp::Ordering;
 use std::collections::HashMap;
 
 use latewood_model::{Labels, METRIC_NAME};
 
+use super::row::Row;
+use super::tile::is_present;
 use crate::plan::AggregateNode;
 
 /// Finds the group of a series.
@@ -12,6 +15,8 @@ pub(super) struct Groups {
     without: bool,
     index: HashMap<Labels, usize>,
     labels: Vec<Labels>,
+    /// For each group the last step with an element, and whether a row there loses its name: see [`super::names`].
+    marks: Vec<(usize, bool)>,
 }
 
 impl Groups {
@@ -20,7 +25,13 @@ impl Groups {
         if aggregate.without {
             names.push(METRIC_NAME.to_owned());
         }
-        Self { names, without: aggregate.without, index: HashMap::new(), labels: Vec::new() }
+        Self {
+            names,
+            without: aggregate.without,
+            index: HashMap::new(),
+            labels: Vec::new(),
+            marks: Vec::new(),
+        }
     }
 
     /// The labels that a series' group has.
@@ -41,8 +52,26 @@ impl Groups {
         }
         let group = self.labels.len();
         self.labels.push(key.clone());
+        self.marks.push((0, false));
         self.index.insert(key, group);
         (group, true)
+    }
+
+    /// Takes notice of a row's mark. As upstream, a group is marked if a row is that has an element at the group's last
+    /// step.
+    pub(super) fn note_mark(&mut self, group: usize, row: Row<'_>) {
+        let Some(mark) = self.marks.get_mut(group) else { return };
+        let last = row.values.iter().rposition(|value| is_present(*value)).unwrap_or_default();
+        *mark = match last.cmp(&mark.0) {
+            Ordering::Less => *mark,
+            Ordering::Equal => (last, mark.1 || row.drops_name),
+            Ordering::Greater => (last, row.drops_name),
+        };
+    }
+
+    /// Whether a group's row loses its metric's name at the end.
+    pub(super) fn marks(&self) -> impl Iterator<Item = bool> + use<> {
+        self.marks.clone().into_iter().map(|mark| mark.1)
     }
 
     /// The labels of each group.

@@ -61,7 +61,7 @@ impl InfoOperator {
                 current = newest.collect();
                 place = match places.get(&current) {
                     Some(place) => *place,
-                    None => self.new_row(row.labels, &current, series, &mut out)?,
+                    None => self.new_row(row, &current, series, &mut out)?,
                 };
                 places.insert(current.clone(), place);
             }
@@ -75,7 +75,7 @@ impl InfoOperator {
     /// A new row for the labels that these info series add; `None` if the call's matchers ask for more.
     fn new_row(
         &self,
-        base: &Labels,
+        base: Row<'_>,
         chosen: &[u32],
         series: &InfoSeries,
         out: &mut Tile,
@@ -84,7 +84,8 @@ impl InfoOperator {
         if chosen.is_empty() && !self.may_lack_labels() {
             return Ok(None);
         }
-        out.push(self.enriched(base, &chosen)?)?;
+        out.push(self.enriched(base.labels, &chosen)?)?;
+        out.set_drops_name(out.len() - 1, base.drops_name);
         Ok(Some(out.len() - 1))
     }
 

@@ -163,10 +163,14 @@ impl JoinOperator {
         first: bool,
         out: &mut Tile,
     ) -> Result<(), QueryError> {
-        let labels = result_labels(many.labels, one.labels, self.op, self.return_bool, &self.matching);
+        let labels = {
+            let drops_name = self.return_bool && !self.env.delays_names;
+            result_labels(many.labels, one.labels, self.op, drops_name, &self.matching)
+        };
         // Without included labels all partners lead to the same labels, at different steps.
         if first || !self.matching.include.is_empty() {
             out.push(labels.clone())?;
+            out.set_drops_name(out.len() - 1, self.return_bool && self.env.delays_names);
         }
         let mut target = out.row_mut(out.len() - 1);
         let is_mixed = many.has_histograms() || one.has_histograms() || self.op.is_trim();

@@ -13,7 +13,7 @@ use super::tile::Tile;
 use super::{Env, Grid, Operator, SeriesFeed};
 use crate::ast::Extension;
 use crate::functions::histograms::HistogramKernel;
-use crate::functions::{RangeKernel, Window, extended};
+use crate::functions::{self, RangeKernel, Window, extended};
 use crate::plan::{MetricNames, WindowCall, WindowInput, WindowKernel, metric_names};
 use crate::{CallContext, HistogramPoint, Notice, QueryError, SampleValue};
 
@@ -26,6 +26,8 @@ pub(super) struct WindowSeries {
     pub(super) timestamps: Vec<i64>,
     pub(super) values: Vec<f64>,
     pub(super) histograms: Vec<HistogramPoint>,
+    /// Whether a subquery marked it: see [`super::names`].
+    pub(super) drops_name: bool,
 }
 
 /// Where series come from.
@@ -55,7 +57,13 @@ impl WindowFeed {
                     histogram: sample.histogram.to_float(),
                 });
                 let histograms = histograms.collect();
-                WindowSeries { labels: series.labels.clone(), timestamps, values, histograms }
+                WindowSeries {
+                    labels: series.labels.clone(),
+                    timestamps,
+                    values,
+                    histograms,
+                    drops_name: false,
+                }
             })),
             Self::Subquery(feed) => feed.next(),
         }
@@ -126,7 +134,10 @@ pub(crate) fn raw_windows(
     mut each: impl FnMut(&Labels, &Window<'_>) -> Result<(), QueryError>,
 ) -> Result<(), QueryError> {
     let (mut feed, windows) = (WindowFeed::new(env, grid, input)?, Windows::new(env, grid, input));
-    while let Some(series) = feed.next()? {
+    while let Some(mut series) = feed.next()? {
+        if series.drops_name {
+            series.labels = drop_reserved(&series.labels);
+        }
         windows.visit(&series, |_, window| {
             if let Some(extension) = input.extension() {
                 return raw_extended(env, extension, window, |window| each(&series.labels, window));
@@ -162,7 +173,10 @@ pub(super) struct WindowOperator {
     steps: usize,
     kernel: RangeKernel,
     histogram_kernel: Option<HistogramKernel>,
-    keeps_name: bool,
+    /// Whether names go later, if at all.
+    keeps_labels: bool,
+    /// Whether they go at the end: see [`super::names`].
+    drops_name: bool,
     warns_of_gauges: bool,
     feed: WindowFeed,
     params: Scalars,
@@ -177,9 +191,10 @@ impl WindowOperator {
         };
         let names = match &call.input {
             WindowInput::Samples { scan, .. } => crate::plan::names_of_scan(scan),
-            WindowInput::Subquery { input, .. } => metric_names(input),
+            WindowInput::Subquery { input, .. } => metric_names(input, env.delays_names),
         };
-        let collides = !call.keeps_name && names == MetricNames::Any;
+        let keeps_labels = call.keeps_name || env.delays_names;
+        let collides = !keeps_labels && names == MetricNames::Any;
         let merger = collides.then(|| Merger::new(&env.control, grid.len(), true));
         Ok(Self {
             env: env.clone(),
@@ -187,7 +202,8 @@ impl WindowOperator {
             steps: grid.len(),
             kernel,
             histogram_kernel,
-            keeps_name: call.keeps_name,
+            keeps_labels,
+            drops_name: !call.keeps_name && env.delays_names,
             warns_of_gauges: matches!(call.function.as_str(), "rate" | "increase"),
             feed: WindowFeed::new(env, grid, &call.input)?,
             params: Scalars::new(env, grid, &call.params),
@@ -240,20 +256,22 @@ impl WindowOperator {
 
     fn warn_of_gauge(&self, labels: &Labels) {
         let Some(name) = labels.metric_name() else { return };
-        if !["_total", "_sum", "_count", "_bucket"].iter().any(|end| name.ends_with(end)) {
-            self.env.info(&format!(
-                "metric might not be a counter, name does not end in _total/_sum/_count/_bucket: {}",
-                crate::print::quoted(name)
-            ));
-        }
+        let doubt = if self.env.has_type_labels {
+            functions::doubt_by_type(name, labels.get("__type__").unwrap_or_default())
+        } else {
+            functions::doubt_by_name(name)
+        };
+        doubt.into_iter().for_each(|text| self.env.info(&text));
     }
 
     fn next_tile(&mut self) -> Result<Option<Tile>, QueryError> {
         let mut tile = Tile::new(&self.env.control, self.steps)?;
         while !tile.is_full() {
             let Some(series) = self.feed.next()? else { break };
-            let labels = if self.keeps_name { series.labels.clone() } else { drop_reserved(&series.labels) };
+            let labels =
+                if self.keeps_labels { series.labels.clone() } else { drop_reserved(&series.labels) };
             tile.push(labels)?;
+            tile.set_drops_name(tile.len() - 1, self.drops_name || series.drops_name);
             let mut row = tile.row_mut(tile.len() - 1);
             let filled = self.fill(&series, &mut row)?;
             let grown = row.take_grown();

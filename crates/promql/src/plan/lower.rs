@@ -9,7 +9,7 @@ use super::duration;
 use super::node::{AggregateNode, Node, Reading, Scan, VectorBinary, WindowInput};
 use crate::QueryError;
 use crate::ast::{
-    Aggregate, AggregateOp, At, Binary, Expr, ExprKind, Extension, Shift, Subquery, UnaryOp, ValueType,
+    Aggregate, AggregateOp, At, Binary, Expr, ExprKind, Extension, Shift, Span, Subquery, UnaryOp, ValueType,
     VectorSelector,
 };
 
@@ -54,7 +54,7 @@ pub fn lower(expr: &Expr, times: &QueryTimes) -> Result<Node, QueryError> {
         }
         ExprKind::Unary(UnaryOp::Plus, inner) => lower(inner, times),
         ExprKind::Unary(UnaryOp::Minus, inner) => Ok(Node::Negate(Box::new(lower(inner, times)?))),
-        ExprKind::Binary(binary) => lower_binary(binary, times),
+        ExprKind::Binary(binary) => lower_binary(binary, expr.span, times),
         ExprKind::Aggregate(aggregate) => lower_aggregate(aggregate, times),
         ExprKind::Call { function, args } => lower_call(function, args, expr.span, times),
         ExprKind::Text(_) | ExprKind::Matrix { .. } | ExprKind::Subquery(_) => {
@@ -119,7 +119,7 @@ fn lower_subquery(subquery: &Subquery, times: &QueryTimes) -> Result<WindowInput
     })
 }
 
-fn lower_binary(binary: &Binary, times: &QueryTimes) -> Result<Node, QueryError> {
+fn lower_binary(binary: &Binary, place: Span, times: &QueryTimes) -> Result<Node, QueryError> {
     let left_scalar = binary.left.value_type() == ValueType::Scalar;
     let right_scalar = binary.right.value_type() == ValueType::Scalar;
     let (left, right) = (lower(&binary.left, times)?, lower(&binary.right, times)?);
@@ -130,6 +130,7 @@ fn lower_binary(binary: &Binary, times: &QueryTimes) -> Result<Node, QueryError>
         }
         (true, true) => Node::ScalarBinary(binary.op, Box::new(left), Box::new(right)),
         (false, false) => Node::VectorBinary(Box::new(VectorBinary {
+            place,
             op: binary.op,
             return_bool: binary.return_bool,
             matching: binary.matching.clone().unwrap_or_default(),
@@ -144,6 +145,7 @@ fn lower_binary(binary: &Binary, times: &QueryTimes) -> Result<Node, QueryError>
                 vector: Box::new(vector),
                 scalar: Box::new(scalar),
                 scalar_left,
+                place,
             }
         }
     })

@@ -67,6 +67,8 @@ pub enum Node {
         scalar: Box<Node>,
         /// Whether the scalar is the left operand.
         scalar_left: bool,
+        /// Where the operation stands.
+        place: Span,
     },
     /// Two vectors.
     VectorBinary(Box<VectorBinary>),
@@ -211,6 +213,8 @@ pub struct InfoCall {
 /// An operation on two vectors.
 #[derive(Clone, Debug)]
 pub struct VectorBinary {
+    /// Where it stands.
+    pub place: Span,
     /// The operator.
     pub op: BinaryOp,
     /// `bool`
