@@ -36,24 +36,39 @@ pub struct EngineConfig {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
 pub struct Features {
-    /// Experimental functions and aggregations such as `limitk`, default off.
+    /// Experimental functions and aggregations such as `info` and `limitk`, default off.
     pub promql_experimental_functions: bool,
-    /// `anchored` and `smoothed` behind selectors, default off.
+    /// `anchored` and `smoothed` behind selectors: `rate`, `increase` and `delta`, with `anchored` also `changes` and
+    /// `resets`, take the values at the window's bounds instead of extrapolating, default off.
     pub promql_extended_range_selectors: bool,
-    /// `fill`, `fill_left` and `fill_right` behind operators, default off.
+    /// `fill`, `fill_left` and `fill_right` behind operators: numbers for what one side misses. `fill_left` is that of
+    /// the side that may have many series, also with `group_right`, default off.
     pub promql_binop_fill_modifiers: bool,
+    /// Metric names are dropped at the end of a query, so that `label_replace` and `by (__name__)` around `rate` still
+    /// see them, default off.
+    pub promql_delayed_name_removal: bool,
+    /// `__type__` says whether `rate` is taken of a counter, and not the metric's name; ingesters add `__type__` and
+    /// `__unit__` to the series of remote write 2.0, default off.
+    pub type_and_unit_labels: bool,
 }
 
 impl Features {
     /// The names, as `--enable-feature` takes them.
-    pub const NAMES: [&'static str; 3] =
-        ["promql-experimental-functions", "promql-extended-range-selectors", "promql-binop-fill-modifiers"];
+    pub const NAMES: [&'static str; 5] = [
+        "promql-experimental-functions",
+        "promql-extended-range-selectors",
+        "promql-binop-fill-modifiers",
+        "promql-delayed-name-removal",
+        "type-and-unit-labels",
+    ];
 
     /// All of them.
     pub const ALL: Self = Self {
         promql_experimental_functions: true,
         promql_extended_range_selectors: true,
         promql_binop_fill_modifiers: true,
+        promql_delayed_name_removal: true,
+        type_and_unit_labels: true,
     };
 
     /// Enables the part with one of [`Self::NAMES`]; any other name changes nothing.
@@ -62,6 +77,8 @@ impl Features {
             "promql-experimental-functions" => self.promql_experimental_functions = true,
             "promql-extended-range-selectors" => self.promql_extended_range_selectors = true,
             "promql-binop-fill-modifiers" => self.promql_binop_fill_modifiers = true,
+            "promql-delayed-name-removal" => self.promql_delayed_name_removal = true,
+            "type-and-unit-labels" => self.type_and_unit_labels = true,
             _ => {}
         }
     }

@@ -149,6 +149,8 @@ impl Engine {
             control: control.clone(),
             lookback_ms: millis(lookback.unwrap_or(self.config.lookback)),
             step_ms,
+            delays_names: self.config.features.promql_delayed_name_removal,
+            has_type_labels: self.config.features.type_and_unit_labels,
             place: Span::default(),
             annotations: Arc::default(),
         }

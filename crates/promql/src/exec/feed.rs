@@ -2,6 +2,7 @@
 
 use latewood_model::{SeriesSamples, TimeRange};
 
+use super::reach::Reach;
 use super::{Env, Grid};
 use crate::plan::Scan;
 use crate::{QueryError, Reservation, Select, SeriesCursor};
@@ -25,12 +26,16 @@ enum State {
 impl SeriesFeed {
     /// What a scan needs so that at every step of the grid the samples of `(time - window, time]` are there.
     pub(crate) fn new(env: &Env, scan: &Scan, grid: Grid, window_ms: Option<i64>) -> Self {
-        let depth = window_ms.unwrap_or(env.lookback_ms);
+        let reach = window_ms.map(|_| Reach::of_range(scan, env.lookback_ms)).unwrap_or_default();
+        let depth = window_ms.unwrap_or(env.lookback_ms).saturating_add(reach.before_ms);
         let first = scan.at.unwrap_or(grid.start()).saturating_sub(scan.offset_ms);
         let last = scan.at.unwrap_or(grid.last()).saturating_sub(scan.offset_ms);
         let select = Select {
             matchers: scan.matchers.clone(),
-            range: TimeRange::new(first.saturating_sub(depth).saturating_add(1), last),
+            range: TimeRange::new(
+                first.saturating_sub(depth).saturating_add(1),
+                last.saturating_add(reach.after_ms),
+            ),
             step_ms: if grid.len() > 1 { grid.step() } else { env.step_ms },
             window_ms: window_ms.unwrap_or(0),
             newest_only: window_ms.is_none() && first == last,

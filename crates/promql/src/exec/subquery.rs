@@ -58,5 +58,6 @@ fn read(tile: &Tile, row: usize, grid: Grid) -> WindowSeries {
         Some(HistogramPoint { timestamp, histogram: Arc::clone(row.histogram(step)?).without_hint() })
     });
     let histograms = histograms.collect();
-    WindowSeries { labels: row.labels.clone(), timestamps: timestamps.into(), values, histograms }
+    let timestamps = timestamps.into();
+    WindowSeries { labels: row.labels.clone(), timestamps, values, histograms, drops_name: row.drops_name }
 }

@@ -25,6 +25,7 @@ fn headline(node: &Node) -> String {
             let what = if *reading == Reading::Time { "sample times" } else { "scan" };
             format!("{what} {}", describe(scan))
         }
+        Node::Smoothed(scan, _) => format!("smoothed scan {}", describe(scan)),
         Node::Window(call) => match &call.input {
             WindowInput::Samples { scan, range_ms, .. } => {
                 format!("{} over {range_ms}ms of {}", call.function, describe(scan))
@@ -62,6 +63,7 @@ fn headline(node: &Node) -> String {
             let by = if aggregate.without { "without" } else { "by" };
             format!("{:?} {by} ({})", aggregate.op, aggregate.grouping.join(","))
         }
+        Node::Info(call) => format!("info of {}", describe(&call.scan)),
         Node::Once(_) => "once".to_owned(),
     }
 }
