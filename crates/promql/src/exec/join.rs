@@ -4,13 +4,12 @@
 //! Errors depend on what is there at a step: two elements of one match group on the "one" side matter only
 //! at steps where the other side has anything.
 
-use std::collections::HashMap;
-
 use latewood_model::Labels;
 
 use super::arithmetic::{compare, element_binary};
 use super::fill::StandIn;
 use super::histograms::{Operand, binary};
+use super::join_side::{Group, OneSide};
 use super::matching::{result_labels, signature};
 use super::merge::Merger;
 use super::row::{Row, RowMut};
@@ -18,7 +17,7 @@ use super::tile::{Tile, absent, has_values, is_present};
 use super::{BoxOperator, Env, Grid, Operator};
 use crate::ast::{BinaryOp, Cardinality, Matching};
 use crate::plan::VectorBinary;
-use crate::{QueryError, Reservation, SampleValue};
+use crate::{QueryError, SampleValue};
 
 /// See the module.
 pub(super) struct JoinOperator {
@@ -34,25 +33,6 @@ pub(super) struct JoinOperator {
     unmatched: usize,
     /// Whether results of different rows may have equal labels.
     merges: bool,
-}
-
-/// The rows of the "one" side by match group.
-struct OneSide {
-    rows: Option<Tile>,
-    groups: HashMap<Labels, Group>,
-    /// For each step two rows of one group, where there are any.
-    duplicates: HashMap<usize, [usize; 2]>,
-    held: Reservation,
-}
-
-#[derive(Default)]
-struct Group {
-    rows: Vec<usize>,
-    /// At which steps an element of the other side has matched; only kept for one-to-one, and where the other side
-    /// is filled.
-    matched: Vec<bool>,
-    /// At which steps which result labels came out; only kept for many-to-one.
-    results: HashMap<Labels, Vec<bool>>,
 }
 
 impl JoinOperator {
@@ -74,75 +54,18 @@ impl JoinOperator {
             matching: binary.matching.clone(),
             many: Some(many),
             one: Some(one),
-            side: OneSide {
-                rows: None,
-                groups: HashMap::new(),
-                duplicates: HashMap::new(),
-                held: env.control.reserve(0)?,
-            },
+            side: OneSide::new(env, grid.len(), &binary.matching)?,
             unmatched: 0,
             merges: !unique || binary.matching.fill.is_some(),
         })
     }
 
-    fn hold_one_side(&mut self) -> Result<(), QueryError> {
-        let Some(mut one) = self.one.take() else {
-            return Ok(());
-        };
-        let mut rows = Tile::new(&self.env.control, self.steps)?;
-        while let Some(tile) = one.next()? {
-            self.env.control.check()?;
-            for row in tile.rows() {
-                let key = signature(row.labels, &self.matching);
-                self.side.held.grow(key.heap_size() as u64 + 128)?;
-                let group = self.side.groups.entry(key).or_default();
-                for &other in &group.rows {
-                    let both = rows.row(other).values.iter().zip(row.values).enumerate();
-                    let both = both.filter(|(_, (a, b))| is_present(**a) && is_present(**b));
-                    for (step, _) in both {
-                        self.side.duplicates.entry(step).or_insert([other, rows.len()]);
-                    }
-                }
-                group.rows.push(rows.len());
-                rows.push_row(row.labels.clone(), row)?;
-            }
-        }
-        self.side.rows = Some(rows);
-        Ok(())
-    }
-
-    /// Fails if the "one" side is ambiguous at a step at which the other side has this row.
-    fn refuse_duplicates(&self, one: &Tile, row: &[f64]) -> Result<(), QueryError> {
-        if self.side.duplicates.is_empty() {
-            return Ok(());
-        }
-        let mut present = row.iter().enumerate().filter(|(_, value)| is_present(**value));
-        let pair = present.find_map(|(step, _)| self.side.duplicates.get(&step));
-        pair.map_or(Ok(()), |pair| Err(self.duplicates(one, *pair)))
-    }
-
-    fn duplicates(&self, one: &Tile, pair: [usize; 2]) -> QueryError {
-        let mut texts = pair.map(|row| one.labels(row).to_string());
-        texts.sort();
-        let group = match_labels(one.labels(pair[0]), &self.matching);
-        let side = if self.matching.cardinality == Cardinality::OneToMany { "left" } else { "right" };
-        QueryError::execution(format!(
-            "found duplicate series for the match group {group} on the {side} hand-side of the operation: [{}, {}];many-to-many matching not allowed: matching labels must be unique on one side",
-            texts[0], texts[1],
-        ))
-    }
-
     /// The results of one row of the "many" side.
     fn join_row(&mut self, one: &Tile, row: Row<'_>, out: &mut Tile) -> Result<(), QueryError> {
-        self.refuse_duplicates(one, row.values)?;
+        self.side.refuse_duplicates(one, row.values)?;
         let key = signature(row.labels, &self.matching);
-        let mut group = match self.side.groups.remove(&key) {
-            Some(group) => group,
-            None if self.matching.fill.right.is_none() => return Ok(()),
-            None => {
-                self.side.held.grow(key.heap_size() as u64 + 128)?;
-                Group::default()
-            }
+        let Some(mut group) = self.side.take_group(&key)? else {
+            return Ok(());
         };
         let mut partners: Vec<Row<'_>> = group.rows.iter().map(|number| one.row(*number)).collect();
         let fill = StandIn::for_partners(self.matching.fill.right, &key, row.values, &partners);
@@ -150,7 +73,7 @@ impl JoinOperator {
         for (index, other) in partners.into_iter().enumerate() {
             self.join_pair(&mut group, row, other, index == 0, out)?;
         }
-        self.side.groups.insert(key, group);
+        self.side.put_back(key, group);
         Ok(())
     }
 
@@ -163,10 +86,8 @@ impl JoinOperator {
         first: bool,
         out: &mut Tile,
     ) -> Result<(), QueryError> {
-        let labels = {
-            let drops_name = self.return_bool && !self.env.delays_names;
-            result_labels(many.labels, one.labels, self.op, drops_name, &self.matching)
-        };
+        let drops_name = self.return_bool && !self.env.delays_names;
+        let labels = result_labels(many.labels, one.labels, self.op, drops_name, &self.matching);
         // Without included labels all partners lead to the same labels, at different steps.
         if first || !self.matching.include.is_empty() {
             out.push(labels.clone())?;
@@ -192,7 +113,7 @@ impl JoinOperator {
             let row = one.row(self.unmatched);
             self.unmatched += 1;
             let key = signature(row.labels, &self.matching);
-            let Some(mut group) = self.side.groups.remove(&key) else { continue };
+            let Some(mut group) = self.side.take_group(&key)? else { continue };
             let fill = StandIn::for_unmatched(self.matching.fill.left, &key, row.values, &group.matched);
             if let Some(fill) = &fill {
                 self.join_pair(&mut group, fill.row(), row, true, &mut out)?;
@@ -200,7 +121,7 @@ impl JoinOperator {
                     out.pop();
                 }
             }
-            self.side.groups.insert(key, group);
+            self.side.put_back(key, group);
         }
         Ok(out.non_empty())
     }
@@ -260,42 +181,28 @@ impl JoinOperator {
             return Ok(());
         }
         let twice = if self.matching.cardinality == Cardinality::OneToOne {
-            self.mark(&mut group.matched, met)?.then_some(
+            self.side.mark(&mut group.matched, met)?.then_some(
                 "multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)",
             )
         } else {
             if self.matching.fill.left.is_some() {
-                self.mark(&mut group.matched, met)?;
+                self.side.mark(&mut group.matched, met)?;
             }
-            let ambiguous = self.merges && self.mark(group.results.entry(labels).or_default(), met)?;
+            let ambiguous = self.merges && self.side.mark(group.results.entry(labels).or_default(), met)?;
             ambiguous.then_some("multiple matches for labels: grouping labels must ensure unique matches")
         };
         twice.map_or(Ok(()), |text| Err(QueryError::execution(text)))
     }
 
-    /// Adds marks; whether one was there already.
-    fn mark(&mut self, marks: &mut Vec<bool>, met: &[bool]) -> Result<bool, QueryError> {
-        if marks.is_empty() {
-            self.side.held.grow(self.steps as u64 + 64)?;
-            marks.resize(self.steps, false);
-        }
-        let mut twice = false;
-        for (mark, &met) in marks.iter_mut().zip(met) {
-            twice |= *mark && met;
-            *mark |= met;
-        }
-        Ok(twice)
-    }
-
     fn next_tile(&mut self) -> Result<Option<Tile>, QueryError> {
-        self.hold_one_side()?;
+        if let Some(one) = self.one.take() {
+            self.side.hold(one)?;
+        }
         let Some(one) = self.side.rows.take() else {
             return Ok(None);
         };
-        if self.matching.fill.is_some()
-            && let Some((_, pair)) = self.side.duplicates.iter().min_by_key(|(step, _)| **step)
-        {
-            return Err(self.duplicates(&one, *pair));
+        if self.matching.fill.is_some() {
+            self.side.refuse_any_duplicates(&one)?;
         }
         let mut result = self.join_tiles(&one)?;
         if result.is_none() {
@@ -324,12 +231,6 @@ impl JoinOperator {
         }
         Ok(None)
     }
-}
-
-/// The labels that a match group is about, as error texts show them.
-fn match_labels(labels: &Labels, matching: &Matching) -> Labels {
-    let names: Vec<&str> = matching.labels.iter().map(String::as_str).collect();
-    if matching.on { labels.keep(&names) } else { signature(labels, matching) }
 }
 
 impl Operator for JoinOperator {

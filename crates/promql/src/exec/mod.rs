@@ -22,6 +22,7 @@ mod histograms;
 mod info;
 mod info_series;
 mod join;
+mod join_side;
 mod map;
 mod matching;
 mod merge;
