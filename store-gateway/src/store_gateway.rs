@@ -113,6 +113,7 @@ impl StoreApi for StoreGateway {
             matchers: asked.matchers,
             range: asked.range,
             skip_samples: request.skip_samples,
+            skip_starts: request.skip_starts,
         };
         let ahead = self.blocks.config.decode_ahead_blocks;
         let series = select::merged(asked.pinned.blocks, &spec, ahead);

@@ -7,6 +7,7 @@ use latewood_model::{Labels, Matcher, Sample, SeriesSamples, TimeRange, Timestam
 
 use super::matching::Matching;
 use super::series::SamplesSnapshot;
+use super::started::StartedSamples;
 use super::tenant_head::TenantHead;
 
 /// Series looked at under one hold of the lock.
@@ -92,12 +93,14 @@ impl HeadCursor {
         snapshot: &SamplesSnapshot,
         times: &mut SharedTimes,
     ) -> Option<SeriesSamples> {
-        let mut samples = Vec::new();
-        snapshot.read_into(self.range, &mut samples);
+        let mut read = StartedSamples::default();
+        snapshot.read_into(self.range, &mut read);
+        let samples = read.samples();
         let mut series = SeriesSamples {
             labels,
-            timestamps: times.share(&samples),
+            timestamps: times.share(samples),
             values: samples.iter().map(|sample| sample.value).collect(),
+            starts: read.starts(),
             histograms: snapshot.read_histograms(self.range),
         };
         series.resolve_kinds();

@@ -5,27 +5,21 @@ use std::sync::Arc;
 use futures::{FutureExt, StreamExt, stream};
 use latewood_base::{ErrorKind, Offload};
 use latewood_block::SelectSpec;
+use latewood_model::SeriesSamples;
 use latewood_proto::store::wire::SelectFrame;
 use latewood_proto::store::{
     BatchBounds, FrameBuilder, FrameStream, SeriesStream, StoreError, merge_series, work_ahead,
 };
 
 use super::reads::Reads;
-use super::scope::Scope;
 use super::store::store_error;
 use crate::flush::LocalBlock;
 use crate::head::{HeadCursor, HeadPart};
 
 /// The frames that answer a select; after `limit` series (0: none) they end.
-pub(super) fn frames(
-    reads: Reads,
-    scope: &Scope,
-    skip_samples: bool,
-    limit: u64,
-    offload: &Offload,
-) -> FrameStream {
+pub(super) fn frames(reads: Reads, spec: &SelectSpec, limit: u64, offload: &Offload) -> FrameStream {
     let newest_version = reads.newest_version;
-    let sources = reads.parts().map(|part| source(part, scope, skip_samples, offload));
+    let sources = reads.parts().map(|part| source(part, spec.clone(), offload));
     let mut sources: Vec<SeriesStream> = sources.collect();
     let merged = match sources.len() {
         0 | 1 => sources.pop().unwrap_or_else(|| stream::empty().boxed()),
@@ -60,17 +54,14 @@ fn empty(newest_version: u64) -> SelectFrame {
     SelectFrame { newest_version, ..SelectFrame::default() }
 }
 
-fn source(part: HeadPart, scope: &Scope, skip_samples: bool, offload: &Offload) -> SeriesStream {
+fn source(part: HeadPart, spec: SelectSpec, offload: &Offload) -> SeriesStream {
     match part {
         HeadPart::Memory(head) => {
-            let (matchers, range) = (scope.matchers.clone(), scope.range);
-            let begin = move || head.select(&matchers, range, skip_samples);
-            head_stream(Reading::Begin(Box::new(begin)), offload.clone())
+            let skip_starts = spec.skip_starts;
+            let begin = move || head.select(&spec.matchers, spec.range, spec.skip_samples);
+            head_stream(Reading::Begin(Box::new(begin)), skip_starts, offload.clone())
         }
-        HeadPart::Local(local) => {
-            let spec = SelectSpec { matchers: scope.matchers.clone(), range: scope.range, skip_samples };
-            local_stream(local, spec)
-        }
+        HeadPart::Local(local) => local_stream(local, spec),
     }
 }
 
@@ -98,7 +89,7 @@ enum Reading {
 }
 
 /// A cursor's batches, each made off the runtime, as is the cursor.
-fn head_stream(reading: Reading, offload: Offload) -> SeriesStream {
+fn head_stream(reading: Reading, skip_starts: bool, offload: Offload) -> SeriesStream {
     let bounds = BatchBounds::default();
     stream::unfold(Some((reading, offload)), move |state| async move {
         let (reading, offload) = state?;
@@ -107,7 +98,10 @@ fn head_stream(reading: Reading, offload: Offload) -> SeriesStream {
                 Reading::Begin(begin) => begin(),
                 Reading::Going(cursor) => cursor,
             };
-            let batch = cursor.next_batch(bounds.series, bounds.samples);
+            let mut batch = cursor.next_batch(bounds.series, bounds.samples);
+            if skip_starts {
+                batch.iter_mut().flatten().for_each(SeriesSamples::forget_starts);
+            }
             (cursor, batch)
         };
         match offload.run(work).await {

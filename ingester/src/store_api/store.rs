@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use latewood_base::{ErrorKind, Kinded, Offload};
+use latewood_block::SelectSpec;
 use latewood_catalog::Catalogs;
 use latewood_cluster::Group;
 use latewood_model::{Exemplar, Labels, TenantId, TimeRange};
@@ -71,7 +72,10 @@ impl StoreApi for IngesterStore {
     async fn select(&self, request: SelectRequest) -> Result<FrameStream, StoreError> {
         let scope = Scope::new(request.scope)?;
         let reads = self.0.reads(&scope.view).await?;
-        Ok(select::frames(reads, &scope, request.skip_samples, request.limit, &self.0.offload))
+        let SelectRequest { skip_samples, skip_starts, .. } = request;
+        let Scope { matchers, range, .. } = scope;
+        let spec = SelectSpec { matchers, range, skip_samples, skip_starts };
+        Ok(select::frames(reads, &spec, request.limit, &self.0.offload))
     }
 
     async fn label_names(&self, request: LabelNamesRequest) -> Result<LabelStrings, StoreError> {

@@ -34,6 +34,7 @@ fn frame(at: i64, samples: usize) -> SelectFrame {
         labels: Labels::from_pairs([("__name__", "up"), ("ü", "日本")]),
         timestamps: times.collect(),
         values: (0..samples).map(|index| f64::from_bits(payloads[index % 4])).collect(),
+        starts: [(at, 7)].into_iter().collect(),
         histograms: Vec::new(),
     });
     SelectFrame { newest_version: 9, ..builder.take() }

@@ -7,7 +7,7 @@ use latewood_base::ErrorKind;
 use latewood_model::{Exemplar, Labels, Matcher, MetricMetadata, MetricType, TimeRange};
 use latewood_proto::store::{StoreError, matcher_to_wire, wire};
 
-use super::{Fanout, Pinned, scope, targets};
+use super::{Fanout, Pinned, Wanted, scope, targets};
 
 /// How large a list may become.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,7 +111,7 @@ impl Fanout {
     ) -> Result<Vec<Labels>, StoreError> {
         let mut found = BTreeSet::new();
         for matchers in alternatives(selectors) {
-            let selected = self.select(pinned, matchers, range, true, listing.asked());
+            let selected = self.select(pinned, matchers, range, Wanted::Labels, listing.asked());
             let mut batches = selected.await?;
             let mut taken = 0;
             while let Some(batch) = batches.next().await {

@@ -25,6 +25,17 @@ pub(crate) use labels::Listing;
 pub(crate) use source::FanoutSource;
 use targets::{StoreId, Target};
 
+/// What is asked for beside labels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    /// Nothing.
+    Labels,
+    /// Samples.
+    Samples,
+    /// Samples with their start timestamps.
+    Starts,
+}
+
 /// Reads over all stores.
 pub(crate) struct Fanout {
     catalogs: Arc<Catalogs>,
@@ -111,14 +122,15 @@ impl Fanout {
         pinned: &Pinned,
         matchers: &[Matcher],
         range: TimeRange,
-        skip_samples: bool,
+        wanted: Wanted,
         limit: u64,
     ) -> Result<SeriesStream, StoreError> {
         let opened = self
             .ask(pinned, range, |store, view| {
                 let request = wire::SelectRequest {
                     scope: Some(scope(pinned, view, matchers, range)),
-                    skip_samples,
+                    skip_samples: wanted == Wanted::Labels,
+                    skip_starts: wanted != Wanted::Starts,
                     limit,
                 };
                 async move { store.select(request).await }

@@ -11,7 +11,7 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::{Coverage, Fanout, Pinned};
+use super::{Coverage, Fanout, Pinned, Wanted};
 
 type Batch = Result<Vec<SeriesSamples>, StoreError>;
 
@@ -72,8 +72,9 @@ impl Fetch {
     }
 
     async fn fetch(&self, sender: &mpsc::Sender<Batch>) -> Result<(), StoreError> {
-        let Select { matchers, range, .. } = &self.select;
-        let selected = self.fanout.select(&self.pinned, matchers, *range, false, 0);
+        let Select { matchers, range, starts, .. } = &self.select;
+        let wanted = if *starts { Wanted::Starts } else { Wanted::Samples };
+        let selected = self.fanout.select(&self.pinned, matchers, *range, wanted, 0);
         let mut series = selected.await?;
         while let Some(batch) = series.next().await {
             if sender.send(Ok(batch?)).await.is_err() {

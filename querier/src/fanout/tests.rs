@@ -26,7 +26,7 @@ async fn read_all(fanout: &Fanout, partial: bool) -> Result<(Vec<SeriesSamples>,
     let matchers = &matchers[..];
     let read = move |pinned: Pinned| async move {
         let range = TimeRange::new(0, 1000);
-        let mut batches = fanout.select(&pinned, matchers, range, false, 0).await?;
+        let mut batches = fanout.select(&pinned, matchers, range, Wanted::Samples, 0).await?;
         let mut all = Vec::new();
         while let Some(batch) = batches.next().await {
             all.extend(batch?);
@@ -132,7 +132,7 @@ async fn dropping_the_series_ends_the_sources() {
     *store.endless.lock() = Some(held);
     let fanout = fanout(vec![store.shared()], vec![]);
     let pinned = fanout.pin(&TenantId::anonymous(), None, false).await.unwrap();
-    let series = fanout.select(&pinned, &[], TimeRange::ALL, false, 0).await.unwrap();
+    let series = fanout.select(&pinned, &[], TimeRange::ALL, Wanted::Samples, 0).await.unwrap();
     drop(series);
     assert!(dropped.await.is_err());
 }

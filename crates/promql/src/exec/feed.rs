@@ -33,6 +33,7 @@ impl SeriesFeed {
             range: TimeRange::new(first.saturating_sub(depth).saturating_add(1), last),
             step_ms: if grid.len() > 1 { grid.step() } else { env.step_ms },
             window_ms: window_ms.unwrap_or(0),
+            starts: false,
             function: scan.function.clone(),
         };
         let (state, batch) = (State::Unopened, Vec::new().into_iter());

@@ -66,7 +66,7 @@ impl ScanOperator {
             let passed = series.histograms.iter().skip(newest);
             newest += passed.take_while(|sample| sample.timestamp <= time).count();
             let Some(index) = newest.checked_sub(1) else { continue };
-            let Some(HistogramSample { timestamp, histogram }) = series.histograms.get(index) else {
+            let Some(HistogramSample { timestamp, histogram, .. }) = series.histograms.get(index) else {
                 continue;
             };
             let later_float = series.timestamps.partition_point(|sampled| *sampled <= time);

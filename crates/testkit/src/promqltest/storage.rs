@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use latewood_model::{
-    FloatHistogram, HistogramSample, Labels, NativeHistogram, SeriesSamples, TimestampMs, storage_order,
+    FloatHistogram, HistogramSample, Labels, NativeHistogram, SeriesSamples, StartTimestamps, TimestampMs,
+    storage_order,
 };
 use latewood_promql::{SampleValue, Select, SeriesCursor, SeriesSource, SourceError};
 
@@ -94,12 +95,13 @@ fn cut(labels: &Labels, samples: &BTreeMap<TimestampMs, SampleValue>, select: &S
                 let read = with_hint(before, histogram);
                 before = Some(histogram);
                 if inside {
-                    histograms.push(HistogramSample { timestamp, histogram: NativeHistogram::from(read) });
+                    histograms.push(HistogramSample::new(timestamp, NativeHistogram::from(read)));
                 }
             }
         }
     }
-    SeriesSamples { labels: labels.clone(), timestamps: Arc::from(timestamps), values, histograms }
+    let (labels, starts) = (labels.clone(), StartTimestamps::none());
+    SeriesSamples { labels, timestamps: Arc::from(timestamps), values, starts, histograms }
 }
 
 struct MemoryCursor(std::vec::IntoIter<SeriesSamples>);
