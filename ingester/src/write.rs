@@ -13,7 +13,7 @@ use latewood_proto::remote_write::{LabelSpan, Range32, text};
 pub(crate) use buffers::{Buffers, BuffersPool};
 pub use builder::BatchBuilder;
 pub(crate) use hashing::HashScratch;
-pub(crate) use settle::{settle, settle_histograms, settle_started};
+pub(crate) use settle::{settle, settle_histograms};
 
 mod buffers;
 mod builder;

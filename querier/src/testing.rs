@@ -12,7 +12,7 @@ use latewood_model::{
     Labels, Matcher, Resolution, SeriesSamples, StartTimestamps, TenantId, TimeRange, storage_order,
 };
 use latewood_objstore::MemoryBucket;
-use latewood_proto::store::{FrameBuilder, FrameStream, StoreApi, StoreError, matcher_from_wire, wire};
+use latewood_proto::store::{SelectBatch, SelectStream, StoreApi, StoreError, matcher_from_wire, wire};
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
@@ -61,7 +61,7 @@ pub(crate) struct FakeStore {
     pub(crate) late_failure: Option<StoreError>,
     /// Selects never end; dropped with the stream.
     pub(crate) endless: Mutex<Option<oneshot::Sender<()>>>,
-    /// The catalog version that frames tell.
+    /// The catalog version that batches tell.
     pub(crate) newest_version: u64,
     pub(crate) calls: AtomicUsize,
     /// The views that were asked for.
@@ -126,34 +126,32 @@ impl FakeStore {
 
 #[async_trait]
 impl StoreApi for FakeStore {
-    async fn select(&self, request: wire::SelectRequest) -> Result<FrameStream, StoreError> {
+    async fn select(&self, request: wire::SelectRequest) -> Result<SelectStream, StoreError> {
         let scope = request.scope.unwrap_or_default();
         self.called(scope.view.clone())?;
-        let mut frames = Vec::new();
+        let mut batches = Vec::new();
         for mut series in self.matching(&scope)? {
             if request.skip_samples {
                 series.timestamps = Arc::default();
                 series.values.clear();
             }
-            let mut builder = FrameBuilder::new();
-            builder.push(series);
-            frames.push(Ok(wire::SelectFrame { newest_version: self.newest_version, ..builder.take() }));
-            if request.limit > 0 && frames.len() as u64 >= request.limit {
+            batches.push(Ok(SelectBatch { series: vec![series], newest_version: self.newest_version }));
+            if request.limit > 0 && batches.len() as u64 >= request.limit {
                 break;
             }
         }
-        frames.extend(self.late_failure.clone().map(Err));
-        let frames = stream::iter(frames);
+        batches.extend(self.late_failure.clone().map(Err));
+        let batches = stream::iter(batches);
         match self.endless.lock().take() {
             Some(held) => {
                 let never = stream::once(async move {
                     std::future::pending::<()>().await;
                     drop(held);
-                    Ok(wire::SelectFrame::default())
+                    Ok(SelectBatch::default())
                 });
-                Ok(frames.chain(never).boxed())
+                Ok(batches.chain(never).boxed())
             }
-            None => Ok(frames.boxed()),
+            None => Ok(batches.boxed()),
         }
     }
 

@@ -7,7 +7,7 @@ use latewood_proto::store::wire::{
     ExemplarsRequest, ExemplarsResponse, LabelNamesRequest, LabelStrings, LabelValuesRequest,
     MetadataRequest, MetadataResponse, Scope, SelectRequest, StatisticsRequest, StatisticsResponse, View,
 };
-use latewood_proto::store::{FrameStream, StoreApi, StoreError};
+use latewood_proto::store::{SelectStream, StoreApi, StoreError};
 
 use super::Started;
 
@@ -39,7 +39,7 @@ impl ByView {
 
 #[async_trait]
 impl StoreApi for ByView {
-    async fn select(&self, request: SelectRequest) -> Result<FrameStream, StoreError> {
+    async fn select(&self, request: SelectRequest) -> Result<SelectStream, StoreError> {
         self.of_scope(request.scope.as_ref()).select(request).await
     }
 

@@ -1,9 +1,10 @@
-//! Series of several blocks as one stream of frames.
+//! Series of several blocks as one stream.
 
 use futures::{StreamExt, stream};
 use latewood_block::SelectSpec;
+use latewood_model::SeriesSamples;
 use latewood_proto::store::{
-    BatchBounds, FrameBuilder, FrameStream, SeriesStream, StoreError, merge_series, wire, work_ahead,
+    BatchBounds, SelectBatch, SelectStream, SeriesStream, StoreError, merge_series, work_ahead,
 };
 
 use crate::blocks::OpenBlock;
@@ -34,32 +35,29 @@ fn series_of(open: OpenBlock, spec: SelectSpec, side_by_side: usize) -> SeriesSt
         .boxed()
 }
 
-/// A frame a batch, ending after `limit` series.
-pub(crate) fn frames(
-    series: SeriesStream,
+/// What answers a select, ending after `limit` series.
+pub(crate) fn batches(
+    merged: SeriesStream,
     limit: usize,
     newest_version: u64,
     metrics: Metrics,
-) -> FrameStream {
-    let next = move |(mut series, left): (SeriesStream, usize)| {
+) -> SelectStream {
+    let next = move |(mut merged, left): (SeriesStream, usize)| {
         let metrics = metrics.clone();
         async move {
             if left == 0 {
                 return None;
             }
-            let mut batch = match series.next().await? {
-                Ok(batch) => batch,
-                Err(error) => return Some((Err(error), (series, 0))),
+            let mut batch = match merged.next().await? {
+                Ok(series) => SelectBatch { series, newest_version },
+                Err(error) => return Some((Err(error), (merged, 0))),
             };
-            batch.truncate(left);
-            let left = left - batch.len();
-            let mut builder = FrameBuilder::new();
-            batch.into_iter().for_each(|one| builder.push(one));
-            metrics.series.inc_by(builder.series() as u64);
-            metrics.samples.inc_by(builder.samples() as u64);
-            let frame = wire::SelectFrame { newest_version, ..builder.take() };
-            Some((Ok(frame), (series, left)))
+            batch.series.truncate(left);
+            let left = left - batch.series.len();
+            metrics.series.inc_by(batch.series.len() as u64);
+            metrics.samples.inc_by(batch.series.iter().map(SeriesSamples::weight).sum::<usize>() as u64);
+            Some((Ok(batch), (merged, left)))
         }
     };
-    stream::unfold((series, limit), next).boxed()
+    stream::unfold((merged, limit), next).boxed()
 }

@@ -13,7 +13,7 @@ use latewood_proto::store::wire::{
     ExemplarsRequest, ExemplarsResponse, LabelNamesRequest, LabelStrings, LabelValuesRequest,
     MetadataRequest, MetadataResponse, Scope, SelectRequest, StatisticsRequest, StatisticsResponse,
 };
-use latewood_proto::store::{FrameStream, StoreApi, StoreError, matcher_from_wire, wire};
+use latewood_proto::store::{SelectStream, StoreApi, StoreError, matcher_from_wire, wire};
 use prometheus_client::registry::Registry;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -105,7 +105,7 @@ fn most(limit: u64) -> usize {
 
 #[async_trait]
 impl StoreApi for StoreGateway {
-    async fn select(&self, request: SelectRequest) -> Result<FrameStream, StoreError> {
+    async fn select(&self, request: SelectRequest) -> Result<SelectStream, StoreError> {
         let purpose = if request.skip_samples { Purpose::Labels } else { Purpose::Samples };
         let asked = self.asked(request.scope, purpose).await?;
         self.metrics.selects.inc();
@@ -118,7 +118,7 @@ impl StoreApi for StoreGateway {
         let ahead = self.blocks.config.decode_ahead_blocks;
         let series = select::merged(asked.pinned.blocks, &spec, ahead);
         let version = asked.pinned.newest_version;
-        Ok(select::frames(series, most(request.limit), version, self.metrics.clone()))
+        Ok(select::batches(series, most(request.limit), version, self.metrics.clone()))
     }
 
     async fn label_names(&self, request: LabelNamesRequest) -> Result<LabelStrings, StoreError> {

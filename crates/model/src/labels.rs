@@ -1,5 +1,6 @@
 //! A set of label pairs: sorted by name, names unique, no empty values.
 
+use std::cell::Cell;
 use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -28,6 +29,14 @@ struct Inner {
     ends: Box<[u32]>,
 }
 
+thread_local! {
+    /// Where label sets are put together, so that each is allocated once, at its size.
+    static SCRATCH: Cell<(String, Vec<u32>)> = const { Cell::new((String::new(), Vec::new())) };
+}
+
+/// Bytes of text that a thread keeps for the next label set.
+const MAX_SCRATCH: usize = 1 << 16;
+
 impl Labels {
     /// The empty set.
     #[must_use]
@@ -38,14 +47,19 @@ impl Labels {
 
     /// From pairs that are sorted by name, without duplicates or empty values (checked in debug builds).
     pub fn from_sorted<'a>(pairs: impl Iterator<Item = LabelPair<'a>>) -> Self {
-        let (mut text, mut ends) = (String::new(), Vec::new());
+        let (mut text, mut ends) = SCRATCH.take();
         for (name, value) in pairs {
             text.push_str(name);
             ends.push(u32::try_from(text.len()).unwrap_or(u32::MAX));
             text.push_str(value);
             ends.push(u32::try_from(text.len()).unwrap_or(u32::MAX));
         }
-        let labels = Self(Arc::new(Inner { text: text.into(), ends: ends.into() }));
+        let labels = Self(Arc::new(Inner { text: text.as_str().into(), ends: ends.as_slice().into() }));
+        if text.capacity() <= MAX_SCRATCH {
+            text.clear();
+            ends.clear();
+            SCRATCH.set((text, ends));
+        }
         debug_assert!(labels.iter().zip(labels.iter().skip(1)).all(|(a, b)| a.0 < b.0), "{labels}");
         labels
     }

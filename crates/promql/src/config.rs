@@ -39,18 +39,25 @@ pub struct Features {
     pub promql_extended_range_selectors: bool,
     /// `fill`, `fill_left` and `fill_right` behind operators, default off.
     pub promql_binop_fill_modifiers: bool,
+    /// `rate`, `irate`, `increase` and `resets` look at start timestamps, and `start_timestamp` has results, default off.
+    pub use_start_timestamps: bool,
 }
 
 impl Features {
     /// The names, as `--enable-feature` takes them.
-    pub const NAMES: [&'static str; 3] =
-        ["promql-experimental-functions", "promql-extended-range-selectors", "promql-binop-fill-modifiers"];
+    pub const NAMES: [&'static str; 4] = [
+        "promql-experimental-functions",
+        "promql-extended-range-selectors",
+        "promql-binop-fill-modifiers",
+        "use-start-timestamps",
+    ];
 
     /// All of them.
     pub const ALL: Self = Self {
         promql_experimental_functions: true,
         promql_extended_range_selectors: true,
         promql_binop_fill_modifiers: true,
+        use_start_timestamps: true,
     };
 
     /// Enables the part with one of [`Self::NAMES`]; any other name changes nothing.
@@ -59,6 +66,7 @@ impl Features {
             "promql-experimental-functions" => self.promql_experimental_functions = true,
             "promql-extended-range-selectors" => self.promql_extended_range_selectors = true,
             "promql-binop-fill-modifiers" => self.promql_binop_fill_modifiers = true,
+            "use-start-timestamps" => self.use_start_timestamps = true,
             _ => {}
         }
     }

@@ -144,6 +144,7 @@ impl Engine {
             control: control.clone(),
             lookback_ms: millis(lookback.unwrap_or(self.config.lookback)),
             step_ms,
+            use_start_timestamps: self.config.features.use_start_timestamps,
             place: Span::default(),
             annotations: Arc::default(),
         }

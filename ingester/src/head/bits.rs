@@ -52,6 +52,19 @@ impl<'a> BitReader<'a> {
         self.bits(1).map(|bit| bit == 1)
     }
 
+    /// Takes ones up to the next zero, which is taken too, or up to `most` ones; how many.
+    #[inline]
+    pub(super) fn ones(&mut self, most: u32) -> Option<u32> {
+        if self.ahead_count <= most {
+            self.refill();
+        }
+        let ones = self.ahead.leading_ones().min(most);
+        let taken = ones + u32::from(ones < most);
+        self.ahead_count = self.ahead_count.checked_sub(taken)?;
+        self.ahead <<= taken;
+        Some(ones)
+    }
+
     /// The next `count` bits (≤ 64) in the low end.
     #[inline]
     pub(super) fn bits(&mut self, count: u32) -> Option<u64> {
@@ -74,7 +87,20 @@ impl<'a> BitReader<'a> {
         Some(value)
     }
 
+    #[inline]
     fn refill(&mut self) {
+        if let Some(next) = self.bytes.first_chunk::<8>() {
+            // As many whole bytes as there is room for; what is read beyond them is read again.
+            self.ahead |= u64::from_be_bytes(*next) >> self.ahead_count;
+            let whole = (63 - self.ahead_count) / 8;
+            self.ahead_count += whole * 8;
+            self.bytes = self.bytes.get(whole as usize..).unwrap_or_default();
+            return;
+        }
+        self.refill_at_end();
+    }
+
+    fn refill_at_end(&mut self) {
         while self.ahead_count <= 56
             && let Some((&byte, rest)) = self.bytes.split_first()
         {
@@ -101,6 +127,12 @@ mod tests {
             prop_assert_eq!(bytes.len() as u32, total.div_ceil(8));
             let mut reader = BitReader::new(&bytes);
             for &(value, count) in &pieces {
+                let mut ones = BitReader { ..reader };
+                let wanted = value.checked_shl(64 - count).unwrap_or(0).leading_ones();
+                if count > 0 && wanted < count && wanted < 40 {
+                    prop_assert_eq!(ones.ones(40), Some(wanted));
+                    prop_assert_eq!(ones.bits(count - wanted - 1), Some(value & ((1 << (count - wanted - 1)) - 1)));
+                }
                 let mask = if count == 64 { u64::MAX } else { (1 << count) - 1 };
                 prop_assert_eq!(reader.bits(count), Some(value & mask));
             }

@@ -223,15 +223,15 @@ impl SealedChunk {
         self.bytes.len() + 16
     }
 
-    /// Appends the samples within a range to `out`.
-    pub(super) fn read_into(&self, range: TimeRange, out: &mut StartedSamples) {
+    /// Hands out the samples within a range with their start timestamps, oldest first.
+    #[inline]
+    pub(super) fn read(&self, range: TimeRange, mut each: impl FnMut(Sample, TimestampMs)) {
         let mut reader = ChunkReader::new(self);
-        out.reserve(self.count as usize);
         while let Some(sample) = reader.next()
             && sample.timestamp <= range.end
         {
             if sample.timestamp >= range.start {
-                out.push(sample, reader.start);
+                each(sample, reader.start);
             }
         }
     }
@@ -269,6 +269,7 @@ impl<'a> ChunkReader<'a> {
         }
     }
 
+    #[inline]
     fn next(&mut self) -> Option<Sample> {
         self.left = self.left.checked_sub(1)?;
         match self.first.take() {
@@ -285,12 +286,10 @@ impl<'a> ChunkReader<'a> {
         Some(Sample { timestamp: self.at, value: f64::from_bits(self.value) })
     }
 
+    #[inline]
     fn read_change(&mut self) -> Option<i64> {
-        let mut class = 0;
-        while class < TIME_WIDTHS.len() - 1 && self.bits.bit()? {
-            class += 1;
-        }
-        let width = *TIME_WIDTHS.get(class)?;
+        let class = self.bits.ones(TIME_WIDTHS.len() as u32 - 1)?;
+        let width = *TIME_WIDTHS.get(class as usize)?;
         if width == 0 {
             return Some(0);
         }
@@ -298,6 +297,7 @@ impl<'a> ChunkReader<'a> {
         Some(((raw << unused) as i64) >> unused)
     }
 
+    #[inline]
     fn read_value(&mut self) -> Option<()> {
         if !self.bits.bit()? {
             return Some(());
@@ -324,10 +324,12 @@ mod tests {
     }
 
     fn unpacked(samples: &[Sample]) -> Vec<Sample> {
-        let mut out = StartedSamples::default();
-        packed(samples, |_| NO_START).read_into(TimeRange::ALL, &mut out);
-        assert!(!out.has_starts());
-        out.samples().to_vec()
+        let mut out = Vec::new();
+        packed(samples, |_| NO_START).read(TimeRange::ALL, |sample, start| {
+            assert_eq!(start, NO_START);
+            out.push(sample);
+        });
+        out
     }
 
     #[test]
@@ -374,10 +376,10 @@ mod tests {
                 .map(|(timestamp, bits)| Sample { timestamp, value: f64::from_bits(bits) }).collect();
             prop_assert_eq!(unpacked(&samples), samples.clone());
             let starts = |at: usize| starts.get(at).copied().unwrap_or(7);
-            let mut out = StartedSamples::default();
-            packed(&samples, starts).read_into(TimeRange::ALL, &mut out);
+            let mut out = Vec::new();
+            packed(&samples, starts).read(TimeRange::ALL, |sample, start| out.push((sample, start)));
             let expected: Vec<_> = samples.iter().copied().enumerate().map(|(at, sample)| (sample, starts(at))).collect();
-            prop_assert_eq!(out.started().collect::<Vec<_>>(), expected);
+            prop_assert_eq!(out, expected);
         }
     }
 }

@@ -3,11 +3,10 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use latewood_model::{Labels, Matcher, Sample, SeriesSamples, TimeRange, TimestampMs};
+use latewood_model::{Labels, Matcher, SeriesSamples, TimeRange, TimestampMs};
 
 use super::matching::Matching;
 use super::series::SamplesSnapshot;
-use super::started::StartedSamples;
 use super::tenant_head::TenantHead;
 
 /// Series looked at under one hold of the lock.
@@ -93,14 +92,12 @@ impl HeadCursor {
         snapshot: &SamplesSnapshot,
         times: &mut SharedTimes,
     ) -> Option<SeriesSamples> {
-        let mut read = StartedSamples::default();
-        snapshot.read_into(self.range, &mut read);
-        let samples = read.samples();
+        let (timestamps, values, starts) = snapshot.read(self.range).into_columns();
         let mut series = SeriesSamples {
             labels,
-            timestamps: times.share(samples),
-            values: samples.iter().map(|sample| sample.value).collect(),
-            starts: read.starts(),
+            timestamps: times.share(&timestamps),
+            values,
+            starts,
             histograms: snapshot.read_histograms(self.range),
         };
         series.resolve_kinds();
@@ -113,17 +110,17 @@ impl HeadCursor {
 struct SharedTimes(HashMap<(usize, TimestampMs, TimestampMs), Arc<[TimestampMs]>>);
 
 impl SharedTimes {
-    fn share(&mut self, samples: &[Sample]) -> Arc<[TimestampMs]> {
-        let (Some(first), Some(last)) = (samples.first(), samples.last()) else {
+    fn share(&mut self, times: &[TimestampMs]) -> Arc<[TimestampMs]> {
+        let (Some(&first), Some(&last)) = (times.first(), times.last()) else {
             return Arc::default();
         };
-        let key = (samples.len(), first.timestamp, last.timestamp);
+        let key = (times.len(), first, last);
         if let Some(known) = self.0.get(&key)
-            && known.iter().eq(samples.iter().map(|sample| &sample.timestamp))
+            && **known == *times
         {
             return Arc::clone(known);
         }
-        let times: Arc<[TimestampMs]> = samples.iter().map(|sample| sample.timestamp).collect();
+        let times: Arc<[TimestampMs]> = times.into();
         self.0.insert(key, Arc::clone(&times));
         times
     }

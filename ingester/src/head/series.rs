@@ -197,13 +197,16 @@ impl SamplesSnapshot {
         self.histograms.read(range)
     }
 
-    /// Appends the samples within a range to `out`, which is empty: ascending, each time once.
-    pub(super) fn read_into(&self, range: TimeRange, out: &mut StartedSamples) {
+    /// The samples within a range: ascending, each time once.
+    pub(super) fn read(&self, range: TimeRange) -> StartedSamples {
+        let packed: usize = self.chunks.iter().map(|chunk| chunk.count() as usize).sum();
+        let mut out = StartedSamples::with_room(packed + self.late.len());
         for chunk in &self.chunks {
-            chunk.read_into(range, out);
+            chunk.read(range, |sample, start| out.push(sample, start));
         }
         out.extend_within(&self.late, TimeRange::ALL);
         out.put_in_order();
+        out
     }
 
     /// At most how many samples it holds; a histogram counts for as many as take its memory.
@@ -246,12 +249,11 @@ mod tests {
                 *stands = preferred_started(*stands, (value, start));
             }
             for range in [TimeRange::ALL, TimeRange::new(start, end)] {
-                let mut read = StartedSamples::default();
-                samples.snapshot(range).read_into(range, &mut read);
+                let read = samples.snapshot(range).read(range);
                 let expected: Vec<_> = model.iter().filter(|entry| range.contains(*entry.0))
                     .map(|(&timestamp, &(value, start))| (Sample { timestamp, value }, start)).collect();
-                let starts = read.starts();
                 prop_assert_eq!(read.started().collect::<Vec<_>>(), expected.clone());
+                let (_, _, starts) = read.into_columns();
                 prop_assert!(expected.iter().all(|(sample, start)| starts.at(sample.timestamp) == *start));
             }
             let counted = samples.open.capacity() + samples.aside.as_ref().map_or(0, |aside| aside.heap_size());

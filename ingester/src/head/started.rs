@@ -1,61 +1,43 @@
-//! Samples with their start timestamps, unpacked.
+//! Samples in columns, with their start timestamps.
 
-use latewood_model::{NO_START, Sample, StartTimestamps, TimeRange, TimestampMs, preferred};
+use latewood_model::{NO_START, Sample, StartTimestamps, TimeRange, TimestampMs, preferred_started};
 
-use crate::write::settle_started;
-
-/// Samples and, from the first one on that has any, their start timestamps: as many as samples, or fewer, and then
-/// those behind have none.
+/// Samples, unpacked. Start timestamps are kept from the first sample on that has one: there are as many as samples, or
+/// fewer, and then those behind have none.
 #[derive(Clone, Debug, Default)]
 pub(super) struct StartedSamples {
-    samples: Vec<Sample>,
+    times: Vec<TimestampMs>,
+    values: Vec<f64>,
     starts: Vec<TimestampMs>,
 }
 
 impl StartedSamples {
+    /// None yet, with room for some.
+    pub(super) fn with_room(samples: usize) -> Self {
+        let (times, values) = (Vec::with_capacity(samples), Vec::with_capacity(samples));
+        Self { times, values, starts: Vec::new() }
+    }
+
     /// Adds a sample.
+    #[inline]
     pub(super) fn push(&mut self, sample: Sample, start: TimestampMs) {
         if start != NO_START {
-            self.starts.resize(self.samples.len(), NO_START);
+            self.starts.resize(self.times.len(), NO_START);
             self.starts.push(start);
         }
-        self.samples.push(sample);
+        self.times.push(sample.timestamp);
+        self.values.push(sample.value);
     }
 
     /// Adds those of another that lie in a range.
     pub(super) fn extend_within(&mut self, other: &Self, range: TimeRange) {
-        let starts = other.starts.iter().copied().chain(std::iter::repeat(NO_START));
-        let inside = other.samples.iter().zip(starts).filter(|(sample, _)| range.contains(sample.timestamp));
-        inside.for_each(|(&sample, start)| self.push(sample, start));
-    }
-
-    /// Makes room.
-    pub(super) fn reserve(&mut self, samples: usize) {
-        self.samples.reserve(samples);
+        let inside = other.started().filter(|(sample, _)| range.contains(sample.timestamp));
+        inside.for_each(|(sample, start)| self.push(sample, start));
     }
 
     /// How many samples.
     pub(super) fn len(&self) -> usize {
-        self.samples.len()
-    }
-
-    /// The samples.
-    pub(super) fn samples(&self) -> &[Sample] {
-        &self.samples
-    }
-
-    /// The samples with their start timestamps, if any has one.
-    pub(super) fn started(&self) -> impl Iterator<Item = (Sample, TimestampMs)> {
-        let starts = self.starts.iter().copied().chain(std::iter::repeat(NO_START));
-        self.samples.iter().copied().zip(starts)
-    }
-
-    /// The start timestamps of samples in order.
-    pub(super) fn starts(&self) -> StartTimestamps {
-        if self.starts.is_empty() {
-            return StartTimestamps::none();
-        }
-        self.started().map(|(sample, start)| (sample.timestamp, start)).collect()
+        self.times.len()
     }
 
     /// Whether any sample has a start timestamp.
@@ -63,34 +45,41 @@ impl StartedSamples {
         !self.starts.is_empty()
     }
 
+    /// The samples with their start timestamps.
+    pub(super) fn started(&self) -> impl Iterator<Item = (Sample, TimestampMs)> {
+        let samples = self.times.iter().zip(&self.values);
+        let samples = samples.map(|(&timestamp, &value)| Sample { timestamp, value });
+        samples.zip(self.starts.iter().copied().chain(std::iter::repeat(NO_START)))
+    }
+
+    /// Times, values and start timestamps of samples in order.
+    pub(super) fn into_columns(self) -> (Vec<TimestampMs>, Vec<f64>, StartTimestamps) {
+        // One that has none ends the last run.
+        let starts = self.starts.iter().copied().chain([NO_START]);
+        let starts = self.times.iter().copied().zip(starts).filter(|_| self.has_starts()).collect();
+        (self.times, self.values, starts)
+    }
+
     /// Sorts by time and leaves of each time the one that the tie rule prefers.
     pub(super) fn put_in_order(&mut self) {
-        if self.samples.is_sorted_by(|a, b| a.timestamp < b.timestamp) {
+        if self.times.is_sorted_by(|a, b| a < b) {
             return;
         }
-        if self.starts.is_empty() {
-            put_in_order(&mut self.samples);
-            return;
-        }
-        self.starts.resize(self.samples.len(), NO_START);
-        let kept = settle_started(&mut self.samples, &mut self.starts);
-        self.samples.truncate(kept);
-        self.starts.truncate(kept);
+        let mut all: Vec<(Sample, TimestampMs)> = self.started().collect();
+        all.sort_by_key(|(sample, _)| sample.timestamp);
+        all.dedup_by(|(later, later_start), (kept, start)| {
+            let same = later.timestamp == kept.timestamp;
+            if same {
+                (kept.value, *start) = preferred_started((kept.value, *start), (later.value, *later_start));
+            }
+            same
+        });
+        *self = Self::with_room(all.len());
+        all.into_iter().for_each(|(sample, start)| self.push(sample, start));
     }
 
     /// Bytes of memory beside its own.
     pub(super) fn heap_size(&self) -> usize {
-        self.samples.capacity() * size_of::<Sample>() + self.starts.capacity() * size_of::<TimestampMs>()
+        (self.times.capacity() + self.values.capacity() + self.starts.capacity()) * size_of::<u64>()
     }
-}
-
-fn put_in_order(samples: &mut Vec<Sample>) {
-    samples.sort_by_key(|sample| sample.timestamp);
-    samples.dedup_by(|later, kept| {
-        let same = later.timestamp == kept.timestamp;
-        if same {
-            kept.value = preferred(kept.value, later.value);
-        }
-        same
-    });
 }

@@ -13,7 +13,7 @@ use latewood_block::{Block, ReaderConfig, SelectSpec};
 use latewood_catalog::{CatalogConfig, Catalogs, Change, View};
 use latewood_model::{Labels, Sample, TenantId, TimeRange};
 use latewood_objstore::{Bucket, MemoryBucket};
-use latewood_proto::store::{StoreError, frame_series, wire};
+use latewood_proto::store::{StoreError, wire};
 use latewood_testkit::{Chances, Fault, FaultyBucket, Operation, Rule};
 use prometheus_client::registry::Registry;
 use tower::ServiceExt;
@@ -121,10 +121,10 @@ impl Node {
     /// What the ingester answers under a view; each series must come once.
     async fn read(&self, view: Option<&View>) -> Result<Data, StoreError> {
         let request = wire::SelectRequest { scope: Some(self.scope(view)), ..wire::SelectRequest::default() };
-        let mut frames = self.ingester.store().select(request).await?;
+        let mut batches = self.ingester.store().select(request).await?;
         let mut data = Data::new();
-        while let Some(frame) = frames.next().await {
-            for series in frame_series(frame?)? {
+        while let Some(batch) = batches.next().await {
+            for series in batch?.series {
                 let samples = series.samples().map(|sample| (sample.timestamp, sample.value.to_bits()));
                 let before = data.insert(series.labels.to_string(), samples.collect());
                 assert!(before.is_none(), "{} came twice", series.labels);

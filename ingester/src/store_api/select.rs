@@ -1,4 +1,4 @@
-//! Streams of series from heads and local blocks, merged and put into frames.
+//! Streams of series from heads and local blocks, merged.
 
 use std::sync::Arc;
 
@@ -6,52 +6,37 @@ use futures::{FutureExt, StreamExt, stream};
 use latewood_base::{ErrorKind, Offload};
 use latewood_block::SelectSpec;
 use latewood_model::SeriesSamples;
-use latewood_proto::store::wire::SelectFrame;
-use latewood_proto::store::{
-    BatchBounds, FrameBuilder, FrameStream, SeriesStream, StoreError, merge_series, work_ahead,
-};
+use latewood_proto::store::{BatchBounds, SelectBatch, SelectStream, SeriesStream, StoreError, merge_ahead};
 
 use super::reads::Reads;
 use super::store::store_error;
 use crate::flush::LocalBlock;
 use crate::head::{HeadCursor, HeadPart};
 
-/// The frames that answer a select; after `limit` series (0: none) they end.
-pub(super) fn frames(reads: Reads, spec: &SelectSpec, limit: u64, offload: &Offload) -> FrameStream {
+/// What answers a select; after `limit` series (0: none) it ends.
+pub(super) fn batches(reads: Reads, spec: &SelectSpec, limit: u64, offload: &Offload) -> SelectStream {
     let newest_version = reads.newest_version;
     let sources = reads.parts().map(|part| source(part, spec.clone(), offload));
-    let mut sources: Vec<SeriesStream> = sources.collect();
-    let merged = match sources.len() {
-        0 | 1 => sources.pop().unwrap_or_else(|| stream::empty().boxed()),
-        _ => merge_series(sources.into_iter().map(work_ahead).collect(), BatchBounds::default()),
-    };
+    let merged = merge_ahead(sources.collect());
     let left = if limit == 0 { u64::MAX } else { limit };
     let state = Some((merged, left, true));
     stream::unfold(state, move |state| async move {
         let (mut merged, left, first) = state?;
-        let mut batch = match merged.next().await {
-            Some(Ok(batch)) if left > 0 => batch,
+        let mut series = match merged.next().await {
+            Some(Ok(series)) if left > 0 => series,
             Some(Err(error)) => return Some((Err(error), None)),
             // An answer without series still tells the newest version.
-            Some(Ok(_)) | None if first => return Some((Ok(empty(newest_version)), None)),
+            Some(Ok(_)) | None if first => {
+                return Some((Ok(SelectBatch { series: Vec::new(), newest_version }), None));
+            }
             Some(Ok(_)) | None => return None,
         };
-        batch.truncate(usize::try_from(left).unwrap_or(usize::MAX));
-        let left = left - batch.len() as u64;
-        let mut builder = FrameBuilder::new();
-        for series in batch {
-            builder.push(series);
-        }
-        let mut frame = builder.take();
-        frame.newest_version = newest_version;
+        series.truncate(usize::try_from(left).unwrap_or(usize::MAX));
+        let left = left - series.len() as u64;
         let rest = (left > 0).then_some((merged, left, false));
-        Some((Ok(frame), rest))
+        Some((Ok(SelectBatch { series, newest_version }), rest))
     })
     .boxed()
-}
-
-fn empty(newest_version: u64) -> SelectFrame {
-    SelectFrame { newest_version, ..SelectFrame::default() }
 }
 
 fn source(part: HeadPart, spec: SelectSpec, offload: &Offload) -> SeriesStream {

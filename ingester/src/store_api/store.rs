@@ -12,7 +12,7 @@ use latewood_proto::store::wire::{
     self, ExemplarsRequest, ExemplarsResponse, LabelNamesRequest, LabelStrings, LabelValuesRequest,
     MetadataRequest, MetadataResponse, SelectRequest, StatisticsRequest, StatisticsResponse,
 };
-use latewood_proto::store::{FrameStream, StoreApi, StoreError};
+use latewood_proto::store::{SelectStream, StoreApi, StoreError};
 
 use super::scope::{PinnedView, Scope, matchers};
 use super::{labels, select, statistics};
@@ -69,13 +69,13 @@ pub(super) fn store_error(error: &impl Kinded) -> StoreError {
 
 #[async_trait]
 impl StoreApi for IngesterStore {
-    async fn select(&self, request: SelectRequest) -> Result<FrameStream, StoreError> {
+    async fn select(&self, request: SelectRequest) -> Result<SelectStream, StoreError> {
         let scope = Scope::new(request.scope)?;
         let reads = self.0.reads(&scope.view).await?;
         let SelectRequest { skip_samples, skip_starts, .. } = request;
         let Scope { matchers, range, .. } = scope;
         let spec = SelectSpec { matchers, range, skip_samples, skip_starts };
-        Ok(select::frames(reads, &spec, request.limit, &self.0.offload))
+        Ok(select::batches(reads, &spec, request.limit, &self.0.offload))
     }
 
     async fn label_names(&self, request: LabelNamesRequest) -> Result<LabelStrings, StoreError> {

@@ -28,7 +28,7 @@ pub(crate) fn settle(samples: &mut [Sample], starts: &mut [TimestampMs]) -> usiz
 }
 
 /// The same for samples with as many start timestamps.
-pub(crate) fn settle_started(samples: &mut [Sample], starts: &mut [TimestampMs]) -> usize {
+fn settle_started(samples: &mut [Sample], starts: &mut [TimestampMs]) -> usize {
     let mut pairs: Vec<(Sample, TimestampMs)> = samples.iter().copied().zip(starts.iter().copied()).collect();
     pairs.sort_by_key(|(sample, _)| sample.timestamp);
     pairs.dedup_by(|(later, later_start), (kept, start)| {

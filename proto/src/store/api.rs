@@ -1,25 +1,33 @@
 //! The trait by which roles read from each other.
 
-use std::pin::Pin;
-
 use async_trait::async_trait;
-use futures::Stream;
+use futures::stream::BoxStream;
+use latewood_model::SeriesSamples;
 
 use super::StoreError;
 use super::wire::{
     ExemplarsRequest, ExemplarsResponse, LabelNamesRequest, LabelStrings, LabelValuesRequest,
-    MetadataRequest, MetadataResponse, SelectFrame, SelectRequest, StatisticsRequest, StatisticsResponse,
+    MetadataRequest, MetadataResponse, SelectRequest, StatisticsRequest, StatisticsResponse,
 };
 
-/// Frames of a select, ending at the first error. Dropping the stream cancels the work behind it.
-pub type FrameStream = Pin<Box<dyn Stream<Item = Result<SelectFrame, StoreError>> + Send>>;
+/// A part of what a select found.
+#[derive(Clone, Debug, Default)]
+pub struct SelectBatch {
+    /// Series, in storage order.
+    pub series: Vec<SeriesSamples>,
+    /// The newest catalog version that the store knows of.
+    pub newest_version: u64,
+}
+
+/// Batches of a select, ending at the first error. Dropping the stream cancels the work behind it.
+pub type SelectStream = BoxStream<'static, Result<SelectBatch, StoreError>>;
 
 /// Reads of one role's data: implemented by the ingester and the store-gateway, and by the gRPC client
 /// of a remote one. Series come in storage order, each once per stream, samples ascending.
 #[async_trait]
 pub trait StoreApi: Send + Sync + 'static {
     /// Streams the series that match, with their samples in a range.
-    async fn select(&self, request: SelectRequest) -> Result<FrameStream, StoreError>;
+    async fn select(&self, request: SelectRequest) -> Result<SelectStream, StoreError>;
     /// The names of labels on the series that match.
     async fn label_names(&self, request: LabelNamesRequest) -> Result<LabelStrings, StoreError>;
     /// The values of one label on the series that match.

@@ -7,13 +7,14 @@ use tonic::Status;
 use tonic::codec::CompressionEncoding;
 use tonic::transport::Channel;
 
+use super::convert::batch_of_frame;
 use super::status::error_from_status;
 use super::wire::store_client::StoreClient;
 use super::wire::{
     ExemplarsRequest, ExemplarsResponse, LabelNamesRequest, LabelStrings, LabelValuesRequest,
     MetadataRequest, MetadataResponse, SelectRequest, StatisticsRequest, StatisticsResponse,
 };
-use super::{FrameStream, StoreApi, StoreError, WireLimits};
+use super::{SelectStream, StoreApi, StoreError, WireLimits};
 
 /// A store at the other end of a channel. Clones share the connection.
 #[derive(Clone, Debug)]
@@ -37,9 +38,11 @@ fn take<T>(answer: Result<Response<T>, Status>) -> Result<T, StoreError> {
 
 #[async_trait]
 impl StoreApi for RemoteStore {
-    async fn select(&self, request: SelectRequest) -> Result<FrameStream, StoreError> {
+    async fn select(&self, request: SelectRequest) -> Result<SelectStream, StoreError> {
         let frames = take(self.0.clone().select(request).await)?;
-        Ok(Box::pin(frames.map(|frame| frame.map_err(|status| error_from_status(&status)))))
+        let batch =
+            |frame: Result<_, Status>| batch_of_frame(frame.map_err(|status| error_from_status(&status))?);
+        Ok(frames.map(batch).boxed())
     }
 
     async fn label_names(&self, request: LabelNamesRequest) -> Result<LabelStrings, StoreError> {

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use latewood_base::ErrorKind;
 use latewood_model::{Labels, MatchOp, Matcher, SeriesSamples, TimestampMs};
 
-use super::StoreError;
 use super::histograms::{HistogramWriter, Layout, histograms_from_wire};
 use super::starts::{starts_from_wire, starts_to_wire};
 use super::wire::{LabelMatcher, SelectFrame, Series, Times, label_matcher};
+use super::{SelectBatch, StoreError};
 
 /// A matcher as it is sent.
 #[must_use]
@@ -39,55 +39,39 @@ pub fn matcher_from_wire(matcher: &LabelMatcher) -> Result<Matcher, StoreError> 
         .map_err(|error| StoreError::new(ErrorKind::Invalid, error))
 }
 
+/// A batch as it is sent.
+pub(super) fn frame_of_batch(batch: SelectBatch) -> SelectFrame {
+    let mut builder = FrameBuilder::default();
+    batch.series.into_iter().for_each(|series| builder.push(series));
+    SelectFrame { newest_version: batch.newest_version, ..builder.finish() }
+}
+
 /// Puts series into a frame's columns: texts once, shared times once.
 #[derive(Debug, Default)]
-pub struct FrameBuilder {
+struct FrameBuilder {
     frame: SelectFrame,
     symbols: HashMap<Box<str>, u32>,
     /// The vectors put in already, by address: series that share times share the allocation.
     times: HashMap<usize, (u32, Arc<[TimestampMs]>)>,
     histograms: HistogramWriter,
-    samples: usize,
 }
 
 impl FrameBuilder {
-    /// An empty frame.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Adds a series.
-    pub fn push(&mut self, series: SeriesSamples) {
+    fn push(&mut self, series: SeriesSamples) {
         let mut labels = Vec::with_capacity(series.labels.len() * 2);
         for (name, value) in series.labels.iter() {
             labels.push(self.symbol(name));
             labels.push(self.symbol(value));
         }
-        self.samples += series.weight();
         let times = self.times(series.timestamps);
         let histograms = self.histograms.columns(&series.histograms);
         let starts = starts_to_wire(&series.starts);
         self.frame.series.push(Series { labels, times, values: series.values, histograms, starts });
     }
 
-    /// How many series it holds.
-    #[must_use]
-    pub fn series(&self) -> usize {
-        self.frame.series.len()
-    }
-
-    /// How many samples it holds; a histogram counts for as many as take its memory.
-    #[must_use]
-    pub fn samples(&self) -> usize {
-        self.samples
-    }
-
-    /// The frame, leaving an empty one.
-    pub fn take(&mut self) -> SelectFrame {
-        let mut done = std::mem::take(self);
-        done.frame.layouts = done.histograms.finish();
-        done.frame
+    fn finish(mut self) -> SelectFrame {
+        self.frame.layouts = self.histograms.finish();
+        self.frame
     }
 
     fn symbol(&mut self, text: &str) -> u32 {
@@ -120,11 +104,11 @@ impl FrameBuilder {
     }
 }
 
-/// The series of a frame.
+/// A batch as it was sent.
 ///
 /// # Errors
 /// `Corrupt` when the frame's references lead nowhere or its columns differ in length.
-pub fn frame_series(frame: SelectFrame) -> Result<Vec<SeriesSamples>, StoreError> {
+pub(super) fn batch_of_frame(frame: SelectFrame) -> Result<SelectBatch, StoreError> {
     let times: Vec<Arc<[TimestampMs]>> = frame.times.iter().map(|times| ascending(&times.deltas)).collect();
     let layouts: Option<Vec<Layout>> = frame.layouts.iter().map(Layout::from_wire).collect();
     let symbols = &frame.symbols;
@@ -157,7 +141,8 @@ pub fn frame_series(frame: SelectFrame) -> Result<Vec<SeriesSamples>, StoreError
         let starts = starts.ok_or_else(|| broken("runs of start timestamps do not fit"))?;
         Ok(SeriesSamples { labels, timestamps, values: series.values, starts, histograms })
     };
-    frame.series.into_iter().map(decode).collect()
+    let series: Result<_, _> = frame.series.into_iter().map(decode).collect();
+    Ok(SelectBatch { series: series?, newest_version: frame.newest_version })
 }
 
 /// Numbers from differences.
@@ -184,12 +169,12 @@ mod tests {
             starts: [(-5, 0), (10, last as i64), (25, -7)].into_iter().collect(),
             histograms: Vec::new(),
         };
-        let mut builder = FrameBuilder::new();
-        builder.push(series("up", 0x7ff0_0000_0000_0002));
-        builder.push(series("down", 0x7ff8_dead_beef_0001));
-        let frame = builder.take();
+        let sent = vec![series("up", 0x7ff0_0000_0000_0002), series("down", 0x7ff8_dead_beef_0001)];
+        let frame = frame_of_batch(SelectBatch { series: sent, newest_version: 7 });
         assert_eq!((frame.times.len(), frame.symbols.len()), (1, 5));
-        let back = frame_series(frame).unwrap();
+        let SelectBatch { series: back, newest_version: 7 } = batch_of_frame(frame).unwrap() else {
+            panic!("the version is lost")
+        };
         assert!(Arc::ptr_eq(&back[0].timestamps, &back[1].timestamps));
         assert_eq!(back[1].labels, series("down", 0).labels);
         assert_eq!(back[1].starts, series("down", 0x7ff8_dead_beef_0001).starts);
@@ -200,6 +185,6 @@ mod tests {
     fn a_frame_that_refers_to_nothing_is_refused() {
         let series = Series { labels: vec![0, 1], values: vec![1.0], ..Default::default() };
         let frame = SelectFrame { series: vec![series], ..Default::default() };
-        assert!(frame_series(frame).is_err());
+        assert!(batch_of_frame(frame).is_err());
     }
 }

@@ -5,6 +5,7 @@
 //! are decided by the tie rule; at most one batch of each source and one of the output are held.
 
 use std::cmp::Ordering;
+use std::collections::binary_heap::PeekMut;
 use std::collections::{BinaryHeap, HashMap};
 use std::sync::Arc;
 
@@ -16,7 +17,7 @@ use latewood_model::{
     storage_order,
 };
 
-use super::{FrameStream, StoreError, frame_series};
+use super::StoreError;
 
 /// Batches of series in storage order, ending at the first error. Dropping it cancels the work behind it.
 pub type SeriesStream = BoxStream<'static, Result<Vec<SeriesSamples>, StoreError>>;
@@ -32,16 +33,11 @@ pub struct BatchBounds {
 }
 
 impl Default for BatchBounds {
-    /// Small enough to be put together within half a millisecond, large enough to be worth a message.
+    /// Small enough to be put together within a millisecond and to be held for each of many sources, large
+    /// enough to be worth a message and a change of threads.
     fn default() -> Self {
-        Self { series: 256, samples: 32_768 }
+        Self { series: 512, samples: 65_536 }
     }
-}
-
-/// The series of a stream of frames.
-#[must_use]
-pub fn series_of_frames(frames: FrameStream) -> SeriesStream {
-    frames.map(|frame| frame_series(frame?)).boxed()
 }
 
 /// Lets a stream work ahead by one batch in a task of its own. Dropping the result ends the task.
@@ -78,6 +74,16 @@ pub fn merge_series(sources: Vec<SeriesStream>, bounds: BatchBounds) -> SeriesSt
         }
     };
     stream::unfold(Some(merge), step).boxed()
+}
+
+/// Joins streams as [`merge_series`] does, each working ahead in a task of its own. A single one is handed
+/// on as it is.
+#[must_use]
+pub fn merge_ahead(mut sources: Vec<SeriesStream>) -> SeriesStream {
+    match sources.len() {
+        0 | 1 => sources.pop().unwrap_or_else(|| stream::empty().boxed()),
+        _ => merge_series(sources.into_iter().map(work_ahead).collect(), BatchBounds::default()),
+    }
 }
 
 struct Source {
@@ -168,33 +174,42 @@ impl Merge {
         let Some(first) = self.pop().await? else {
             return Ok(None);
         };
+        if !self.goes_on(&first) {
+            return Ok(Some(first));
+        }
         let mut runs = vec![first];
-        while let Some(head) = self.heads.peek()
-            && runs.first().is_some_and(|run| run.labels == head.series.labels)
-        {
+        while runs.first().is_some_and(|run| self.goes_on(run)) {
             runs.extend(self.pop().await?);
         }
         Ok(self.joiner.join(runs))
     }
 
+    /// Whether another source has the same series.
+    fn goes_on(&self, series: &SeriesSamples) -> bool {
+        self.heads.peek().is_some_and(|head| head.series.labels == series.labels)
+    }
+
     /// Takes the first head and puts its source's next series in its place.
     async fn pop(&mut self) -> Result<Option<SeriesSamples>, StoreError> {
-        let Some(Head { series, source }) = self.heads.pop() else {
+        let Some(source) = self.heads.peek().map(|head| head.source) else {
             return Ok(None);
         };
         let next = match self.sources.get_mut(source) {
             Some(from) => from.next().await?,
             None => None,
         };
-        if let Some(next) = next {
-            if storage_order(&series.labels, &next.labels).is_gt() {
-                let (before, after) = (&series.labels, &next.labels);
-                let text = format!("a store's series are out of order: {after} after {before}");
-                return Err(StoreError::new(ErrorKind::Corrupt, text));
-            }
-            self.heads.push(Head { series: next, source });
+        let Some(mut head) = self.heads.peek_mut() else {
+            return Ok(None);
+        };
+        let Some(next) = next else {
+            return Ok(Some(PeekMut::pop(head).series));
+        };
+        if storage_order(&head.series.labels, &next.labels).is_gt() {
+            let (before, after) = (&head.series.labels, &next.labels);
+            let text = format!("a store's series are out of order: {after} after {before}");
+            return Err(StoreError::new(ErrorKind::Corrupt, text));
         }
-        Ok(Some(series))
+        Ok(Some(std::mem::replace(&mut head.series, next)))
     }
 }
 

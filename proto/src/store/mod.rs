@@ -13,12 +13,12 @@ mod server;
 mod starts;
 mod status;
 
-pub use api::{FrameStream, StoreApi};
+pub use api::{SelectBatch, SelectStream, StoreApi};
 pub use client::RemoteStore;
-pub use convert::{FrameBuilder, frame_series, matcher_from_wire, matcher_to_wire};
+pub use convert::{matcher_from_wire, matcher_to_wire};
 pub use error::StoreError;
 pub use limits::WireLimits;
-pub use merge::{BatchBounds, SeriesStream, merge_series, series_of_frames, work_ahead};
+pub use merge::{BatchBounds, SeriesStream, merge_ahead, merge_series, work_ahead};
 pub use server::StoreService;
 
 /// The messages as generated from `store.proto`.

@@ -13,12 +13,10 @@ use tonic::transport::{Endpoint, Server, Uri};
 
 use super::wire::{
     Count, ExemplarsRequest, ExemplarsResponse, LabelNamesRequest, LabelStrings, LabelValuesRequest,
-    MetadataRequest, MetadataResponse, MetricMetadata, SelectFrame, SelectRequest, SeriesExemplars,
-    StatisticsRequest, StatisticsResponse,
+    MetadataRequest, MetadataResponse, MetricMetadata, SelectRequest, SeriesExemplars, StatisticsRequest,
+    StatisticsResponse,
 };
-use super::{
-    FrameBuilder, FrameStream, RemoteStore, StoreApi, StoreError, StoreService, WireLimits, frame_series,
-};
+use super::{RemoteStore, SelectBatch, SelectStream, StoreApi, StoreError, StoreService, WireLimits};
 
 /// What a tenant's name asks of the store.
 struct Scripted {
@@ -26,18 +24,17 @@ struct Scripted {
     held: Mutex<Option<oneshot::Sender<()>>>,
 }
 
-fn frame(at: i64, samples: usize) -> SelectFrame {
+fn batch(at: i64, samples: usize) -> SelectBatch {
     let payloads = [f64::NAN.to_bits(), 0x7ff0_0000_0000_0002, 0xfff8_dead_beef_0001, 1 << 63];
-    let mut builder = FrameBuilder::new();
     let times = (0..samples).map(|index| at + i64::try_from(index).unwrap());
-    builder.push(SeriesSamples {
+    let series = SeriesSamples {
         labels: Labels::from_pairs([("__name__", "up"), ("ü", "日本")]),
         timestamps: times.collect(),
         values: (0..samples).map(|index| f64::from_bits(payloads[index % 4])).collect(),
         starts: [(at, 7)].into_iter().collect(),
         histograms: Vec::new(),
-    });
-    SelectFrame { newest_version: 9, ..builder.take() }
+    };
+    SelectBatch { series: vec![series], newest_version: 9 }
 }
 
 fn failure(tenant: &str) -> Option<StoreError> {
@@ -51,21 +48,21 @@ fn failure(tenant: &str) -> Option<StoreError> {
 
 #[async_trait]
 impl StoreApi for Scripted {
-    async fn select(&self, request: SelectRequest) -> Result<FrameStream, StoreError> {
+    async fn select(&self, request: SelectRequest) -> Result<SelectStream, StoreError> {
         let tenant = request.scope.unwrap_or_default().tenant;
         if let Some(error) = failure(&tenant) {
             return Err(error);
         }
         if tenant == "huge" {
-            return Ok(stream::iter([Ok(frame(0, 300_000))]).boxed());
+            return Ok(stream::iter([Ok(batch(0, 300_000))]).boxed());
         }
         if tenant == "endless" {
             let held = self.held.lock().take();
-            let frames = stream::unfold(held, |held| async { Some((Ok(frame(0, 1)), held)) });
+            let frames = stream::unfold(held, |held| async { Some((Ok(batch(0, 1)), held)) });
             return Ok(frames.boxed());
         }
         let late = failure(tenant.trim_start_matches("late-")).map(Err);
-        Ok(stream::iter([Ok(frame(-5, 3)), Ok(frame(5, 4))]).chain(stream::iter(late)).boxed())
+        Ok(stream::iter([Ok(batch(-5, 3)), Ok(batch(5, 4))]).chain(stream::iter(late)).boxed())
     }
 
     async fn label_names(&self, request: LabelNamesRequest) -> Result<LabelStrings, StoreError> {
@@ -125,16 +122,16 @@ fn select(tenant: &str) -> SelectRequest {
 async fn outcome(store: &dyn StoreApi, tenant: &str) -> (Vec<(String, Vec<(i64, u64)>)>, Option<String>) {
     let mut seen = Vec::new();
     let told = |error: StoreError| Some(format!("{:?} {error}", error.kind()));
-    let mut frames = match store.select(select(tenant)).await {
-        Ok(frames) => frames,
+    let mut batches = match store.select(select(tenant)).await {
+        Ok(batches) => batches,
         Err(error) => return (seen, told(error)),
     };
-    while let Some(frame) = frames.next().await {
-        let series = match frame.and_then(frame_series) {
-            Ok(series) => series,
+    while let Some(batch) = batches.next().await {
+        let batch = match batch {
+            Ok(batch) => batch,
             Err(error) => return (seen, told(error)),
         };
-        for one in series {
+        for one in batch.series {
             let samples = one.samples().map(|sample| (sample.timestamp, sample.value.to_bits()));
             seen.push((one.labels.to_string(), samples.collect()));
         }

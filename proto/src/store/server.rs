@@ -8,6 +8,7 @@ use futures::{Stream, StreamExt};
 use tonic::codec::CompressionEncoding;
 use tonic::{Request, Response, Status};
 
+use super::convert::frame_of_batch;
 use super::status::status_from_error;
 use super::wire::store_server::{Store, StoreServer};
 use super::wire::{
@@ -42,11 +43,14 @@ impl Store for StoreService {
     type SelectStream = Pin<Box<dyn Stream<Item = Result<SelectFrame, Status>> + Send>>;
 
     async fn select(&self, request: Request<SelectRequest>) -> Result<Response<Self::SelectStream>, Status> {
-        let frames = self.0.select(request.into_inner()).await;
-        let to_statuses = |frames: super::FrameStream| -> Self::SelectStream {
-            Box::pin(frames.map(|frame| frame.map_err(|error| status_from_error(&error))))
+        let batches = self.0.select(request.into_inner()).await;
+        let to_frames = |batches: super::SelectStream| -> Self::SelectStream {
+            let frame = |batch: Result<_, StoreError>| {
+                batch.map(frame_of_batch).map_err(|error| status_from_error(&error))
+            };
+            Box::pin(batches.map(frame))
         };
-        reply(frames.map(to_statuses))
+        reply(batches.map(to_frames))
     }
 
     async fn label_names(

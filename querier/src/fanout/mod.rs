@@ -16,8 +16,7 @@ use latewood_base::ErrorKind;
 use latewood_catalog::{Catalogs, View};
 use latewood_model::{Matcher, TenantId, TimeRange};
 use latewood_proto::store::{
-    BatchBounds, FrameStream, SeriesStream, StoreApi, StoreError, matcher_to_wire, merge_series,
-    series_of_frames, wire, work_ahead,
+    SelectBatch, SelectStream, SeriesStream, StoreApi, StoreError, matcher_to_wire, merge_ahead, wire,
 };
 
 pub(crate) use coverage::Coverage;
@@ -136,10 +135,9 @@ impl Fanout {
                 async move { store.select(request).await }
             })
             .await?;
-        let streams = opened
-            .into_iter()
-            .map(|(name, frames)| work_ahead(tolerant(frames, name, Arc::clone(&pinned.coverage))));
-        Ok(merge_series(streams.collect(), BatchBounds::default()))
+        let streams =
+            opened.into_iter().map(|(name, batches)| tolerant(batches, name, Arc::clone(&pinned.coverage)));
+        Ok(merge_ahead(streams.collect()))
     }
 
     /// Asks everybody who must answer, at once; those that failed and may be missing are left out.
@@ -207,22 +205,19 @@ fn scope(pinned: &Pinned, view: wire::View, matchers: &[Matcher], range: TimeRan
 }
 
 /// A source's series; a failure ends them, and is an error only where the answer may not be partial.
-fn tolerant(frames: FrameStream, name: String, coverage: Arc<Coverage>) -> SeriesStream {
-    let noting = Arc::clone(&coverage);
-    let frames = frames.inspect(move |frame| {
-        if let Ok(frame) = frame {
-            noting.saw_version(frame.newest_version);
-        }
-    });
-    let tolerate = move |batch| {
+fn tolerant(batches: SelectStream, name: String, coverage: Arc<Coverage>) -> SeriesStream {
+    let tolerate = move |batch: Result<SelectBatch, StoreError>| {
         let outcome = match batch {
-            Ok(batch) => Some(Ok(batch)),
+            Ok(batch) => {
+                coverage.saw_version(batch.newest_version);
+                Some(Ok(batch.series))
+            }
             Err(error) => coverage.failed(&name, error).err().map(Err),
         };
         std::future::ready(outcome)
     };
     // A tolerated failure is the end of its source.
-    series_of_frames(Box::pin(frames))
+    batches
         .then(tolerate)
         .take_while(|outcome| std::future::ready(outcome.is_some()))
         .filter_map(std::future::ready)

@@ -5,7 +5,6 @@ use latewood_block::{BlockHeader, BlockWriter, WriterConfig};
 use latewood_catalog::{BlockEntry, CatalogConfig, Change, Tombstone, TombstoneMatcher};
 use latewood_model::{Labels, MetricType, Resolution, SeriesSamples, StartTimestamps, TenantId};
 use latewood_objstore::MemoryBucket;
-use latewood_proto::store::frame_series;
 
 use super::*;
 
@@ -105,12 +104,8 @@ impl Rig {
     }
 
     async fn select(&self, request: SelectRequest) -> Result<Vec<SeriesSamples>, StoreError> {
-        let frames: Vec<_> = self.gateway.select(request).await?.try_collect().await?;
-        let mut all = Vec::new();
-        for frame in frames {
-            all.extend(frame_series(frame)?);
-        }
-        Ok(all)
+        let batches: Vec<_> = self.gateway.select(request).await?.try_collect().await?;
+        Ok(batches.into_iter().flat_map(|batch| batch.series).collect())
     }
 
     async fn read(&self, version: u64, blocks: &[Ulid]) -> Result<Vec<SeriesSamples>, StoreError> {
@@ -263,13 +258,13 @@ async fn memory_is_held_until_the_stream_ends() {
     let block = rig.add(1, &[series(&[("__name__", "up")], &[(1000, 1.0)])]).await;
     let request = || SelectRequest { scope: Some(Rig::scope(1, &[block])), ..Default::default() };
     let held = || rig.gateway.metrics.reserved_bytes.get();
-    let mut frames = rig.gateway.select(request()).await.unwrap();
+    let mut batches = rig.gateway.select(request()).await.unwrap();
     let first = held();
     assert!(first > 0);
-    assert!(frames.next().await.is_some());
+    assert!(batches.next().await.is_some());
     assert_eq!(held(), first);
     let second = rig.gateway.select(request()).await.unwrap();
     assert!((first + 1..2 * first).contains(&held()), "the tables are shared, the batches are not");
-    drop((frames, second));
+    drop((batches, second));
     assert_eq!(held(), 0);
 }

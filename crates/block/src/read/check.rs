@@ -139,10 +139,8 @@ impl Cursor {
             "vf holds what its span excludes"
         } else if last && span.has_vf && !self.doubles {
             "its span has no value in vf, against what the span says"
-        } else if let Some(wrong) = wrong_start {
-            wrong
         } else {
-            return None;
+            wrong_start?
         };
         Some(wrong.to_owned())
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use hashbrown::HashMap;
-use latewood_model::{StartTimestamps, TimeRange, TimestampMs, stale_nan};
+use latewood_model::{SeriesSamples, TimeRange, TimestampMs, stale_nan};
 use parquet::data_type::{DoubleType, Int32Type, Int64Type};
 
 use super::block::{Part, PartColumn};
@@ -114,14 +114,15 @@ impl PageCache {
         Ok(())
     }
 
-    /// The times, values and start timestamps of a piece, cut to the range.
+    /// The times, values and start timestamps of a piece, cut to the range, for a series that has none yet.
     pub(super) fn rows(
         &mut self,
         piece: &Piece,
         parts: &[Part],
         times: &Times,
         range: TimeRange,
-    ) -> Result<(Arc<[TimestampMs]>, Vec<f64>, StartTimestamps), BlockError> {
+        series: &mut SeriesSamples,
+    ) -> Result<(), BlockError> {
         let part = parts.get(piece.span.part as usize);
         let part = part.ok_or_else(|| BlockError::corrupt(SCRAPES, "a span leads to no part"))?;
         let stamps = self.times_of(piece, part, times)?;
@@ -139,8 +140,9 @@ impl PageCache {
         if piece.span.has_vf {
             self.doubles(piece, part, &rows, &mut values)?;
         }
-        let starts = self.starts(piece, part, &rows, &stamps)?;
-        Ok((stamps, values, starts))
+        series.starts = self.starts(piece, part, &rows, &stamps)?;
+        (series.timestamps, series.values) = (stamps, values);
+        Ok(())
     }
 
     pub(super) fn times_of(

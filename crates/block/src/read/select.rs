@@ -112,10 +112,7 @@ fn materialise(
         };
         match &piece.span.shape {
             Some(shape) => series.histograms = cache.histograms(piece, shape, &block.parts, &times, range)?,
-            None => {
-                (series.timestamps, series.values, series.starts) =
-                    cache.rows(piece, &block.parts, &times, range)?;
-            }
+            None => cache.rows(piece, &block.parts, &times, range, &mut series)?,
         }
         if series.is_empty() {
             continue;

@@ -32,7 +32,7 @@ fn content() -> Vec<SeriesSamples> {
             Some("temp") => one.starts = one.timestamps.iter().map(|&at| (at, restarted(at))).collect(),
             Some("up") => one.starts = one.timestamps.iter().skip(10).map(|&at| (at, at - 1)).collect(),
             Some("latency") => {
-                one.histograms.iter_mut().for_each(|sample| sample.start = restarted(sample.timestamp))
+                one.histograms.iter_mut().for_each(|sample| sample.start = restarted(sample.timestamp));
             }
             Some("mixed") => one.histograms.iter_mut().for_each(|sample| sample.start = -1),
             _ => {}

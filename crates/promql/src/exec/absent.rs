@@ -18,7 +18,7 @@ pub(super) struct AbsentOperator {
 
 enum Input {
     Vector(BoxOperator),
-    Windows(Box<WindowFeed>, Windows),
+    Windows(Box<WindowFeed>, Box<Windows>),
 }
 
 impl AbsentOperator {
@@ -34,7 +34,8 @@ impl AbsentOperator {
 
     /// `absent_over_time`
     pub(super) fn of_windows(env: &Env, grid: Grid, call: &WindowCall) -> Result<Self, QueryError> {
-        let feed = WindowFeed::new(env, grid, &call.input)?;
+        let (feed, windows) =
+            (WindowFeed::new(env, grid, &call.input)?, Windows::new(env, grid, &call.input)?);
         let labels = match &call.input {
             WindowInput::Samples { absent_labels, .. } => absent_labels.clone(),
             WindowInput::Subquery { .. } => Labels::empty(),
@@ -42,7 +43,7 @@ impl AbsentOperator {
         Ok(Self {
             env: env.clone(),
             steps: grid.len(),
-            input: Some(Input::Windows(Box::new(feed), Windows::new(grid, &call.input))),
+            input: Some(Input::Windows(Box::new(feed), Box::new(windows))),
             labels,
         })
     }
@@ -67,7 +68,7 @@ impl Operator for AbsentOperator {
                     }
                 }
             }
-            Input::Windows(mut feed, windows) => {
+            Input::Windows(mut feed, mut windows) => {
                 while let Some(series) = feed.next()? {
                     windows.visit(&series, |step, _| {
                         row[step] = super::tile::absent();

@@ -17,9 +17,9 @@ pub(crate) fn build(node: &Node, grid: Grid, env: &Env) -> Result<BoxOperator, Q
     }
     Ok(match node {
         Node::Scan { scan, reading } => {
-            let operator = scan::ScanOperator::new(env, grid, scan, *reading);
+            let operator = scan::ScanOperator::new(env, grid, scan, *reading)?;
             match reading {
-                Reading::Time if crate::plan::names_of_scan(scan).may_collide() => {
+                Reading::Time | Reading::Start if crate::plan::names_of_scan(scan).may_collide() => {
                     Box::new(scan::SampleTimes::new(env, operator)?)
                 }
                 _ => Box::new(operator),

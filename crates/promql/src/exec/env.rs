@@ -18,6 +18,8 @@ pub(crate) struct Env {
     pub(crate) lookback_ms: i64,
     /// The query's step in milliseconds, 0 for an instant query.
     pub(crate) step_ms: i64,
+    /// Whether functions look at start timestamps.
+    pub(crate) use_start_timestamps: bool,
     /// The part of the query that the operator's annotations are about.
     pub(crate) place: Span,
     /// What the answer must say.

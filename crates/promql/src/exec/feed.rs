@@ -3,6 +3,7 @@
 use latewood_model::{SeriesSamples, TimeRange};
 
 use super::{Env, Grid};
+use crate::functions::STARTED;
 use crate::plan::Scan;
 use crate::{QueryError, Reservation, Select, SeriesCursor};
 
@@ -25,6 +26,7 @@ enum State {
 impl SeriesFeed {
     /// What a scan needs so that at every step of the grid the samples of `(time - window, time]` are there.
     pub(crate) fn new(env: &Env, scan: &Scan, grid: Grid, window_ms: Option<i64>) -> Self {
+        let reads_starts = scan.function.as_deref().is_some_and(|name| STARTED.contains(&name));
         let depth = window_ms.unwrap_or(env.lookback_ms);
         let first = scan.at.unwrap_or(grid.start()).saturating_sub(scan.offset_ms);
         let last = scan.at.unwrap_or(grid.last()).saturating_sub(scan.offset_ms);
@@ -33,11 +35,16 @@ impl SeriesFeed {
             range: TimeRange::new(first.saturating_sub(depth).saturating_add(1), last),
             step_ms: if grid.len() > 1 { grid.step() } else { env.step_ms },
             window_ms: window_ms.unwrap_or(0),
-            starts: false,
+            starts: env.use_start_timestamps && reads_starts,
             function: scan.function.clone(),
         };
         let (state, batch) = (State::Unopened, Vec::new().into_iter());
         Self { env: env.clone(), select, without_buckets: scan.stats, state, batch, held: None }
+    }
+
+    /// Whether start timestamps are looked at.
+    pub(crate) fn reads_starts(&self) -> bool {
+        self.select.starts
     }
 
     /// The next series; `None` at the end.

@@ -1,8 +1,10 @@
 //! The groups of an aggregation, in the order in which their first series came.
 
-use std::collections::HashMap;
+use std::hash::{BuildHasher, Hash, Hasher};
 
-use latewood_model::{Labels, METRIC_NAME};
+use foldhash::fast::RandomState;
+use hashbrown::HashTable;
+use latewood_model::{LabelPair, Labels, METRIC_NAME};
 
 use crate::plan::AggregateNode;
 
@@ -10,7 +12,8 @@ use crate::plan::AggregateNode;
 pub(super) struct Groups {
     names: Vec<String>,
     without: bool,
-    index: HashMap<Labels, usize>,
+    index: HashTable<usize>,
+    hashing: RandomState,
     labels: Vec<Labels>,
 }
 
@@ -20,28 +23,31 @@ impl Groups {
         if aggregate.without {
             names.push(METRIC_NAME.to_owned());
         }
-        Self { names, without: aggregate.without, index: HashMap::new(), labels: Vec::new() }
+        let (index, hashing) = (HashTable::new(), RandomState::default());
+        Self { names, without: aggregate.without, index, hashing, labels: Vec::new() }
+    }
+
+    /// The pairs of a series that its group has.
+    fn pairs<'a>(&self, labels: &'a Labels) -> impl Iterator<Item = LabelPair<'a>> {
+        labels.iter().filter(|(name, _)| self.names.iter().any(|named| named == name) != self.without)
     }
 
     /// The labels that a series' group has.
     pub(super) fn key(&self, labels: &Labels) -> Labels {
-        let names: Vec<&str> = self.names.iter().map(String::as_str).collect();
-        match (self.without, names.is_empty()) {
-            (true, _) => labels.without(&names),
-            (false, true) => Labels::empty(),
-            (false, false) => labels.keep(&names),
-        }
+        Labels::from_sorted(self.pairs(labels))
     }
 
     /// The number of a series' group, and whether it is new.
     pub(super) fn find(&mut self, labels: &Labels) -> (usize, bool) {
-        let key = self.key(labels);
-        if let Some(&group) = self.index.get(&key) {
+        let hash = hash_of(&self.hashing, self.pairs(labels));
+        let is_this = |&group: &usize| self.labels[group].iter().eq(self.pairs(labels));
+        if let Some(&group) = self.index.find(hash, is_this) {
             return (group, false);
         }
         let group = self.labels.len();
-        self.labels.push(key.clone());
-        self.index.insert(key, group);
+        self.labels.push(self.key(labels));
+        let (hashing, known) = (&self.hashing, &self.labels);
+        self.index.insert_unique(hash, group, |&other| hash_of(hashing, known[other].iter()));
         (group, true)
     }
 
@@ -49,4 +55,10 @@ impl Groups {
     pub(super) fn into_labels(self) -> Vec<Labels> {
         self.labels
     }
+}
+
+fn hash_of<'a>(hashing: &RandomState, pairs: impl Iterator<Item = LabelPair<'a>>) -> u64 {
+    let mut hasher = hashing.build_hasher();
+    pairs.for_each(|pair| pair.hash(&mut hasher));
+    hasher.finish()
 }

@@ -7,6 +7,7 @@
 mod absent;
 mod aggregate;
 mod arithmetic;
+mod bounds;
 mod buckets;
 mod build;
 mod count_values;
@@ -28,6 +29,7 @@ mod scalar;
 mod scan;
 mod set;
 mod sort;
+mod starts;
 mod stats;
 mod subquery;
 mod tile;

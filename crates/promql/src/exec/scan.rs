@@ -2,6 +2,7 @@
 
 use latewood_model::{HistogramSample, SeriesSamples, is_stale};
 
+use super::bounds::StepWindows;
 use super::matching::drop_reserved;
 use super::merge::Merger;
 use super::row::RowMut;
@@ -13,41 +14,33 @@ use crate::{QueryError, SampleValue};
 /// See the module.
 pub(super) struct ScanOperator {
     env: Env,
-    grid: Grid,
-    scan: Scan,
+    steps: usize,
+    windows: StepWindows,
     reading: Reading,
     feed: SeriesFeed,
 }
 
 impl ScanOperator {
-    pub(super) fn new(env: &Env, grid: Grid, scan: &Scan, reading: Reading) -> Self {
-        Self {
-            env: env.clone(),
-            grid,
-            scan: scan.clone(),
-            reading,
-            feed: SeriesFeed::new(env, scan, grid, None),
-        }
+    pub(super) fn new(env: &Env, grid: Grid, scan: &Scan, reading: Reading) -> Result<Self, QueryError> {
+        let windows = StepWindows::new(&env.control, grid, env.lookback_ms, scan.offset_ms, scan.at)?;
+        let feed = SeriesFeed::new(env, scan, grid, None);
+        Ok(Self { env: env.clone(), steps: grid.len(), windows, reading, feed })
     }
 
     /// Fills a row; how many values it has.
-    fn fill(&self, series: &SeriesSamples, row: &mut [f64]) -> usize {
-        let (mut newest, mut filled) = (0, 0);
-        for (step, value) in row.iter_mut().enumerate() {
-            let time = self.scan.at.unwrap_or_else(|| self.grid.time(step));
-            let time = time.saturating_sub(self.scan.offset_ms);
-            let passed = series.timestamps.iter().skip(newest);
-            newest += passed.take_while(|&&sampled| sampled <= time).count();
-            let Some(index) = newest.checked_sub(1) else {
+    fn fill(&mut self, series: &SeriesSamples, row: &mut [f64]) -> usize {
+        let mut filled = 0;
+        let bounds = self.windows.of_shared(&series.timestamps);
+        for (value, &(low, high)) in row.iter_mut().zip(bounds.iter()) {
+            if low == high {
                 continue;
-            };
-            let Some((&sampled, &sample)) = series.timestamps.get(index).zip(series.values.get(index)) else {
-                continue;
-            };
-            if sampled > time.saturating_sub(self.env.lookback_ms) && !is_stale(sample) {
+            }
+            let newest = series.timestamps.get(high - 1).zip(series.values.get(high - 1));
+            if let Some((&sampled, &sample)) = newest.filter(|(_, sample)| !is_stale(**sample)) {
                 *value = match self.reading {
                     Reading::Value => computed(sample),
                     Reading::Time => sampled as f64 / 1000.0,
+                    Reading::Start => series.starts.at(sampled) as f64 / 1000.0,
                 };
                 filled += 1;
             }
@@ -56,34 +49,32 @@ impl ScanOperator {
     }
 
     /// Fills a row of a series with histograms; how many values it has.
-    fn fill_mixed(&self, series: &SeriesSamples, row: &mut RowMut<'_>) -> usize {
-        let floats = self.fill(series, row.values);
-        let (mut newest, mut filled) = (0, floats);
+    fn fill_mixed(&mut self, series: &SeriesSamples, row: &mut RowMut<'_>) -> usize {
+        let mut filled = self.fill(series, row.values);
+        let floats = self.windows.of_shared(&series.timestamps);
+        let times: Vec<_> = series.histograms.iter().map(|sample| sample.timestamp).collect();
         let mut converted: Option<(usize, SampleValue)> = None;
-        for step in 0..self.grid.len() {
-            let time = self.scan.at.unwrap_or_else(|| self.grid.time(step));
-            let time = time.saturating_sub(self.scan.offset_ms);
-            let passed = series.histograms.iter().skip(newest);
-            newest += passed.take_while(|sample| sample.timestamp <= time).count();
-            let Some(index) = newest.checked_sub(1) else { continue };
-            let Some(HistogramSample { timestamp, histogram, .. }) = series.histograms.get(index) else {
+        for (step, &(low, high)) in self.windows.of(&times).iter().enumerate() {
+            let Some(HistogramSample { timestamp, histogram, start }) =
+                series.histograms.get(low..high).and_then(<[_]>::last)
+            else {
                 continue;
             };
-            let later_float = series.timestamps.partition_point(|sampled| *sampled <= time);
-            let float_is_newer = later_float > 0 && series.timestamps[later_float - 1] > *timestamp;
-            if float_is_newer {
+            let newest_float =
+                floats.get(step).and_then(|&(low, high)| series.timestamps.get(low..high)?.last());
+            if newest_float.is_some_and(|sampled| sampled > timestamp) {
                 continue;
             }
             let had_float = super::is_present(row.values[step]);
-            let live = *timestamp > time.saturating_sub(self.env.lookback_ms) && !histogram.is_stale();
-            let value = live.then(|| match (&self.reading, &converted) {
+            let value = (!histogram.is_stale()).then(|| match (&self.reading, &converted) {
                 (Reading::Time, _) => SampleValue::Float(*timestamp as f64 / 1000.0),
-                (Reading::Value, Some((same, value))) if *same == index => value.clone(),
+                (Reading::Start, _) => SampleValue::Float(*start as f64 / 1000.0),
+                (Reading::Value, Some((same, value))) if *same == high => value.clone(),
                 (Reading::Value, _) => SampleValue::Histogram(histogram.to_float()),
             });
-            filled = filled + usize::from(live) - usize::from(had_float);
+            filled = filled + usize::from(value.is_some()) - usize::from(had_float);
             if let Some(value) = &value {
-                converted = Some((index, value.clone()));
+                converted = Some((high, value.clone()));
             }
             row.set(step, value);
         }
@@ -91,12 +82,15 @@ impl ScanOperator {
     }
 
     fn next_tile(&mut self) -> Result<Option<Tile>, QueryError> {
-        let mut tile = Tile::new(&self.env.control, self.grid.len())?;
+        if self.reading == Reading::Start && !self.feed.reads_starts() {
+            return Ok(None);
+        }
+        let mut tile = Tile::new(&self.env.control, self.steps)?;
         while !tile.is_full() {
             let Some(series) = self.feed.next()? else { break };
             let labels = match self.reading {
                 Reading::Value => series.labels.clone(),
-                Reading::Time => drop_reserved(&series.labels),
+                Reading::Time | Reading::Start => drop_reserved(&series.labels),
             };
             let filled = if series.histograms.is_empty() {
                 self.fill(&series, tile.push(labels)?)
@@ -126,7 +120,7 @@ impl Operator for ScanOperator {
     }
 }
 
-/// The times of samples: names are dropped, so series may coincide.
+/// The times of samples, or their start timestamps: names are dropped, so series may coincide.
 pub(super) struct SampleTimes {
     input: ScanOperator,
     merger: Option<Merger>,
@@ -134,7 +128,7 @@ pub(super) struct SampleTimes {
 
 impl SampleTimes {
     pub(super) fn new(env: &Env, input: ScanOperator) -> Result<Self, QueryError> {
-        let merger = Some(Merger::new(&env.control, input.grid.len(), false)?);
+        let merger = Some(Merger::new(&env.control, input.steps, false)?);
         Ok(Self { input, merger })
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::row::is_histogram;
+use super::starts::SeriesStarts;
 use super::tile::{Tile, is_present};
 use super::windows::WindowSeries;
 use super::{BoxOperator, Env, Grid, build};
@@ -51,12 +52,13 @@ fn read(tile: &Tile, row: usize, grid: Grid) -> WindowSeries {
     let row = tile.row(row);
     let floats = grid.times().zip(row.values);
     let floats = floats.filter(|(_, value)| is_present(**value) && !is_histogram(**value));
-    let (timestamps, values) = floats.map(|(time, &value)| (time, value)).unzip();
+    let (timestamps, values): (Vec<_>, Vec<_>) = floats.map(|(time, &value)| (time, value)).unzip();
     // Hints are about the sample before in storage, which need not be the one before here.
     let histograms = grid.times().enumerate().filter(|_| row.has_histograms());
     let histograms = histograms.filter_map(|(step, timestamp)| {
         Some(HistogramPoint { timestamp, histogram: Arc::clone(row.histogram(step)?).without_hint() })
     });
     let histograms = histograms.collect();
-    WindowSeries { labels: row.labels.clone(), timestamps, values, histograms }
+    let (labels, starts) = (row.labels.clone(), SeriesStarts::default());
+    WindowSeries { labels, timestamps: timestamps.into(), values, starts, histograms }
 }

@@ -1,12 +1,15 @@
-//! Functions over windows of samples. Both ends of a window move forward along a series with the steps, so
-//! that each sample is looked at once for all windows together.
+//! Functions over windows of samples.
 
-use latewood_model::{Labels, is_stale};
+use std::sync::Arc;
 
+use latewood_model::{Labels, SeriesSamples, TimestampMs, is_stale};
+
+use super::bounds::StepWindows;
 use super::matching::drop_reserved;
 use super::merge::Merger;
 use super::row::RowMut;
 use super::scalar::Scalars;
+use super::starts::SeriesStarts;
 use super::subquery::SubqueryFeed;
 use super::tile::Tile;
 use super::{Env, Grid, Operator, SeriesFeed};
@@ -21,9 +24,33 @@ const SAMPLES_PER_CHECK: usize = 1 << 20;
 /// A series with its samples, stale markers gone.
 pub(super) struct WindowSeries {
     pub(super) labels: Labels,
-    pub(super) timestamps: Vec<i64>,
+    pub(super) timestamps: Arc<[TimestampMs]>,
     pub(super) values: Vec<f64>,
+    pub(super) starts: SeriesStarts,
     pub(super) histograms: Vec<HistogramPoint>,
+}
+
+impl WindowSeries {
+    /// A series without its stale markers, with start timestamps if they are looked at.
+    fn live(mut series: SeriesSamples, reads_starts: bool) -> Self {
+        if series.values.iter().any(|value| is_stale(*value)) {
+            let live = series.samples().filter(|sample| !is_stale(sample.value));
+            series.timestamps = live.map(|sample| sample.timestamp).collect();
+            series.values.retain(|value| !is_stale(*value));
+        }
+        let live = series.histograms.iter().filter(|sample| !sample.histogram.is_stale());
+        let starts = match reads_starts {
+            true => SeriesStarts::of(&series.timestamps, &series.starts, live.clone()),
+            false => SeriesStarts::default(),
+        };
+        let histograms = live.map(|sample| HistogramPoint {
+            timestamp: sample.timestamp,
+            histogram: sample.histogram.to_float(),
+        });
+        let histograms = histograms.collect();
+        let SeriesSamples { labels, timestamps, values, .. } = series;
+        Self { labels, timestamps, values, starts, histograms }
+    }
 }
 
 /// Where series come from.
@@ -44,69 +71,47 @@ impl WindowFeed {
 
     pub(super) fn next(&mut self) -> Result<Option<WindowSeries>, QueryError> {
         match self {
-            Self::Samples(feed) => Ok(feed.next()?.map(|series| {
-                let live = series.samples().filter(|sample| !is_stale(sample.value));
-                let (timestamps, values) = live.map(|sample| (sample.timestamp, sample.value)).unzip();
-                let live = series.histograms.iter().filter(|sample| !sample.histogram.is_stale());
-                let histograms = live.map(|sample| HistogramPoint {
-                    timestamp: sample.timestamp,
-                    histogram: sample.histogram.to_float(),
-                });
-                let histograms = histograms.collect();
-                WindowSeries { labels: series.labels.clone(), timestamps, values, histograms }
-            })),
+            Self::Samples(feed) => {
+                let reads_starts = feed.reads_starts();
+                Ok(feed.next()?.map(|series| WindowSeries::live(series, reads_starts)))
+            }
             Self::Subquery(feed) => feed.next(),
         }
     }
 }
 
-/// The windows of a series, one to a step.
-#[derive(Clone, Copy)]
-pub(super) struct Windows {
-    grid: Grid,
-    range_ms: i64,
-    offset_ms: i64,
-    at: Option<i64>,
-}
+/// The windows of a call, one to a step.
+pub(super) struct Windows(StepWindows);
 
 impl Windows {
-    pub(super) fn new(grid: Grid, input: &WindowInput) -> Self {
+    pub(super) fn new(env: &Env, grid: Grid, input: &WindowInput) -> Result<Self, QueryError> {
         let (range_ms, offset_ms, at) = match input {
             WindowInput::Samples { scan, range_ms, .. } => (*range_ms, scan.offset_ms, scan.at),
             WindowInput::Subquery { range_ms, offset_ms, at, .. } => (*range_ms, *offset_ms, *at),
         };
-        Self { grid, range_ms, offset_ms, at }
+        StepWindows::new(&env.control, grid, range_ms, offset_ms, at).map(Self)
     }
 
     /// Calls `visit` with each step that has samples in its window.
     pub(super) fn visit(
-        &self,
+        &mut self,
         series: &WindowSeries,
         mut visit: impl FnMut(usize, &Window<'_>) -> Result<(), QueryError>,
     ) -> Result<(), QueryError> {
-        let times = series.timestamps.as_slice();
-        let (mut low, mut high) = (0, 0);
-        let (mut oldest, mut newest) = (0, 0);
-        for (step, step_time) in self.grid.times().enumerate() {
-            let end = self.at.unwrap_or(step_time).saturating_sub(self.offset_ms);
-            let start = end.saturating_sub(self.range_ms);
-            high += times.iter().skip(high).take_while(|&&time| time <= end).count();
-            low += times.iter().take(high).skip(low).take_while(|&&time| time <= start).count();
-            let points = series.histograms.as_slice();
-            newest += points.iter().skip(newest).take_while(|point| point.timestamp <= end).count();
-            let inside = points.iter().take(newest).skip(oldest);
-            oldest += inside.take_while(|point| point.timestamp <= start).count();
-            if low == high && oldest == newest {
-                if high == times.len() && newest == points.len() && self.at.is_none() {
-                    return Ok(());
-                }
+        let points = series.histograms.as_slice();
+        let times: Vec<_> = points.iter().map(|point| point.timestamp).collect();
+        let beside = (!times.is_empty()).then(|| self.0.of(&times));
+        for (step, &(low, high)) in self.0.of_shared(&series.timestamps).iter().enumerate() {
+            let beside = beside.as_ref().and_then(|bounds| bounds.get(step)).copied().unwrap_or((0, 0));
+            let histograms = points.get(beside.0..beside.1).unwrap_or_default();
+            if low == high && histograms.is_empty() {
                 continue;
             }
-            let timestamps = times.get(low..high).unwrap_or_default();
+            let timestamps = series.timestamps.get(low..high).unwrap_or_default();
             let values = series.values.get(low..high).unwrap_or_default();
-            let histograms = points.get(oldest..newest).unwrap_or_default();
-            let window = Window { timestamps, values, histograms, start, end, step_time };
-            visit(step, &window)?;
+            let (start, end, step_time) = (self.0.start(step), self.0.end(step), self.0.step_time(step));
+            let starts = series.starts.within((low, high), beside);
+            visit(step, &Window { timestamps, values, histograms, starts, start, end, step_time })?;
         }
         Ok(())
     }
@@ -119,7 +124,7 @@ pub(crate) fn raw_windows(
     input: &WindowInput,
     mut each: impl FnMut(&Labels, &Window<'_>) -> Result<(), QueryError>,
 ) -> Result<(), QueryError> {
-    let (mut feed, windows) = (WindowFeed::new(env, grid, input)?, Windows::new(grid, input));
+    let (mut feed, mut windows) = (WindowFeed::new(env, grid, input)?, Windows::new(env, grid, input)?);
     while let Some(series) = feed.next()? {
         windows.visit(&series, |_, window| {
             env.control.count_evaluated((window.values.len() + window.histograms.len()) as u64);
@@ -129,18 +134,39 @@ pub(crate) fn raw_windows(
     Ok(())
 }
 
+/// What computes a window's value.
+struct Call {
+    kernel: RangeKernel,
+    histogram_kernel: Option<HistogramKernel>,
+    params: Scalars,
+    context: CallContext,
+}
+
+impl Call {
+    fn compute(&mut self, step: usize, window: &Window<'_>) -> Result<Option<SampleValue>, QueryError> {
+        if !window.histograms.is_empty() {
+            if let Some(kernel) = self.histogram_kernel {
+                return Ok(kernel(window, &mut self.context));
+            }
+            if window.values.is_empty() {
+                return Ok(None);
+            }
+            self.context.add(&Notice::IgnoredInRange(self.context.metric_name().to_owned()));
+        }
+        let params = self.params.at(step)?;
+        Ok((self.kernel)(window, params, &mut self.context).map(SampleValue::Float))
+    }
+}
+
 /// See the module.
 pub(super) struct WindowOperator {
     env: Env,
     windows: Windows,
     steps: usize,
-    kernel: RangeKernel,
-    histogram_kernel: Option<HistogramKernel>,
+    call: Call,
     keeps_name: bool,
     warns_of_gauges: bool,
     feed: WindowFeed,
-    params: Scalars,
-    context: CallContext,
     merger: Option<Merger>,
 }
 
@@ -159,25 +185,27 @@ impl WindowOperator {
         let merger = collides.then(|| Merger::new(&env.control, grid.len(), true));
         Ok(Self {
             env: env.clone(),
-            windows: Windows::new(grid, &call.input),
+            windows: Windows::new(env, grid, &call.input)?,
             steps: grid.len(),
-            kernel,
-            histogram_kernel: histograms::kernel(&call.function),
+            call: Call {
+                kernel,
+                histogram_kernel: histograms::kernel(&call.function),
+                params: Scalars::new(env, grid, &call.params),
+                context: CallContext::at(call.place),
+            },
             keeps_name: call.keeps_name,
             warns_of_gauges: matches!(call.function.as_str(), "rate" | "increase"),
             feed: WindowFeed::new(env, grid, &call.input)?,
-            params: Scalars::new(env, grid, &call.params),
-            context: CallContext::at(call.place),
             merger: merger.transpose()?,
         })
     }
 
     /// Fills a row; how many values it has.
     fn fill(&mut self, series: &WindowSeries, row: &mut RowMut<'_>) -> Result<usize, QueryError> {
-        self.context.set_metric_name(series.labels.metric_name());
-        let (windows, control) = (self.windows, self.env.control.clone());
+        self.call.context.set_metric_name(series.labels.metric_name());
+        let (call, control) = (&mut self.call, &self.env.control);
         let (mut filled, mut floats, mut looked_at, mut evaluated) = (0, 0, 0, 0);
-        windows.visit(series, |step, window| {
+        self.windows.visit(series, |step, window| {
             let samples = window.values.len() + window.histograms.len();
             looked_at += samples;
             evaluated += samples as u64;
@@ -186,32 +214,18 @@ impl WindowOperator {
                 control.check()?;
             }
             floats += window.values.len();
-            if let Some(result) = self.compute(step, window)? {
+            if let Some(result) = call.compute(step, window)? {
                 row.set(step, Some(result));
                 filled += 1;
             }
             Ok(())
         })?;
         self.env.control.count_evaluated(evaluated);
-        self.env.settle(&mut self.context)?;
+        self.env.settle(&mut self.call.context)?;
         if filled > 0 && floats > 0 && self.warns_of_gauges {
             self.warn_of_gauge(&series.labels);
         }
         Ok(filled)
-    }
-
-    fn compute(&mut self, step: usize, window: &Window<'_>) -> Result<Option<SampleValue>, QueryError> {
-        if !window.histograms.is_empty() {
-            if let Some(kernel) = self.histogram_kernel {
-                return Ok(kernel(window, &mut self.context));
-            }
-            if window.values.is_empty() {
-                return Ok(None);
-            }
-            self.context.add(&Notice::IgnoredInRange(self.context.metric_name().to_owned()));
-        }
-        let params = self.params.at(step)?;
-        Ok((self.kernel)(window, params, &mut self.context).map(SampleValue::Float))
     }
 
     fn warn_of_gauge(&self, labels: &Labels) {

@@ -18,11 +18,13 @@ mod rate;
 mod regression;
 pub mod relabel;
 mod spec;
+mod starts;
 mod table;
 mod window;
 
 pub use kahan::KahanSum;
 pub use quantile::{invalid_quantile, quantile};
 pub use spec::{ElementKernel, EngineFunction, FunctionError, FunctionSpec, Kernel, RangeKernel};
+pub use starts::{STARTED, WindowStarts, start_of_expression};
 pub use table::{keeps_name, lookup};
 pub use window::Window;

@@ -124,6 +124,7 @@ fn seconds(milliseconds: i64) -> f64 {
 mod tests {
     use super::*;
     use crate::functions::RangeKernel;
+    use crate::functions::WindowStarts;
 
     fn of(kernel: RangeKernel, values: &[f64]) -> Option<f64> {
         let timestamps: Vec<i64> = (1..=values.len() as i64).map(|n| n * 1000).collect();
@@ -131,6 +132,7 @@ mod tests {
             timestamps: &timestamps,
             values,
             histograms: &[],
+            starts: WindowStarts::default(),
             start: 0,
             end: 1_000_000,
             step_time: 0,

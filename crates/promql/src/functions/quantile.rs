@@ -68,6 +68,7 @@ pub(super) fn nan_last(a: f64, b: f64) -> Ordering {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::functions::WindowStarts;
 
     #[test]
     fn quantiles_are_linear_between_ranks() {
@@ -92,8 +93,15 @@ mod tests {
 
     #[test]
     fn a_wrong_quantile_warns() {
-        let window =
-            Window { timestamps: &[1], values: &[1.0], histograms: &[], start: 0, end: 1, step_time: 1 };
+        let window = Window {
+            timestamps: &[1],
+            values: &[1.0],
+            histograms: &[],
+            starts: WindowStarts::default(),
+            start: 0,
+            end: 1,
+            step_time: 1,
+        };
         let mut ctx = CallContext::default();
         assert_eq!(over_time(&window, &[2.0], &mut ctx), Some(f64::INFINITY));
         assert_eq!(ctx.warnings(), ["PromQL warning: quantile value should be between 0 and 1, got 2"]);
@@ -106,6 +114,7 @@ mod tests {
             timestamps: &[1, 2, 3, 4, 5, 6, 7],
             values: &values,
             histograms: &[],
+            starts: WindowStarts::default(),
             start: 0,
             end: 7,
             step_time: 7,

@@ -80,6 +80,7 @@ pub(super) fn double_exponential_smoothing(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::functions::WindowStarts;
 
     const TIMES: [i64; 4] = [0, 10_000, 20_000, 30_000];
 
@@ -88,6 +89,7 @@ mod tests {
             timestamps: &TIMES[..values.len()],
             values,
             histograms: &[],
+            starts: WindowStarts::default(),
             start: -1,
             end: 30_000,
             step_time: 30_000,

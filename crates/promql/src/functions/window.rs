@@ -1,6 +1,7 @@
 //! What a range function sees of one series at one step.
 
 use crate::HistogramPoint;
+use crate::functions::WindowStarts;
 
 /// The samples of one series in `(start, end]`, oldest first, without stale markers: floats, and histograms
 /// at other times. All times are
@@ -13,6 +14,8 @@ pub struct Window<'a> {
     pub values: &'a [f64],
     /// The native histograms.
     pub histograms: &'a [HistogramPoint],
+    /// Start timestamps of these.
+    pub starts: WindowStarts<'a>,
     /// The window's start, exclusive; `offset` and `@` are applied.
     pub start: i64,
     /// The window's end, inclusive; `offset` and `@` are applied.

@@ -29,7 +29,7 @@ pub(crate) fn metric_names(node: &Node) -> MetricNames {
     match node {
         Node::Scan { scan, reading } => match reading {
             super::Reading::Value => names_of_scan(scan),
-            super::Reading::Time => MetricNames::None,
+            super::Reading::Time | super::Reading::Start => MetricNames::None,
         },
         Node::Window(call) if call.keeps_name => match &call.input {
             WindowInput::Samples { scan, .. } => names_of_scan(scan),

@@ -3,7 +3,9 @@ use latewood_model::{Labels, SeriesSamples};
 use proptest::prelude::*;
 
 use super::*;
-use crate::store::{FrameBuilder, frame_series};
+use crate::store::SelectBatch;
+use crate::store::convert::{batch_of_frame, frame_of_batch};
+use crate::store::wire::SelectFrame;
 
 fn buckets<C: BucketCount>(count: impl Strategy<Value = C>) -> impl Strategy<Value = Buckets<C>> {
     let index = prop_oneof![4 => -3..6_i32, 1 => any::<i32>()];
@@ -52,20 +54,21 @@ fn run() -> impl Strategy<Value = Vec<HistogramSample>> {
     })
 }
 
-fn series(name: &str, histograms: Vec<HistogramSample>) -> SeriesSamples {
-    let labels = Labels::from_pairs([("__name__", name)]);
-    let (timestamps, values, starts) = Default::default();
-    SeriesSamples { labels, timestamps, values, starts, histograms }
+/// A frame of a series for each run.
+fn frame(runs: impl IntoIterator<Item = Vec<HistogramSample>>) -> SelectFrame {
+    let series = runs.into_iter().map(|histograms| {
+        let labels = Labels::from_pairs([("__name__", "h")]);
+        let (timestamps, values, starts) = Default::default();
+        SeriesSamples { labels, timestamps, values, starts, histograms }
+    });
+    frame_of_batch(SelectBatch { series: series.collect(), newest_version: 0 })
 }
 
 proptest! {
     #[test]
     fn histograms_come_back_bit_for_bit(runs in prop::collection::vec(run(), 1..4)) {
-        let mut builder = FrameBuilder::new();
-        for run in &runs {
-            builder.push(series("h", run.clone()));
-        }
-        let back: Vec<_> = frame_series(builder.take()).unwrap().into_iter().map(|one| one.histograms).collect();
+        let back = batch_of_frame(frame(runs.clone())).unwrap();
+        let back: Vec<_> = back.series.into_iter().map(|one| one.histograms).collect();
         prop_assert_eq!(back, runs);
     }
 }
@@ -79,12 +82,10 @@ fn histograms_of_one_layout_share_it_and_cost_little() {
             HistogramSample::new(at as i64 * 15_000, histogram.into())
         })
         .collect();
-    let mut builder = FrameBuilder::new();
-    builder.push(series("h", run.clone()));
-    let frame = builder.take();
+    let frame = frame([run.clone()]);
     assert_eq!(frame.layouts.len(), 1);
     assert!(prost::Message::encoded_len(&frame) < 100 * 65);
-    let back = &frame_series(frame).unwrap()[0].histograms;
+    let back = &batch_of_frame(frame).unwrap().series[0].histograms;
     let layout = |sample: &HistogramSample| match &sample.histogram {
         NativeHistogram::Integer(histogram) => Arc::clone(histogram.positive.layout()),
         NativeHistogram::Float(_) => panic!("integer"),
@@ -95,19 +96,17 @@ fn histograms_of_one_layout_share_it_and_cost_little() {
 
 #[test]
 fn columns_that_do_not_fit_are_refused() {
-    let mut builder = FrameBuilder::new();
     let histogram = NativeHistogram::from(Histogram {
         count: 3_u64,
         positive: Buckets::from_pairs([(1, 3)]),
         ..Histogram::default()
     });
-    builder.push(series("h", vec![HistogramSample::new(5, histogram)]));
-    let good = builder.take();
-    assert!(frame_series(good.clone()).is_ok());
+    let good = frame([vec![HistogramSample::new(5, histogram)]]);
+    assert!(batch_of_frame(good.clone()).is_ok());
     let broken = |change: fn(&mut Histograms)| {
         let mut frame = good.clone();
         change(frame.series[0].histograms.as_mut().unwrap());
-        frame_series(frame).is_err()
+        batch_of_frame(frame).is_err()
     };
     assert!(broken(|columns| columns.layouts[0] = 1));
     assert!(broken(|columns| columns.times.push(1)));
@@ -116,5 +115,5 @@ fn columns_that_do_not_fit_are_refused() {
     assert!(broken(|columns| columns.floats.push(0.0)));
     let mut frame = good.clone();
     frame.layouts[0].positive = vec![4, -1];
-    assert!(frame_series(frame).is_err());
+    assert!(batch_of_frame(frame).is_err());
 }

@@ -1,0 +1,130 @@
+//! Which of a series' samples lie in the window of each step.
+//!
+//! Both ends of a window move forward with the steps, so that each sample is passed once for all windows
+//! together. Series that were scraped together share their times, and so their bounds.
+
+use std::sync::Arc;
+
+use latewood_model::TimestampMs;
+
+use super::Grid;
+use crate::{Control, QueryError, Reservation};
+
+/// Steps of bounds that are remembered: as much as a small tile.
+const REMEMBERED_STEPS: usize = 8_192;
+
+/// Vectors of times whose bounds are remembered at most.
+const MAX_REMEMBERED: usize = 64;
+
+/// The samples of each step's window: from the first number up to, without, the second.
+pub(super) type Bounds = Arc<[(usize, usize)]>;
+
+/// The windows of a selection, `(time - length, time]` at each step, moved by `offset` or fixed by `@`.
+pub(super) struct StepWindows {
+    grid: Grid,
+    length_ms: i64,
+    offset_ms: i64,
+    at: Option<TimestampMs>,
+    /// By address; the times are held, so that the address stays theirs.
+    remembered: Vec<Option<(Arc<[TimestampMs]>, Bounds)>>,
+    _held: Reservation,
+}
+
+impl StepWindows {
+    pub(super) fn new(
+        control: &Control,
+        grid: Grid,
+        length_ms: i64,
+        offset_ms: i64,
+        at: Option<TimestampMs>,
+    ) -> Result<Self, QueryError> {
+        let slots = (REMEMBERED_STEPS / grid.len()).clamp(1, MAX_REMEMBERED);
+        let bytes = (slots * size_of::<(usize, usize)>()).saturating_mul(grid.len());
+        let held = control.reserve(bytes as u64)?;
+        Ok(Self { grid, length_ms, offset_ms, at, remembered: vec![None; slots], _held: held })
+    }
+
+    /// The end of a step's window, inclusive.
+    pub(super) fn end(&self, step: usize) -> TimestampMs {
+        self.at.unwrap_or_else(|| self.grid.time(step)).saturating_sub(self.offset_ms)
+    }
+
+    /// The start of a step's window, exclusive.
+    pub(super) fn start(&self, step: usize) -> TimestampMs {
+        self.end(step).saturating_sub(self.length_ms)
+    }
+
+    /// The time that a step evaluates.
+    pub(super) fn step_time(&self, step: usize) -> TimestampMs {
+        self.grid.time(step)
+    }
+
+    /// The bounds of shared times, which are strictly ascending.
+    pub(super) fn of_shared(&mut self, times: &Arc<[TimestampMs]>) -> Bounds {
+        // Allocations are 16 bytes apart at least.
+        let slot = (times.as_ptr().addr() >> 4) % self.remembered.len();
+        if let Some(Some((known, bounds))) = self.remembered.get(slot)
+            && Arc::ptr_eq(known, times)
+        {
+            return Arc::clone(bounds);
+        }
+        let bounds = self.of(times);
+        if let Some(remembered) = self.remembered.get_mut(slot) {
+            *remembered = Some((Arc::clone(times), Arc::clone(&bounds)));
+        }
+        bounds
+    }
+
+    /// The bounds of strictly ascending times.
+    pub(super) fn of(&self, times: &[TimestampMs]) -> Bounds {
+        let (mut low, mut high) = (0, 0);
+        let bounds = (0..self.grid.len()).map(|step| {
+            let (start, end) = (self.start(step), self.end(step));
+            low = passed(times, low, start);
+            high = passed(times, high.max(low), end);
+            (low, high)
+        });
+        bounds.collect()
+    }
+}
+
+/// How many times are not after `until`, the first `known` among them.
+fn passed(times: &[TimestampMs], known: usize, until: TimestampMs) -> usize {
+    // A step passes a few samples only; the first one, or a long one, may pass many.
+    const NEAR: usize = 8;
+    let rest = times.get(known..).unwrap_or_default();
+    let near = rest.iter().take(NEAR).take_while(|&&time| time <= until).count();
+    match near {
+        NEAR => known + near + rest.get(NEAR..).unwrap_or_default().partition_point(|&time| time <= until),
+        _ => known + near,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use latewood_base::Clock;
+
+    use super::*;
+    use crate::QueryLimits;
+
+    #[test]
+    fn windows_hold_what_lies_after_their_start_and_up_to_their_end() {
+        let control = Control::new(Clock::manual(0).0, QueryLimits::NONE);
+        let times: Arc<[i64]> = (0..100).map(|n| n * 10).collect();
+        let grid = Grid::new(-50, 1_200, 50).unwrap().unwrap();
+        for (length, offset, at) in
+            [(50, 0, None), (7, 0, None), (1, 10, None), (300, -20, None), (30, 5, Some(400))]
+        {
+            let mut windows = StepWindows::new(&control, grid, length, offset, at).unwrap();
+            let bounds = windows.of_shared(&times);
+            for (step, &(low, high)) in bounds.iter().enumerate() {
+                let inside = |time: &&i64| (windows.start(step) < **time) && (**time <= windows.end(step));
+                let expected: Vec<&i64> = times.iter().filter(inside).collect();
+                assert_eq!(times[low..high].iter().collect::<Vec<_>>(), expected, "{length} {offset} {step}");
+            }
+            assert!(Arc::ptr_eq(&bounds, &windows.of_shared(&times)));
+            let other: Arc<[i64]> = Arc::from(&times[..1]);
+            assert!(windows.of_shared(&other).iter().all(|&(low, high)| high <= 1 && low <= high));
+        }
+    }
+}
