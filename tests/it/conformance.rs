@@ -9,15 +9,8 @@ use crate::harness::{Latewood, beside};
 
 /// Tags of what is not there yet, docs/gaps.md: some experiments of PromQL.
 fn is_plain(tag: &str) -> bool {
-    const NOT_PLAIN: &[&str] = &[
-        "delayed-name-removal",
-        "extended-range",
-        "fill-modifier",
-        "fn:info",
-        "fn:start_timestamp",
-        "start-timestamps",
-        "type-and-unit",
-    ];
+    const NOT_PLAIN: &[&str] =
+        &["delayed-name-removal", "extended-range", "fill-modifier", "fn:info", "type-and-unit"];
     !NOT_PLAIN.contains(&tag)
 }
 
@@ -61,8 +54,10 @@ fn remote_write() {
 fn promql() {
     let Some(suite) = beside("LATEWOOD_CONFORMANCE") else { return };
     let folder = tempfile::tempdir().unwrap();
-    let server =
-        Latewood::start(&folder.path().join("data"), &["--enable-feature=promql-experimental-functions"]);
+    let server = Latewood::start(
+        &folder.path().join("data"),
+        &["--enable-feature=promql-experimental-functions,use-start-timestamps"],
+    );
     let mut scripts: Vec<String> = std::fs::read_dir(suite.join("promqltest"))
         .unwrap()
         .map(|entry| entry.unwrap().path().display().to_string())
@@ -70,8 +65,14 @@ fn promql() {
     scripts.sort();
     let write = format!("{}/api/v1/write", server.url);
     let report = folder.path().join("report.json");
-    let mut arguments =
-        vec!["--quiet", "--json", report.to_str().unwrap(), "--tenant-header", "X-Scope-OrgID"];
+    let mut arguments = vec![
+        "--quiet",
+        "--start-timestamps",
+        "--json",
+        report.to_str().unwrap(),
+        "--tenant-header",
+        "X-Scope-OrgID",
+    ];
     arguments.extend([write.as_str(), server.url.as_str()]);
     arguments.extend(scripts.iter().map(String::as_str));
     let program = suite.join("promqltest_http.py");
