@@ -12,7 +12,9 @@ use latewood_model::{
     Labels, Matcher, Resolution, SeriesSamples, StartTimestamps, TenantId, TimeRange, storage_order,
 };
 use latewood_objstore::MemoryBucket;
-use latewood_proto::store::{SelectBatch, SelectStream, StoreApi, StoreError, matcher_from_wire, wire};
+use latewood_proto::store::{
+    Detail, SelectBatch, SelectStream, StoreApi, StoreError, matcher_from_wire, wire,
+};
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
@@ -127,11 +129,12 @@ impl FakeStore {
 #[async_trait]
 impl StoreApi for FakeStore {
     async fn select(&self, request: wire::SelectRequest) -> Result<SelectStream, StoreError> {
+        let labels_only = request.detail() == Detail::Labels;
         let scope = request.scope.unwrap_or_default();
         self.called(scope.view.clone())?;
         let mut batches = Vec::new();
         for mut series in self.matching(&scope)? {
-            if request.skip_samples {
+            if labels_only {
                 series.timestamps = Arc::default();
                 series.values.clear();
             }

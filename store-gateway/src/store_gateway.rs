@@ -13,7 +13,7 @@ use latewood_proto::store::wire::{
     ExemplarsRequest, ExemplarsResponse, LabelNamesRequest, LabelStrings, LabelValuesRequest,
     MetadataRequest, MetadataResponse, Scope, SelectRequest, StatisticsRequest, StatisticsResponse,
 };
-use latewood_proto::store::{SelectStream, StoreApi, StoreError, matcher_from_wire, wire};
+use latewood_proto::store::{Detail, SelectStream, StoreApi, StoreError, matcher_from_wire, wire};
 use prometheus_client::registry::Registry;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -106,13 +106,14 @@ fn most(limit: u64) -> usize {
 #[async_trait]
 impl StoreApi for StoreGateway {
     async fn select(&self, request: SelectRequest) -> Result<SelectStream, StoreError> {
-        let purpose = if request.skip_samples { Purpose::Labels } else { Purpose::Samples };
+        let skip_samples = request.detail() == Detail::Labels;
+        let purpose = if skip_samples { Purpose::Labels } else { Purpose::Samples };
         let asked = self.asked(request.scope, purpose).await?;
         self.metrics.selects.inc();
         let spec = latewood_block::SelectSpec {
             matchers: asked.matchers,
             range: asked.range,
-            skip_samples: request.skip_samples,
+            skip_samples,
             skip_starts: request.skip_starts,
         };
         let ahead = self.blocks.config.decode_ahead_blocks;

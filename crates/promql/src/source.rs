@@ -26,6 +26,8 @@ pub struct Select {
     pub window_ms: i64,
     /// Whether the samples' start timestamps are needed.
     pub starts: bool,
+    /// Whether of each series the newest sample of the range is enough; more may be returned.
+    pub newest_only: bool,
     /// The function around a matrix selector, a hint for coarser resolutions.
     pub function: Option<String>,
 }

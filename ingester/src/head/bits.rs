@@ -68,23 +68,23 @@ impl<'a> BitReader<'a> {
     /// The next `count` bits (≤ 64) in the low end.
     #[inline]
     pub(super) fn bits(&mut self, count: u32) -> Option<u64> {
-        if count == 0 {
-            return Some(0);
-        }
         if count > 56 {
-            let high = self.bits(count - 32)?;
-            return Some((high << 32) | self.bits(32)?);
+            return self.many_bits(count);
         }
         if self.ahead_count < count {
             self.refill();
-            if self.ahead_count < count {
-                return None;
-            }
         }
-        let value = self.ahead >> (64 - count);
+        self.ahead_count = self.ahead_count.checked_sub(count)?;
+        // In two steps: a shift by 64 is none.
+        let value = self.ahead >> 1 >> (63 - count);
         self.ahead <<= count;
-        self.ahead_count -= count;
         Some(value)
+    }
+
+    #[cold]
+    fn many_bits(&mut self, count: u32) -> Option<u64> {
+        let high = self.bits(count - 32)?;
+        Some((high << 32) | self.bits(32)?)
     }
 
     #[inline]
@@ -100,6 +100,7 @@ impl<'a> BitReader<'a> {
         self.refill_at_end();
     }
 
+    #[cold]
     fn refill_at_end(&mut self) {
         while self.ahead_count <= 56
             && let Some((&byte, rest)) = self.bytes.split_first()

@@ -4,6 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use latewood_model::{Labels, Matcher, SeriesSamples, TimeRange, TimestampMs};
+use latewood_proto::store::Detail;
 
 use super::matching::Matching;
 use super::series::SamplesSnapshot;
@@ -18,22 +19,17 @@ pub struct HeadCursor {
     head: Arc<TenantHead>,
     matching: Matching,
     range: TimeRange,
-    skip_samples: bool,
+    detail: Detail,
     metrics: VecDeque<u32>,
     current: Arc<[u32]>,
     at: usize,
 }
 
 impl HeadCursor {
-    pub(super) fn new(
-        head: Arc<TenantHead>,
-        matchers: &[Matcher],
-        range: TimeRange,
-        skip_samples: bool,
-    ) -> Self {
+    pub(super) fn new(head: Arc<TenantHead>, matchers: &[Matcher], range: TimeRange, detail: Detail) -> Self {
         let matching = Matching::new(matchers);
         let metrics = if range.is_empty() { VecDeque::new() } else { matching.metrics(&head.table).into() };
-        Self { head, matching, range, skip_samples, metrics, current: Arc::default(), at: 0 }
+        Self { head, matching, range, detail, metrics, current: Arc::default(), at: 0 }
     }
 
     /// The next series, about `max_samples` samples (a histogram counts
@@ -78,8 +74,11 @@ impl HeadCursor {
             if !found.span().overlaps(self.range) || !self.matching.passes(&table, reference) {
                 continue;
             }
-            let snapshot =
-                if self.skip_samples { SamplesSnapshot::default() } else { found.snapshot(self.range) };
+            let snapshot = match self.detail {
+                Detail::Labels => SamplesSnapshot::default(),
+                Detail::Newest => found.newest(self.range),
+                Detail::Samples => found.snapshot(self.range),
+            };
             taken += snapshot.weight();
             out.push((table.labels(reference), snapshot));
         }
@@ -101,7 +100,7 @@ impl HeadCursor {
             histograms: snapshot.read_histograms(self.range),
         };
         series.resolve_kinds();
-        (self.skip_samples || !series.is_empty()).then_some(series)
+        (self.detail == Detail::Labels || !series.is_empty()).then_some(series)
     }
 }
 

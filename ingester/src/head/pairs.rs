@@ -1,7 +1,4 @@
 //! Label pairs stored once, known by a number. Numbers count up from 0 and never change.
-//!
-//! A pair is kept as the bytes `name ff value ff`: `ff` never occurs in UTF-8, and a label set is compared
-//! with one look at each of its pairs.
 
 use std::hash::BuildHasher;
 
@@ -9,16 +6,31 @@ use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 use latewood_model::LabelPair;
 
-/// Ends a name and a value.
-const END: u8 = 0xff;
-
 /// Each distinct pair once.
 #[derive(Debug, Default)]
 pub(super) struct Pairs {
-    bytes: Vec<u8>,
-    /// Where each pair's bytes end; they start where those of the pair before end.
-    ends: Vec<u64>,
+    /// Name and value of one pair after the other.
+    text: String,
+    places: Vec<Place>,
     table: HashTable<u32>,
+}
+
+/// Where a pair's text is: it starts where that of the pair before ends. In 12 bytes instead of 16.
+#[derive(Clone, Copy, Debug, Default)]
+struct Place {
+    end: [u32; 2],
+    name_length: u32,
+}
+
+impl Place {
+    fn new(end: usize, name_length: usize) -> Self {
+        let end = end as u64;
+        Self { end: [(end >> 32) as u32, end as u32], name_length: name_length as u32 }
+    }
+
+    fn end(self) -> usize {
+        ((u64::from(self.end[0]) << 32) | u64::from(self.end[1])) as usize
+    }
 }
 
 /// The hash of a pair in memory; of no meaning outside of it.
@@ -26,33 +38,26 @@ fn hash(name: &[u8], value: &[u8]) -> u64 {
     FixedState::default().hash_one((name, value))
 }
 
-fn slice<'a>(bytes: &'a [u8], ends: &[u64], pair: u32) -> &'a [u8] {
+fn pair_of<'a>(text: &'a str, places: &[Place], pair: u32) -> LabelPair<'a> {
     let index = pair as usize;
-    let end = ends.get(index).map_or(0, |&end| end as usize);
-    let start = index.checked_sub(1).and_then(|before| ends.get(before)).map_or(0, |&end| end as usize);
-    bytes.get(start..end).unwrap_or(&[])
-}
-
-/// Name and value of a pair's bytes.
-fn split(bytes: &[u8]) -> (&[u8], &[u8]) {
-    let name = bytes.iter().position(|&byte| byte == END).unwrap_or(0);
-    let value = bytes.get(name + 1..bytes.len().saturating_sub(1));
-    (bytes.get(..name).unwrap_or(&[]), value.unwrap_or(&[]))
+    let Some(place) = places.get(index) else { return ("", "") };
+    let start = index.checked_sub(1).and_then(|before| places.get(before)).map_or(0, |place| place.end());
+    let both = text.get(start..place.end()).unwrap_or_default();
+    both.split_at_checked(place.name_length as usize).unwrap_or_default()
 }
 
 impl Pairs {
     /// Name and value; both empty for a number never given.
+    #[inline]
     pub(super) fn get(&self, pair: u32) -> LabelPair<'_> {
-        let (name, value) = split(slice(&self.bytes, &self.ends, pair));
-        (std::str::from_utf8(name).unwrap_or(""), std::str::from_utf8(value).unwrap_or(""))
+        pair_of(&self.text, &self.places, pair)
     }
 
     /// Whether a pair has this name and this value.
     #[inline]
     pub(super) fn is(&self, pair: u32, name: &[u8], value: &[u8]) -> bool {
-        let bytes = slice(&self.bytes, &self.ends, pair);
-        let rest = bytes.strip_prefix(name).and_then(|rest| rest.strip_prefix(&[END]));
-        rest.and_then(|rest| rest.strip_suffix(&[END])) == Some(value)
+        let known = self.get(pair);
+        known.0.as_bytes() == name && known.1.as_bytes() == value
     }
 
     /// The number of a pair, if it has one.
@@ -66,16 +71,14 @@ impl Pairs {
         if let Some(pair) = self.find(name, value) {
             return pair;
         }
-        let pair = self.ends.len() as u32;
-        for text in [name, value] {
-            self.bytes.extend_from_slice(text.as_bytes());
-            self.bytes.push(END);
-        }
-        self.ends.push(self.bytes.len() as u64);
-        let (bytes, ends) = (&self.bytes, &self.ends);
+        let pair = self.places.len() as u32;
+        self.text.push_str(name);
+        self.text.push_str(value);
+        self.places.push(Place::new(self.text.len(), name.len()));
+        let (text, places) = (&self.text, &self.places);
         let hash_of = |&other: &u32| {
-            let (name, value) = split(slice(bytes, ends, other));
-            hash(name, value)
+            let (name, value) = pair_of(text, places, other);
+            hash(name.as_bytes(), value.as_bytes())
         };
         self.table.insert_unique(hash(name.as_bytes(), value.as_bytes()), pair, hash_of);
         pair
@@ -83,12 +86,12 @@ impl Pairs {
 
     /// How many pairs.
     pub(super) fn len(&self) -> usize {
-        self.ends.len()
+        self.places.len()
     }
 
     /// Bytes of memory.
     pub(super) fn heap_size(&self) -> usize {
-        self.bytes.capacity() + self.ends.capacity() * 8 + self.table.allocation_size()
+        self.text.capacity() + self.places.capacity() * size_of::<Place>() + self.table.allocation_size()
     }
 }
 

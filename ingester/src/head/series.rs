@@ -154,6 +154,20 @@ impl Samples {
         usize::from(self.open.count() > 0) + sealed + self.histograms().map_or(0, Histograms::chunks)
     }
 
+    /// What a reader of the newest sample of a range needs: that sample where it is at hand, else all.
+    pub(super) fn newest(&self, range: TimeRange) -> SamplesSnapshot {
+        let rest = self.aside.as_ref().map_or(TimeRange::EMPTY, |aside| aside.span);
+        let rest = self.histograms().map_or(rest, |histograms| rest.union(histograms.span()));
+        match self.open.last() {
+            Some(last) if rest.end < last.timestamp && range.contains(last.timestamp) => {
+                let mut late = StartedSamples::with_room(1);
+                late.push(last, self.open.last_start());
+                SamplesSnapshot { late, ..SamplesSnapshot::default() }
+            }
+            _ => self.snapshot(range),
+        }
+    }
+
     /// What a reader of a range needs, to be unpacked without a lock.
     pub(super) fn snapshot(&self, range: TimeRange) -> SamplesSnapshot {
         let mut snapshot = SamplesSnapshot::default();
@@ -249,6 +263,10 @@ mod tests {
                 *stands = preferred_started(*stands, (value, start));
             }
             for range in [TimeRange::ALL, TimeRange::new(start, end)] {
+                let (times, values, starts) = samples.newest(range).read(range).into_columns();
+                let expected = model.iter().rfind(|entry| range.contains(*entry.0));
+                let newest = times.last().zip(values.last()).map(|(&at, value)| (at, value.to_bits(), starts.at(at)));
+                prop_assert_eq!(newest, expected.map(|(&at, &(value, start))| (at, value.to_bits(), start)));
                 let read = samples.snapshot(range).read(range);
                 let expected: Vec<_> = model.iter().filter(|entry| range.contains(*entry.0))
                     .map(|(&timestamp, &(value, start))| (Sample { timestamp, value }, start)).collect();

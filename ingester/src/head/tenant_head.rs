@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use latewood_model::{LabelPair, Matcher, SeriesHash, TimeRange};
+use latewood_proto::store::Detail;
 use parking_lot::RwLock;
 
 use super::cursor::HeadCursor;
@@ -73,13 +74,8 @@ impl TenantHead {
     /// Streams the series that match and have samples in a range. Looks at all metrics' names: call it off
     /// the async runtime.
     #[must_use]
-    pub fn select(
-        self: &Arc<Self>,
-        matchers: &[Matcher],
-        range: TimeRange,
-        skip_samples: bool,
-    ) -> HeadCursor {
-        HeadCursor::new(Arc::clone(self), matchers, range, skip_samples)
+    pub fn select(self: &Arc<Self>, matchers: &[Matcher], range: TimeRange, detail: Detail) -> HeadCursor {
+        HeadCursor::new(Arc::clone(self), matchers, range, detail)
     }
 
     pub(super) fn order_of(&self, metric: u32) -> Arc<[u32]> {

@@ -7,6 +7,7 @@ use latewood_cluster::Position;
 use latewood_model::{
     Labels, MatchOp, Matcher, Sample, SeriesSamples, TenantId, TimeRange, preferred, storage_order,
 };
+use latewood_proto::store::Detail;
 use proptest::prelude::*;
 
 use super::*;
@@ -36,7 +37,8 @@ fn read_all(
     range: TimeRange,
     skip: bool,
 ) -> Vec<SeriesSamples> {
-    let mut cursor = head.select(matchers, range, skip);
+    let detail = if skip { Detail::Labels } else { Detail::Samples };
+    let mut cursor = head.select(matchers, range, detail);
     let mut all = Vec::new();
     while let Some(batch) = cursor.next_batch(3, 10) {
         assert!(!batch.is_empty() && batch.len() <= 3);

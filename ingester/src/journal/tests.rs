@@ -5,6 +5,7 @@ use std::sync::Arc;
 use latewood_cluster::{Command, Position, ReplicatedState};
 use latewood_model::histogram::{Buckets, CUSTOM_BUCKETS, IntegerHistogram, ResetHint};
 use latewood_model::{FloatHistogram, HistogramSample, Labels, NativeHistogram, Sample, TenantId, TimeRange};
+use latewood_proto::store::Detail;
 use proptest::prelude::*;
 
 use super::*;
@@ -244,7 +245,7 @@ fn a_series_defined_twice_is_one_series() {
     let two = entry(&generation, 1, &[batch("a", &[(up, &[(2, 2.0)]), (up, &[(3, 3.0)])])]);
     assert_eq!(generation.apply(&one).series + generation.apply(&two).series, 1);
     let head = generation.tenant(&TenantId::new("a").unwrap()).unwrap();
-    let read = head.select(&[], TimeRange::ALL, false).next_batch(10, 100).unwrap();
+    let read = head.select(&[], TimeRange::ALL, Detail::Samples).next_batch(10, 100).unwrap();
     assert_eq!((read.len(), read[0].values.as_slice()), (1, [1.0, 2.0, 3.0].as_slice()));
 }
 

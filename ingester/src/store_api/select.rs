@@ -6,17 +6,33 @@ use futures::{FutureExt, StreamExt, stream};
 use latewood_base::{ErrorKind, Offload};
 use latewood_block::SelectSpec;
 use latewood_model::SeriesSamples;
-use latewood_proto::store::{BatchBounds, SelectBatch, SelectStream, SeriesStream, StoreError, merge_ahead};
+use latewood_proto::store::{
+    BatchBounds, Detail, SelectBatch, SelectStream, SeriesStream, StoreError, merge_ahead,
+};
 
 use super::reads::Reads;
+use super::scope::Scope;
 use super::store::store_error;
 use crate::flush::LocalBlock;
 use crate::head::{HeadCursor, HeadPart};
 
+/// What is wanted of each series.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wanted {
+    pub(super) detail: Detail,
+    pub(super) skip_starts: bool,
+}
+
 /// What answers a select; after `limit` series (0: none) it ends.
-pub(super) fn batches(reads: Reads, spec: &SelectSpec, limit: u64, offload: &Offload) -> SelectStream {
+pub(super) fn batches(
+    reads: Reads,
+    scope: &Scope,
+    wanted: Wanted,
+    limit: u64,
+    offload: &Offload,
+) -> SelectStream {
     let newest_version = reads.newest_version;
-    let sources = reads.parts().map(|part| source(part, spec.clone(), offload));
+    let sources = reads.parts().map(|part| source(part, scope, wanted, offload));
     let merged = merge_ahead(sources.collect());
     let left = if limit == 0 { u64::MAX } else { limit };
     let state = Some((merged, left, true));
@@ -39,14 +55,18 @@ pub(super) fn batches(reads: Reads, spec: &SelectSpec, limit: u64, offload: &Off
     .boxed()
 }
 
-fn source(part: HeadPart, spec: SelectSpec, offload: &Offload) -> SeriesStream {
+fn source(part: HeadPart, scope: &Scope, wanted: Wanted, offload: &Offload) -> SeriesStream {
+    let Wanted { detail, skip_starts } = wanted;
+    let (matchers, range) = (scope.matchers.clone(), scope.range);
     match part {
         HeadPart::Memory(head) => {
-            let skip_starts = spec.skip_starts;
-            let begin = move || head.select(&spec.matchers, spec.range, spec.skip_samples);
+            let begin = move || head.select(&matchers, range, detail);
             head_stream(Reading::Begin(Box::new(begin)), skip_starts, offload.clone())
         }
-        HeadPart::Local(local) => local_stream(local, spec),
+        HeadPart::Local(local) => {
+            let skip_samples = detail == Detail::Labels;
+            local_stream(local, SelectSpec { matchers, range, skip_samples, skip_starts })
+        }
     }
 }
 

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use latewood_base::{ErrorKind, Kinded, Offload};
-use latewood_block::SelectSpec;
 use latewood_catalog::Catalogs;
 use latewood_cluster::Group;
 use latewood_model::{Exemplar, Labels, TenantId, TimeRange};
@@ -15,6 +14,7 @@ use latewood_proto::store::wire::{
 use latewood_proto::store::{SelectStream, StoreApi, StoreError};
 
 use super::scope::{PinnedView, Scope, matchers};
+use super::select::Wanted;
 use super::{labels, select, statistics};
 use crate::exemplars::ExemplarStore;
 use crate::head::Head;
@@ -70,12 +70,11 @@ pub(super) fn store_error(error: &impl Kinded) -> StoreError {
 #[async_trait]
 impl StoreApi for IngesterStore {
     async fn select(&self, request: SelectRequest) -> Result<SelectStream, StoreError> {
+        let wanted = Wanted { detail: request.detail(), skip_starts: request.skip_starts };
+        let limit = request.limit;
         let scope = Scope::new(request.scope)?;
         let reads = self.0.reads(&scope.view).await?;
-        let SelectRequest { skip_samples, skip_starts, .. } = request;
-        let Scope { matchers, range, .. } = scope;
-        let spec = SelectSpec { matchers, range, skip_samples, skip_starts };
-        Ok(select::batches(reads, &spec, request.limit, &self.0.offload))
+        Ok(select::batches(reads, &scope, wanted, limit, &self.0.offload))
     }
 
     async fn label_names(&self, request: LabelNamesRequest) -> Result<LabelStrings, StoreError> {

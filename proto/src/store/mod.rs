@@ -20,6 +20,7 @@ pub use error::StoreError;
 pub use limits::WireLimits;
 pub use merge::{BatchBounds, SeriesStream, merge_ahead, merge_series, work_ahead};
 pub use server::StoreService;
+pub use wire::select_request::Detail;
 
 /// The messages as generated from `store.proto`.
 #[allow(missing_docs, clippy::pedantic, unused_qualifications)]

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures::StreamExt;
 use latewood_base::ErrorKind;
 use latewood_model::{Exemplar, Labels, Matcher, MetricMetadata, MetricType, TimeRange};
-use latewood_proto::store::{StoreError, matcher_to_wire, wire};
+use latewood_proto::store::{Detail, StoreError, matcher_to_wire, wire};
 
 use super::{Fanout, Pinned, Wanted, scope, targets};
 
@@ -111,7 +111,8 @@ impl Fanout {
     ) -> Result<Vec<Labels>, StoreError> {
         let mut found = BTreeSet::new();
         for matchers in alternatives(selectors) {
-            let selected = self.select(pinned, matchers, range, Wanted::Labels, listing.asked());
+            let wanted = Wanted { detail: Detail::Labels, starts: false, limit: listing.asked() };
+            let selected = self.select(pinned, matchers, range, wanted);
             let mut batches = selected.await?;
             let mut taken = 0;
             while let Some(batch) = batches.next().await {

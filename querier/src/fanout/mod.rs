@@ -16,7 +16,7 @@ use latewood_base::ErrorKind;
 use latewood_catalog::{Catalogs, View};
 use latewood_model::{Matcher, TenantId, TimeRange};
 use latewood_proto::store::{
-    SelectBatch, SelectStream, SeriesStream, StoreApi, StoreError, matcher_to_wire, merge_ahead, wire,
+    Detail, SelectBatch, SelectStream, SeriesStream, StoreApi, StoreError, matcher_to_wire, merge_ahead, wire,
 };
 
 pub(crate) use coverage::Coverage;
@@ -24,15 +24,15 @@ pub(crate) use labels::Listing;
 pub(crate) use source::FanoutSource;
 use targets::{StoreId, Target};
 
-/// What is asked for beside labels.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Wanted {
-    /// Nothing.
-    Labels,
-    /// Samples.
-    Samples,
-    /// Samples with their start timestamps.
-    Starts,
+/// How much is asked for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wanted {
+    /// Of each series.
+    pub(crate) detail: Detail,
+    /// Whether start timestamps are.
+    pub(crate) starts: bool,
+    /// How many series at most; 0 is no limit.
+    pub(crate) limit: u64,
 }
 
 /// Reads over all stores.
@@ -122,15 +122,14 @@ impl Fanout {
         matchers: &[Matcher],
         range: TimeRange,
         wanted: Wanted,
-        limit: u64,
     ) -> Result<SeriesStream, StoreError> {
         let opened = self
             .ask(pinned, range, |store, view| {
                 let request = wire::SelectRequest {
                     scope: Some(scope(pinned, view, matchers, range)),
-                    skip_samples: wanted == Wanted::Labels,
-                    skip_starts: wanted != Wanted::Starts,
-                    limit,
+                    detail: wanted.detail.into(),
+                    skip_starts: !wanted.starts,
+                    limit: wanted.limit,
                 };
                 async move { store.select(request).await }
             })

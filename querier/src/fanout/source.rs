@@ -6,7 +6,7 @@ use futures::StreamExt;
 use latewood_base::ErrorKind;
 use latewood_model::SeriesSamples;
 use latewood_promql::{Control, Select, SeriesCursor, SeriesSource, SourceError};
-use latewood_proto::store::StoreError;
+use latewood_proto::store::{Detail, StoreError};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -72,9 +72,10 @@ impl Fetch {
     }
 
     async fn fetch(&self, sender: &mpsc::Sender<Batch>) -> Result<(), StoreError> {
-        let Select { matchers, range, starts, .. } = &self.select;
-        let wanted = if *starts { Wanted::Starts } else { Wanted::Samples };
-        let selected = self.fanout.select(&self.pinned, matchers, *range, wanted, 0);
+        let Select { matchers, range, starts, newest_only, .. } = &self.select;
+        let detail = if *newest_only { Detail::Newest } else { Detail::Samples };
+        let wanted = Wanted { detail, starts: *starts, limit: 0 };
+        let selected = self.fanout.select(&self.pinned, matchers, *range, wanted);
         let mut series = selected.await?;
         while let Some(batch) = series.next().await {
             if sender.send(Ok(batch?)).await.is_err() {

@@ -5,6 +5,7 @@ use latewood_block::{BlockHeader, BlockWriter, WriterConfig};
 use latewood_catalog::{BlockEntry, CatalogConfig, Change, Tombstone, TombstoneMatcher};
 use latewood_model::{Labels, MetricType, Resolution, SeriesSamples, StartTimestamps, TenantId};
 use latewood_objstore::MemoryBucket;
+use latewood_proto::store::Detail;
 
 use super::*;
 
@@ -133,7 +134,7 @@ async fn blocks_are_merged_by_the_tie_rule_and_only_those_asked_for_are_read() {
     assert_eq!(told(&all), [down, joined]);
     let limited = SelectRequest {
         scope: Some(Rig::scope(3, &[first, second, third])),
-        skip_samples: true,
+        detail: Detail::Labels.into(),
         limit: 2,
         skip_starts: true,
     };

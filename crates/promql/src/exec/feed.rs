@@ -36,6 +36,7 @@ impl SeriesFeed {
             step_ms: if grid.len() > 1 { grid.step() } else { env.step_ms },
             window_ms: window_ms.unwrap_or(0),
             starts: env.use_start_timestamps && reads_starts,
+            newest_only: window_ms.is_none() && first == last,
             function: scan.function.clone(),
         };
         let (state, batch) = (State::Unopened, Vec::new().into_iter());
