@@ -7,6 +7,7 @@ const ALWAYS_ON: &[&str] = &[
     "promql-at-modifier",
     "promql-duration-expr",
     "promql-negative-offset",
+    "st-storage",
 ];
 
 /// Features that change what Latewood does.

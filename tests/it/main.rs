@@ -15,5 +15,6 @@ mod histograms;
 mod layers;
 mod real_prometheus;
 mod roles;
+mod start_timestamps;
 mod tidy;
 mod whole_path;

@@ -50,16 +50,19 @@ pub struct Features {
     /// `__type__` says whether `rate` is taken of a counter, and not the metric's name; ingesters add `__type__` and
     /// `__unit__` to the series of remote write 2.0, default off.
     pub type_and_unit_labels: bool,
+    /// `rate`, `irate`, `increase` and `resets` look at start timestamps, and `start_timestamp` has results, default off.
+    pub use_start_timestamps: bool,
 }
 
 impl Features {
     /// The names, as `--enable-feature` takes them.
-    pub const NAMES: [&'static str; 5] = [
+    pub const NAMES: [&'static str; 6] = [
         "promql-experimental-functions",
         "promql-extended-range-selectors",
         "promql-binop-fill-modifiers",
         "promql-delayed-name-removal",
         "type-and-unit-labels",
+        "use-start-timestamps",
     ];
 
     /// All of them.
@@ -69,6 +72,7 @@ impl Features {
         promql_binop_fill_modifiers: true,
         promql_delayed_name_removal: true,
         type_and_unit_labels: true,
+        use_start_timestamps: true,
     };
 
     /// Enables the part with one of [`Self::NAMES`]; any other name changes nothing.
@@ -79,6 +83,7 @@ impl Features {
             "promql-binop-fill-modifiers" => self.promql_binop_fill_modifiers = true,
             "promql-delayed-name-removal" => self.promql_delayed_name_removal = true,
             "type-and-unit-labels" => self.type_and_unit_labels = true,
+            "use-start-timestamps" => self.use_start_timestamps = true,
             _ => {}
         }
     }

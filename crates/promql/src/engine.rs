@@ -151,6 +151,7 @@ impl Engine {
             step_ms,
             delays_names: self.config.features.promql_delayed_name_removal,
             has_type_labels: self.config.features.type_and_unit_labels,
+            use_start_timestamps: self.config.features.use_start_timestamps,
             place: Span::default(),
             annotations: Arc::default(),
         }

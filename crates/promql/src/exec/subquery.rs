@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::row::is_histogram;
+use super::starts::SeriesStarts;
 use super::tile::{Tile, is_present};
 use super::windows::WindowSeries;
 use super::{BoxOperator, Env, Grid, build};
@@ -58,6 +59,7 @@ fn read(tile: &Tile, row: usize, grid: Grid) -> WindowSeries {
         Some(HistogramPoint { timestamp, histogram: Arc::clone(row.histogram(step)?).without_hint() })
     });
     let histograms = histograms.collect();
-    let timestamps = timestamps.into();
-    WindowSeries { labels: row.labels.clone(), timestamps, values, histograms, drops_name: row.drops_name }
+    let (labels, starts) = (row.labels.clone(), SeriesStarts::default());
+    let (timestamps, drops_name) = (timestamps.into(), row.drops_name);
+    WindowSeries { labels, timestamps, values, rises: false, starts, histograms, drops_name }
 }

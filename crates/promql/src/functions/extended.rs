@@ -196,7 +196,7 @@ mod tests {
     use super::*;
 
     fn window<'a>(timestamps: &'a [i64], values: &'a [f64]) -> Window<'a> {
-        Window { timestamps, values, histograms: &[], start: 10_000, end: 20_000, step_time: 20_000 }
+        Window { timestamps, values, start: 10_000, end: 20_000, step_time: 20_000, ..Window::default() }
     }
 
     #[test]
