@@ -71,7 +71,7 @@ impl Prometheus {
             .arg(format!("--storage.tsdb.path={}", folder.join("prometheus").display()))
             .arg(format!("--web.listen-address={address}"))
             .arg("--web.enable-remote-write-receiver")
-            .arg("--enable-feature=exemplar-storage,metadata-wal-records");
+            .arg("--enable-feature=exemplar-storage,metadata-wal-records,native-histograms");
         let mut process = Process::start("prometheus", &mut command, folder);
         let url = format!("http://{address}");
         process.wait_for(&format!("{url}/-/ready")).await;
