@@ -40,6 +40,7 @@ pub struct Features {
     /// `fill`, `fill_left` and `fill_right` behind operators, default off.
     pub promql_binop_fill_modifiers: bool,
     /// `rate`, `irate`, `increase` and `resets` look at start timestamps, and `start_timestamp` has results, default off.
+    /// Start timestamps are stored in any case.
     pub use_start_timestamps: bool,
 }
 
