@@ -3,6 +3,7 @@
 //! ```text
 //! LATEWOOD_PEERS=… cargo bench --bench side_by_side -- ingest [ROUNDS [SERIES [SAMPLES]]]
 //! LATEWOOD_PEERS=… cargo bench --bench side_by_side -- query  [ROUNDS [SERIES [SAMPLES]]]
+//! LATEWOOD_PEERS=… cargo bench --bench side_by_side -- exploding
 //! ```
 //!
 //! prints a table of medians, and of ratios to Latewood. Without arguments it measures ingest: 3 rounds of
@@ -10,6 +11,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a measurement that cannot go on panics")]
 
+mod exploding;
 #[allow(dead_code, unused_imports, reason = "shared with the tests")]
 #[path = "../../tests/it/harness/mod.rs"]
 mod harness;
@@ -37,8 +39,12 @@ async fn measure() {
     let numbers: Vec<usize> = std::env::args().filter_map(|argument| argument.parse().ok()).collect();
     let number = |index: usize, default| numbers.get(index).copied().unwrap_or(default);
     let (rounds, load) = (number(0, 3), Load::ending_now(number(1, 50_000), number(2, 120)));
-    if std::env::args().any(|argument| argument == "query") {
+    // Cargo adds arguments of its own.
+    let asked = |mode: &str| std::env::args().any(|argument| argument == mode);
+    if asked("query") {
         query::measure(&peers, rounds, &load).await;
+    } else if asked("exploding") {
+        exploding::measure(&peers, &load).await;
     } else {
         ingest::measure(&peers, rounds, &load).await;
     }

@@ -47,6 +47,9 @@ pub struct PushConfig {
     pub max_metadata_bytes: usize,
     /// Help texts and units are cut to this many bytes. Default 1024.
     pub max_metadata_length: usize,
+    /// Whether type and unit that come with the series of remote write 2.0 become its labels `__type__` and
+    /// `__unit__`; so they do with `--enable-feature=type-and-unit-labels`. Default off.
+    pub type_and_unit_labels: bool,
     /// What `Retry-After` says when a retry can help, in seconds. Default 5.
     pub retry_after_seconds: u64,
 }
@@ -72,6 +75,7 @@ impl Default for PushConfig {
             max_exemplar_bytes: 256 << 20,
             max_metadata_bytes: 256 << 20,
             max_metadata_length: 1024,
+            type_and_unit_labels: false,
             retry_after_seconds: 5,
         }
     }

@@ -19,8 +19,9 @@ pub struct QuerierConfig {
     pub wire: WireLimits,
     /// Queries evaluated at once, and as many listings of series and labels beside them. Default 20.
     pub max_concurrent_queries: usize,
-    /// Queries, and listings, that wait for a place; further ones are refused with 503. Default 200.
-    pub max_queued_queries: usize,
+    /// Queries, and listings, of one tenant that wait for a place, which tenants get by turns; further ones
+    /// are refused with 503. Default 100.
+    pub max_outstanding_requests_per_tenant: usize,
     /// The largest form a POST may carry, in bytes. Default 10 MiB.
     pub max_form_bytes: usize,
     /// How long a client may take to send a form, in seconds. Default 60.
@@ -49,7 +50,7 @@ impl Default for QuerierConfig {
             store_gateway_addrs: Vec::new(),
             wire: WireLimits::default(),
             max_concurrent_queries: 20,
-            max_queued_queries: 200,
+            max_outstanding_requests_per_tenant: 100,
             max_form_bytes: 10 << 20,
             body_timeout_seconds: 60,
             max_selectors: 1_000,

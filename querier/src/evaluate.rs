@@ -75,7 +75,7 @@ impl Evaluator {
             engine: Engine::new(engine_config(config)),
             fanout,
             clock,
-            gate: QueryGate::new(config.max_concurrent_queries, config.max_queued_queries),
+            gate: QueryGate::new(config.max_concurrent_queries, config.max_outstanding_requests_per_tenant),
             lane: Offload::new(config.max_concurrent_queries),
             batches_ahead: config.batches_ahead,
             metrics,
@@ -92,7 +92,7 @@ impl Evaluator {
     ) -> Result<T, ApiError> {
         let control = self.engine.control(&self.clock, options.timeout);
         let arrived = self.clock.elapsed();
-        let _place = self.gate.enter(control.remaining()).await?;
+        let _place = self.gate.enter(tenant, control.remaining()).await?;
         let queued = self.clock.elapsed().saturating_sub(arrived);
         let _running = Raised::new(&self.metrics.queries_running);
         let attempt = Arc::new(Attempt {

@@ -75,7 +75,10 @@ impl Querier {
         Self(Arc::new(Api {
             parser: Parser::new(&config.engine),
             evaluator,
-            listings: QueryGate::new(config.max_concurrent_queries, config.max_queued_queries),
+            listings: QueryGate::new(
+                config.max_concurrent_queries,
+                config.max_outstanding_requests_per_tenant,
+            ),
             fanout,
             metrics,
             clock: deps.clock,

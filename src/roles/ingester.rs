@@ -18,7 +18,9 @@ pub async fn start(context: &mut Context, started: &mut Started) -> anyhow::Resu
         offload: context.offload.clone(),
         shutdown: context.shutdown.child(),
     };
-    let ingester = Ingester::start(context.config.ingester.clone(), deps, &mut context.registry).await?;
+    let mut config = context.config.ingester.clone();
+    config.push.type_and_unit_labels |= context.features.iter().any(|name| name == "type-and-unit-labels");
+    let ingester = Ingester::start(config, deps, &mut context.registry).await?;
     started.mount(ingester.routes());
     started.ingesters.push(ingester.store());
     started.ingester = Some(ingester);

@@ -20,6 +20,9 @@ pub struct EngineConfig {
     pub max_samples: u64,
     /// Bytes that a query may hold at once, default 2 GiB.
     pub max_bytes: u64,
+    /// Bytes that all queries of a process may hold at once, default 4 GiB; a query that needs more while
+    /// others hold it is refused with 503.
+    pub max_total_bytes: u64,
     /// Steps of a range query, default 11,000.
     pub max_steps: u64,
     /// The step of a subquery that gives none; a duration, default `1m`.
@@ -33,12 +36,20 @@ pub struct EngineConfig {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
 pub struct Features {
-    /// Experimental functions and aggregations such as `limitk`, default off.
+    /// Experimental functions and aggregations such as `info` and `limitk`, default off.
     pub promql_experimental_functions: bool,
-    /// `anchored` and `smoothed` behind selectors, default off.
+    /// `anchored` and `smoothed` behind selectors: `rate`, `increase` and `delta`, with `anchored` also `changes` and
+    /// `resets`, take the values at the window's bounds instead of extrapolating, default off.
     pub promql_extended_range_selectors: bool,
-    /// `fill`, `fill_left` and `fill_right` behind operators, default off.
+    /// `fill`, `fill_left` and `fill_right` behind operators: numbers for what one side misses. `fill_left` is that of
+    /// the side that may have many series, also with `group_right`, default off.
     pub promql_binop_fill_modifiers: bool,
+    /// Metric names are dropped at the end of a query, so that `label_replace` and `by (__name__)` around `rate` still
+    /// see them, default off.
+    pub promql_delayed_name_removal: bool,
+    /// `__type__` says whether `rate` is taken of a counter, and not the metric's name; ingesters add `__type__` and
+    /// `__unit__` to the series of remote write 2.0, default off.
+    pub type_and_unit_labels: bool,
     /// `rate`, `irate`, `increase` and `resets` look at start timestamps, and `start_timestamp` has results, default off.
     /// Start timestamps are stored in any case.
     pub use_start_timestamps: bool,
@@ -46,10 +57,12 @@ pub struct Features {
 
 impl Features {
     /// The names, as `--enable-feature` takes them.
-    pub const NAMES: [&'static str; 4] = [
+    pub const NAMES: [&'static str; 6] = [
         "promql-experimental-functions",
         "promql-extended-range-selectors",
         "promql-binop-fill-modifiers",
+        "promql-delayed-name-removal",
+        "type-and-unit-labels",
         "use-start-timestamps",
     ];
 
@@ -58,6 +71,8 @@ impl Features {
         promql_experimental_functions: true,
         promql_extended_range_selectors: true,
         promql_binop_fill_modifiers: true,
+        promql_delayed_name_removal: true,
+        type_and_unit_labels: true,
         use_start_timestamps: true,
     };
 
@@ -67,6 +82,8 @@ impl Features {
             "promql-experimental-functions" => self.promql_experimental_functions = true,
             "promql-extended-range-selectors" => self.promql_extended_range_selectors = true,
             "promql-binop-fill-modifiers" => self.promql_binop_fill_modifiers = true,
+            "promql-delayed-name-removal" => self.promql_delayed_name_removal = true,
+            "type-and-unit-labels" => self.type_and_unit_labels = true,
             "use-start-timestamps" => self.use_start_timestamps = true,
             _ => {}
         }
@@ -80,6 +97,7 @@ impl Default for EngineConfig {
             timeout: Duration::from_secs(120),
             max_samples: 50_000_000,
             max_bytes: 2 << 30,
+            max_total_bytes: 4 << 30,
             max_steps: 11_000,
             subquery_step: Duration::from_secs(60),
             features: Features::default(),
@@ -98,6 +116,7 @@ impl EngineConfig {
             ("timeout", !self.timeout.is_zero()),
             ("max_samples", self.max_samples > 0),
             ("max_bytes", self.max_bytes > 0),
+            ("max_total_bytes", self.max_total_bytes > 0),
             ("max_steps", self.max_steps > 0),
             ("subquery_step", self.subquery_step.as_millis() > 0),
         ];

@@ -6,8 +6,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use latewood_base::Clock;
+use parking_lot::Mutex;
 
 use crate::QueryError;
+use crate::account::{Account, Reservation};
+use crate::commons::{Commons, LONG, TURN};
 
 /// What one query may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,30 +35,43 @@ pub struct Control(Arc<Inner>);
 struct Inner {
     clock: Clock,
     deadline: Duration,
-    limits: QueryLimits,
     canceled: AtomicBool,
-    bytes: AtomicU64,
-    peak_bytes: AtomicU64,
-    samples: AtomicU64,
-    peak_samples: AtomicU64,
+    account: Account,
     samples_read: AtomicU64,
     samples_evaluated: AtomicU64,
     series_read: AtomicU64,
+    started: Duration,
+    /// What it shares with other queries, and since when it has a turn.
+    commons: Option<Arc<Commons>>,
+    turn: Mutex<Option<Duration>>,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if let (Some(commons), Some(_)) = (&self.commons, self.turn.get_mut()) {
+            commons.give_turn();
+        }
+    }
 }
 
 impl Control {
     /// A control whose time starts now.
     #[must_use]
     pub fn new(clock: Clock, limits: QueryLimits) -> Self {
+        Self::sharing(clock, limits, None)
+    }
+
+    /// A control whose time starts now, of a query beside others.
+    pub(crate) fn sharing(clock: Clock, limits: QueryLimits, commons: Option<Arc<Commons>>) -> Self {
+        let started = clock.elapsed();
         Self(Arc::new(Inner {
-            deadline: clock.elapsed().saturating_add(limits.timeout),
+            deadline: started.saturating_add(limits.timeout),
+            started,
+            account: Account::new(limits, commons.clone()),
+            commons,
+            turn: Mutex::new(None),
             clock,
-            limits,
             canceled: AtomicBool::new(false),
-            bytes: AtomicU64::new(0),
-            peak_bytes: AtomicU64::new(0),
-            samples: AtomicU64::new(0),
-            peak_samples: AtomicU64::new(0),
             samples_read: AtomicU64::new(0),
             samples_evaluated: AtomicU64::new(0),
             series_read: AtomicU64::new(0),
@@ -79,28 +95,59 @@ impl Control {
         self.0.deadline.saturating_sub(self.0.clock.elapsed())
     }
 
-    /// To be called between pieces of work of at most some milliseconds.
+    /// To be called between pieces of work of at most some milliseconds. Blocks while it is the turn of
+    /// others.
     ///
     /// # Errors
     /// [`QueryError::Canceled`] and [`QueryError::Timeout`].
     pub fn check(&self) -> Result<(), QueryError> {
+        let now = self.in_time()?;
+        let Some(commons) = self.0.commons.as_ref().filter(|_| now - self.0.started >= LONG) else {
+            return Ok(());
+        };
+        let mut turn = self.0.turn.lock();
+        if let Some(since) = *turn {
+            if now - since < TURN || !commons.somebody_waits() {
+                return Ok(());
+            }
+            *turn = None;
+            commons.give_turn();
+        }
+        commons.take_turn(|| self.in_time().map(|_| ()))?;
+        *turn = Some(self.0.clock.elapsed());
+        Ok(())
+    }
+
+    /// To be called before waiting for others and at the end: nobody's turn is spent waiting.
+    pub(crate) fn rest(&self) {
+        if let (Some(commons), Some(_)) = (&self.0.commons, self.0.turn.lock().take()) {
+            commons.give_turn();
+        }
+    }
+
+    /// The time, if the query may go on.
+    fn in_time(&self) -> Result<Duration, QueryError> {
         if self.is_canceled() {
             return Err(QueryError::Canceled);
         }
-        if self.0.clock.elapsed() >= self.0.deadline {
-            return Err(QueryError::Timeout);
-        }
-        Ok(())
+        let now = self.0.clock.elapsed();
+        if now >= self.0.deadline { Err(QueryError::Timeout) } else { Ok(now) }
     }
 
     /// Books memory before it is allocated; dropping the reservation gives it back.
     ///
     /// # Errors
-    /// [`QueryError::TooMuchMemory`] when the query would hold more than its limit.
+    /// [`QueryError::TooMuchMemory`] when the query would hold more than its limit, and
+    /// [`QueryError::OutOfMemory`] when all together would hold more than theirs.
     pub fn reserve(&self, bytes: u64) -> Result<Reservation, QueryError> {
-        let mut reservation = Reservation { control: self.clone(), bytes: 0, samples: 0 };
+        let mut reservation = Reservation::new(self);
         reservation.grow(bytes)?;
         Ok(reservation)
+    }
+
+    /// Its account.
+    pub(crate) fn account(&self) -> &Account {
+        &self.0.account
     }
 
     /// Counts series and samples taken from storage.
@@ -117,7 +164,7 @@ impl Control {
     /// Bytes held now.
     #[must_use]
     pub fn bytes(&self) -> u64 {
-        self.0.bytes.load(Relaxed)
+        self.0.account.bytes.load(Relaxed)
     }
 
     /// What the query has used so far.
@@ -127,8 +174,8 @@ impl Control {
             series_read: self.0.series_read.load(Relaxed),
             samples_read: self.0.samples_read.load(Relaxed),
             samples_evaluated: self.0.samples_evaluated.load(Relaxed),
-            peak_samples: self.0.peak_samples.load(Relaxed),
-            peak_bytes: self.0.peak_bytes.load(Relaxed),
+            peak_samples: self.0.account.peak_samples.load(Relaxed),
+            peak_bytes: self.0.account.peak_bytes.load(Relaxed),
         }
     }
 }
@@ -136,7 +183,7 @@ impl Control {
 impl fmt::Debug for Control {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.debug_struct("Control")
-            .field("limits", &self.0.limits)
+            .field("account", &self.0.account)
             .field("stats", &self.stats())
             .finish_non_exhaustive()
     }
@@ -158,61 +205,6 @@ pub struct QueryStats {
     pub peak_bytes: u64,
 }
 
-/// Memory and samples booked with a [`Control`]; given back on drop.
-#[derive(Debug)]
-pub struct Reservation {
-    control: Control,
-    bytes: u64,
-    samples: u64,
-}
-
-impl Reservation {
-    /// Books more memory.
-    ///
-    /// # Errors
-    /// [`QueryError::TooMuchMemory`].
-    pub fn grow(&mut self, bytes: u64) -> Result<(), QueryError> {
-        let inner = &self.control.0;
-        let limit = inner.limits.max_bytes;
-        let now = add(&inner.bytes, bytes, limit).ok_or(QueryError::TooMuchMemory { limit })?;
-        self.bytes += bytes;
-        inner.peak_bytes.fetch_max(now, Relaxed);
-        Ok(())
-    }
-
-    /// Books samples.
-    ///
-    /// # Errors
-    /// [`QueryError::TooManySamples`].
-    pub fn grow_samples(&mut self, samples: u64) -> Result<(), QueryError> {
-        let inner = &self.control.0;
-        let now = add(&inner.samples, samples, inner.limits.max_samples).ok_or(QueryError::TooManySamples)?;
-        self.samples += samples;
-        inner.peak_samples.fetch_max(now, Relaxed);
-        Ok(())
-    }
-
-    /// Takes over what another reservation holds.
-    pub fn absorb(&mut self, mut other: Self) {
-        self.bytes += std::mem::take(&mut other.bytes);
-        self.samples += std::mem::take(&mut other.samples);
-    }
-}
-
-/// The new total, unless it would pass the limit.
-fn add(total: &AtomicU64, more: u64, limit: u64) -> Option<u64> {
-    let within = |now: u64| now.checked_add(more).filter(|&sum| sum <= limit);
-    let before = total.fetch_update(Relaxed, Relaxed, within).ok()?;
-    before.checked_add(more)
-}
-
-impl Drop for Reservation {
-    fn drop(&mut self) {
-        self.control.0.bytes.fetch_sub(self.bytes, Relaxed);
-        self.control.0.samples.fetch_sub(self.samples, Relaxed);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -227,6 +219,50 @@ mod tests {
         held.grow_samples(5).unwrap();
         assert!(matches!(held.grow_samples(1), Err(QueryError::TooManySamples)));
         assert!(matches!(control.reserve(u64::MAX), Err(QueryError::TooMuchMemory { limit: 100 })));
+    }
+
+    #[test]
+    fn what_all_queries_hold_is_bounded() {
+        let commons = Arc::new(Commons::new(3 << 20));
+        let [a, b] = [(); 2]
+            .map(|()| Control::sharing(Clock::manual(0).0, QueryLimits::NONE, Some(Arc::clone(&commons))));
+        let held = a.reserve(2 << 20).unwrap();
+        let limit = 3 << 20;
+        assert!(matches!(b.reserve(2 << 20), Err(QueryError::OutOfMemory { limit: told }) if told == limit));
+        drop((held, a));
+        b.reserve(2 << 20).unwrap();
+    }
+
+    #[test]
+    fn a_long_query_goes_on_by_turns_and_rests_while_it_waits() {
+        let commons = Arc::new(Commons::with_turns(u64::MAX, 1));
+        let (clock, hands) = Clock::manual(0);
+        let control = |timeout| {
+            let limits = QueryLimits { timeout: Duration::from_millis(timeout), ..QueryLimits::NONE };
+            Control::sharing(clock.clone(), limits, Some(Arc::clone(&commons)))
+        };
+        let (first, second) = (control(10_000), control(300));
+        first.check().unwrap();
+        second.check().unwrap();
+        hands.advance(LONG);
+        first.check().unwrap();
+        let waits = std::thread::spawn({
+            let second = second.clone();
+            move || second.check()
+        });
+        while !commons.somebody_waits() {
+            std::thread::yield_now();
+        }
+        // Its turn is not over yet.
+        first.check().unwrap();
+        hands.advance(Duration::from_millis(100));
+        assert!(matches!(waits.join().unwrap(), Err(QueryError::Timeout)));
+        first.rest();
+        let third = control(10_000);
+        hands.advance(LONG);
+        third.check().unwrap();
+        third.rest();
+        first.check().unwrap();
     }
 
     #[test]

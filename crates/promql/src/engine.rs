@@ -7,6 +7,7 @@ use latewood_base::Clock;
 use latewood_model::TimestampMs;
 
 use crate::ast::{Expr, Span};
+use crate::commons::Commons;
 use crate::exec::{Env, Grid};
 use crate::plan::{QueryTimes, millis};
 use crate::{Control, EngineConfig, QueryError, QueryLimits, QueryStats, SeriesSource, Value, result};
@@ -50,17 +51,19 @@ pub struct QueryResult {
     pub stats: QueryStats,
 }
 
-/// Evaluates queries. Holds no state but its settings; queries run side by side.
+/// Evaluates queries, which run side by side and share memory and turns. Clones share them too.
 #[derive(Clone, Debug)]
 pub struct Engine {
     config: EngineConfig,
+    commons: Arc<Commons>,
 }
 
 impl Engine {
     /// An engine with these settings, which the caller has validated.
     #[must_use]
     pub fn new(config: EngineConfig) -> Self {
-        Self { config }
+        let commons = Arc::new(Commons::new(config.max_total_bytes));
+        Self { config, commons }
     }
 
     /// The settings.
@@ -77,7 +80,7 @@ impl Engine {
             max_samples: self.config.max_samples,
             max_bytes: self.config.max_bytes,
         };
-        Control::new(clock.clone(), limits)
+        Control::sharing(clock.clone(), limits, Some(Arc::clone(&self.commons)))
     }
 
     /// Evaluates an expression at one time. Blocks: call it off the async runtime.
@@ -92,8 +95,9 @@ impl Engine {
     ) -> Result<QueryResult, QueryError> {
         let times = self.times(query.time, query.time, 0);
         let env = self.env(source, control, query.lookback, 0);
-        let value = result::instant(&query.expr, &times, &env)?;
-        Ok(finish(value, &env))
+        let value = result::instant(&query.expr, &times, &env);
+        control.rest();
+        Ok(finish(value?, &env))
     }
 
     /// Evaluates an expression at evenly spaced times. Blocks: call it off the async runtime.
@@ -123,8 +127,9 @@ impl Engine {
         }
         let times = self.times(query.start, query.end, step_ms);
         let env = self.env(source, control, query.lookback, step_ms);
-        let value = result::range(&query.expr, &times, grid, &env)?;
-        Ok(finish(value, &env))
+        let value = result::range(&query.expr, &times, grid, &env);
+        control.rest();
+        Ok(finish(value?, &env))
     }
 
     fn times(&self, start: TimestampMs, end: TimestampMs, step_ms: i64) -> QueryTimes {
@@ -144,6 +149,8 @@ impl Engine {
             control: control.clone(),
             lookback_ms: millis(lookback.unwrap_or(self.config.lookback)),
             step_ms,
+            delays_names: self.config.features.promql_delayed_name_removal,
+            has_type_labels: self.config.features.type_and_unit_labels,
             use_start_timestamps: self.config.features.use_start_timestamps,
             place: Span::default(),
             annotations: Arc::default(),

@@ -25,6 +25,14 @@ pub enum QueryError {
         /// The limit in bytes.
         limit: u64,
     },
+    /// All queries together would hold more memory than they may.
+    #[error(
+        "the queries of this process hold the {limit} bytes of memory that they may (querier.engine.max_total_bytes); try again later"
+    )]
+    OutOfMemory {
+        /// The limit in bytes.
+        limit: u64,
+    },
     /// The deadline passed.
     #[error("query timed out in expression evaluation")]
     Timeout,
@@ -56,6 +64,7 @@ impl Kinded for QueryError {
             Self::Execution(_) | Self::TooManySamples | Self::TooMuchMemory { .. } => {
                 ErrorKind::Unprocessable
             }
+            Self::OutOfMemory { .. } => ErrorKind::Overloaded,
             Self::Timeout => ErrorKind::Timeout,
             Self::Canceled => ErrorKind::Canceled,
             Self::Source(_) => ErrorKind::Unavailable,

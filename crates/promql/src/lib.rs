@@ -1,7 +1,9 @@
 //! PromQL: parse, plan, execute. Knows the model and nothing of storage, wires or roles.
 
+mod account;
 mod annotations;
 pub mod ast;
+mod commons;
 mod config;
 mod control;
 mod duration;
@@ -17,9 +19,10 @@ mod result;
 mod source;
 mod value;
 
+pub use account::Reservation;
 pub use annotations::{Annotations, CallContext};
 pub use config::{EngineConfig, Features};
-pub use control::{Control, QueryLimits, QueryStats, Reservation};
+pub use control::{Control, QueryLimits, QueryStats};
 pub use duration::{format_duration, parse_duration};
 pub use engine::{Engine, InstantQuery, QueryResult, RangeQuery};
 pub use error::QueryError;

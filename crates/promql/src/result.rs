@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use latewood_model::Labels;
 
 use crate::ast::{Expr, ExprKind, ValueType};
-use crate::exec::{Env, Grid, Row, Tile, build, is_histogram, is_present, raw_windows, same_labelset};
+use crate::exec::{Env, Grid, Row, Tile, build_root, is_histogram, is_present, raw_windows, same_labelset};
 use crate::plan::{self, QueryTimes};
 use crate::{HistogramPoint, MatrixSeries, Point, QueryError, Reservation, Value, VectorSample};
 
@@ -29,7 +29,7 @@ pub(crate) fn instant(expr: &Expr, times: &QueryTimes, env: &Env) -> Result<Valu
 }
 
 fn vector(expr: &Expr, times: &QueryTimes, env: &Env) -> Result<Vec<VectorSample>, QueryError> {
-    let mut operator = build(&plan::plan(expr, times)?, Grid::single(times.start), env)?;
+    let mut operator = build_root(&plan::plan(expr, times)?, Grid::single(times.start), env)?;
     let mut held = env.control.reserve(0)?;
     let mut samples = Vec::new();
     let mut seen = HashSet::<Labels>::new();
@@ -87,7 +87,7 @@ pub(crate) fn range(expr: &Expr, times: &QueryTimes, grid: Grid, env: &Env) -> R
             found.documented()
         )));
     }
-    let mut operator = build(&plan::plan(expr, times)?, grid, env)?;
+    let mut operator = build_root(&plan::plan(expr, times)?, grid, env)?;
     let mut held = env.control.reserve(0)?;
     let mut matrix = Vec::new();
     while let Some(tile) = operator.next()? {

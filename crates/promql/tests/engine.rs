@@ -7,8 +7,8 @@ use latewood_base::{Clock, ErrorKind, Kinded};
 use latewood_model::{Labels, StartTimestamps};
 use latewood_promql::parse::{ParseOptions, parse};
 use latewood_promql::{
-    Control, Engine, EngineConfig, InstantQuery, QueryError, QueryLimits, QueryResult, RangeQuery, Select,
-    SeriesCursor, SeriesSource, SourceError, Value,
+    Control, Engine, EngineConfig, Features, InstantQuery, QueryError, QueryLimits, QueryResult, RangeQuery,
+    Select, SeriesCursor, SeriesSource, SourceError, Value,
 };
 use latewood_testkit::promqltest::MemorySource;
 
@@ -23,14 +23,15 @@ fn source() -> Arc<MemorySource> {
 }
 
 fn range(query: &str, source: Arc<dyn SeriesSource>, control: &Control) -> Result<QueryResult, QueryError> {
+    let features = Features { type_and_unit_labels: false, ..Features::ALL };
     let query = RangeQuery {
-        expr: parse(query, &ParseOptions::default()).expect("a good query"),
+        expr: parse(query, &ParseOptions { features }).expect("a good query"),
         start: 0,
         end: 59_000,
         step: Duration::from_secs(1),
         lookback: None,
     };
-    Engine::new(EngineConfig::default()).range(&query, source, control)
+    Engine::new(EngineConfig { features, ..EngineConfig::default() }).range(&query, source, control)
 }
 
 fn limited(limits: QueryLimits) -> Control {
@@ -45,6 +46,32 @@ fn memory_follows_groups_and_steps_and_is_given_back() {
     assert_eq!(result.stats.series_read, 100);
     assert_eq!(result.stats.samples_read, 6_000);
     assert_eq!(control.bytes(), 0);
+}
+
+/// Queries of experiments hold what they hold on account, and give it back.
+#[test]
+fn experiments_are_on_the_account() {
+    let queries = [
+        "m + on(series) fill(0) n",
+        "n + on(series) fill_left(0) m",
+        "m smoothed",
+        "increase(m[10s] anchored)",
+        r#"info(label_replace(m, "job", "a", "", ""), {__name__="m"})"#,
+        r#"label_replace(rate(m[10s]), "name", "$1", "__name__", "(.*)")"#,
+    ];
+    for query in queries {
+        let control = limited(QueryLimits::NONE);
+        let result = range(query, source(), &control).unwrap();
+        assert!(matches!(&result.value, Value::Matrix(series) if series.len() == 100), "{query}");
+        assert_eq!(control.bytes(), 0, "{query}");
+        let little = QueryLimits { max_bytes: 20_000, ..QueryLimits::NONE };
+        let error = range(query, source(), &limited(little)).unwrap_err();
+        assert!(matches!(error, QueryError::TooMuchMemory { .. }), "{query}: {error}");
+        let control = limited(QueryLimits::NONE);
+        let endless = Arc::new(Endless { control: control.clone(), cancel: true });
+        let error = range(query, endless, &control).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Canceled, "{query}");
+    }
 }
 
 #[test]

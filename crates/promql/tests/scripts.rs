@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use latewood_testkit::promqltest::{Report, run_script};
+use latewood_promql::Features;
+use latewood_testkit::promqltest::{Report, run_script, run_script_with};
 
 fn scripts(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).expect("the folder of scripts");
@@ -20,12 +21,25 @@ fn run(path: &Path) -> Report {
     run_script(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
+/// The same where names are dropped at once; types may be told by labels.
+fn run_without_delay(path: &Path, type_and_unit_labels: bool) -> Report {
+    let text = std::fs::read_to_string(path).expect("a readable script");
+    let features = Features { promql_delayed_name_removal: false, type_and_unit_labels, ..Features::ALL };
+    run_script_with(&text, features).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
 #[test]
 fn our_scripts_pass() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scripts");
     let mut problems = String::new();
-    for path in scripts(&folder) {
-        let report = run(&path);
+    let runs = scripts(&folder).into_iter().flat_map(|path| {
+        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let (only_delayed, only_immediate) = (name.starts_with("delayed"), name.starts_with("immediate"));
+        let delayed = (!only_immediate).then(|| run(&path));
+        let immediate = (!only_delayed).then(|| run_without_delay(&path, only_immediate));
+        delayed.into_iter().chain(immediate).map(move |report| (path.clone(), report))
+    });
+    for (path, report) in runs {
         assert!(report.passed > 0, "{}", path.display());
         for failure in report.failures.iter().chain(&report.unparsed) {
             let (line, query, reason) = (failure.line, &failure.query, &failure.reason);

@@ -12,6 +12,7 @@ mod metrics;
 mod negotiate;
 mod prepare;
 mod service;
+mod type_labels;
 mod validate;
 
 pub use answer::{Receipt, Written};

@@ -6,6 +6,7 @@ use latewood_model::TenantId;
 use latewood_proto::remote_write::{decode_v1, decode_v2, decompress};
 
 use super::Protocol;
+use super::type_labels::add_type_and_unit;
 use super::validate::{Rules, hash_rows, validate};
 use crate::write::{Buffers, BuffersPool, WriteBatch};
 use crate::{IngestError, PushConfig, Refusals};
@@ -22,6 +23,9 @@ pub(super) fn prepare(
     if let Err(error) = decode(compressed, protocol, rules.config, &mut buffers) {
         pool.give_back(buffers);
         return Err(error);
+    }
+    if rules.config.type_and_unit_labels {
+        add_type_and_unit(&mut buffers);
     }
     let refusals = validate(&mut buffers, rules);
     hash_rows(&mut buffers, &rules.config.replica_labels);

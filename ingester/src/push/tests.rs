@@ -426,6 +426,43 @@ async fn exemplars_and_metadata_are_kept() {
 }
 
 #[tokio::test]
+async fn type_and_unit_become_labels_if_that_is_asked_for() {
+    let metadata = |metric_type, unit: &str| MetricMetadata {
+        metric_type,
+        help: "Some.".to_owned(),
+        unit: unit.to_owned(),
+    };
+    let counter = metadata(MetricType::Counter, "bytes");
+    let unitless = metadata(MetricType::Counter, "");
+    let unknown = metadata(MetricType::Unknown, "");
+    let sent = [("__name__", "m"), ("__type__", "gauge"), ("__unit__", "miles")];
+    let body = EncoderV2::new()
+        .series([("x", "1"), sent[0], sent[1]], &[sample(0, 1.0)], &[], Some(&counter))
+        .series([("x", "2"), sent[0], sent[2]], &[sample(0, 2.0)], &[], Some(&unitless))
+        .series([("x", "3"), sent[0], sent[1]], &[sample(0, 3.0)], &[], Some(&unknown))
+        .series([("x", "4"), sent[0]], &[sample(0, 4.0)], &[], None)
+        .finish();
+    let names = |fixture: &Fixture| -> Vec<String> {
+        fixture.stored("anonymous").into_iter().map(|(labels, _)| labels).collect()
+    };
+    let with_labels = PushConfig { type_and_unit_labels: true, ..PushConfig::default() };
+    let fixture = Fixture::new(with_labels);
+    assert_eq!(fixture.post(V2, &body).await.written, [4, 0, 0]);
+    assert_eq!(
+        names(&fixture),
+        [
+            r#"{__name__="m", __type__="counter", __unit__="bytes", x="1"}"#,
+            r#"{__name__="m", __type__="counter", x="2"}"#,
+            r#"{__name__="m", __type__="gauge", x="3"}"#,
+            r#"{__name__="m", x="4"}"#,
+        ]
+    );
+    let fixture = Fixture::new(PushConfig::default());
+    fixture.post(V2, &body).await;
+    assert_eq!(names(&fixture)[0], r#"{__name__="m", __type__="gauge", x="1"}"#);
+}
+
+#[tokio::test]
 async fn an_ha_pair_shares_a_shard() {
     let one = [sample(0, 1.0)];
     let replica = |number: &str| {

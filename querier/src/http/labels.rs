@@ -6,7 +6,6 @@ use axum::extract::{Path, Request, State};
 use axum::routing::{MethodRouter, get};
 use latewood_base::ErrorKind;
 use latewood_model::{Labels, Matcher, TimeRange};
-use tokio::sync::OwnedSemaphorePermit;
 
 use latewood_proto::store::StoreError;
 
@@ -16,6 +15,7 @@ use super::json::Json;
 use super::{Api, Call, answer};
 use crate::ApiError;
 use crate::fanout::{Listing, Pinned};
+use crate::gate::Place;
 
 /// What the three have in common.
 struct Asked {
@@ -24,7 +24,7 @@ struct Asked {
     listing: Listing,
     partial: bool,
     /// Held until the answer is written.
-    _place: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 impl Asked {
@@ -36,7 +36,7 @@ impl Asked {
             range,
             listing: Listing { limit, max: call.api.config.max_listed },
             partial: call.partial()?,
-            _place: call.api.listings.enter(call.api.config.engine.timeout).await?,
+            _place: call.api.listings.enter(&call.tenant, call.api.config.engine.timeout).await?,
         })
     }
 

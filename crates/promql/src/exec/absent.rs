@@ -55,6 +55,8 @@ impl Operator for AbsentOperator {
             return Ok(None);
         };
         let mut tile = Tile::new(&self.env.control, self.steps)?;
+        // Upstream drops type and unit from what `absent_over_time` gives, at the end, and not from `absent`.
+        let drops_name = self.env.delays_names && matches!(input, Input::Windows(..));
         let row = tile.push(self.labels.clone())?;
         row.fill(1.0);
         match input {
@@ -77,6 +79,8 @@ impl Operator for AbsentOperator {
                 }
             }
         }
-        Ok(has_values(row).then_some(tile))
+        let is_absent = has_values(row);
+        tile.set_drops_name(0, drops_name);
+        Ok(is_absent.then_some(tile))
     }
 }

@@ -49,6 +49,9 @@ impl<C: Cell> FoldOperator<C> {
         let cell_bytes = (self.steps as u64).saturating_mul(size_of::<Option<C>>() as u64);
         for row in tile.rows() {
             let (group, new) = groups.find(row.labels);
+            if self.env.delays_names {
+                groups.note_mark(group, row);
+            }
             if new {
                 held.grow(cell_bytes.saturating_add(row.labels.heap_size() as u64))?;
                 self.cells.resize(self.cells.len() + self.steps, None);
@@ -133,6 +136,7 @@ impl<C: Cell> FoldOperator<C> {
 
     fn emit(&mut self, groups: Groups) -> Result<Option<Tile>, QueryError> {
         let mut tile = Tile::new(&self.env.control, self.steps)?;
+        let marks = groups.marks();
         let cells = self.cells.chunks_mut(self.steps);
         for (group, (labels, cells)) in groups.into_labels().into_iter().zip(cells).enumerate() {
             self.env.control.check()?;
@@ -157,6 +161,7 @@ impl<C: Cell> FoldOperator<C> {
                 tile.set(group, step, result)?;
             }
         }
+        marks.enumerate().for_each(|(group, drops_name)| tile.set_drops_name(group, drops_name));
         tile.drop_empty_rows();
         Ok(tile.non_empty())
     }

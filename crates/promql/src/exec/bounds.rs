@@ -8,6 +8,7 @@ use std::sync::Arc;
 use latewood_model::TimestampMs;
 
 use super::Grid;
+use super::reach::Reach;
 use crate::{Control, QueryError, Reservation};
 
 /// Steps of bounds that are remembered: as much as a small tile.
@@ -25,6 +26,7 @@ pub(super) struct StepWindows {
     length_ms: i64,
     offset_ms: i64,
     at: Option<TimestampMs>,
+    reach: Reach,
     /// By address; the times are held, so that the address stays theirs.
     remembered: Vec<Option<(Arc<[TimestampMs]>, Bounds)>>,
     _held: Reservation,
@@ -41,7 +43,13 @@ impl StepWindows {
         let slots = (REMEMBERED_STEPS / grid.len()).clamp(1, MAX_REMEMBERED);
         let bytes = (slots * size_of::<(usize, usize)>()).saturating_mul(grid.len());
         let held = control.reserve(bytes as u64)?;
-        Ok(Self { grid, length_ms, offset_ms, at, remembered: vec![None; slots], _held: held })
+        let (reach, remembered) = (Reach::default(), vec![None; slots]);
+        Ok(Self { grid, length_ms, offset_ms, at, reach, remembered, _held: held })
+    }
+
+    /// The same, with samples beyond both ends.
+    pub(super) fn reaching(self, reach: Reach) -> Self {
+        Self { reach, ..self }
     }
 
     /// The end of a step's window, inclusive.
@@ -79,7 +87,8 @@ impl StepWindows {
     pub(super) fn of(&self, times: &[TimestampMs]) -> Bounds {
         let (mut low, mut high) = (0, 0);
         let bounds = (0..self.grid.len()).map(|step| {
-            let (start, end) = (self.start(step), self.end(step));
+            let start = self.start(step).saturating_sub(self.reach.before_ms);
+            let end = self.end(step).saturating_add(self.reach.after_ms);
             low = passed(times, low, start);
             high = passed(times, high.max(low), end);
             (low, high)

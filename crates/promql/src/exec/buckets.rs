@@ -143,7 +143,8 @@ impl BucketOperator {
     }
 
     fn result_labels(&mut self, labels: &Labels, which: usize) -> Result<Labels, QueryError> {
-        let labels = super::matching::drop_reserved(labels);
+        let keeps_name = self.env.delays_names;
+        let labels = if keeps_name { labels.clone() } else { super::matching::drop_reserved(labels) };
         let Function::Quantiles(label) = &self.function else {
             return Ok(labels);
         };
@@ -151,6 +152,11 @@ impl BucketOperator {
         let mut builder = LabelsBuilder::from(&labels);
         builder.set(label, &open_metrics(phi));
         Ok(builder.build())
+    }
+
+    /// The metric's name in annotations about results: as upstream, none where it has been dropped.
+    fn result_name<'a>(&self, labels: &'a Labels) -> &'a str {
+        labels.metric_name().filter(|_| self.env.delays_names).unwrap_or_default()
     }
 
     /// The result of a native histogram at a step for the parameter `which`.
@@ -184,6 +190,7 @@ impl BucketOperator {
         for (number, native) in gathered.natives.rows().enumerate() {
             self.env.control.check()?;
             let name = native.labels.metric_name().unwrap_or_default();
+            let result_name = self.result_name(native.labels);
             let classic = gathered.classic.iter().find(|classic| classic.native == Some(number));
             for which in 0..self.results() {
                 for (step, value) in values.iter_mut().enumerate() {
@@ -193,12 +200,15 @@ impl BucketOperator {
                             self.env.add(&Notice::MixedClassicNative(name.to_owned()));
                             absent()
                         }
-                        Some(histogram) => computed(self.compute_native(name, step, which, histogram)?),
+                        Some(histogram) => {
+                            computed(self.compute_native(result_name, step, which, histogram)?)
+                        }
                         None => absent(),
                     };
                 }
                 let labels = self.result_labels(native.labels, which)?;
-                merger.add(Row::of_floats(&labels, &values))?;
+                let drops_name = self.env.delays_names;
+                merger.add(Row { drops_name, ..Row::of_floats(&labels, &values) })?;
             }
         }
         Ok(())
@@ -212,7 +222,7 @@ impl BucketOperator {
         let mut values = vec![absent(); self.steps];
         for histogram in classic {
             self.env.control.check()?;
-            let name = histogram.labels.metric_name().unwrap_or_default();
+            let name = self.result_name(&histogram.labels);
             for which in 0..self.results() {
                 for (step, value) in values.iter_mut().enumerate() {
                     let conflict =
@@ -225,7 +235,8 @@ impl BucketOperator {
                     };
                 }
                 let labels = self.result_labels(&histogram.labels, which)?;
-                merger.add(Row::of_floats(&labels, &values))?;
+                let drops_name = self.env.delays_names;
+                merger.add(Row { drops_name, ..Row::of_floats(&labels, &values) })?;
             }
         }
         Ok(merger.finish())

@@ -3,8 +3,8 @@
 use super::aggregate::FoldOperator;
 use super::scalar::{Scalar, ScalarOperator, Scalars, is_scalar};
 use super::{
-    BoxOperator, Env, Grid, absent, buckets, count_values, fold, join, map, once, scan, set, sort, topk,
-    windows,
+    BoxOperator, Env, Grid, absent, buckets, count_values, fold, info, join, map, names, once, scan, set,
+    smooth, sort, topk, windows,
 };
 use crate::ast::{AggregateOp, BinaryOp, Cardinality};
 use crate::plan::{AggregateNode, MetricNames, Node, Reading, VectorBinary, WindowKernel, metric_names};
@@ -19,15 +19,19 @@ pub(crate) fn build(node: &Node, grid: Grid, env: &Env) -> Result<BoxOperator, Q
         Node::Scan { scan, reading } => {
             let operator = scan::ScanOperator::new(env, grid, scan, *reading)?;
             match reading {
+                Reading::Time | Reading::Start if env.delays_names => {
+                    Box::new(map::Map::new(env, grid, Box::new(operator), false, names::MarkNames))
+                }
                 Reading::Time | Reading::Start if crate::plan::names_of_scan(scan).may_collide() => {
                     Box::new(scan::SampleTimes::new(env, operator)?)
                 }
                 _ => Box::new(operator),
             }
         }
+        Node::Smoothed(scan, place) => Box::new(smooth::SmoothOperator::new(&env.at(*place), grid, scan)?),
         Node::Window(call) => match call.kernel {
-            WindowKernel::Value(kernel) => {
-                Box::new(windows::WindowOperator::new(&env.at(call.place), grid, call, kernel)?)
+            WindowKernel::Value(..) => {
+                Box::new(windows::WindowOperator::new(&env.at(call.place), grid, call)?)
             }
             WindowKernel::Presence => Box::new(absent::AbsentOperator::of_windows(env, grid, call)?),
         },
@@ -44,6 +48,9 @@ pub(crate) fn build(node: &Node, grid: Grid, env: &Env) -> Result<BoxOperator, Q
         }
         Node::VectorBinary(binary) => build_binary(binary, grid, env)?,
         Node::Aggregate(aggregate) => build_aggregate(aggregate, grid, env)?,
+        Node::Info(call) => {
+            Box::new(info::InfoOperator::new(env, grid, build(&call.input, grid, env)?, call))
+        }
         Node::Once(input) => {
             let single = build(input, Grid::single(grid.start()), env)?;
             Box::new(once::OnceOperator::new(env, grid, single))
@@ -61,13 +68,12 @@ fn build_map(node: &Node, grid: Grid, env: &Env) -> Result<BoxOperator, QueryErr
     };
     let merges = match node {
         Node::Relabel(..) => true,
-        _ => drops_name && metric_names(input).may_collide(),
+        _ => drops_name && !env.delays_names && metric_names(input, false).may_collide(),
     };
     let input = build(input, grid, env)?;
     Ok(match node {
         Node::Element { function, kernel, params, .. } => {
             let function = map::Element {
-                env: env.clone(),
                 grid,
                 kernel: *kernel,
                 moment: crate::functions::histograms::moment(function),
@@ -78,15 +84,14 @@ fn build_map(node: &Node, grid: Grid, env: &Env) -> Result<BoxOperator, QueryErr
         }
         Node::StepTimes(_) => Box::new(map::Map::new(env, grid, input, merges, map::StepTimes(grid))),
         Node::Relabel(_, relabel) => Box::new(map::Map::new(env, grid, input, merges, relabel.clone())),
-        Node::VectorScalar { op, return_bool, scalar, scalar_left, .. } => {
+        Node::VectorScalar { op, return_bool, scalar, scalar_left, place, .. } => {
             let function = map::WithScalar {
-                env: env.clone(),
                 op: *op,
                 return_bool: *return_bool,
                 scalar: Scalar::new(env, grid, scalar),
                 scalar_left: *scalar_left,
             };
-            Box::new(map::Map::new(env, grid, input, merges, function))
+            Box::new(map::Map::new(&env.at(*place), grid, input, merges, function))
         }
         _ => Box::new(map::Map::new(env, grid, input, merges, map::Negate)),
     })
@@ -94,7 +99,7 @@ fn build_map(node: &Node, grid: Grid, env: &Env) -> Result<BoxOperator, QueryErr
 
 fn build_binary(binary: &VectorBinary, grid: Grid, env: &Env) -> Result<BoxOperator, QueryError> {
     let sides = [build(&binary.left, grid, env)?, build(&binary.right, grid, env)?];
-    let names = [metric_names(&binary.left), metric_names(&binary.right)];
+    let names = [&binary.left, &binary.right].map(|side| metric_names(side, env.delays_names));
     Ok(match binary.op {
         BinaryOp::And | BinaryOp::Unless => Box::new(set::FilterOperator::new(env, grid, binary, sides)?),
         BinaryOp::Or => {
@@ -104,7 +109,7 @@ fn build_binary(binary: &VectorBinary, grid: Grid, env: &Env) -> Result<BoxOpera
         }
         _ => {
             let unique = results_are_unique(binary, &names);
-            Box::new(join::JoinOperator::new(env, grid, binary, sides, unique)?)
+            Box::new(join::JoinOperator::new(&env.at(binary.place), grid, binary, sides, unique)?)
         }
     })
 }

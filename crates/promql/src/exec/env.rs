@@ -18,6 +18,10 @@ pub(crate) struct Env {
     pub(crate) lookback_ms: i64,
     /// The query's step in milliseconds, 0 for an instant query.
     pub(crate) step_ms: i64,
+    /// Whether metric names go at the end of the query only: see [`super::names`].
+    pub(crate) delays_names: bool,
+    /// Whether a metric's type is told by its label and not by its name.
+    pub(crate) has_type_labels: bool,
     /// Whether functions look at start timestamps.
     pub(crate) use_start_timestamps: bool,
     /// The part of the query that the operator's annotations are about.

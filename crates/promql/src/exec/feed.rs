@@ -2,6 +2,7 @@
 
 use latewood_model::{SeriesSamples, TimeRange};
 
+use super::reach::Reach;
 use super::{Env, Grid};
 use crate::functions::STARTED;
 use crate::plan::Scan;
@@ -27,12 +28,16 @@ impl SeriesFeed {
     /// What a scan needs so that at every step of the grid the samples of `(time - window, time]` are there.
     pub(crate) fn new(env: &Env, scan: &Scan, grid: Grid, window_ms: Option<i64>) -> Self {
         let reads_starts = scan.function.as_deref().is_some_and(|name| STARTED.contains(&name));
-        let depth = window_ms.unwrap_or(env.lookback_ms);
+        let reach = window_ms.map(|_| Reach::of_range(scan, env.lookback_ms)).unwrap_or_default();
+        let depth = window_ms.unwrap_or(env.lookback_ms).saturating_add(reach.before_ms);
         let first = scan.at.unwrap_or(grid.start()).saturating_sub(scan.offset_ms);
         let last = scan.at.unwrap_or(grid.last()).saturating_sub(scan.offset_ms);
         let select = Select {
             matchers: scan.matchers.clone(),
-            range: TimeRange::new(first.saturating_sub(depth).saturating_add(1), last),
+            range: TimeRange::new(
+                first.saturating_sub(depth).saturating_add(1),
+                last.saturating_add(reach.after_ms),
+            ),
             step_ms: if grid.len() > 1 { grid.step() } else { env.step_ms },
             window_ms: window_ms.unwrap_or(0),
             starts: env.use_start_timestamps && reads_starts,
@@ -73,6 +78,7 @@ impl SeriesFeed {
         let State::Open(cursor) = &mut self.state else {
             return Ok(false);
         };
+        self.env.control.rest();
         let pulled = cursor.next_batch();
         let Some(batch) = pulled.or_else(|error| self.failed(error))? else {
             self.close();

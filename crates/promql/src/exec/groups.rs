@@ -1,11 +1,14 @@
 //! The groups of an aggregation, in the order in which their first series came.
 
+use std::cmp::Ordering;
 use std::hash::{BuildHasher, Hash, Hasher};
 
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 use latewood_model::{LabelPair, Labels, METRIC_NAME};
 
+use super::row::Row;
+use super::tile::is_present;
 use crate::plan::AggregateNode;
 
 /// Finds the group of a series.
@@ -15,6 +18,8 @@ pub(super) struct Groups {
     index: HashTable<usize>,
     hashing: RandomState,
     labels: Vec<Labels>,
+    /// For each group the last step with an element, and whether a row there loses its name: see [`super::names`].
+    marks: Vec<(usize, bool)>,
 }
 
 impl Groups {
@@ -24,7 +29,8 @@ impl Groups {
             names.push(METRIC_NAME.to_owned());
         }
         let (index, hashing) = (HashTable::new(), RandomState::default());
-        Self { names, without: aggregate.without, index, hashing, labels: Vec::new() }
+        let (without, labels, marks) = (aggregate.without, Vec::new(), Vec::new());
+        Self { names, without, index, hashing, labels, marks }
     }
 
     /// The pairs of a series that its group has.
@@ -46,9 +52,27 @@ impl Groups {
         }
         let group = self.labels.len();
         self.labels.push(self.key(labels));
+        self.marks.push((0, false));
         let (hashing, known) = (&self.hashing, &self.labels);
         self.index.insert_unique(hash, group, |&other| hash_of(hashing, known[other].iter()));
         (group, true)
+    }
+
+    /// Takes notice of a row's mark. As upstream, a group is marked if a row is that has an element at the group's last
+    /// step.
+    pub(super) fn note_mark(&mut self, group: usize, row: Row<'_>) {
+        let Some(mark) = self.marks.get_mut(group) else { return };
+        let last = row.values.iter().rposition(|value| is_present(*value)).unwrap_or_default();
+        *mark = match last.cmp(&mark.0) {
+            Ordering::Less => *mark,
+            Ordering::Equal => (last, mark.1 || row.drops_name),
+            Ordering::Greater => (last, row.drops_name),
+        };
+    }
+
+    /// Whether a group's row loses its metric's name at the end.
+    pub(super) fn marks(&self) -> impl Iterator<Item = bool> + use<> {
+        self.marks.clone().into_iter().map(|mark| mark.1)
     }
 
     /// The labels of each group.

@@ -4,20 +4,20 @@
 //! Errors depend on what is there at a step: two elements of one match group on the "one" side matter only
 //! at steps where the other side has anything.
 
-use std::collections::HashMap;
-
 use latewood_model::Labels;
 
 use super::arithmetic::{compare, element_binary};
+use super::fill::StandIn;
 use super::histograms::{Operand, binary};
+use super::join_side::{Group, OneSide};
 use super::matching::{result_labels, signature};
 use super::merge::Merger;
 use super::row::{Row, RowMut};
-use super::tile::{Tile, absent, is_present};
+use super::tile::{Tile, absent, has_values, is_present};
 use super::{BoxOperator, Env, Grid, Operator};
 use crate::ast::{BinaryOp, Cardinality, Matching};
 use crate::plan::VectorBinary;
-use crate::{QueryError, Reservation, SampleValue};
+use crate::{QueryError, SampleValue};
 
 /// See the module.
 pub(super) struct JoinOperator {
@@ -29,26 +29,10 @@ pub(super) struct JoinOperator {
     many: Option<BoxOperator>,
     one: Option<BoxOperator>,
     side: OneSide,
+    /// The next row of the "one" side to be looked at once the other side has ended: it may want a stand-in.
+    unmatched: usize,
     /// Whether results of different rows may have equal labels.
     merges: bool,
-}
-
-/// The rows of the "one" side by match group.
-struct OneSide {
-    rows: Option<Tile>,
-    groups: HashMap<Labels, Group>,
-    /// For each step two rows of one group, where there are any.
-    duplicates: HashMap<usize, [usize; 2]>,
-    held: Reservation,
-}
-
-#[derive(Default)]
-struct Group {
-    rows: Vec<usize>,
-    /// At which steps an element of the other side has matched; only kept for one-to-one.
-    matched: Vec<bool>,
-    /// At which steps which result labels came out; only kept for many-to-one.
-    results: HashMap<Labels, Vec<bool>>,
 }
 
 impl JoinOperator {
@@ -70,88 +54,76 @@ impl JoinOperator {
             matching: binary.matching.clone(),
             many: Some(many),
             one: Some(one),
-            side: OneSide {
-                rows: None,
-                groups: HashMap::new(),
-                duplicates: HashMap::new(),
-                held: env.control.reserve(0)?,
-            },
-            merges: !unique,
+            side: OneSide::new(env, grid.len(), &binary.matching)?,
+            unmatched: 0,
+            merges: !unique || binary.matching.fill.is_some(),
         })
-    }
-
-    fn hold_one_side(&mut self) -> Result<(), QueryError> {
-        let Some(mut one) = self.one.take() else {
-            return Ok(());
-        };
-        let mut rows = Tile::new(&self.env.control, self.steps)?;
-        while let Some(tile) = one.next()? {
-            self.env.control.check()?;
-            for row in tile.rows() {
-                let key = signature(row.labels, &self.matching);
-                self.side.held.grow(key.heap_size() as u64 + 128)?;
-                let group = self.side.groups.entry(key).or_default();
-                for &other in &group.rows {
-                    let both = rows.row(other).values.iter().zip(row.values).enumerate();
-                    let both = both.filter(|(_, (a, b))| is_present(**a) && is_present(**b));
-                    for (step, _) in both {
-                        self.side.duplicates.entry(step).or_insert([other, rows.len()]);
-                    }
-                }
-                group.rows.push(rows.len());
-                rows.push_row(row.labels.clone(), row)?;
-            }
-        }
-        self.side.rows = Some(rows);
-        Ok(())
-    }
-
-    /// Fails if the "one" side is ambiguous at a step at which the other side has this row.
-    fn refuse_duplicates(&self, one: &Tile, row: &[f64]) -> Result<(), QueryError> {
-        if self.side.duplicates.is_empty() {
-            return Ok(());
-        }
-        let mut present = row.iter().enumerate().filter(|(_, value)| is_present(**value));
-        let Some(pair) = present.find_map(|(step, _)| self.side.duplicates.get(&step)) else {
-            return Ok(());
-        };
-        let mut texts = pair.map(|row| one.labels(row).to_string());
-        texts.sort();
-        let group = match_labels(one.labels(pair[0]), &self.matching);
-        let side = if self.matching.cardinality == Cardinality::OneToMany { "left" } else { "right" };
-        Err(QueryError::execution(format!(
-            "found duplicate series for the match group {group} on the {side} hand-side of the operation: [{}, {}];many-to-many matching not allowed: matching labels must be unique on one side",
-            texts[0], texts[1],
-        )))
     }
 
     /// The results of one row of the "many" side.
     fn join_row(&mut self, one: &Tile, row: Row<'_>, out: &mut Tile) -> Result<(), QueryError> {
-        self.refuse_duplicates(one, row.values)?;
+        self.side.refuse_duplicates(one, row.values)?;
         let key = signature(row.labels, &self.matching);
-        let Some(mut group) = self.side.groups.remove(&key) else {
+        let Some(mut group) = self.side.take_group(&key)? else {
             return Ok(());
         };
-        for (index, other) in group.rows.clone().into_iter().enumerate() {
-            let labels =
-                result_labels(row.labels, one.labels(other), self.op, self.return_bool, &self.matching);
-            // Without included labels all partners lead to the same labels, at different steps.
-            if index == 0 || !self.matching.include.is_empty() {
-                out.push(labels.clone())?;
-            }
-            let mut target = out.row_mut(out.len() - 1);
-            let is_mixed = row.has_histograms() || one.row(other).has_histograms() || self.op.is_trim();
-            let met = if is_mixed {
-                self.combine_mixed(row, one.row(other), &mut target)
-            } else {
-                self.combine(row.values, one.row(other).values, target.values)
-            };
-            let grown = target.take_grown();
-            out.book(grown)?;
-            self.refuse_ambiguous(&mut group, labels, &met)?;
+        let mut partners: Vec<Row<'_>> = group.rows.iter().map(|number| one.row(*number)).collect();
+        let fill = StandIn::for_partners(self.matching.fill.right, &key, row.values, &partners);
+        partners.extend(fill.as_ref().map(StandIn::row));
+        for (index, other) in partners.into_iter().enumerate() {
+            self.join_pair(&mut group, row, other, index == 0, out)?;
         }
-        self.side.groups.insert(key, group);
+        self.side.put_back(key, group);
         Ok(())
+    }
+
+    /// The results of two rows.
+    fn join_pair(
+        &mut self,
+        group: &mut Group,
+        many: Row<'_>,
+        one: Row<'_>,
+        first: bool,
+        out: &mut Tile,
+    ) -> Result<(), QueryError> {
+        let drops_name = self.return_bool && !self.env.delays_names;
+        let labels = result_labels(many.labels, one.labels, self.op, drops_name, &self.matching);
+        // Without included labels all partners lead to the same labels, at different steps.
+        if first || !self.matching.include.is_empty() {
+            out.push(labels.clone())?;
+            out.set_drops_name(out.len() - 1, self.return_bool && self.env.delays_names);
+        }
+        let mut target = out.row_mut(out.len() - 1);
+        let is_mixed = many.has_histograms() || one.has_histograms() || self.op.is_trim();
+        let met = if is_mixed {
+            self.combine_mixed(many, one, &mut target)
+        } else {
+            self.combine(many.values, one.values, target.values)
+        };
+        let grown = target.take_grown();
+        out.book(grown)?;
+        self.refuse_ambiguous(group, labels, &met)
+    }
+
+    /// The results of rows of the "one" side that no row of the other side has met, if that side is filled.
+    fn join_unmatched(&mut self, one: &Tile) -> Result<Option<Tile>, QueryError> {
+        let mut out = Tile::new(&self.env.control, self.steps)?;
+        while self.matching.fill.left.is_some() && self.unmatched < one.len() && !out.is_full() {
+            self.env.control.check()?;
+            let row = one.row(self.unmatched);
+            self.unmatched += 1;
+            let key = signature(row.labels, &self.matching);
+            let Some(mut group) = self.side.take_group(&key)? else { continue };
+            let fill = StandIn::for_unmatched(self.matching.fill.left, &key, row.values, &group.matched);
+            if let Some(fill) = &fill {
+                self.join_pair(&mut group, fill.row(), row, true, &mut out)?;
+                if !has_values(out.row(out.len() - 1).values) {
+                    out.pop();
+                }
+            }
+            self.side.put_back(key, group);
+        }
+        Ok(out.non_empty())
     }
 
     /// Fills a row of results; at which steps both sides were there.
@@ -208,56 +180,57 @@ impl JoinOperator {
         if !met.contains(&true) {
             return Ok(());
         }
-        let one_to_one = self.matching.cardinality == Cardinality::OneToOne;
-        let (marks, text) = if one_to_one {
-            (
-                &mut group.matched,
+        let twice = if self.matching.cardinality == Cardinality::OneToOne {
+            self.side.mark(&mut group.matched, met)?.then_some(
                 "multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)",
             )
-        } else if !self.merges {
-            return Ok(());
         } else {
-            let marks = group.results.entry(labels).or_default();
-            (marks, "multiple matches for labels: grouping labels must ensure unique matches")
-        };
-        if marks.is_empty() {
-            self.side.held.grow(self.steps as u64 + 64)?;
-            marks.resize(self.steps, false);
-        }
-        for (mark, &met) in marks.iter_mut().zip(met) {
-            if *mark && met {
-                return Err(QueryError::execution(text));
+            if self.matching.fill.left.is_some() {
+                self.side.mark(&mut group.matched, met)?;
             }
-            *mark |= met;
-        }
-        Ok(())
+            let ambiguous = self.merges && self.side.mark(group.results.entry(labels).or_default(), met)?;
+            ambiguous.then_some("multiple matches for labels: grouping labels must ensure unique matches")
+        };
+        twice.map_or(Ok(()), |text| Err(QueryError::execution(text)))
     }
 
     fn next_tile(&mut self) -> Result<Option<Tile>, QueryError> {
-        self.hold_one_side()?;
-        let (Some(one), Some(mut many)) = (self.side.rows.take(), self.many.take()) else {
+        if let Some(one) = self.one.take() {
+            self.side.hold(one)?;
+        }
+        let Some(one) = self.side.rows.take() else {
             return Ok(None);
         };
-        let mut result = None;
-        while result.is_none() {
-            let Some(tile) = many.next()? else { return Ok(None) };
+        if self.matching.fill.is_some() {
+            self.side.refuse_any_duplicates(&one)?;
+        }
+        let mut result = self.join_tiles(&one)?;
+        if result.is_none() {
+            result = self.join_unmatched(&one)?;
+        }
+        self.side.rows = result.is_some().then_some(one);
+        Ok(result)
+    }
+
+    /// The results of the next tile of the "many" side that has any.
+    fn join_tiles(&mut self, one: &Tile) -> Result<Option<Tile>, QueryError> {
+        let Some(mut many) = self.many.take() else {
+            return Ok(None);
+        };
+        while let Some(tile) = many.next()? {
             let mut out = Tile::new(&self.env.control, self.steps)?;
             for row in tile.rows() {
                 self.env.control.check()?;
-                self.join_row(&one, row, &mut out)?;
+                self.join_row(one, row, &mut out)?;
             }
             out.drop_empty_rows();
-            result = out.non_empty();
+            if !out.is_empty() {
+                self.many = Some(many);
+                return Ok(Some(out));
+            }
         }
-        (self.side.rows, self.many) = (Some(one), Some(many));
-        Ok(result)
+        Ok(None)
     }
-}
-
-/// The labels that a match group is about, as error texts show them.
-fn match_labels(labels: &Labels, matching: &Matching) -> Labels {
-    let names: Vec<&str> = matching.labels.iter().map(String::as_str).collect();
-    if matching.on { labels.keep(&names) } else { signature(labels, matching) }
 }
 
 impl Operator for JoinOperator {

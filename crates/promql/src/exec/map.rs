@@ -1,11 +1,10 @@
 //! Operators that look at one row after another: element-wise functions, operators with a scalar, label
 //! rewriting. They change tiles in place and stream, unless rows may come to have equal labels.
 
-use latewood_model::Labels;
+use latewood_model::{Labels, METRIC_NAME};
 
 use super::arithmetic::{compare, element_binary};
 use super::histograms::{Operand, binary};
-use super::matching::drop_reserved;
 use super::merge::Merger;
 use super::row::{RowMut, is_histogram};
 use super::scalar::{Scalar, Scalars};
@@ -19,7 +18,7 @@ use crate::{CallContext, QueryError, SampleValue};
 
 /// What becomes of a row: its values are changed in place, its new labels returned.
 pub(super) trait RowFunction: Send {
-    fn apply(&mut self, row: &mut RowMut<'_>) -> Result<Labels, QueryError>;
+    fn apply(&mut self, env: &Env, row: &mut RowMut<'_>) -> Result<Labels, QueryError>;
 }
 
 /// Applies a [`RowFunction`] to every row.
@@ -41,7 +40,7 @@ impl<F: RowFunction> Map<F> {
         for row in 0..tile.len() {
             self.env.control.check()?;
             let mut row = tile.row_mut(row);
-            let labels = self.function.apply(&mut row)?;
+            let labels = self.function.apply(&self.env, &mut row)?;
             let longer = labels.heap_size().saturating_sub(row.labels.heap_size());
             *row.labels = labels;
             let grown = row.take_grown();
@@ -86,7 +85,6 @@ impl<F: RowFunction> Operator for Map<F> {
 
 /// An element-wise function.
 pub(super) struct Element {
-    pub(super) env: Env,
     pub(super) grid: Grid,
     pub(super) kernel: ElementKernel,
     /// What it makes of a histogram; without it histograms have no result.
@@ -96,7 +94,7 @@ pub(super) struct Element {
 }
 
 impl RowFunction for Element {
-    fn apply(&mut self, row: &mut RowMut<'_>) -> Result<Labels, QueryError> {
+    fn apply(&mut self, env: &Env, row: &mut RowMut<'_>) -> Result<Labels, QueryError> {
         self.context.set_metric_name(row.labels.metric_name());
         for (step, value) in row.values.iter_mut().enumerate() {
             if is_present(*value) && !is_histogram(*value) {
@@ -106,8 +104,12 @@ impl RowFunction for Element {
             }
         }
         row.map_histograms(|_, histogram| self.moment.map(|moment| SampleValue::Float(moment(histogram))));
-        self.env.settle(&mut self.context)?;
-        Ok(drop_reserved(row.labels))
+        env.settle(&mut self.context)?;
+        if self.moment.is_some() && !env.delays_names {
+            // As upstream: of the labels that say what the metric is, type and unit stay.
+            return Ok(row.labels.without(&[METRIC_NAME]));
+        }
+        Ok(env.without_name(row))
     }
 }
 
@@ -115,13 +117,13 @@ impl RowFunction for Element {
 pub(super) struct StepTimes(pub(super) Grid);
 
 impl RowFunction for StepTimes {
-    fn apply(&mut self, row: &mut RowMut<'_>) -> Result<Labels, QueryError> {
+    fn apply(&mut self, env: &Env, row: &mut RowMut<'_>) -> Result<Labels, QueryError> {
         for (step, value) in row.values.iter_mut().enumerate() {
             if is_present(*value) {
                 *value = self.0.time(step) as f64 / 1000.0;
             }
         }
-        Ok(drop_reserved(row.labels))
+        Ok(env.without_name(row))
     }
 }
 
@@ -129,7 +131,7 @@ impl RowFunction for StepTimes {
 pub(super) struct Negate;
 
 impl RowFunction for Negate {
-    fn apply(&mut self, row: &mut RowMut<'_>) -> Result<Labels, QueryError> {
+    fn apply(&mut self, env: &Env, row: &mut RowMut<'_>) -> Result<Labels, QueryError> {
         for value in row.values.iter_mut().filter(|value| is_present(**value) && !is_histogram(**value)) {
             *value = computed(-*value);
         }
@@ -138,13 +140,12 @@ impl RowFunction for Negate {
             negated.multiply(-1.0);
             Some(negated.into())
         });
-        Ok(drop_reserved(row.labels))
+        Ok(env.without_name(row))
     }
 }
 
 /// A binary operator with a scalar.
 pub(super) struct WithScalar {
-    pub(super) env: Env,
     pub(super) op: BinaryOp,
     pub(super) return_bool: bool,
     pub(super) scalar: Scalar,
@@ -152,7 +153,7 @@ pub(super) struct WithScalar {
 }
 
 impl RowFunction for WithScalar {
-    fn apply(&mut self, row: &mut RowMut<'_>) -> Result<Labels, QueryError> {
+    fn apply(&mut self, env: &Env, row: &mut RowMut<'_>) -> Result<Labels, QueryError> {
         let (op, return_bool, scalar_left) = (self.op, self.return_bool, self.scalar_left);
         let scalar = self.scalar.values()?;
         for (step, value) in row.values.iter_mut().enumerate() {
@@ -162,7 +163,7 @@ impl RowFunction for WithScalar {
             let (element, other) = (*value, scalar.at(step));
             let (left, right) = if scalar_left { (other, element) } else { (element, other) };
             if op.is_trim() {
-                let _no_result = binary(&self.env, op, Operand::Float(left), Operand::Float(right));
+                let _no_result = binary(env, op, Operand::Float(left), Operand::Float(right));
                 *value = super::tile::absent();
                 continue;
             }
@@ -176,20 +177,26 @@ impl RowFunction for WithScalar {
         row.map_histograms(|step, histogram| {
             let (element, other) = (Operand::Histogram(histogram), Operand::Float(scalar.at(step)));
             let (left, right) = if scalar_left { (other, element) } else { (element, other) };
-            binary(&self.env, op, left, right).ok().flatten()
+            binary(env, op, left, right).ok().flatten()
         });
         if op.changes_meaning() || return_bool {
-            return Ok(drop_reserved(row.labels));
+            return Ok(env.without_name(row));
         }
         Ok(row.labels.clone())
     }
 }
 
 impl RowFunction for Relabel {
-    fn apply(&mut self, row: &mut RowMut<'_>) -> Result<Labels, QueryError> {
-        Ok(match self {
-            Self::Replace(replace) => replace.apply(row.labels)?.unwrap_or_else(|| row.labels.clone()),
-            Self::Join(join) => join.apply(row.labels)?,
-        })
+    fn apply(&mut self, _: &Env, row: &mut RowMut<'_>) -> Result<Labels, QueryError> {
+        let rewritten = match self {
+            Self::Replace(replace) => replace.apply(row.labels)?,
+            Self::Join(join) => Some(join.apply(row.labels)?),
+        };
+        let Some(labels) = rewritten else { return Ok(row.labels.clone()) };
+        if self.target() == METRIC_NAME {
+            // A name that was asked for is no leftover.
+            *row.drops_name = false;
+        }
+        Ok(labels)
     }
 }

@@ -31,10 +31,10 @@ pub(super) fn result_labels(
     many: &Labels,
     one: &Labels,
     op: BinaryOp,
-    return_bool: bool,
+    drops_name: bool,
     matching: &Matching,
 ) -> Labels {
-    let mut result = if return_bool || op.changes_meaning() { drop_reserved(many) } else { many.clone() };
+    let mut result = if drops_name || op.changes_meaning() { drop_reserved(many) } else { many.clone() };
     if matching.cardinality == Cardinality::OneToOne {
         let names: Vec<&str> = matching.labels.iter().map(String::as_str).collect();
         result = if matching.on { result.keep(&names) } else { result.without(&names) };

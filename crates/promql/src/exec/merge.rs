@@ -13,6 +13,12 @@ pub(crate) fn same_labelset() -> QueryError {
     QueryError::execution("vector cannot contain metrics with the same labelset")
 }
 
+/// Whether the first value of a row comes before that of another one.
+fn starts_before(row: &[f64], other: &[f64]) -> bool {
+    let first = |values: &[f64]| values.iter().position(|value| is_present(*value));
+    first(row) < first(other)
+}
+
 /// Collects rows in the order in which their labels first came.
 pub(super) struct Merger {
     index: HashMap<Labels, usize>,
@@ -40,6 +46,9 @@ impl Merger {
             return Err(same_labelset());
         }
         let mut there = self.tile.row_mut(index);
+        if *there.drops_name != row.drops_name && starts_before(row.values, there.values) {
+            *there.drops_name = row.drops_name;
+        }
         for (step, &new) in row.values.iter().enumerate().filter(|(_, new)| is_present(**new)) {
             if is_present(there.values[step]) {
                 return Err(same_labelset());

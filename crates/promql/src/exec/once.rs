@@ -32,6 +32,7 @@ impl Operator for OnceOperator {
             let from = source.row(*row);
             let value = from.values.first().copied().unwrap_or_else(super::tile::absent);
             tile.push(source.labels(*row).clone())?.fill(value);
+            tile.set_drops_name(tile.len() - 1, from.drops_name);
             if from.has_histograms() {
                 let value = from.get(0);
                 (0..self.steps).try_for_each(|step| tile.set(tile.len() - 1, step, value.clone()))?;

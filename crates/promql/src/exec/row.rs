@@ -49,12 +49,14 @@ pub(crate) struct Row<'a> {
     /// Its floats and marks, one to a step.
     pub(crate) values: &'a [f64],
     pub(super) histograms: Option<&'a Histograms>,
+    /// Whether it loses its metric's name at the end of the query: see [`super::names`].
+    pub(crate) drops_name: bool,
 }
 
 impl<'a> Row<'a> {
     /// A row without histograms.
     pub(crate) fn of_floats(labels: &'a Labels, values: &'a [f64]) -> Self {
-        Self { labels, values, histograms: None }
+        Self { labels, values, histograms: None, drops_name: false }
     }
 
     /// The histogram at a step, if there is one.
@@ -84,6 +86,8 @@ pub(crate) struct RowMut<'a> {
     pub(crate) labels: &'a mut Labels,
     /// Its floats and marks. A float may be put in place of either; a mark must not.
     pub(crate) values: &'a mut [f64],
+    /// Whether it loses its metric's name at the end of the query: see [`super::names`].
+    pub(crate) drops_name: &'a mut bool,
     histograms: &'a mut Option<Histograms>,
     grown: u64,
 }
@@ -93,13 +97,19 @@ impl<'a> RowMut<'a> {
         labels: &'a mut Labels,
         values: &'a mut [f64],
         histograms: &'a mut Option<Histograms>,
+        drops_name: &'a mut bool,
     ) -> Self {
-        Self { labels, values, histograms, grown: 0 }
+        Self { labels, values, drops_name, histograms, grown: 0 }
     }
 
     /// The row, to look at.
     pub(crate) fn as_row(&self) -> Row<'_> {
-        Row { labels: self.labels, values: self.values, histograms: self.histograms.as_ref() }
+        Row {
+            labels: self.labels,
+            values: self.values,
+            histograms: self.histograms.as_ref(),
+            drops_name: *self.drops_name,
+        }
     }
 
     /// Sets an element; an absent one if there is no value.

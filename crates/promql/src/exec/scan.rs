@@ -89,8 +89,8 @@ impl ScanOperator {
         while !tile.is_full() {
             let Some(series) = self.feed.next()? else { break };
             let labels = match self.reading {
-                Reading::Value => series.labels.clone(),
-                Reading::Time | Reading::Start => drop_reserved(&series.labels),
+                Reading::Time | Reading::Start if !self.env.delays_names => drop_reserved(&series.labels),
+                Reading::Value | Reading::Time | Reading::Start => series.labels.clone(),
             };
             let filled = if series.histograms.is_empty() {
                 self.fill(&series, tile.push(labels)?)

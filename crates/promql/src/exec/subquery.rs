@@ -59,6 +59,7 @@ fn read(tile: &Tile, row: usize, grid: Grid) -> WindowSeries {
         Some(HistogramPoint { timestamp, histogram: Arc::clone(row.histogram(step)?).without_hint() })
     });
     let histograms = histograms.collect();
-    let (labels, starts) = (row.labels.clone(), SeriesStarts::default());
-    WindowSeries { labels, timestamps: timestamps.into(), values, starts, histograms }
+    let (labels, timestamps) = (row.labels.clone(), timestamps.into());
+    let starts = SeriesStarts::default();
+    WindowSeries { labels, timestamps, values, starts, histograms, drops_name: row.drops_name }
 }

@@ -38,14 +38,22 @@ pub(crate) struct Tile {
     values: Vec<f64>,
     /// What stands beside the rows; shorter than these, or empty, where the last ones have nothing.
     histograms: Vec<Option<Histograms>>,
+    /// Which rows lose their metric's name at the end of the query; shorter where the last ones do not.
+    drops_name: Vec<bool>,
     held: Reservation,
 }
 
 impl Tile {
     /// No rows yet.
     pub(crate) fn new(control: &Control, steps: usize) -> Result<Self, QueryError> {
-        let (labels, values, histograms) = (Vec::new(), Vec::new(), Vec::new());
-        Ok(Self { steps, labels, values, histograms, held: control.reserve(0)? })
+        Ok(Self {
+            steps,
+            labels: Vec::new(),
+            values: Vec::new(),
+            histograms: Vec::new(),
+            drops_name: Vec::new(),
+            held: control.reserve(0)?,
+        })
     }
 
     /// Whether it should be passed on.
@@ -80,6 +88,7 @@ impl Tile {
     /// Adds a row under other labels.
     pub(crate) fn push_row(&mut self, labels: Labels, row: Row<'_>) -> Result<(), QueryError> {
         self.push(labels)?.copy_from_slice(row.values);
+        self.set_drops_name(self.labels.len() - 1, row.drops_name);
         if let Some(histograms) = row.histograms {
             let number = self.labels.len() - 1;
             self.held.grow(histograms.booked())?;
@@ -107,11 +116,22 @@ impl Tile {
         self.held.grow(grown)
     }
 
+    /// Says whether a row loses its metric's name at the end of the query.
+    pub(crate) fn set_drops_name(&mut self, row: usize, drops_name: bool) {
+        if drops_name && self.drops_name.len() <= row {
+            self.drops_name.resize(row + 1, false);
+        }
+        if let Some(mark) = self.drops_name.get_mut(row) {
+            *mark = drops_name;
+        }
+    }
+
     /// Takes the last row away again.
     pub(crate) fn pop(&mut self) {
         self.labels.pop();
         self.values.truncate(self.labels.len() * self.steps);
         self.histograms.truncate(self.labels.len());
+        self.drops_name.truncate(self.labels.len());
     }
 
     /// Books samples as held.
@@ -130,6 +150,7 @@ impl Tile {
             labels: &self.labels[row],
             values: &self.values[row * self.steps..(row + 1) * self.steps],
             histograms: self.histograms.get(row).and_then(Option::as_ref),
+            drops_name: self.drops_name.get(row).is_some_and(|drops_name| *drops_name),
         }
     }
 
@@ -138,10 +159,14 @@ impl Tile {
         if self.histograms.len() <= row {
             self.histograms.resize(row + 1, None);
         }
+        if self.drops_name.len() <= row {
+            self.drops_name.resize(row + 1, false);
+        }
         RowMut::new(
             &mut self.labels[row],
             &mut self.values[row * self.steps..(row + 1) * self.steps],
             &mut self.histograms[row],
+            &mut self.drops_name[row],
         )
     }
 
@@ -163,12 +188,16 @@ impl Tile {
                 if row < self.histograms.len() {
                     self.histograms.swap(kept, row);
                 }
+                if row < self.drops_name.len() {
+                    self.drops_name.swap(kept, row);
+                }
             }
             kept += 1;
         }
         self.labels.truncate(kept);
         self.values.truncate(kept * self.steps);
         self.histograms.truncate(kept);
+        self.drops_name.truncate(kept);
     }
 
     /// The tile, unless it has no rows.

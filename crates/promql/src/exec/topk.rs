@@ -25,7 +25,8 @@ pub(super) struct TopkOperator {
     input: Option<BoxOperator>,
     groups: Groups,
     param: Option<Scalar>,
-    series: Vec<Labels>,
+    /// Whose elements are kept, and whether their names go at the end.
+    series: Vec<(Labels, bool)>,
     /// The histograms of elements, by series and step.
     histograms: HashMap<(u32, usize), Arc<FloatHistogram>>,
     kept: Vec<Vec<Element>>,
@@ -61,7 +62,7 @@ impl TopkOperator {
             }
             let number = u32::try_from(self.series.len())
                 .map_err(|_| QueryError::execution("too many series in an aggregation"))?;
-            self.series.push(labels.clone());
+            self.series.push((labels.clone(), row.drops_name));
             held.grow(labels.heap_size() as u64)?;
             let offset = (self.op == AggregateOp::LimitRatio).then(|| ratio::offset(labels));
             let start = group * self.steps;
@@ -155,8 +156,10 @@ impl TopkOperator {
                 for &(value, number) in heap.iter() {
                     let row = *rows.entry(number).or_insert_with(|| tile.len());
                     if row == tile.len() {
-                        let labels = self.series.get(number as usize).cloned();
-                        tile.push(labels.unwrap_or_default())?;
+                        let series = self.series.get(number as usize).cloned();
+                        let (labels, drops_name) = series.unwrap_or_default();
+                        tile.push(labels)?;
+                        tile.set_drops_name(row, drops_name);
                     }
                     match self.histograms.remove(&(number, step)) {
                         Some(histogram) => tile.set(row, step, Some(SampleValue::Histogram(histogram)))?,

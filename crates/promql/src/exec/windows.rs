@@ -7,15 +7,17 @@ use latewood_model::{Labels, SeriesSamples, TimestampMs, is_stale};
 use super::bounds::StepWindows;
 use super::matching::drop_reserved;
 use super::merge::Merger;
+use super::reach::Reach;
 use super::row::RowMut;
 use super::scalar::Scalars;
 use super::starts::SeriesStarts;
 use super::subquery::SubqueryFeed;
 use super::tile::Tile;
 use super::{Env, Grid, Operator, SeriesFeed};
-use crate::functions::histograms::{self, HistogramKernel};
-use crate::functions::{RangeKernel, Window};
-use crate::plan::{MetricNames, WindowCall, WindowInput, metric_names};
+use crate::ast::Extension;
+use crate::functions::histograms::HistogramKernel;
+use crate::functions::{self, RangeKernel, Window, extended};
+use crate::plan::{MetricNames, WindowCall, WindowInput, WindowKernel, metric_names};
 use crate::{CallContext, HistogramPoint, Notice, QueryError, SampleValue};
 
 /// Samples looked at between two checks of the deadline.
@@ -28,6 +30,8 @@ pub(super) struct WindowSeries {
     pub(super) values: Vec<f64>,
     pub(super) starts: SeriesStarts,
     pub(super) histograms: Vec<HistogramPoint>,
+    /// Whether a subquery marked it: see [`super::names`].
+    pub(super) drops_name: bool,
 }
 
 impl WindowSeries {
@@ -49,7 +53,7 @@ impl WindowSeries {
         });
         let histograms = histograms.collect();
         let SeriesSamples { labels, timestamps, values, .. } = series;
-        Self { labels, timestamps, values, starts, histograms }
+        Self { labels, timestamps, values, starts, histograms, drops_name: false }
     }
 }
 
@@ -89,7 +93,8 @@ impl Windows {
             WindowInput::Samples { scan, range_ms, .. } => (*range_ms, scan.offset_ms, scan.at),
             WindowInput::Subquery { range_ms, offset_ms, at, .. } => (*range_ms, *offset_ms, *at),
         };
-        StepWindows::new(&env.control, grid, range_ms, offset_ms, at).map(Self)
+        let windows = StepWindows::new(&env.control, grid, range_ms, offset_ms, at)?;
+        Ok(Self(windows.reaching(Reach::of_windows(input, env.lookback_ms))))
     }
 
     /// Calls `visit` with each step that has samples in its window.
@@ -125,13 +130,36 @@ pub(crate) fn raw_windows(
     mut each: impl FnMut(&Labels, &Window<'_>) -> Result<(), QueryError>,
 ) -> Result<(), QueryError> {
     let (mut feed, mut windows) = (WindowFeed::new(env, grid, input)?, Windows::new(env, grid, input)?);
-    while let Some(series) = feed.next()? {
+    while let Some(mut series) = feed.next()? {
+        if series.drops_name {
+            series.labels = drop_reserved(&series.labels);
+        }
         windows.visit(&series, |_, window| {
+            if let Some(extension) = input.extension() {
+                return raw_extended(env, extension, window, |window| each(&series.labels, window));
+            }
             env.control.count_evaluated((window.values.len() + window.histograms.len()) as u64);
             each(&series.labels, window)
         })?;
     }
     Ok(())
+}
+
+/// The same for an extended selector: with samples at the bounds, and of floats alone.
+fn raw_extended(
+    env: &Env,
+    extension: Extension,
+    window: &Window<'_>,
+    each: impl FnOnce(&Window<'_>) -> Result<(), QueryError>,
+) -> Result<(), QueryError> {
+    if !window.histograms.is_empty() {
+        let name = extension.as_str();
+        return Err(QueryError::execution(format!("{name} modifier is not supported with histograms")));
+    }
+    let Some(samples) = extended::bounded_samples(window, extension) else { return Ok(()) };
+    env.control.count_evaluated(samples.len() as u64);
+    let (timestamps, values): (Vec<i64>, Vec<f64>) = samples.into_iter().unzip();
+    each(&Window { timestamps: &timestamps, values: &values, ..*window })
 }
 
 /// What computes a window's value.
@@ -164,24 +192,26 @@ pub(super) struct WindowOperator {
     windows: Windows,
     steps: usize,
     call: Call,
-    keeps_name: bool,
+    /// Whether names go later, if at all.
+    keeps_labels: bool,
+    /// Whether they go at the end: see [`super::names`].
+    drops_name: bool,
     warns_of_gauges: bool,
     feed: WindowFeed,
     merger: Option<Merger>,
 }
 
 impl WindowOperator {
-    pub(super) fn new(
-        env: &Env,
-        grid: Grid,
-        call: &WindowCall,
-        kernel: RangeKernel,
-    ) -> Result<Self, QueryError> {
+    pub(super) fn new(env: &Env, grid: Grid, call: &WindowCall) -> Result<Self, QueryError> {
+        let WindowKernel::Value(kernel, histogram_kernel) = call.kernel else {
+            return Err(QueryError::execution("expected a function of one series"));
+        };
         let names = match &call.input {
             WindowInput::Samples { scan, .. } => crate::plan::names_of_scan(scan),
-            WindowInput::Subquery { input, .. } => metric_names(input),
+            WindowInput::Subquery { input, .. } => metric_names(input, env.delays_names),
         };
-        let collides = !call.keeps_name && names == MetricNames::Any;
+        let keeps_labels = call.keeps_name || env.delays_names;
+        let collides = !keeps_labels && names == MetricNames::Any;
         let merger = collides.then(|| Merger::new(&env.control, grid.len(), true));
         Ok(Self {
             env: env.clone(),
@@ -189,11 +219,12 @@ impl WindowOperator {
             steps: grid.len(),
             call: Call {
                 kernel,
-                histogram_kernel: histograms::kernel(&call.function),
+                histogram_kernel,
                 params: Scalars::new(env, grid, &call.params),
                 context: CallContext::at(call.place),
             },
-            keeps_name: call.keeps_name,
+            keeps_labels,
+            drops_name: !call.keeps_name && env.delays_names,
             warns_of_gauges: matches!(call.function.as_str(), "rate" | "increase"),
             feed: WindowFeed::new(env, grid, &call.input)?,
             merger: merger.transpose()?,
@@ -230,20 +261,22 @@ impl WindowOperator {
 
     fn warn_of_gauge(&self, labels: &Labels) {
         let Some(name) = labels.metric_name() else { return };
-        if !["_total", "_sum", "_count", "_bucket"].iter().any(|end| name.ends_with(end)) {
-            self.env.info(&format!(
-                "metric might not be a counter, name does not end in _total/_sum/_count/_bucket: {}",
-                crate::print::quoted(name)
-            ));
-        }
+        let doubt = if self.env.has_type_labels {
+            functions::doubt_by_type(name, labels.get("__type__").unwrap_or_default())
+        } else {
+            functions::doubt_by_name(name)
+        };
+        doubt.into_iter().for_each(|text| self.env.info(&text));
     }
 
     fn next_tile(&mut self) -> Result<Option<Tile>, QueryError> {
         let mut tile = Tile::new(&self.env.control, self.steps)?;
         while !tile.is_full() {
             let Some(series) = self.feed.next()? else { break };
-            let labels = if self.keeps_name { series.labels.clone() } else { drop_reserved(&series.labels) };
+            let labels =
+                if self.keeps_labels { series.labels.clone() } else { drop_reserved(&series.labels) };
             tile.push(labels)?;
+            tile.set_drops_name(tile.len() - 1, self.drops_name || series.drops_name);
             let mut row = tile.row_mut(tile.len() - 1);
             let filled = self.fill(&series, &mut row)?;
             let grown = row.take_grown();

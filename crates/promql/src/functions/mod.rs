@@ -7,8 +7,10 @@
 pub mod absent;
 pub mod buckets;
 mod counter;
+mod counter_doubt;
 mod date;
 mod elementwise;
+pub mod extended;
 pub mod histograms;
 mod kahan;
 pub mod ordering;
@@ -22,6 +24,7 @@ mod starts;
 mod table;
 mod window;
 
+pub use counter_doubt::{doubt_by_name, doubt_by_type};
 pub use kahan::KahanSum;
 pub use quantile::{invalid_quantile, quantile};
 pub use spec::{ElementKernel, EngineFunction, FunctionError, FunctionSpec, Kernel, RangeKernel};

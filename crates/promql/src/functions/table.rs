@@ -99,7 +99,7 @@ const FUNCTIONS: &[FunctionSpec] = &[
     )),
     experimental(fixed("end", &[], Scalar, Engine(E::End))),
     vector("exp", Element(el::exp)),
-    experimental(matrix("first_over_time", Range(over_time::first))),
+    matrix("first_over_time", Range(over_time::first)),
     vector("floor", Element(el::floor)),
     vector("histogram_avg", Element(el::histograms_only)),
     vector("histogram_count", Element(el::histograms_only)),

@@ -5,7 +5,7 @@ use crate::functions::WindowStarts;
 
 /// The samples of one series in `(start, end]`, oldest first, without stale markers: floats, and histograms
 /// at other times. All times are
-/// milliseconds since the epoch.
+/// milliseconds since the epoch. Windows of extended selectors have samples beyond both bounds: see [`super::extended`].
 #[derive(Clone, Copy, Debug)]
 pub struct Window<'a> {
     /// When, as many as `values`.

@@ -1,10 +1,11 @@
 //! The plans of function calls.
 
-use super::lower::{QueryTimes, lower, lower_boxed, scan, unsupported, window_input};
+use super::info::lower_info;
+use super::lower::{QueryTimes, lower, lower_boxed, scan, window_input};
 use super::node::{BucketCall, Node, Places, Reading, Relabel, SortOrder, WindowCall, WindowKernel};
 use crate::QueryError;
 use crate::ast::{Expr, ExprKind, Span, ValueType};
-use crate::functions::{self, EngineFunction, Kernel, RangeKernel, absent, relabel};
+use crate::functions::{self, EngineFunction, Kernel, RangeKernel, absent, extended, relabel};
 
 pub(super) fn lower_call(
     function: &str,
@@ -49,13 +50,38 @@ fn lower_window(
             None => params.push(lower(arg, times)?),
         }
     }
+    let input = input.ok_or_else(|| missing(function))?;
+    let kernel = match input.extension() {
+        Some(extension) => {
+            let kernels = extended::kernels(function, extension).map_err(QueryError::execution)?;
+            WindowKernel::Value(kernels.0, Some(kernels.1))
+        }
+        None => WindowKernel::Value(kernel, functions::histograms::kernel(function)),
+    };
     Ok(Node::Window(Box::new(WindowCall {
         place: place(args),
         function: function.to_owned(),
-        kernel: WindowKernel::Value(kernel),
+        kernel,
         keeps_name: functions::keeps_name(function),
-        input: input.ok_or_else(|| missing(function))?,
+        input,
         params,
+    })))
+}
+
+/// `absent_over_time`
+fn lower_presence(name: &str, args: &[Expr], times: &QueryTimes) -> Result<Node, QueryError> {
+    let arg = args.first().ok_or_else(|| missing(name))?;
+    let input = window_input(arg, times, name)?.ok_or_else(|| missing(name))?;
+    if let Some(extension) = input.extension() {
+        extended::kernels(name, extension).map_err(QueryError::execution)?;
+    }
+    Ok(Node::Window(Box::new(WindowCall {
+        place: place(args),
+        function: name.to_owned(),
+        kernel: WindowKernel::Presence,
+        keeps_name: false,
+        input,
+        params: Vec::new(),
     })))
 }
 
@@ -73,14 +99,7 @@ fn lower_engine(
             let labels = absent::labels_of(arg(0)?.unparen());
             Node::Absent(node(0)?, labels)
         }
-        EngineFunction::AbsentOverTime => Node::Window(Box::new(WindowCall {
-            place: place(args),
-            function: name.to_owned(),
-            kernel: WindowKernel::Presence,
-            keeps_name: false,
-            input: window_input(arg(0)?, times, name)?.ok_or_else(|| missing(name))?,
-            params: Vec::new(),
-        })),
+        EngineFunction::AbsentOverTime => lower_presence(name, args, times)?,
         EngineFunction::End => seconds(times.end),
         EngineFunction::Start => seconds(times.start),
         EngineFunction::Range => seconds(times.end.saturating_sub(times.start)),
@@ -96,7 +115,7 @@ fn lower_engine(
             let call = BucketCall::Quantiles(text(arg(1)?)?, phis.collect::<Result<_, _>>()?);
             Node::Buckets(node(0)?, Box::new(call), places(args, 0))
         }
-        EngineFunction::Info => return Err(unsupported("info()")),
+        EngineFunction::Info => lower_info(args, times)?,
         EngineFunction::LabelReplace | EngineFunction::LabelJoin => {
             Node::Relabel(node(0)?, lower_relabel(name, function, args)?)
         }

@@ -29,6 +29,7 @@ fn headline(node: &Node) -> String {
             };
             format!("{what} {}", describe(scan))
         }
+        Node::Smoothed(scan, _) => format!("smoothed scan {}", describe(scan)),
         Node::Window(call) => match &call.input {
             WindowInput::Samples { scan, range_ms, .. } => {
                 format!("{} over {range_ms}ms of {}", call.function, describe(scan))
@@ -66,6 +67,7 @@ fn headline(node: &Node) -> String {
             let by = if aggregate.without { "without" } else { "by" };
             format!("{:?} {by} ({})", aggregate.op, aggregate.grouping.join(","))
         }
+        Node::Info(call) => format!("info of {}", describe(&call.scan)),
         Node::Once(_) => "once".to_owned(),
     }
 }

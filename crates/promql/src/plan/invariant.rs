@@ -24,7 +24,8 @@ fn worth_it(node: &Node) -> bool {
 fn is_invariant(node: &Node) -> bool {
     let itself = match node {
         Node::Time | Node::StepTimes(_) | Node::Once(_) => false,
-        Node::Scan { scan, .. } => is_fixed(scan),
+        Node::Scan { scan, .. } | Node::Smoothed(scan, _) => is_fixed(scan),
+        Node::Info(call) => is_fixed(&call.scan),
         Node::Window(call) => {
             let fixed = match &call.input {
                 WindowInput::Samples { scan, .. } => is_fixed(scan),

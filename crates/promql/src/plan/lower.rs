@@ -9,7 +9,8 @@ use super::duration;
 use super::node::{AggregateNode, Node, Reading, Scan, VectorBinary, WindowInput};
 use crate::QueryError;
 use crate::ast::{
-    Aggregate, AggregateOp, At, Binary, Expr, ExprKind, Shift, Subquery, UnaryOp, ValueType, VectorSelector,
+    Aggregate, AggregateOp, At, Binary, Expr, ExprKind, Extension, Shift, Span, Subquery, UnaryOp, ValueType,
+    VectorSelector,
 };
 
 /// The times of a query.
@@ -44,11 +45,16 @@ pub fn lower(expr: &Expr, times: &QueryTimes) -> Result<Node, QueryError> {
         ExprKind::Number(literal) => Ok(Node::Number(literal.value)),
         ExprKind::Paren(inner) => lower(inner, times),
         ExprKind::Selector(selector) => {
-            Ok(Node::Scan { scan: scan(selector, times, None)?, reading: Reading::Value })
+            let scan = scan(selector, times, None)?;
+            Ok(match scan.extension {
+                Some(Extension::Smoothed) => Node::Smoothed(scan, expr.span),
+                // Without a window there is no bound to anchor.
+                Some(Extension::Anchored) | None => Node::Scan { scan, reading: Reading::Value },
+            })
         }
         ExprKind::Unary(UnaryOp::Plus, inner) => lower(inner, times),
         ExprKind::Unary(UnaryOp::Minus, inner) => Ok(Node::Negate(Box::new(lower(inner, times)?))),
-        ExprKind::Binary(binary) => lower_binary(binary, times),
+        ExprKind::Binary(binary) => lower_binary(binary, expr.span, times),
         ExprKind::Aggregate(aggregate) => lower_aggregate(aggregate, times),
         ExprKind::Call { function, args } => lower_call(function, args, expr.span, times),
         ExprKind::Text(_) | ExprKind::Matrix { .. } | ExprKind::Subquery(_) => {
@@ -67,15 +73,13 @@ pub(crate) fn scan(
     times: &QueryTimes,
     function: Option<&str>,
 ) -> Result<Scan, QueryError> {
-    if let Some(extension) = selector.extension {
-        return Err(unsupported(extension.as_str()));
-    }
     Ok(Scan {
         matchers: selector.matchers.clone(),
         offset_ms: duration::offset_ms(&selector.shift.offset, times)?,
         at: times.resolve(&selector.shift),
         function: function.map(str::to_owned),
         stats: false,
+        extension: selector.extension,
     })
 }
 
@@ -115,15 +119,7 @@ fn lower_subquery(subquery: &Subquery, times: &QueryTimes) -> Result<WindowInput
     })
 }
 
-/// For what is parsed and not executed yet: an error is better than another answer than upstream's.
-pub(super) fn unsupported(what: &str) -> QueryError {
-    QueryError::execution(format!("{what} is not supported yet"))
-}
-
-fn lower_binary(binary: &Binary, times: &QueryTimes) -> Result<Node, QueryError> {
-    if binary.matching.as_ref().is_some_and(|matching| matching.fill.is_some()) {
-        return Err(unsupported("fill"));
-    }
+fn lower_binary(binary: &Binary, place: Span, times: &QueryTimes) -> Result<Node, QueryError> {
     let left_scalar = binary.left.value_type() == ValueType::Scalar;
     let right_scalar = binary.right.value_type() == ValueType::Scalar;
     let (left, right) = (lower(&binary.left, times)?, lower(&binary.right, times)?);
@@ -134,6 +130,7 @@ fn lower_binary(binary: &Binary, times: &QueryTimes) -> Result<Node, QueryError>
         }
         (true, true) => Node::ScalarBinary(binary.op, Box::new(left), Box::new(right)),
         (false, false) => Node::VectorBinary(Box::new(VectorBinary {
+            place,
             op: binary.op,
             return_bool: binary.return_bool,
             matching: binary.matching.clone().unwrap_or_default(),
@@ -148,6 +145,7 @@ fn lower_binary(binary: &Binary, times: &QueryTimes) -> Result<Node, QueryError>
                 vector: Box::new(vector),
                 scalar: Box::new(scalar),
                 scalar_left,
+                place,
             }
         }
     })

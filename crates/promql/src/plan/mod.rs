@@ -7,6 +7,7 @@ mod calls;
 mod duration;
 mod explain;
 mod fold;
+mod info;
 mod invariant;
 mod lower;
 mod names;
@@ -19,8 +20,8 @@ pub use lower::{QueryTimes, lower};
 pub(crate) use lower::{millis, window_input};
 pub(crate) use names::{MetricNames, metric_names, names_of_scan};
 pub use node::{
-    AggregateNode, BucketCall, Node, Places, Reading, Relabel, Scan, SortOrder, VectorBinary, WindowCall,
-    WindowInput, WindowKernel,
+    AggregateNode, BucketCall, InfoCall, Node, Places, Reading, Relabel, Scan, SortOrder, VectorBinary,
+    WindowCall, WindowInput, WindowKernel,
 };
 
 use crate::QueryError;

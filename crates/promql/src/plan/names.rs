@@ -3,7 +3,7 @@
 
 use latewood_model::{METRIC_NAME, MatchOp};
 
-use super::{Node, Scan, WindowInput};
+use super::{Node, Reading, Scan, WindowInput};
 use crate::ast::{AggregateOp, BinaryOp};
 
 /// What is known about the metric names of a result.
@@ -24,21 +24,33 @@ impl MetricNames {
     }
 }
 
-/// What is known about the metric names of a node's result.
-pub(crate) fn metric_names(node: &Node) -> MetricNames {
+/// What is known about the metric names of a node's result. `delayed` says that operators do not drop names, but leave
+/// that to the end of the query.
+pub(crate) fn metric_names(node: &Node, delayed: bool) -> MetricNames {
+    let metric_names = |node: &Node| metric_names(node, delayed);
     match node {
-        Node::Scan { scan, reading } => match reading {
-            super::Reading::Value => names_of_scan(scan),
-            super::Reading::Time | super::Reading::Start => MetricNames::None,
-        },
-        Node::Window(call) if call.keeps_name => match &call.input {
+        Node::Scan { reading: Reading::Time | Reading::Start, .. } if !delayed => MetricNames::None,
+        Node::Scan { scan, .. } => names_of_scan(scan),
+        Node::Smoothed(scan, _) => names_of_scan(scan),
+        Node::Window(call) if call.keeps_name || delayed => match &call.input {
             WindowInput::Samples { scan, .. } => names_of_scan(scan),
             WindowInput::Subquery { input, .. } => metric_names(input),
         },
+        Node::Info(call) => metric_names(&call.input),
+        Node::Element { input, .. }
+        | Node::StepTimes(input)
+        | Node::Negate(input)
+        | Node::Buckets(input, ..)
+            if delayed =>
+        {
+            metric_names(input)
+        }
         Node::Sort(input, ..) | Node::Once(input) => metric_names(input),
         Node::Relabel(_, relabel) if relabel.target() == METRIC_NAME => MetricNames::Any,
         Node::Relabel(input, _) => metric_names(input),
-        Node::VectorScalar { op, return_bool: false, vector, .. } if !op.changes_meaning() => {
+        Node::VectorScalar { op, return_bool, vector, .. }
+            if delayed || !(*return_bool || op.changes_meaning()) =>
+        {
             metric_names(vector)
         }
         Node::VectorBinary(binary) => match binary.op {

@@ -2,7 +2,8 @@
 
 use latewood_model::{Labels, Matcher, TimestampMs};
 
-use crate::ast::{AggregateOp, BinaryOp, Matching, Span};
+use crate::ast::{AggregateOp, BinaryOp, Extension, Matching, Span};
+use crate::functions::histograms::HistogramKernel;
 use crate::functions::{ElementKernel, RangeKernel, relabel};
 
 /// A step of a plan. Scalars are series without labels that have a value at every step.
@@ -19,6 +20,8 @@ pub enum Node {
         /// Which part of a sample is wanted.
         reading: Reading,
     },
+    /// The value on the line between the samples around the step; the place is what annotations are about.
+    Smoothed(Scan, Span),
     /// A function over windows of samples.
     Window(Box<WindowCall>),
     /// A function of each element.
@@ -64,11 +67,15 @@ pub enum Node {
         scalar: Box<Node>,
         /// Whether the scalar is the left operand.
         scalar_left: bool,
+        /// Where the operation stands.
+        place: Span,
     },
     /// Two vectors.
     VectorBinary(Box<VectorBinary>),
     /// An aggregation.
     Aggregate(Box<AggregateNode>),
+    /// `info`
+    Info(Box<InfoCall>),
     /// The same at every step: evaluated at the first one only.
     Once(Box<Node>),
 }
@@ -97,6 +104,8 @@ pub struct Scan {
     pub function: Option<String>,
     /// Whether native histograms are wanted without their buckets.
     pub stats: bool,
+    /// Whether samples beyond the window are wanted, too.
+    pub extension: Option<Extension>,
 }
 
 /// Where the arguments of a call stand, for annotations.
@@ -128,8 +137,8 @@ pub struct WindowCall {
 /// What becomes of a window.
 #[derive(Clone, Copy, Debug)]
 pub enum WindowKernel {
-    /// One value.
-    Value(RangeKernel),
+    /// One value; of windows with histograms by the second kernel, which not all functions have.
+    Value(RangeKernel, Option<HistogramKernel>),
     /// Whether any series has a sample in it: `absent_over_time`.
     Presence,
 }
@@ -190,9 +199,24 @@ pub enum BucketCall {
     Quantiles(String, Vec<Node>),
 }
 
+/// A call of `info`.
+#[derive(Clone, Debug)]
+pub struct InfoCall {
+    /// What gets labels.
+    pub input: Node,
+    /// Which metrics are info metrics: all must match.
+    pub names: Vec<Matcher>,
+    /// Which labels are added, where there are any; their values must match.
+    pub labels: Vec<Matcher>,
+    /// The info series, of all targets.
+    pub scan: Scan,
+}
+
 /// An operation on two vectors.
 #[derive(Clone, Debug)]
 pub struct VectorBinary {
+    /// Where it stands.
+    pub place: Span,
     /// The operator.
     pub op: BinaryOp,
     /// `bool`
@@ -228,7 +252,7 @@ impl Node {
     /// The nodes right below.
     pub fn children(&self) -> Vec<&Self> {
         match self {
-            Self::Number(_) | Self::Time | Self::Scan { .. } => Vec::new(),
+            Self::Number(_) | Self::Time | Self::Scan { .. } | Self::Smoothed(..) => Vec::new(),
             Self::Window(call) => call.input.node().into_iter().chain(&call.params).collect(),
             Self::Element { input, params, .. } => std::iter::once(&**input).chain(params).collect(),
             Self::StepTimes(input)
@@ -243,6 +267,7 @@ impl Node {
             Self::Extremum(_, left, right) | Self::ScalarBinary(_, left, right) => vec![left, right],
             Self::VectorScalar { vector, scalar, .. } => vec![vector, scalar],
             Self::VectorBinary(binary) => vec![&binary.left, &binary.right],
+            Self::Info(call) => vec![&call.input],
             Self::Aggregate(aggregate) => std::iter::once(&aggregate.input).chain(&aggregate.param).collect(),
         }
     }
@@ -250,7 +275,7 @@ impl Node {
     /// The nodes right below, to be changed.
     pub fn children_mut(&mut self) -> Vec<&mut Self> {
         match self {
-            Self::Number(_) | Self::Time | Self::Scan { .. } => Vec::new(),
+            Self::Number(_) | Self::Time | Self::Scan { .. } | Self::Smoothed(..) => Vec::new(),
             Self::Window(call) => {
                 let (input, params) = (&mut call.input, &mut call.params);
                 input.node_mut().into_iter().chain(params).collect()
@@ -268,6 +293,7 @@ impl Node {
             Self::Extremum(_, left, right) | Self::ScalarBinary(_, left, right) => vec![left, right],
             Self::VectorScalar { vector, scalar, .. } => vec![vector, scalar],
             Self::VectorBinary(binary) => vec![&mut binary.left, &mut binary.right],
+            Self::Info(call) => vec![&mut call.input],
             Self::Aggregate(aggregate) => {
                 std::iter::once(&mut aggregate.input).chain(&mut aggregate.param).collect()
             }
@@ -286,6 +312,14 @@ impl Relabel {
 }
 
 impl WindowInput {
+    /// Whether samples beyond the windows are wanted, too.
+    pub fn extension(&self) -> Option<Extension> {
+        match self {
+            Self::Samples { scan, .. } => scan.extension,
+            Self::Subquery { .. } => None,
+        }
+    }
+
     fn node(&self) -> Option<&Node> {
         match self {
             Self::Samples { .. } => None,

@@ -1,11 +1,12 @@
 //! Plans as text.
 
 use super::{QueryTimes, plan};
+use crate::Features;
 use crate::parse::{ParseOptions, parse};
 
 fn explain(query: &str) -> String {
     let times = QueryTimes { start: 1_000, end: 61_000, step_ms: 1_000, subquery_step_ms: 60_000 };
-    let expr = parse(query, &ParseOptions::default()).unwrap();
+    let expr = parse(query, &ParseOptions { features: Features::ALL }).unwrap();
     plan(&expr, &times).unwrap().to_string()
 }
 
@@ -37,5 +38,22 @@ fn subqueries_take_the_default_step() {
     assert!(
         explain("max_over_time(rate(m[1m])[1h:])")
             .starts_with("max_over_time over 3600000ms every 60000ms\n")
+    );
+}
+
+#[test]
+fn info_series_are_read_at_the_time_of_the_first_selector() {
+    assert_eq!(
+        explain(r#"info(rate(m[5m] offset 1m) + n @ 7, {x=~".+"})"#),
+        "info of {__name__=\"target_info\",x=~\".+\"} offset 60000ms\n  \
+         join Add ignoring () one-to-one\n    \
+         rate over 300000ms of {__name__=\"m\"} offset 60000ms\n    once\n      \
+         scan {__name__=\"n\"} offset 0ms @ 7000\n"
+    );
+    assert!(
+        explain(r#"info(sum_over_time((m offset 1m)[5m:] offset 2m @ 9), {__name__!="a_info"})"#)
+            .starts_with(
+                "once\n  info of {__name__=~\".+_info\",__name__!=\"a_info\"} offset 180000ms @ 9000\n"
+            )
     );
 }

@@ -14,7 +14,7 @@ mod series;
 mod starts;
 mod storage;
 
-pub use run::{Failure, Report, run_script};
+pub use run::{Failure, Report, run_script, run_script_with};
 pub use script::{Command, Eval, EvalTimes, Expect, ExpectKind, Load, ScriptError, parse_script};
 pub use series::{Item, SeriesLine, parse_series};
 pub use storage::MemorySource;

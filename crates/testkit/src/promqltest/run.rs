@@ -50,12 +50,21 @@ enum Outcome {
     Unparsed(String),
 }
 
-/// Runs a script with all optional features on.
+/// Runs a script with all optional features of the language on.
 ///
 /// # Errors
 /// [`ScriptError`] when it cannot be read; what queries do wrong is in the [`Report`].
 pub fn run_script(text: &str) -> Result<Report, ScriptError> {
-    let config = EngineConfig { features: Features::ALL, ..EngineConfig::default() };
+    // As upstream runs its own: types are told by names.
+    run_script_with(text, Features { type_and_unit_labels: false, ..Features::ALL })
+}
+
+/// Runs a script with these features.
+///
+/// # Errors
+/// [`ScriptError`] when it cannot be read; what queries do wrong is in the [`Report`].
+pub fn run_script_with(text: &str, features: Features) -> Result<Report, ScriptError> {
+    let config = EngineConfig { features, ..EngineConfig::default() };
     let mut runner =
         Runner { engine: Engine::new(config), source: Arc::default(), report: Report::default() };
     for command in parse_script(text)? {

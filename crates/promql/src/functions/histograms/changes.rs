@@ -15,13 +15,13 @@ enum Either<'a> {
 }
 
 /// How often a histogram differs from the one before it, or the kind does.
-pub(super) fn changes(window: &Window<'_>, _: &mut CallContext) -> Option<SampleValue> {
+pub(in crate::functions) fn changes(window: &Window<'_>, _: &mut CallContext) -> Option<SampleValue> {
     let float = |before: f64, value: f64| value != before && !(value.is_nan() && before.is_nan());
     count(window, float, |before, histogram| !histogram.same_data(before), |_, _| false)
 }
 
 /// How often a counter was reset; a change of kind is a reset.
-pub(super) fn resets(window: &Window<'_>, _: &mut CallContext) -> Option<SampleValue> {
+pub(in crate::functions) fn resets(window: &Window<'_>, _: &mut CallContext) -> Option<SampleValue> {
     let histograms = |before: &FloatHistogram, histogram: &FloatHistogram| histogram.is_reset_after(before);
     count(window, |before, value| value < before, histograms, |before, sample| sample.is_reset_after(before))
 }

@@ -1,6 +1,7 @@
 //! Functions over windows with native histograms. Windows of floats alone never come here.
 
 mod changes;
+mod extended;
 mod moments;
 mod over_time;
 mod pick;
@@ -13,6 +14,9 @@ use crate::annotations::CallContext;
 use crate::functions::Window;
 use crate::{Notice, SampleValue};
 
+pub(super) use changes::{changes, resets};
+pub(super) use extended::change;
+pub use extended::interpolate;
 pub use moments::{MomentKernel, moment};
 
 /// One value of a window that has at least one histogram, `None` where there is none.
@@ -28,7 +32,7 @@ pub fn kernel(function: &str) -> Option<HistogramKernel> {
 
 const KERNELS: &[(&str, HistogramKernel)] = &[
     ("avg_over_time", over_time::avg),
-    ("changes", changes::changes),
+    ("changes", changes),
     ("count_over_time", pick::count),
     ("delta", rate::delta),
     ("first_over_time", pick::first),
@@ -38,7 +42,7 @@ const KERNELS: &[(&str, HistogramKernel)] = &[
     ("last_over_time", pick::last),
     ("present_over_time", pick::present),
     ("rate", rate::rate),
-    ("resets", changes::resets),
+    ("resets", resets),
     ("sum_over_time", over_time::sum),
     ("ts_of_first_over_time", pick::time_of_first),
     ("ts_of_last_over_time", pick::time_of_last),

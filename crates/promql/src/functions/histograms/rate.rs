@@ -171,7 +171,7 @@ fn common_schema(
 }
 
 /// The sum or difference. That hints contradict each other is of no interest: resets are dealt with.
-fn combine(
+pub(super) fn combine(
     a: &FloatHistogram,
     b: &FloatHistogram,
     add: bool,

@@ -1,0 +1,131 @@
+//! The account of a query's memory and samples.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use crate::commons::Commons;
+use crate::{Control, QueryError, QueryLimits};
+
+/// Bytes that a query takes at once from what all share.
+const SHARE: u64 = 1 << 20;
+
+/// What a query holds and held at most.
+#[derive(Debug)]
+pub(crate) struct Account {
+    limits: QueryLimits,
+    pub(crate) bytes: AtomicU64,
+    pub(crate) peak_bytes: AtomicU64,
+    samples: AtomicU64,
+    pub(crate) peak_samples: AtomicU64,
+    /// What all queries share, and how much of it this one has.
+    commons: Option<Arc<Commons>>,
+    shared: AtomicU64,
+}
+
+impl Account {
+    /// Of a query that holds nothing yet.
+    pub(crate) fn new(limits: QueryLimits, commons: Option<Arc<Commons>>) -> Self {
+        Self {
+            limits,
+            bytes: AtomicU64::new(0),
+            peak_bytes: AtomicU64::new(0),
+            samples: AtomicU64::new(0),
+            peak_samples: AtomicU64::new(0),
+            commons,
+            shared: AtomicU64::new(0),
+        }
+    }
+
+    fn add_bytes(&self, bytes: u64) -> Result<(), QueryError> {
+        let limit = self.limits.max_bytes;
+        let now = add(&self.bytes, bytes, limit).ok_or(QueryError::TooMuchMemory { limit })?;
+        if let Err(error) = self.share(now) {
+            self.bytes.fetch_sub(bytes, Relaxed);
+            return Err(error);
+        }
+        self.peak_bytes.fetch_max(now, Relaxed);
+        Ok(())
+    }
+
+    /// Takes from what all queries share, in pieces, what this one holds now.
+    fn share(&self, bytes: u64) -> Result<(), QueryError> {
+        let Some(commons) = &self.commons else { return Ok(()) };
+        let missing = bytes.saturating_sub(self.shared.load(Relaxed));
+        if missing == 0 {
+            return Ok(());
+        }
+        let piece = missing.max(SHARE);
+        if !commons.take_bytes(piece) {
+            return Err(QueryError::OutOfMemory { limit: commons.max_bytes() });
+        }
+        self.shared.fetch_add(piece, Relaxed);
+        Ok(())
+    }
+}
+
+impl Drop for Account {
+    fn drop(&mut self) {
+        if let Some(commons) = &self.commons {
+            commons.give_bytes(*self.shared.get_mut());
+        }
+    }
+}
+
+/// Memory and samples booked with a [`Control`]; given back on drop.
+#[derive(Debug)]
+pub struct Reservation {
+    control: Control,
+    bytes: u64,
+    samples: u64,
+}
+
+impl Reservation {
+    /// Of nothing yet.
+    pub(crate) fn new(control: &Control) -> Self {
+        Self { control: control.clone(), bytes: 0, samples: 0 }
+    }
+
+    /// Books more memory.
+    ///
+    /// # Errors
+    /// [`QueryError::TooMuchMemory`] and [`QueryError::OutOfMemory`].
+    pub fn grow(&mut self, bytes: u64) -> Result<(), QueryError> {
+        self.control.account().add_bytes(bytes)?;
+        self.bytes += bytes;
+        Ok(())
+    }
+
+    /// Books samples.
+    ///
+    /// # Errors
+    /// [`QueryError::TooManySamples`].
+    pub fn grow_samples(&mut self, samples: u64) -> Result<(), QueryError> {
+        let account = self.control.account();
+        let most = account.limits.max_samples;
+        let now = add(&account.samples, samples, most).ok_or(QueryError::TooManySamples)?;
+        self.samples += samples;
+        account.peak_samples.fetch_max(now, Relaxed);
+        Ok(())
+    }
+
+    /// Takes over what another reservation holds.
+    pub fn absorb(&mut self, mut other: Self) {
+        self.bytes += std::mem::take(&mut other.bytes);
+        self.samples += std::mem::take(&mut other.samples);
+    }
+}
+
+/// The new total, unless it would pass the limit.
+fn add(total: &AtomicU64, more: u64, limit: u64) -> Option<u64> {
+    let within = |now: u64| now.checked_add(more).filter(|&sum| sum <= limit);
+    let before = total.fetch_update(Relaxed, Relaxed, within).ok()?;
+    before.checked_add(more)
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        let account = self.control.account();
+        account.bytes.fetch_sub(self.bytes, Relaxed);
+        account.samples.fetch_sub(self.samples, Relaxed);
+    }
+}
