@@ -59,7 +59,7 @@ fn read(tile: &Tile, row: usize, grid: Grid) -> WindowSeries {
         Some(HistogramPoint { timestamp, histogram: Arc::clone(row.histogram(step)?).without_hint() })
     });
     let histograms = histograms.collect();
-    let (labels, timestamps) = (row.labels.clone(), timestamps.into());
-    let starts = SeriesStarts::default();
-    WindowSeries { labels, timestamps, values, starts, histograms, drops_name: row.drops_name }
+    let (labels, starts) = (row.labels.clone(), SeriesStarts::default());
+    let (timestamps, drops_name) = (timestamps.into(), row.drops_name);
+    WindowSeries { labels, timestamps, values, rises: false, starts, histograms, drops_name }
 }

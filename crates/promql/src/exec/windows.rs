@@ -12,7 +12,7 @@ use super::row::RowMut;
 use super::scalar::Scalars;
 use super::starts::SeriesStarts;
 use super::subquery::SubqueryFeed;
-use super::tile::Tile;
+use super::tile::{Tile, computed};
 use super::{Env, Grid, Operator, SeriesFeed};
 use crate::ast::Extension;
 use crate::functions::histograms::HistogramKernel;
@@ -28,6 +28,8 @@ pub(super) struct WindowSeries {
     pub(super) labels: Labels,
     pub(super) timestamps: Arc<[TimestampMs]>,
     pub(super) values: Vec<f64>,
+    /// Whether no value is less than the one before it; false where nobody looked.
+    pub(super) rises: bool,
     pub(super) starts: SeriesStarts,
     pub(super) histograms: Vec<HistogramPoint>,
     /// Whether a subquery marked it: see [`super::names`].
@@ -53,8 +55,15 @@ impl WindowSeries {
         });
         let histograms = histograms.collect();
         let SeriesSamples { labels, timestamps, values, .. } = series;
-        Self { labels, timestamps, values, starts, histograms, drops_name: false }
+        let rises = rises(&values);
+        Self { labels, timestamps, values, rises, starts, histograms, drops_name: false }
     }
+}
+
+/// Whether no value is less than the one before it. Looks at all, which is quicker than to stop early.
+fn rises(values: &[f64]) -> bool {
+    let later = values.get(1..).unwrap_or_default();
+    !values.iter().zip(later).fold(false, |falls, (before, value)| falls | (value < before))
 }
 
 /// Where series come from.
@@ -116,7 +125,8 @@ impl Windows {
             let values = series.values.get(low..high).unwrap_or_default();
             let (start, end, step_time) = (self.0.start(step), self.0.end(step), self.0.step_time(step));
             let starts = series.starts.within((low, high), beside);
-            visit(step, &Window { timestamps, values, histograms, starts, start, end, step_time })?;
+            let rises = series.rises;
+            visit(step, &Window { timestamps, values, rises, histograms, starts, start, end, step_time })?;
         }
         Ok(())
     }
@@ -171,18 +181,23 @@ struct Call {
 }
 
 impl Call {
-    fn compute(&mut self, step: usize, window: &Window<'_>) -> Result<Option<SampleValue>, QueryError> {
-        if !window.histograms.is_empty() {
-            if let Some(kernel) = self.histogram_kernel {
-                return Ok(kernel(window, &mut self.context));
-            }
-            if window.values.is_empty() {
-                return Ok(None);
-            }
-            self.context.add(&Notice::IgnoredInRange(self.context.metric_name().to_owned()));
-        }
+    /// Of a window with floats alone.
+    #[inline]
+    fn compute_float(&mut self, step: usize, window: &Window<'_>) -> Result<Option<f64>, QueryError> {
         let params = self.params.at(step)?;
-        Ok((self.kernel)(window, params, &mut self.context).map(SampleValue::Float))
+        Ok((self.kernel)(window, params, &mut self.context))
+    }
+
+    /// Of a window with histograms.
+    fn compute(&mut self, step: usize, window: &Window<'_>) -> Result<Option<SampleValue>, QueryError> {
+        if let Some(kernel) = self.histogram_kernel {
+            return Ok(kernel(window, &mut self.context));
+        }
+        if window.values.is_empty() {
+            return Ok(None);
+        }
+        self.context.add(&Notice::IgnoredInRange(self.context.metric_name().to_owned()));
+        Ok(self.compute_float(step, window)?.map(SampleValue::Float))
     }
 }
 
@@ -245,7 +260,11 @@ impl WindowOperator {
                 control.check()?;
             }
             floats += window.values.len();
-            if let Some(result) = call.compute(step, window)? {
+            if window.histograms.is_empty() {
+                let (value, result) = (&mut row.values[step], call.compute_float(step, window)?);
+                filled += usize::from(result.is_some());
+                *value = result.map_or(*value, computed);
+            } else if let Some(result) = call.compute(step, window)? {
                 row.set(step, Some(result));
                 filled += 1;
             }

@@ -32,7 +32,6 @@ fn count_pairs(window: &Window<'_>, counts: impl Fn(f64, f64) -> bool) -> Option
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::functions::WindowStarts;
 
     #[test]
     fn pairs_are_counted() {
@@ -40,11 +39,10 @@ mod tests {
         let window = Window {
             timestamps: &[1, 2, 3, 4, 5, 6, 7],
             values: &values,
-            histograms: &[],
-            starts: WindowStarts::default(),
             start: 0,
             end: 7,
             step_time: 7,
+            ..Window::default()
         };
         let mut ctx = CallContext::default();
         assert_eq!(resets(&window, &[], &mut ctx), Some(1.0));

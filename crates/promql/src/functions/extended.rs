@@ -195,18 +195,9 @@ pub fn bounded_samples(window: &Window<'_>, extension: Extension) -> Option<Vec<
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::functions::WindowStarts;
 
     fn window<'a>(timestamps: &'a [i64], values: &'a [f64]) -> Window<'a> {
-        Window {
-            timestamps,
-            values,
-            histograms: &[],
-            starts: WindowStarts::default(),
-            start: 10_000,
-            end: 20_000,
-            step_time: 20_000,
-        }
+        Window { timestamps, values, start: 10_000, end: 20_000, step_time: 20_000, ..Window::default() }
     }
 
     #[test]

@@ -124,18 +124,16 @@ fn seconds(milliseconds: i64) -> f64 {
 mod tests {
     use super::*;
     use crate::functions::RangeKernel;
-    use crate::functions::WindowStarts;
 
     fn of(kernel: RangeKernel, values: &[f64]) -> Option<f64> {
         let timestamps: Vec<i64> = (1..=values.len() as i64).map(|n| n * 1000).collect();
         let window = Window {
             timestamps: &timestamps,
             values,
-            histograms: &[],
-            starts: WindowStarts::default(),
             start: 0,
             end: 1_000_000,
             step_time: 0,
+            ..Window::default()
         };
         kernel(&window, &[], &mut CallContext::default())
     }

@@ -68,18 +68,12 @@ fn extrapolated(window: &Window<'_>, is_counter: bool, is_rate: bool) -> Option<
     let gaps = window.values.len().checked_sub(1).filter(|gaps| *gaps > 0)?;
     let ((first_time, first), (last_time, last)) = (window.first()?, window.last()?);
     let mut result = last - first;
-    if is_counter && falls(window.values) {
+    if is_counter && !window.rises {
         let resets = window.values.windows(2).filter(|pair| pair[1] < pair[0]);
         result = resets.fold(result, |sum, pair| sum + pair[0]);
     }
     let growth = is_counter.then_some(Growth { first, increase: result });
     Some(result * extrapolation(window, (first_time, last_time), gaps, growth, is_rate))
-}
-
-/// Whether any value is less than the one before it. Looks at all, which is quicker than to stop early.
-fn falls(values: &[f64]) -> bool {
-    let later = values.get(1..).unwrap_or_default();
-    values.iter().zip(later).fold(false, |falls, (before, value)| falls | (value < before))
 }
 
 /// How a counter grew between the first and the last sample of a window.
@@ -156,18 +150,9 @@ pub(super) fn instant(window: &Window<'_>, is_rate: bool) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::functions::WindowStarts;
 
     fn window<'a>(timestamps: &'a [i64], values: &'a [f64], start: i64, end: i64) -> Window<'a> {
-        Window {
-            timestamps,
-            values,
-            histograms: &[],
-            starts: WindowStarts::default(),
-            start,
-            end,
-            step_time: end,
-        }
+        Window { timestamps, values, start, end, step_time: end, ..Window::default() }
     }
 
     fn increase_of(window: &Window<'_>) -> Option<f64> {

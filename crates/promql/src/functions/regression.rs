@@ -80,7 +80,6 @@ pub(super) fn double_exponential_smoothing(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::functions::WindowStarts;
 
     const TIMES: [i64; 4] = [0, 10_000, 20_000, 30_000];
 
@@ -88,11 +87,10 @@ mod tests {
         Window {
             timestamps: &TIMES[..values.len()],
             values,
-            histograms: &[],
-            starts: WindowStarts::default(),
             start: -1,
             end: 30_000,
             step_time: 30_000,
+            ..Window::default()
         }
     }
 

@@ -6,12 +6,14 @@ use crate::functions::WindowStarts;
 /// The samples of one series in `(start, end]`, oldest first, without stale markers: floats, and histograms
 /// at other times. All times are
 /// milliseconds since the epoch. Windows of extended selectors have samples beyond both bounds: see [`super::extended`].
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Window<'a> {
     /// When, as many as `values`.
     pub timestamps: &'a [i64],
     /// What.
     pub values: &'a [f64],
+    /// Whether it is known that no value is less than the one before it, so that nobody need look for resets.
+    pub rises: bool,
     /// The native histograms.
     pub histograms: &'a [HistogramPoint],
     /// Start timestamps of these.
