@@ -51,6 +51,7 @@ pub struct Features {
     /// `__unit__` to the series of remote write 2.0, default off.
     pub type_and_unit_labels: bool,
     /// `rate`, `irate`, `increase` and `resets` look at start timestamps, and `start_timestamp` has results, default off.
+    /// Start timestamps are stored in any case.
     pub use_start_timestamps: bool,
 }
 

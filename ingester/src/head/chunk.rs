@@ -352,6 +352,11 @@ mod tests {
     }
 
     #[test]
+    fn chunks_are_no_larger_for_what_most_do_not_have() {
+        assert_eq!((size_of::<OpenChunk>(), size_of::<SealedChunk>()), (64, 40));
+    }
+
+    #[test]
     fn an_even_counter_packs_into_two_bytes_a_sample() {
         let sample = |n: i64| Sample {
             timestamp: 1_700_000_000_000 + n * 15_000 + (n * 7919 % 5),

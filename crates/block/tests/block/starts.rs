@@ -14,11 +14,11 @@ use crate::support::{
 fn counter(name: &str, samples: i64, start: impl Fn(i64) -> i64) -> SeriesSamples {
     let all: Vec<(i64, f64)> = (0..samples).map(|at| (at * 15_000, at as f64)).collect();
     let starts = all.iter().map(|&(at, _)| (at, start(at))).collect();
-    SeriesSamples { starts, ..series(&[("__name__", name)], &all) }
+    SeriesSamples { starts, ..series(&[("__name__", name), ("job", "x")], &all) }
 }
 
 /// None, one, one that changes, and another for each sample.
-fn counters(samples: i64) -> Vec<SeriesSamples> {
+pub fn counters(samples: i64) -> Vec<SeriesSamples> {
     let mut all = vec![
         counter("a_none", samples, |_| 0),
         counter("b_one", samples, |_| -77),

@@ -88,8 +88,10 @@ impl SeriesFeed {
         let histograms = batch.iter().flat_map(|series| &series.histograms);
         // Twice: the float form that is computed with comes beside the stored one.
         let beside: usize = histograms.map(|sample| 2 * sample.histogram.heap_size()).sum();
+        // A start timestamp may take a run, and comes as a column of its own.
+        let each = if self.select.starts { 40 } else { 16 };
         self.env.control.count_read(batch.len() as u64, samples as u64);
-        self.held = Some(self.env.control.reserve(samples as u64 * 16 + beside as u64)?);
+        self.held = Some(self.env.control.reserve(samples as u64 * each + beside as u64)?);
         self.batch = batch.into_iter();
         Ok(true)
     }

@@ -175,6 +175,7 @@ fn from_anchor<'a>(window: &Window<'a>) -> Option<Window<'a>> {
         timestamps: window.timestamps.get(float..)?,
         values: window.values.get(float..)?,
         histograms: window.histograms.get(histogram..)?,
+        starts: window.starts.from(float, histogram),
         ..*window
     })
 }

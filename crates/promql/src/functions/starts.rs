@@ -24,6 +24,14 @@ pub struct WindowStarts<'a> {
     pub histograms: &'a [i64],
 }
 
+impl<'a> WindowStarts<'a> {
+    /// Those from some samples on.
+    pub(super) fn from(self, float: usize, histogram: usize) -> Self {
+        let rest = |starts: &'a [i64], first| starts.get(first..).unwrap_or_default();
+        Self { floats: rest(self.floats, float), histograms: rest(self.histograms, histogram) }
+    }
+}
+
 /// When a sample was taken, and since when it has been counted.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Started {
