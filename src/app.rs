@@ -9,7 +9,9 @@ use latewood_base::{Clock, ErrorKind, Ids, Kinded, Offload, Rng, Shutdown, Tasks
 use latewood_catalog::Catalogs;
 use latewood_objstore::{Bucket, ProbeError, Proven, open_bucket};
 use latewood_proto::store::{StoreService, WireLimits};
-use latewood_service::{Health, HttpServer, init_logs, metrics_routes, serve_grpc, with_middleware};
+use latewood_service::{
+    Health, HttpServer, init_logs, metrics_routes, register_process_metrics, serve_grpc, with_middleware,
+};
 use prometheus_client::registry::Registry;
 use tokio::signal::unix::{SignalKind, signal};
 use tonic::service::Routes;
@@ -77,6 +79,8 @@ async fn open(mut config: Config) -> anyhow::Result<(Context, Arc<Proven>)> {
     let (clock, rng) = (Clock::system(), Rng::system());
     let ids = Ids::new(clock.clone(), rng.clone());
     let mut registry = Registry::default();
+    build_info::register(&mut registry);
+    register_process_metrics(&mut registry);
     let bucket = open_bucket(&config.bucket, clock.clone(), &mut registry).await?;
     let proven = Arc::new(Proven::new(bucket, ids.clone()));
     prove_if_there(&proven).await?;

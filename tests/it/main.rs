@@ -13,6 +13,7 @@ mod crash;
 mod differential;
 mod histograms;
 mod layers;
+mod metrics;
 mod real_prometheus;
 mod roles;
 mod tidy;
