@@ -65,6 +65,7 @@ impl Config {
     fn validate(&self) -> anyhow::Result<()> {
         self.bucket.validate()?;
         self.service.validate().map_err(anyhow::Error::msg)?;
+        self.log.validate()?;
         self.catalog.validate()?;
         self.ingester.validate()?;
         self.querier.validate().map_err(anyhow::Error::msg)?;
@@ -184,6 +185,13 @@ mod tests {
         let error = parse("service:\n  http_adr: 127.0.0.1:1\n").unwrap_err().to_string();
         assert!(error.contains("http_adr") && error.contains("did you mean `http_addr`?"), "{error}");
         assert!(parse("nonsense: 1\n").is_err());
+    }
+
+    #[test]
+    fn a_level_that_is_none_is_refused_before_anything_starts() {
+        let args = RoleArgs { log_level: Some("banana".to_owned()), ..Default::default() };
+        let error = load(&args).unwrap_err().to_string();
+        assert!(error.contains("\"banana\"") && error.contains("error, warn, info, debug, trace"), "{error}");
     }
 
     #[test]

@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::ServiceError;
+use crate::telemetry::filter;
+
 /// Settings of the listeners.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -81,6 +84,18 @@ pub struct LogConfig {
 impl Default for LogConfig {
     fn default() -> Self {
         Self { level: "info".to_owned(), format: LogFormat::Text }
+    }
+}
+
+impl LogConfig {
+    pub(crate) const LEVEL: &str = "log.level";
+
+    /// Checks what types cannot.
+    ///
+    /// # Errors
+    /// [`ServiceError::LogLevel`].
+    pub fn validate(&self) -> Result<(), ServiceError> {
+        filter(Self::LEVEL, &self.level).map(drop)
     }
 }
 

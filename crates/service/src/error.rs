@@ -16,11 +16,14 @@ pub enum ServiceError {
         source: std::io::Error,
     },
     /// The log level is none.
-    #[error("log.level {level:?} is not a level or a list of directives: {message}")]
+    #[error(
+        "{setting} {level:?} is no level: it is one of error, warn, info, debug, trace, or a list with directives \
+         per module such as info,latewood_ingester=debug"
+    )]
     LogLevel {
+        /// Where it was given.
+        setting: &'static str,
         /// As given.
         level: String,
-        /// What is wrong with it.
-        message: String,
     },
 }
