@@ -16,5 +16,6 @@ mod layers;
 mod metrics;
 mod real_prometheus;
 mod roles;
+mod start;
 mod tidy;
 mod whole_path;
