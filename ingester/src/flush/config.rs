@@ -30,6 +30,8 @@ pub struct FlushConfig {
     pub retry_initial_ms: u64,
     /// The longest pause between attempts, in milliseconds. Default 30000.
     pub retry_max_ms: u64,
+    /// How long `/api/v1/admin/flush?wait=true` waits for blocks to be in the bucket, in seconds. Default 60.
+    pub wait_timeout_seconds: u64,
     /// How many files of a block are uploaded at once. Default 4.
     pub upload_concurrency: usize,
 }
@@ -46,6 +48,7 @@ impl Default for FlushConfig {
             check_interval_ms: 1000,
             retry_initial_ms: 500,
             retry_max_ms: 30_000,
+            wait_timeout_seconds: 60,
             upload_concurrency: 4,
         }
     }
@@ -63,6 +66,7 @@ impl FlushConfig {
             ("max_unflushed_bytes", self.max_unflushed_bytes),
             ("check_interval_ms", self.check_interval_ms),
             ("retry_initial_ms", self.retry_initial_ms),
+            ("wait_timeout_seconds", self.wait_timeout_seconds),
             ("upload_concurrency", self.upload_concurrency as u64),
         ];
         if let Some((name, _)) = positive.iter().find(|(_, value)| *value == 0) {
