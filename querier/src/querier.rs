@@ -8,6 +8,7 @@ use latewood_base::Clock;
 use latewood_catalog::Catalogs;
 use latewood_model::TimestampMs;
 use latewood_proto::store::StoreApi;
+use latewood_service::LogLimit;
 use prometheus_client::registry::Registry;
 
 use crate::QuerierConfig;
@@ -78,6 +79,7 @@ impl Querier {
             listings: QueryGate::new(config.max_concurrent_queries, config.max_queued_queries),
             fanout,
             metrics,
+            log: LogLimit::new(deps.clock.clone()),
             clock: deps.clock,
             status: deps.status,
             config,

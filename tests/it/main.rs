@@ -18,4 +18,5 @@ mod real_prometheus;
 mod roles;
 mod start;
 mod tidy;
+mod trouble;
 mod whole_path;
