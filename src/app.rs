@@ -21,7 +21,7 @@ use tokio::task::JoinHandle;
 use tonic::service::Routes;
 
 use crate::config::Config;
-use crate::roles::{Context, Role, Started, served_store};
+use crate::roles::{Context, Role, Started, served_store, with_fallbacks};
 use crate::{build_info, features};
 
 /// How long the start waits for the bucket's answer before it goes on with what can do without.
@@ -31,7 +31,7 @@ const BUCKET_PATIENCE: Duration = Duration::from_secs(10);
 ///
 /// # Errors
 /// When something cannot be opened or started; the text says what and why.
-pub async fn run(role: &Role, config: Config) -> anyhow::Result<()> {
+pub async fn run(role: &'static Role, config: Config) -> anyhow::Result<()> {
     init_logs(&config.log)?;
     let mut stop = pin!(stop_signal()?);
     let http = HttpServer::bind(&config.service).await?;
@@ -51,12 +51,14 @@ pub async fn run(role: &Role, config: Config) -> anyhow::Result<()> {
     };
     let Running { mut context, mut started, bucket, grpc_addr, grpc } = running;
     let registry = Arc::new(std::mem::take(&mut context.registry));
-    late.set(std::mem::take(&mut started.routes).merge(metrics_routes(registry)));
+    let routes = std::mem::take(&mut started.routes).merge(metrics_routes(registry));
+    late.set(with_fallbacks(routes, role));
     if let Some(ingester) = &started.ingester {
         health.also_ask(ingester.readiness());
     }
     health.set_ready(true);
-    tracing::info!(role = role.name, %http_addr, %grpc_addr, version = build_info::VERSION, "latewood is ready");
+    let (bucket_url, data_dir) = (context.config.bucket.url.as_deref(), context.config.data_dir.display());
+    tracing::info!(role = role.name, %http_addr, %grpc_addr, bucket = bucket_url, %data_dir, "latewood is ready");
 
     let outcome = tokio::select! {
         () = stop => Ok(()),

@@ -54,7 +54,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
     }
 }
 
-fn run_role(role: &roles::Role, config: config::Config) -> anyhow::Result<()> {
+fn run_role(role: &'static roles::Role, config: config::Config) -> anyhow::Result<()> {
     let runtime = runtime()?;
     let outcome = runtime.block_on(app::run(role, config));
     // An orderly stop has ended all tasks. What goes on is a start that was cut short, and may end as in a crash.

@@ -1,6 +1,6 @@
 //! Errors of listeners and logs.
 
-use std::net::SocketAddr;
+use crate::ListenAddr;
 
 /// Why a listener or the logs could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -9,7 +9,7 @@ pub enum ServiceError {
     #[error("cannot listen on {addr} for {what}: {source}")]
     Listen {
         /// The address.
-        addr: SocketAddr,
+        addr: ListenAddr,
         /// What was to be served there.
         what: &'static str,
         /// The system's answer.
