@@ -14,6 +14,7 @@ mod differential;
 mod histograms;
 mod layers;
 mod metrics;
+mod readme;
 mod real_prometheus;
 mod roles;
 mod start;

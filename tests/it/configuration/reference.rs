@@ -142,7 +142,7 @@ fn row(sources: &Sources, field: &Field, default: &Value) -> Row {
 /// A number of bytes as people say it, where it is a round one.
 fn in_units(bytes: u64) -> String {
     let units = [(30, "GiB"), (20, "MiB"), (10, "KiB")];
-    let unit = units.into_iter().find(|(bits, _)| bytes > 0 && bytes % (1 << bits) == 0);
+    let unit = units.into_iter().find(|(bits, _)| bytes > 0 && bytes.is_multiple_of(1 << bits));
     unit.map_or(String::new(), |(bits, name)| format!(" ({} {name})", bytes >> bits))
 }
 
