@@ -23,7 +23,8 @@ pub fn enable(asked: &[String]) -> Vec<String> {
         } else if ALWAYS_ON.contains(&name) {
             tracing::info!(feature = name, "this feature is always on");
         } else {
-            tracing::warn!(feature = name, "unknown option for --enable-feature");
+            let known = [KNOWN, ALWAYS_ON].concat().join(", ");
+            tracing::warn!(feature = name, known, "unknown option for --enable-feature");
         }
     }
     enabled

@@ -3,7 +3,10 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+use latewood_objstore::Bucket;
+
 use crate::index;
+use crate::inspect::{BlockHead, read_head};
 use crate::meta::WITH_STARTS;
 use crate::read::{check_index, parse_entry};
 use crate::schema::{HOT_PREFIX, INDEX, SCRAPES, SERIES, SPANS};
@@ -48,6 +51,15 @@ pub fn views(folder: &Path) -> Result<String, BlockError> {
     let index_size = meta.file(INDEX).map_or(0, |file| file.size);
     let index = read(INDEX, index_size)?;
     views_of(&meta, &index.into(), &folder.display().to_string())
+}
+
+/// The SQL for a block in a bucket, whose folder DuckDB knows as `base`.
+///
+/// # Errors
+/// [`BlockError::Bucket`] or [`BlockError::Corrupt`] when `meta.json` or `index` cannot be read.
+pub async fn views_in(bucket: &Bucket, folder: &str, base: &str) -> Result<String, BlockError> {
+    let BlockHead { meta, index, .. } = read_head(bucket, folder).await?;
+    views_of(&meta, &index, base)
 }
 
 /// The SQL for a block whose files are below `base`: a path, or a URL that DuckDB reads.

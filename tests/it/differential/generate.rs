@@ -88,6 +88,7 @@ impl Generator {
         match self.0.below(28) {
             0 | 1 => self.scalar(3),
             6 => self.of_buckets(2),
+            7 => self.mean_of_histograms(),
             3..6 => self.histograms(1 + self.0.below(3) as u32),
             2 => {
                 let inner = self.vector(3);

@@ -139,7 +139,6 @@ const OVER_TIME: &[&str] = &[
     "irate",
     "idelta",
     "sum_over_time",
-    "avg_over_time",
     "last_over_time",
     "count_over_time",
     "present_over_time",
@@ -153,6 +152,21 @@ impl Generator {
     /// A vector of floats that comes of histograms.
     pub fn of_histograms(&self) -> Generated {
         Generated::leaf(format!("{}({}{})", self.pick(WITHOUT_BUCKETS), self.pick(&NAMES), self.shift()))
+    }
+
+    /// Means: summed and divided here, as in later releases, where Prometheus 3.5 goes from mean to mean. What is
+    /// around them may make the last bits large.
+    pub fn mean_of_histograms(&self) -> Generated {
+        let name = self.pick(&NAMES);
+        let text = match self.0.below(2) {
+            0 => format!("avg_over_time({name}[{}]{})", self.pick(&["25s", "1m", "5m"]), self.shift()),
+            _ => format!(
+                "avg{} ({name}{})",
+                self.pick(&["", " by (job)", " without (instance)"]),
+                self.shift()
+            ),
+        };
+        Generated::leaf(text)
     }
 
     /// A vector of floats that are not exact.
@@ -180,11 +194,8 @@ impl Generator {
             4 | 5 => {
                 let inner = self.histograms(depth - 1);
                 let grouping = self.pick(&["", " by (job)", " without (instance)"]);
-                let text = format!(
-                    "{}{grouping} ({})",
-                    self.pick(&["sum", "avg", "count", "group", "max"]),
-                    inner.text
-                );
+                let text =
+                    format!("{}{grouping} ({})", self.pick(&["sum", "count", "group", "max"]), inner.text);
                 Generated::of(text, [inner])
             }
             6 => {

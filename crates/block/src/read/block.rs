@@ -253,12 +253,12 @@ impl Block {
     }
 }
 
-/// A missing object of a block whose `meta.json` names it is corruption, not absence.
+/// An object that `meta.json` names must be there: the block is.
 fn named(error: BlockError, folder: &str) -> BlockError {
     match error {
         BlockError::Bucket(BucketError::NotFound { key }) => {
             let file = key.strip_prefix(folder).unwrap_or(&key).trim_start_matches('/');
-            BlockError::corrupt(file, "the file is missing")
+            BlockError::Missing { file: file.to_owned() }
         }
         other => other,
     }
