@@ -19,6 +19,7 @@ mod quantile;
 mod rate;
 mod regression;
 pub mod relabel;
+pub(crate) mod spacing;
 mod spec;
 mod starts;
 mod table;

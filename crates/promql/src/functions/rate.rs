@@ -2,10 +2,8 @@
 
 use crate::annotations::CallContext;
 use crate::functions::Window;
+use crate::functions::spacing::{Growth, Place, seconds};
 use crate::functions::starts::{Started, extrapolation_from_zero, warn_of_overlap, zero_time};
-
-/// A gap to the window's edge of less than this many average sample distances is extrapolated over.
-const EXTRAPOLATION_FACTOR: f64 = 1.1;
 
 /// `rate`: the increase per second.
 pub(super) fn rate(window: &Window<'_>, _: &[f64], ctx: &mut CallContext) -> Option<f64> {
@@ -18,8 +16,8 @@ pub(super) fn increase(window: &Window<'_>, _: &[f64], ctx: &mut CallContext) ->
 }
 
 /// `delta`: last less first, extrapolated to the window's edges.
-pub(super) fn delta(window: &Window<'_>, _: &[f64], _: &mut CallContext) -> Option<f64> {
-    extrapolated(window, false, false)
+pub(super) fn delta(window: &Window<'_>, _: &[f64], ctx: &mut CallContext) -> Option<f64> {
+    extrapolated(window, false, false, ctx)
 }
 
 /// `irate`: per second between the last two samples.
@@ -32,16 +30,10 @@ pub(super) fn idelta(window: &Window<'_>, _: &[f64], _: &mut CallContext) -> Opt
     instant(window, false)
 }
 
-/// Milliseconds as seconds.
-#[allow(clippy::cast_precision_loss)] // as upstream: milliseconds of any real time are exact
-pub(super) fn seconds(milliseconds: i64) -> f64 {
-    milliseconds as f64 / 1000.0
-}
-
 /// The increase of a counter.
 fn counted(window: &Window<'_>, is_rate: bool, ctx: &mut CallContext) -> Option<f64> {
     match window.starts.floats {
-        [] => extrapolated(window, true, is_rate),
+        [] => extrapolated(window, true, is_rate, ctx),
         starts => started(window, starts, is_rate, ctx),
     }
 }
@@ -61,10 +53,11 @@ fn started(window: &Window<'_>, starts: &[i64], is_rate: bool, ctx: &mut CallCon
         return Some((increase + first) * extrapolation_from_zero(window, zero_time, times, gaps, is_rate));
     }
     let growth = Some(Growth { first, increase });
-    (gaps > 0).then(|| increase * extrapolation(window, times, gaps, growth, is_rate))
+    let place = Place::of(window, times, gaps, is_rate);
+    (gaps > 0).then(|| increase * ctx.spacing_at(place).extrapolation(growth))
 }
 
-fn extrapolated(window: &Window<'_>, is_counter: bool, is_rate: bool) -> Option<f64> {
+fn extrapolated(window: &Window<'_>, is_counter: bool, is_rate: bool, ctx: &mut CallContext) -> Option<f64> {
     let gaps = window.values.len().checked_sub(1).filter(|gaps| *gaps > 0)?;
     let ((first_time, first), (last_time, last)) = (window.first()?, window.last()?);
     let mut result = last - first;
@@ -73,61 +66,8 @@ fn extrapolated(window: &Window<'_>, is_counter: bool, is_rate: bool) -> Option<
         result = resets.fold(result, |sum, pair| sum + pair[0]);
     }
     let growth = is_counter.then_some(Growth { first, increase: result });
-    Some(result * extrapolation(window, (first_time, last_time), gaps, growth, is_rate))
-}
-
-/// How a counter grew between the first and the last sample of a window.
-#[derive(Clone, Copy)]
-pub(super) struct Growth {
-    /// Where it began.
-    pub(super) first: f64,
-    /// By how much it grew.
-    pub(super) increase: f64,
-}
-
-/// By what the change between the first and the last sample is to be multiplied so that it covers the window, and
-/// is per second if that is asked for. `growth` is given for counters.
-#[allow(clippy::cast_precision_loss)]
-pub(super) fn extrapolation(
-    window: &Window<'_>,
-    (first_time, last_time): (i64, i64),
-    gaps: usize,
-    growth: Option<Growth>,
-    is_rate: bool,
-) -> f64 {
-    let mut to_start = seconds(first_time - window.start);
-    let sampled = seconds(last_time - first_time);
-    let average = sampled / gaps as f64;
-    let to_end = gap(seconds(window.end - last_time), average);
-    to_start = gap(to_start, average);
-    if let Some(Growth { first, increase }) = growth
-        && increase > 0.0
-        && first >= 0.0
-    {
-        // A counter cannot have been negative: do not extrapolate to before its zero.
-        let to_zero = sampled * (first / increase);
-        if to_zero < to_start {
-            to_start = to_zero;
-        }
-    }
-    factor(window, sampled, to_start, to_end, is_rate)
-}
-
-/// How far to extrapolate towards an edge of the window: up to it, unless a sample should have been seen before.
-pub(super) fn gap(to_edge: f64, average: f64) -> f64 {
-    if to_edge >= average * EXTRAPOLATION_FACTOR { average / 2.0 } else { to_edge }
-}
-
-/// How much longer the time is that is extrapolated to than the sampled one; by the window's length for a rate.
-pub(super) fn factor(window: &Window<'_>, sampled: f64, to_start: f64, to_end: f64, is_rate: bool) -> f64 {
-    let mut factor = 1.0;
-    if sampled != 0.0 {
-        factor = (sampled + to_start + to_end) / sampled;
-    }
-    if is_rate {
-        factor /= window.seconds();
-    }
-    factor
+    let place = Place::of(window, (first_time, last_time), gaps, is_rate);
+    Some(result * ctx.spacing_at(place).extrapolation(growth))
 }
 
 /// The change between the last two floats.

@@ -7,7 +7,7 @@
 use latewood_model::NO_START;
 
 use super::Window;
-use super::rate::{factor, seconds};
+use super::spacing::{factor, gap, seconds};
 use crate::Notice;
 use crate::annotations::CallContext;
 
@@ -78,7 +78,7 @@ pub(super) fn zero_time(window: &Window<'_>, first_time: i64, starts: &[i64]) ->
     (first > window.start && first < first_time).then_some(first)
 }
 
-/// As [`super::rate::extrapolation`], for a counter that was zero at `zero_time`: there is nothing to extrapolate
+/// As [`super::spacing::Spacing::extrapolation`], for a counter that was zero at `zero_time`: there is nothing to extrapolate
 /// before that.
 #[allow(clippy::cast_precision_loss)] // windows have few samples
 pub(super) fn extrapolation_from_zero(
@@ -90,8 +90,8 @@ pub(super) fn extrapolation_from_zero(
 ) -> f64 {
     // A single sample says nothing of how far apart they are.
     let average = if gaps > 0 { seconds(last_time - first_time) / gaps as f64 } else { 0.0 };
-    let to_end = super::rate::gap(seconds(window.end - last_time), average);
-    factor(window, seconds(last_time - zero_time), 0.0, to_end, is_rate)
+    let to_end = gap(seconds(window.end - last_time), average);
+    factor(window.end - window.start, seconds(last_time - zero_time), 0.0, to_end, is_rate)
 }
 
 /// `start_timestamp` of anything but a selector has no result.

@@ -2,6 +2,7 @@
 
 use crate::HistogramPoint;
 use crate::functions::WindowStarts;
+use crate::functions::spacing::length_seconds;
 
 /// The samples of one series in `(start, end]`, oldest first, without stale markers: floats, and histograms
 /// at other times. All times are
@@ -44,11 +45,9 @@ impl<'a> Window<'a> {
         Some((*self.timestamps.last()?, *self.values.last()?))
     }
 
-    /// The window's length in seconds; whole seconds and the rest are added as Go's `Duration.Seconds` does.
+    /// The window's length in seconds.
     #[must_use]
-    #[allow(clippy::cast_precision_loss)] // as upstream: milliseconds of any real time are exact
     pub fn seconds(&self) -> f64 {
-        let length = self.end - self.start;
-        (length / 1000) as f64 + ((length % 1000) * 1_000_000) as f64 / 1e9
+        length_seconds(self.end - self.start)
     }
 }

@@ -8,7 +8,7 @@ use latewood_model::histogram::{Histogram, ResetHint};
 use super::is_mixed;
 use crate::annotations::CallContext;
 use crate::functions::Window;
-use crate::functions::rate::{Growth, extrapolation};
+use crate::functions::spacing::{Growth, Place};
 use crate::functions::starts::{Started, extrapolation_from_zero, warn_of_overlap, zero_time};
 use crate::{HistogramOperation, HistogramPoint, Notice, SampleValue};
 
@@ -49,7 +49,8 @@ fn extrapolated(
     let growth = Growth { first: first.histogram.count, increase: result.count };
     let gaps = window.histograms.len() - 1;
     let times = (first.timestamp, last.timestamp);
-    result.multiply(extrapolation(window, times, gaps, is_counter.then_some(growth), is_rate));
+    let spacing = ctx.spacing_at(Place::of(window, times, gaps, is_rate));
+    result.multiply(spacing.extrapolation(is_counter.then_some(growth)));
     Some(result.into())
 }
 
@@ -62,7 +63,8 @@ fn started(window: &Window<'_>, is_rate: bool, ctx: &mut CallContext) -> Option<
     let Some(zero_time) = zero_time(window, first.timestamp, window.starts.histograms) else {
         let mut increase = increase?;
         let growth = Growth { first: first.histogram.count, increase: increase.count };
-        increase.multiply(extrapolation(window, times, gaps, Some(growth), is_rate));
+        let spacing = ctx.spacing_at(Place::of(window, times, gaps, is_rate));
+        increase.multiply(spacing.extrapolation(Some(growth)));
         return Some(increase.into());
     };
     let mut result = match increase {
