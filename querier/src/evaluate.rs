@@ -91,6 +91,9 @@ impl Evaluator {
         finish: impl Fn(QueryResult, Timings) -> T + Send + Sync + 'static,
     ) -> Result<T, ApiError> {
         let control = self.engine.control(&self.clock, options.timeout);
+        if control.remaining().is_zero() {
+            return Err(ApiError::new(ErrorKind::Timeout, "query timed out in query execution"));
+        }
         let arrived = self.clock.elapsed();
         let _place = self.gate.enter(tenant, control.remaining()).await?;
         let queued = self.clock.elapsed().saturating_sub(arrived);

@@ -187,6 +187,11 @@ fn annotations_say_where() {
         ("histogram_quantile(0.5, m)", "metric name \"m\" (1:25)"),
         ("-quantile_over_time(7, m[10s])", "got 7 (1:21)"),
         ("1 + sort(m)", "ordered by labels (1:5)"),
+        ("1 + quantile((3), m)", "got 3 (1:15)"),
+        ("1 + rate(((m[10s])))", "_bucket: \"m\" (1:12)"),
+        ("1 + rate((m[10s:5s]))", "_bucket: \"m\" (1:1)"),
+        ("1 + quantile_over_time((7), m[10s:5s])", "got 7 (1:25)"),
+        ("histogram_quantile(0.5, (m))", "metric name \"m\" (1:26)"),
     ] {
         let result = range(query, source(), &control).unwrap();
         let texts = [result.warnings, result.infos].concat();

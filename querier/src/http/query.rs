@@ -45,7 +45,8 @@ fn options(call: &Call) -> Result<QueryOptions, ApiError> {
 }
 
 fn lookback(call: &Call) -> Result<Option<Duration>, ApiError> {
-    time::parse_optional_duration("lookback_delta", call.params.get("lookback_delta"))
+    let given = time::parse_optional_duration("lookback_delta", call.params.get("lookback_delta"))?;
+    Ok(given.filter(|lookback| !lookback.is_zero()))
 }
 
 /// `start`, `end` and `step`, checked as Prometheus checks them.

@@ -404,6 +404,20 @@ mod queries {
     }
 }
 
+#[tokio::test]
+async fn no_time_at_all_is_a_timeout_and_not_the_default() {
+    let server = Server::over(vec![data().shared()]);
+    for uri in ["query?query=up", "query_range?query=up&start=1&end=2&step=1"] {
+        for timeout in ["0", "0s", "-5", "0.0001"] {
+            let (status, body) = server.json(&format!("/api/v1/{uri}&timeout={timeout}")).await;
+            assert_eq!((status, &body["errorType"]), (503, &json!("timeout")), "{body}");
+            assert_eq!(body["error"], "query timed out in query execution");
+        }
+    }
+    let (status, _) = server.json("/api/v1/query?query=up&lookback_delta=0").await;
+    assert_eq!(status, 200);
+}
+
 #[tokio::test(start_paused = true)]
 async fn listings_end_in_time_and_take_so_many_selectors_at_most() {
     let store = data();
