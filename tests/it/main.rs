@@ -13,6 +13,7 @@ mod crash;
 mod differential;
 mod histograms;
 mod layers;
+mod query_stats;
 mod real_prometheus;
 mod roles;
 mod tidy;
