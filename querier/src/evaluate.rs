@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use latewood_base::{Clock, ErrorKind, Offload};
 use latewood_model::TenantId;
+use latewood_promql::plan::Explanation;
 use latewood_promql::{
     Control, Engine, EngineConfig, InstantQuery, QueryError, QueryResult, RangeQuery, SeriesSource,
 };
@@ -91,6 +92,9 @@ impl Evaluator {
         finish: impl Fn(QueryResult, Timings) -> T + Send + Sync + 'static,
     ) -> Result<T, ApiError> {
         let control = self.engine.control(&self.clock, options.timeout);
+        if control.remaining().is_zero() {
+            return Err(ApiError::new(ErrorKind::Timeout, "query timed out in query execution"));
+        }
         let arrived = self.clock.elapsed();
         let _place = self.gate.enter(tenant, control.remaining()).await?;
         let queued = self.clock.elapsed().saturating_sub(arrived);
@@ -110,6 +114,17 @@ impl Evaluator {
         self.metrics.samples_read.inc_by(control.stats().samples_read);
         let (evaluated, _) = outcome?;
         Ok(evaluated?)
+    }
+
+    /// The plan of a query, made off the runtime.
+    pub(crate) async fn explain(&self, query: Query) -> Result<Explanation, ApiError> {
+        let engine = self.engine.clone();
+        let explained = self.lane.run(move || match &query {
+            Query::Instant(query) => engine.explain_instant(query),
+            Query::Range(query) => engine.explain_range(query),
+        });
+        let explained = explained.await;
+        Ok(explained.map_err(|error| ApiError::new(ErrorKind::Internal, error.to_string()))??)
     }
 
     /// One evaluation under one view. What the stores failed with is the outer error.

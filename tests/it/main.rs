@@ -14,6 +14,7 @@ mod differential;
 mod histograms;
 mod layers;
 mod metrics;
+mod query_stats;
 mod readme;
 mod real_prometheus;
 mod roles;

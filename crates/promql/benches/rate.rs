@@ -8,7 +8,8 @@ use latewood_base::Clock;
 use latewood_model::{Labels, SeriesSamples};
 use latewood_promql::parse::{ParseOptions, parse};
 use latewood_promql::{
-    Control, Engine, EngineConfig, QueryLimits, RangeQuery, Select, SeriesCursor, SeriesSource, SourceError,
+    Control, Engine, EngineConfig, QueryLimits, RangeQuery, ReportOptions, Select, SeriesCursor,
+    SeriesSource, SourceError,
 };
 
 const SERIES: usize = 1_000;
@@ -63,6 +64,7 @@ fn rate(criterion: &mut Criterion) {
         end: 300_000 + 59 * 60_000,
         step: Duration::from_secs(60),
         lookback: None,
+        report: ReportOptions::default(),
     };
     let (engine, source) = (Engine::new(EngineConfig::default()), Arc::new(counters()));
     let mut group = criterion.benchmark_group("promql");

@@ -36,6 +36,11 @@ impl Account {
         }
     }
 
+    /// Bytes and samples held now.
+    pub(crate) fn booked(&self) -> [u64; 2] {
+        [self.bytes.load(Relaxed), self.samples.load(Relaxed)]
+    }
+
     fn add_bytes(&self, bytes: u64) -> Result<(), QueryError> {
         let limit = self.limits.max_bytes;
         let now = add(&self.bytes, bytes, limit).ok_or(QueryError::TooMuchMemory { limit })?;
@@ -106,6 +111,11 @@ impl Reservation {
         self.samples += samples;
         account.peak_samples.fetch_max(now, Relaxed);
         Ok(())
+    }
+
+    /// Bytes and samples that it holds.
+    pub(crate) fn booked(&self) -> [u64; 2] {
+        [self.bytes, self.samples]
     }
 
     /// Takes over what another reservation holds.

@@ -145,6 +145,11 @@ impl Control {
         Ok(reservation)
     }
 
+    /// How long the clock has run.
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.0.clock.elapsed()
+    }
+
     /// Its account.
     pub(crate) fn account(&self) -> &Account {
         &self.0.account
@@ -197,7 +202,7 @@ pub struct QueryStats {
     /// Samples that the source returned, counted once per selector.
     pub samples_read: u64,
     /// Samples that selectors handed to evaluation, counted once per step that they count for: a window of
-    /// ten samples evaluated at three steps is thirty. Prometheus's `totalQueryableSamples`.
+    /// ten samples evaluated at three steps is thirty. Prometheus's `totalQueryableSamples`: see `exec/counts.rs`.
     pub samples_evaluated: u64,
     /// The most samples held at once.
     pub peak_samples: u64,

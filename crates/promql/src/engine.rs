@@ -6,11 +6,14 @@ use std::time::Duration;
 use latewood_base::Clock;
 use latewood_model::TimestampMs;
 
-use crate::ast::{Expr, Span};
+use crate::ast::{Expr, Span, ValueType};
 use crate::commons::Commons;
-use crate::exec::{Env, Grid};
-use crate::plan::{QueryTimes, millis};
-use crate::{Control, EngineConfig, QueryError, QueryLimits, QueryStats, SeriesSource, Value, result};
+use crate::exec::{Env, Grid, Probe, SampleCounts};
+use crate::plan::{Explanation, QueryPlan, QueryTimes, millis, plan_instant, plan_range};
+use crate::{
+    Control, EngineConfig, QueryError, QueryLimits, QueryStats, Report, ReportOptions, SeriesSource, Value,
+    result,
+};
 
 /// An expression at one time.
 #[derive(Clone, Debug)]
@@ -21,6 +24,8 @@ pub struct InstantQuery {
     pub time: TimestampMs,
     /// Another lookback than the engine's.
     pub lookback: Option<Duration>,
+    /// What is told of the evaluation.
+    pub report: ReportOptions,
 }
 
 /// An expression at evenly spaced times.
@@ -36,6 +41,8 @@ pub struct RangeQuery {
     pub step: Duration,
     /// Another lookback than the engine's.
     pub lookback: Option<Duration>,
+    /// What is told of the evaluation.
+    pub report: ReportOptions,
 }
 
 /// The answer to a query.
@@ -49,6 +56,8 @@ pub struct QueryResult {
     pub infos: Vec<String>,
     /// What it took.
     pub stats: QueryStats,
+    /// What else was asked.
+    pub report: Report,
 }
 
 /// Evaluates queries, which run side by side and share memory and turns. Clones share them too.
@@ -93,11 +102,14 @@ impl Engine {
         source: Arc<dyn SeriesSource>,
         control: &Control,
     ) -> Result<QueryResult, QueryError> {
-        let times = self.times(query.time, query.time, 0);
-        let env = self.env(source, control, query.lookback, 0);
-        let value = result::instant(&query.expr, &times, &env);
+        let plan = self.plan_instant(query)?;
+        let grid = Grid::single(query.time);
+        let reader = Reader { source, control, lookback: query.lookback, step_ms: 0 };
+        let env = self.env(reader, query.report, grid, &plan)?;
+        let is_scalar = query.expr.value_type() == ValueType::Scalar;
+        let value = result::instant(&plan, is_scalar, query.time, &env);
         control.rest();
-        Ok(finish(value?, &env))
+        Ok(finish(value?, env, grid))
     }
 
     /// Evaluates an expression at evenly spaced times. Blocks: call it off the async runtime.
@@ -110,6 +122,35 @@ impl Engine {
         source: Arc<dyn SeriesSource>,
         control: &Control,
     ) -> Result<QueryResult, QueryError> {
+        let (plan, grid) = self.plan_range(query)?;
+        let reader = Reader { source, control, lookback: query.lookback, step_ms: grid.step() };
+        let env = self.env(reader, query.report, grid, &plan)?;
+        let value = result::range(&plan, grid, &env);
+        control.rest();
+        Ok(finish(value?, env, grid))
+    }
+
+    /// The plan by which an expression is evaluated at one time.
+    ///
+    /// # Errors
+    /// What [`Self::instant`] fails with before it reads anything.
+    pub fn explain_instant(&self, query: &InstantQuery) -> Result<Explanation, QueryError> {
+        Ok(self.plan_instant(query)?.explain())
+    }
+
+    /// The plan by which an expression is evaluated at evenly spaced times.
+    ///
+    /// # Errors
+    /// What [`Self::range`] fails with before it reads anything.
+    pub fn explain_range(&self, query: &RangeQuery) -> Result<Explanation, QueryError> {
+        Ok(self.plan_range(query)?.0.explain())
+    }
+
+    fn plan_instant(&self, query: &InstantQuery) -> Result<QueryPlan, QueryError> {
+        plan_instant(&query.expr, &self.times(query.time, query.time, 0))
+    }
+
+    fn plan_range(&self, query: &RangeQuery) -> Result<(QueryPlan, Grid), QueryError> {
         let step_ms = i64::try_from(query.step.as_millis()).unwrap_or(i64::MAX);
         if step_ms == 0 {
             return Err(QueryError::Invalid(
@@ -125,11 +166,8 @@ impl Engine {
                 self.config.max_steps
             )));
         }
-        let times = self.times(query.start, query.end, step_ms);
-        let env = self.env(source, control, query.lookback, step_ms);
-        let value = result::range(&query.expr, &times, grid, &env);
-        control.rest();
-        Ok(finish(value?, &env))
+        let plan = plan_range(&query.expr, &self.times(query.start, query.end, step_ms))?;
+        Ok((plan, grid))
     }
 
     fn times(&self, start: TimestampMs, end: TimestampMs, step_ms: i64) -> QueryTimes {
@@ -138,13 +176,14 @@ impl Engine {
 
     fn env(
         &self,
-        source: Arc<dyn SeriesSource>,
-        control: &Control,
-        lookback: Option<Duration>,
-        step_ms: i64,
-    ) -> Env {
+        reader: Reader<'_>,
+        report: ReportOptions,
+        grid: Grid,
+        plan: &QueryPlan,
+    ) -> Result<Env, QueryError> {
+        let Reader { source, control, lookback, step_ms } = reader;
         let lookback = lookback.filter(|given| !given.is_zero());
-        Env {
+        Ok(Env {
             source,
             control: control.clone(),
             lookback_ms: millis(lookback.unwrap_or(self.config.lookback)),
@@ -153,13 +192,27 @@ impl Engine {
             has_type_labels: self.config.features.type_and_unit_labels,
             use_start_timestamps: self.config.features.use_start_timestamps,
             place: Span::default(),
+            counts: SampleCounts::new(control, grid, report.samples_per_step)?,
+            probe: report.analysis.then(|| Probe::new(plan.explain(), control)),
             annotations: Arc::default(),
-        }
+        })
     }
 }
 
-fn finish(value: Value, env: &Env) -> QueryResult {
+/// How a query reads.
+struct Reader<'a> {
+    source: Arc<dyn SeriesSource>,
+    control: &'a Control,
+    lookback: Option<Duration>,
+    step_ms: i64,
+}
+
+fn finish(value: Value, env: Env, grid: Grid) -> QueryResult {
     let annotations = std::mem::take(&mut *env.annotations.lock());
     let (warnings, infos) = annotations.into_texts();
-    QueryResult { value, warnings, infos, stats: env.control.stats() }
+    let report = Report {
+        samples_per_step: env.counts.into_steps(grid),
+        analysis: env.probe.map(|probe| probe.finish()),
+    };
+    QueryResult { value, warnings, infos, stats: env.control.stats(), report }
 }

@@ -1,6 +1,7 @@
 //! PromQL: parse, plan, execute. Knows the model and nothing of storage, wires or roles.
 
 mod account;
+mod analysis;
 mod annotations;
 pub mod ast;
 mod commons;
@@ -15,11 +16,13 @@ mod notices;
 pub mod parse;
 pub mod plan;
 pub mod print;
+mod report;
 mod result;
 mod source;
 mod value;
 
 pub use account::Reservation;
+pub use analysis::{Analysis, AnalyzedNode, OperatorFigures};
 pub use annotations::{Annotations, CallContext};
 pub use config::{EngineConfig, Features};
 pub use control::{Control, QueryLimits, QueryStats};
@@ -27,5 +30,6 @@ pub use duration::{format_duration, parse_duration};
 pub use engine::{Engine, InstantQuery, QueryResult, RangeQuery};
 pub use error::QueryError;
 pub use notices::{HistogramOperation, Notice};
+pub use report::{Report, ReportOptions};
 pub use source::{Select, SeriesCursor, SeriesSource, SourceError};
 pub use value::{HistogramPoint, MatrixSeries, Point, SampleValue, Value, VectorSample};

@@ -2,34 +2,37 @@
 
 use std::collections::HashSet;
 
-use latewood_model::Labels;
+use latewood_model::{Labels, TimestampMs};
 
-use crate::ast::{Expr, ExprKind, ValueType};
 use crate::exec::{Env, Grid, Row, Tile, build_root, is_histogram, is_present, raw_windows, same_labelset};
-use crate::plan::{self, QueryTimes};
+use crate::plan::{Node, QueryPlan, WindowInput};
 use crate::{HistogramPoint, MatrixSeries, Point, QueryError, Reservation, Value, VectorSample};
 
-/// The value of an expression at one time.
-pub(crate) fn instant(expr: &Expr, times: &QueryTimes, env: &Env) -> Result<Value, QueryError> {
+/// What a plan gives at one time; a scalar for an expression that is one.
+pub(crate) fn instant(
+    plan: &QueryPlan,
+    is_scalar: bool,
+    timestamp: TimestampMs,
+    env: &Env,
+) -> Result<Value, QueryError> {
     env.control.check()?;
-    let timestamp = times.start;
-    match expr.value_type() {
-        ValueType::String => match &expr.unparen().kind {
-            ExprKind::Text(text) => Ok(Value::String { timestamp, text: text.to_lossy() }),
-            _ => Err(QueryError::execution("expected a string literal")),
+    match plan {
+        QueryPlan::Text(text) => Ok(Value::String { timestamp, text: text.clone() }),
+        QueryPlan::Windows(input) => match &env.probe {
+            Some(probe) => probe.run(|| window(input, timestamp, env)),
+            None => window(input, timestamp, env),
         },
-        ValueType::Matrix => window(expr, times, env),
-        ValueType::Scalar => {
-            let rows = vector(expr, times, env)?;
+        QueryPlan::Vector(node) if is_scalar => {
+            let rows = vector(node, timestamp, env)?;
             let value = rows.first().and_then(|sample| sample.value.as_float()).unwrap_or(f64::NAN);
             Ok(Value::Scalar(Point { timestamp, value }))
         }
-        ValueType::Vector => vector(expr, times, env).map(Value::Vector),
+        QueryPlan::Vector(node) => vector(node, timestamp, env).map(Value::Vector),
     }
 }
 
-fn vector(expr: &Expr, times: &QueryTimes, env: &Env) -> Result<Vec<VectorSample>, QueryError> {
-    let mut operator = build_root(&plan::plan(expr, times)?, Grid::single(times.start), env)?;
+fn vector(node: &Node, timestamp: TimestampMs, env: &Env) -> Result<Vec<VectorSample>, QueryError> {
+    let mut operator = build_root(node, Grid::single(timestamp), env)?;
     let mut held = env.control.reserve(0)?;
     let mut samples = Vec::new();
     let mut seen = HashSet::<Labels>::new();
@@ -42,7 +45,7 @@ fn vector(expr: &Expr, times: &QueryTimes, env: &Env) -> Result<Vec<VectorSample
             if !seen.insert(labels.clone()) {
                 return Err(same_labelset());
             }
-            samples.push(VectorSample { labels: labels.clone(), timestamp: times.start, value });
+            samples.push(VectorSample { labels: labels.clone(), timestamp, value });
         }
     }
     Ok(samples)
@@ -62,12 +65,10 @@ fn book_histograms(held: &mut Reservation, points: &[HistogramPoint]) -> Result<
 }
 
 /// A range selector or subquery by itself.
-fn window(expr: &Expr, times: &QueryTimes, env: &Env) -> Result<Value, QueryError> {
-    let input = plan::window_input(expr, times, "")?;
-    let input = input.ok_or_else(|| QueryError::execution("expected a range vector"))?;
+fn window(input: &WindowInput, timestamp: TimestampMs, env: &Env) -> Result<Value, QueryError> {
     let mut held = env.control.reserve(0)?;
     let mut matrix = Vec::new();
-    raw_windows(env, Grid::single(times.start), &input, |labels, window| {
+    raw_windows(env, Grid::single(timestamp), input, |labels, window| {
         book(&mut held, window.values.len())?;
         book_histograms(&mut held, window.histograms)?;
         let points = window.samples().map(|(timestamp, value)| Point { timestamp, value }).collect();
@@ -77,17 +78,13 @@ fn window(expr: &Expr, times: &QueryTimes, env: &Env) -> Result<Value, QueryErro
     sorted(matrix)
 }
 
-/// The values of an expression at the steps of a grid.
-pub(crate) fn range(expr: &Expr, times: &QueryTimes, grid: Grid, env: &Env) -> Result<Value, QueryError> {
+/// What a plan gives at the steps of a grid.
+pub(crate) fn range(plan: &QueryPlan, grid: Grid, env: &Env) -> Result<Value, QueryError> {
     env.control.check()?;
-    let found = expr.value_type();
-    if !matches!(found, ValueType::Scalar | ValueType::Vector) {
-        return Err(QueryError::Invalid(format!(
-            "invalid expression type {:?} for range query, must be Scalar or instant Vector",
-            found.documented()
-        )));
-    }
-    let mut operator = build_root(&plan::plan(expr, times)?, grid, env)?;
+    let QueryPlan::Vector(node) = plan else {
+        return Err(QueryError::execution("expected a scalar or an instant vector"));
+    };
+    let mut operator = build_root(node, grid, env)?;
     let mut held = env.control.reserve(0)?;
     let mut matrix = Vec::new();
     while let Some(tile) = operator.next()? {

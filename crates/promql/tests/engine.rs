@@ -8,7 +8,7 @@ use latewood_model::{Labels, StartTimestamps};
 use latewood_promql::parse::{ParseOptions, parse};
 use latewood_promql::{
     Control, Engine, EngineConfig, Features, InstantQuery, QueryError, QueryLimits, QueryResult, RangeQuery,
-    Select, SeriesCursor, SeriesSource, SourceError, Value,
+    ReportOptions, Select, SeriesCursor, SeriesSource, SourceError, Value,
 };
 use latewood_testkit::promqltest::MemorySource;
 
@@ -30,6 +30,7 @@ fn range(query: &str, source: Arc<dyn SeriesSource>, control: &Control) -> Resul
         end: 59_000,
         step: Duration::from_secs(1),
         lookback: None,
+        report: ReportOptions::default(),
     };
     Engine::new(EngineConfig { features, ..EngineConfig::default() }).range(&query, source, control)
 }
@@ -157,6 +158,7 @@ fn bad_parameters_are_invalid() {
             end,
             step: Duration::from_millis(step),
             lookback: None,
+            report: ReportOptions::default(),
         };
         let error = engine.range(&query, source(), &control).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Invalid);
@@ -170,8 +172,12 @@ fn times_at_the_end_of_time_do_no_harm() {
     for time in [i64::MIN, i64::MIN + 1, i64::MAX] {
         for query in ["m", "rate(m[5m] offset 1y)", "m offset -1y", "sum_over_time(m[1h:1m])", "timestamp(m)"]
         {
-            let query =
-                InstantQuery { expr: parse(query, &ParseOptions::default()).unwrap(), time, lookback: None };
+            let query = InstantQuery {
+                expr: parse(query, &ParseOptions::default()).unwrap(),
+                time,
+                lookback: None,
+                report: ReportOptions::default(),
+            };
             let result = engine.instant(&query, source(), &limited(QueryLimits::NONE));
             assert!(result.is_ok() || matches!(result, Err(QueryError::Invalid(_))), "{result:?}");
         }
@@ -188,6 +194,11 @@ fn annotations_say_where() {
         ("histogram_quantile(0.5, m)", "metric name \"m\" (1:25)"),
         ("-quantile_over_time(7, m[10s])", "got 7 (1:21)"),
         ("1 + sort(m)", "ordered by labels (1:5)"),
+        ("1 + quantile((3), m)", "got 3 (1:15)"),
+        ("1 + rate(((m[10s])))", "_bucket: \"m\" (1:12)"),
+        ("1 + rate((m[10s:5s]))", "_bucket: \"m\" (1:1)"),
+        ("1 + quantile_over_time((7), m[10s:5s])", "got 7 (1:25)"),
+        ("histogram_quantile(0.5, (m))", "metric name \"m\" (1:26)"),
     ] {
         let result = range(query, source(), &control).unwrap();
         let texts = [result.warnings, result.infos].concat();

@@ -7,6 +7,7 @@ use latewood_promql::{
 };
 
 use super::envelope::Answer;
+use super::explain::write_analysis;
 use super::json::Json;
 use crate::evaluate::Timings;
 
@@ -34,7 +35,11 @@ pub(super) fn encode_result(mut result: QueryResult, timings: Timings, shape: Sh
         write_value(json, &result.value);
         if shape.stats {
             json.raw(r#","stats":"#);
-            write_stats(json, &result.stats, timings);
+            write_stats(json, &result, timings);
+        }
+        if let Some(analysis) = &result.report.analysis {
+            json.raw(r#","analysis":"#);
+            write_analysis(json, analysis);
         }
         json.raw("}");
     };
@@ -154,7 +159,7 @@ fn write_point(json: &mut Json, point: Point) {
 }
 
 /// Timings in seconds. What Prometheus measures apart and we do not is 0.
-fn write_stats(json: &mut Json, stats: &QueryStats, timings: Timings) {
+fn write_stats(json: &mut Json, result: &QueryResult, timings: Timings) {
     let (queued, evaluated) = (timings.queued.as_secs_f64(), timings.evaluated.as_secs_f64());
     json.raw(r#"{"timings":"#);
     let timings = [
@@ -166,10 +171,18 @@ fn write_stats(json: &mut Json, stats: &QueryStats, timings: Timings) {
         ("execTotalTime", queued + evaluated),
     ];
     json.object(timings, Json::number);
-    json.raw(r#","samples":"#);
-    let samples = [("totalQueryableSamples", stats.samples_evaluated), ("peakSamples", stats.peak_samples)];
-    json.object(samples, Json::integer);
-    json.raw("}");
+    json.raw(r#","samples":{"#);
+    if !result.report.samples_per_step.is_empty() {
+        json.raw(r#""totalQueryableSamplesPerStep":"#);
+        json.list(&result.report.samples_per_step, |json, (timestamp, samples)| {
+            json.raw("[");
+            json.number(*timestamp as f64 / 1000.0);
+            json.raw(&format!(",{samples}]"));
+        });
+        json.raw(",");
+    }
+    let QueryStats { samples_evaluated, peak_samples, .. } = result.stats;
+    json.raw(&format!(r#""totalQueryableSamples":{samples_evaluated},"peakSamples":{peak_samples}}}}}"#));
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 mod encode;
 mod envelope;
 mod exemplars;
+mod explain;
 mod expression;
 mod json;
 mod labels;
@@ -74,6 +75,8 @@ fn v1_routes(api: &Arc<Api>) -> Router {
     Router::new()
         .route("/query", form("query", query::instant))
         .route("/query_range", form("query_range", query::range))
+        .route("/query_explain", form("query_explain", explain::explain))
+        .route("/query_range_explain", form("query_range_explain", explain::range))
         .route("/query_exemplars", form("query_exemplars", exemplars::exemplars))
         .route("/format_query", form("format_query", expression::format_query))
         .route("/parse_query", form("parse_query", expression::parse_query))

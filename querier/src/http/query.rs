@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use latewood_promql::ast::{Expr, ValueType};
-use latewood_promql::{InstantQuery, RangeQuery};
+use latewood_promql::{InstantQuery, RangeQuery, ReportOptions};
 
 use super::encode::{Shape, encode_result};
 use super::envelope::Answer;
@@ -12,29 +12,48 @@ use crate::ApiError;
 use crate::evaluate::{Query, QueryOptions};
 
 pub(super) async fn instant(call: Call) -> Result<Answer, ApiError> {
-    let params = &call.params;
-    let limit = params.limit()?;
-    let now = call.api.clock.now_ms();
-    let at = time::parse_time_or("time", params.get("time"), now)?;
-    let options = options(&call)?;
-    let query = InstantQuery { expr: call.query().await?, time: at, lookback: lookback(&call)? };
-    run(&call, Query::Instant(query), options, limit).await
+    let limit = call.params.limit()?;
+    let query = instant_query(&call).await?;
+    run(&call, Query::Instant(query), limit).await
 }
 
 pub(super) async fn range(call: Call) -> Result<Answer, ApiError> {
     let limit = call.params.limit()?;
-    let (start, end, step) = steps(&call)?;
-    let options = options(&call)?;
-    let expr = call.query().await?;
-    check_range_type(&expr)?;
-    let query = RangeQuery { expr, start, end, step, lookback: lookback(&call)? };
-    run(&call, Query::Range(query), options, limit).await
+    let query = range_query(&call).await?;
+    run(&call, Query::Range(query), limit).await
 }
 
-async fn run(call: &Call, query: Query, options: QueryOptions, limit: usize) -> Result<Answer, ApiError> {
+/// The instant query that a request's parameters describe.
+pub(super) async fn instant_query(call: &Call) -> Result<InstantQuery, ApiError> {
+    let now = call.api.clock.now_ms();
+    let time = time::parse_time_or("time", call.params.get("time"), now)?;
+    options(call)?;
+    let expr = call.query().await?;
+    Ok(InstantQuery { expr, time, lookback: lookback(call)?, report: report(call) })
+}
+
+/// The range query that a request's parameters describe.
+pub(super) async fn range_query(call: &Call) -> Result<RangeQuery, ApiError> {
+    let (start, end, step) = steps(call)?;
+    options(call)?;
+    let expr = call.query().await?;
+    check_range_type(&expr)?;
+    Ok(RangeQuery { expr, start, end, step, lookback: lookback(call)?, report: report(call) })
+}
+
+async fn run(call: &Call, query: Query, limit: usize) -> Result<Answer, ApiError> {
     let shape = Shape { limit, stats: !call.params.get("stats").is_empty() };
     let finish = move |result, timings| encode_result(result, timings, shape);
-    call.api.evaluator.run(&call.tenant, query, options, finish).await
+    call.api.evaluator.run(&call.tenant, query, options(call)?, finish).await
+}
+
+/// `stats=all` is Prometheus's, `analyze` Thanos's, which takes these two words.
+fn report(call: &Call) -> ReportOptions {
+    let params = &call.params;
+    ReportOptions {
+        samples_per_step: params.get("stats") == "all",
+        analysis: matches!(params.get("analyze"), "true" | "1"),
+    }
 }
 
 fn options(call: &Call) -> Result<QueryOptions, ApiError> {
@@ -45,7 +64,8 @@ fn options(call: &Call) -> Result<QueryOptions, ApiError> {
 }
 
 fn lookback(call: &Call) -> Result<Option<Duration>, ApiError> {
-    time::parse_optional_duration("lookback_delta", call.params.get("lookback_delta"))
+    let given = time::parse_optional_duration("lookback_delta", call.params.get("lookback_delta"))?;
+    Ok(given.filter(|lookback| !lookback.is_zero()))
 }
 
 /// `start`, `end` and `step`, checked as Prometheus checks them.

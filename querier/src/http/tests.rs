@@ -359,7 +359,50 @@ mod queries {
         assert_eq!(body["data"]["result"].as_array().unwrap().len(), 1);
         assert_eq!(body["warnings"], json!(["results truncated due to limit"]));
         assert!(body["data"]["stats"]["timings"]["evalTotalTime"].is_number());
-        assert!(body["data"]["stats"]["samples"]["totalQueryableSamples"].is_number());
+        assert_eq!(body["data"]["stats"]["samples"]["totalQueryableSamplesPerStep"], json!([[NOW, 2]]));
+        let (_, body) = server.json(&format!("/api/v1/query?query=up&time={NOW}&stats=1")).await;
+        let samples = &body["data"]["stats"]["samples"];
+        assert_eq!((&samples["totalQueryableSamples"], samples.as_object().unwrap().len()), (&json!(2), 2));
+    }
+
+    #[tokio::test]
+    async fn plans_are_explained_without_running_and_analyzed_with_the_result() {
+        let store = Arc::new(data());
+        let server = Server::over(vec![store.clone()]);
+        let (status, body) = server.json("/api/v1/query_explain?query=sum(up)%2B1").await;
+        assert_eq!(status, 200, "{body}");
+        let expected = json!({"name": "vector and scalar Add", "children": [
+            {"name": "Sum by ()", "children": [{"name": "scan {__name__=\"up\"} offset 0ms"}]},
+            {"name": "number 1"},
+        ]});
+        assert_eq!(body, json!({"status": "success", "data": expected}));
+        let steps = "start=0&end=10&step=5";
+        for path in ["query_explain", "query_range_explain"] {
+            let (status, ranged) = server.json(&format!("/api/v1/{path}?query=sum(up)%2B1&{steps}")).await;
+            assert_eq!((status, &ranged["data"]), (200, &expected), "{ranged}");
+        }
+        for bad in
+            ["query=sum(", "query=up&start=0", "query=up[5m]&start=0&end=10&step=5", "query=up&timeout=x"]
+        {
+            let (status, body) = server.json(&format!("/api/v1/query_explain?{bad}")).await;
+            assert_eq!((status, &body["errorType"]), (400, &json!("bad_data")), "{bad}: {body}");
+        }
+        assert_eq!(store.calls.load(std::sync::atomic::Ordering::SeqCst), 0);
+
+        for path in [format!("query?time={NOW}&"), format!("query_range?start={NOW}&end={NOW}&step=1&")] {
+            let (_, body) = server.json(&format!("/api/v1/{path}query=sum(up)&analyze=true")).await;
+            let analysis = &body["data"]["analysis"];
+            assert_eq!(analysis["name"], "Sum by ()", "{body}");
+            let scan = &analysis["children"][0];
+            assert_eq!(
+                (&scan["series"], &scan["totalSamples"], &scan["tiles"]),
+                (&json!(2), &json!(2), &json!(1))
+            );
+            assert_eq!((&analysis["series"], &analysis["totalSamples"]), (&json!(1), &json!(2)));
+            assert_eq!((&analysis["executionTime"], &scan["ownExecutionTime"]), (&json!("0s"), &json!("0s")));
+            let (_, body) = server.json(&format!("/api/v1/{path}query=sum(up)&analyze=false")).await;
+            assert!(body["data"].get("analysis").is_none() && body["data"]["result"].is_array(), "{body}");
+        }
     }
 
     #[tokio::test]
@@ -402,6 +445,20 @@ mod queries {
         request.abort();
         assert!(dropped.await.is_err());
     }
+}
+
+#[tokio::test]
+async fn no_time_at_all_is_a_timeout_and_not_the_default() {
+    let server = Server::over(vec![data().shared()]);
+    for uri in ["query?query=up", "query_range?query=up&start=1&end=2&step=1"] {
+        for timeout in ["0", "0s", "-5", "0.0001"] {
+            let (status, body) = server.json(&format!("/api/v1/{uri}&timeout={timeout}")).await;
+            assert_eq!((status, &body["errorType"]), (503, &json!("timeout")), "{body}");
+            assert_eq!(body["error"], "query timed out in query execution");
+        }
+    }
+    let (status, _) = server.json("/api/v1/query?query=up&lookback_delta=0").await;
+    assert_eq!(status, 200);
 }
 
 #[tokio::test(start_paused = true)]

@@ -49,13 +49,13 @@ pub(super) fn parse_duration_ms(name: &str, text: &str) -> Result<i64, ApiError>
     i64::try_from(duration.as_millis()).map_err(|_| wrong(". It overflows int64"))
 }
 
-/// A parameter that is a duration and, where it is given, more than nothing.
+/// A parameter that is a duration, where it is given; less than nothing is nothing.
 pub(super) fn parse_optional_duration(name: &str, text: &str) -> Result<Option<Duration>, ApiError> {
     if text.is_empty() {
         return Ok(None);
     }
     let milliseconds = parse_duration_ms(name, text)?;
-    Ok(u64::try_from(milliseconds).ok().filter(|&milliseconds| milliseconds > 0).map(Duration::from_millis))
+    Ok(Some(Duration::from_millis(u64::try_from(milliseconds).unwrap_or(0))))
 }
 
 fn from_seconds(seconds: f64) -> Option<TimestampMs> {
@@ -100,6 +100,9 @@ mod tests {
             assert!(parse_duration_ms("step", bad).is_err(), "{bad}");
         }
         assert_eq!(parse_optional_duration("timeout", ""), Ok(None));
-        assert_eq!(parse_optional_duration("timeout", "5ms"), Ok(Some(Duration::from_millis(5))));
+        for (text, expected) in [("5ms", 5), ("0", 0), ("-3", 0)] {
+            let expected = Ok(Some(Duration::from_millis(expected)));
+            assert_eq!(parse_optional_duration("timeout", text), expected, "{text}");
+        }
     }
 }

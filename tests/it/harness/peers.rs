@@ -62,6 +62,12 @@ pub struct Prometheus {
 impl Prometheus {
     /// Starts it with a configuration in which `SELF` stands for its own `host:port`.
     pub async fn start(peers: &Peers, folder: &Path, config: &str) -> Self {
+        Self::start_with(peers, folder, config, "exemplar-storage,metadata-wal-records,native-histograms")
+            .await
+    }
+
+    /// The same with other features.
+    pub async fn start_with(peers: &Peers, folder: &Path, config: &str, features: &str) -> Self {
         let address = format!("127.0.0.1:{}", free_port());
         let file = folder.join("prometheus.yml");
         std::fs::write(&file, config.replace("SELF", &address)).unwrap();
@@ -71,7 +77,7 @@ impl Prometheus {
             .arg(format!("--storage.tsdb.path={}", folder.join("prometheus").display()))
             .arg(format!("--web.listen-address={address}"))
             .arg("--web.enable-remote-write-receiver")
-            .arg("--enable-feature=exemplar-storage,metadata-wal-records,native-histograms");
+            .arg(format!("--enable-feature={features}"));
         let mut process = Process::start("prometheus", &mut command, folder);
         let url = format!("http://{address}");
         process.wait_for(&format!("{url}/-/ready")).await;

@@ -84,6 +84,13 @@ impl<C: BucketCount> Buckets<C> {
         self.counts.len()
     }
 
+    /// How many runs of neighbouring buckets are populated.
+    #[must_use]
+    pub fn runs(&self) -> usize {
+        let gaps = self.indexes.windows(2).filter(|pair| pair[1] != pair[0].wrapping_add(1)).count();
+        gaps + usize::from(!self.is_empty())
+    }
+
     /// Whether no bucket is populated.
     #[must_use]
     pub fn is_empty(&self) -> bool {

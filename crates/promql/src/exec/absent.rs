@@ -3,7 +3,7 @@
 use latewood_model::Labels;
 
 use super::tile::{Tile, has_values, is_present};
-use super::windows::{WindowFeed, Windows};
+use super::windows::{WindowFeed, Windows, samples_of};
 use super::{BoxOperator, Env, Grid, Operator};
 use crate::QueryError;
 use crate::plan::{WindowCall, WindowInput};
@@ -72,7 +72,8 @@ impl Operator for AbsentOperator {
             }
             Input::Windows(mut feed, mut windows) => {
                 while let Some(series) = feed.next()? {
-                    windows.visit(&series, |step, _| {
+                    windows.visit(&series, |step, window| {
+                        self.env.counts.add_one_step(step, samples_of(window));
                         row[step] = super::tile::absent();
                         Ok(())
                     })?;

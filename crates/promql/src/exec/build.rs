@@ -3,8 +3,8 @@
 use super::aggregate::FoldOperator;
 use super::scalar::{Scalar, ScalarOperator, Scalars, is_scalar};
 use super::{
-    BoxOperator, Env, Grid, absent, buckets, count_values, fold, info, join, map, names, once, scan, set,
-    smooth, sort, topk, windows,
+    BoxOperator, Env, Grid, absent, buckets, count_values, fold, info, join, map, names, once, probe, scan,
+    set, smooth, sort, topk, windows,
 };
 use crate::ast::{AggregateOp, BinaryOp, Cardinality};
 use crate::plan::{AggregateNode, MetricNames, Node, Reading, VectorBinary, WindowKernel, metric_names};
@@ -15,6 +15,10 @@ pub(crate) fn build(node: &Node, grid: Grid, env: &Env) -> Result<BoxOperator, Q
     if is_scalar(node) {
         return Ok(Box::new(ScalarOperator::new(Scalar::new(env, grid, node))));
     }
+    probe::built(node, env, |env| build_vector(node, grid, env))
+}
+
+fn build_vector(node: &Node, grid: Grid, env: &Env) -> Result<BoxOperator, QueryError> {
     Ok(match node {
         Node::Scan { scan, reading } => {
             let operator = scan::ScanOperator::new(env, grid, scan, *reading)?;
@@ -52,7 +56,8 @@ pub(crate) fn build(node: &Node, grid: Grid, env: &Env) -> Result<BoxOperator, Q
             Box::new(info::InfoOperator::new(env, grid, build(&call.input, grid, env)?, call))
         }
         Node::Once(input) => {
-            let single = build(input, Grid::single(grid.start()), env)?;
+            let single =
+                build(input, Grid::single(grid.start()), &env.counting(env.counts.once(grid.len())))?;
             Box::new(once::OnceOperator::new(env, grid, single))
         }
         _ => build_map(node, grid, env)?,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
+use super::{Probe, SampleCounts};
 use crate::ast::Span;
 use crate::{Annotations, CallContext, Control, Notice, QueryError, SeriesSource};
 
@@ -26,6 +27,10 @@ pub(crate) struct Env {
     pub(crate) use_start_timestamps: bool,
     /// The part of the query that the operator's annotations are about.
     pub(crate) place: Span,
+    /// Where samples are counted.
+    pub(crate) counts: SampleCounts,
+    /// What watches the operator above, if any does.
+    pub(crate) probe: Option<Probe>,
     /// What the answer must say.
     pub(crate) annotations: Arc<Mutex<Annotations>>,
 }
@@ -34,6 +39,11 @@ impl Env {
     /// The same for an operator whose annotations are about this place.
     pub(crate) fn at(&self, place: Span) -> Self {
         Self { place, ..self.clone() }
+    }
+
+    /// The same for operators whose samples count elsewhere.
+    pub(super) fn counting(&self, counts: SampleCounts) -> Self {
+        Self { counts, ..self.clone() }
     }
 
     /// Adds an info; without its prefix.

@@ -95,7 +95,7 @@ impl InfoSeries {
         for (step, newest) in metrics[found].newest.iter_mut().enumerate() {
             let time = scan.at.unwrap_or_else(|| grid.time(step)).saturating_sub(scan.offset_ms);
             let Some(sampled) = samples.newest_at(time)? else { continue };
-            env.control.count_evaluated(1);
+            env.counts.add_one_step(step, 1);
             match *newest {
                 (NONE, _) => *newest = (number, sampled),
                 (_, other) if other < sampled => *newest = (number, sampled),

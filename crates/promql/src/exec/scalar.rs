@@ -2,6 +2,7 @@
 
 use latewood_model::Labels;
 
+use super::probe::watched;
 use super::row::is_histogram;
 use super::tile::{Tile, computed, is_present};
 use super::{Env, Grid, Operator, build, scalar_binary};
@@ -91,10 +92,17 @@ impl Scalars {
 
 fn evaluate(env: &Env, grid: Grid, node: &Node) -> Result<Values, QueryError> {
     env.control.check()?;
+    watched(node, env, |env| compute(env, grid, node))
+}
+
+fn compute(env: &Env, grid: Grid, node: &Node) -> Result<Values, QueryError> {
     match node {
         Node::Number(value) => Ok(Values::Constant(*value)),
         Node::Time => steps(env, grid, |step| grid.time(step) as f64 / 1000.0),
-        Node::Once(inner) => Ok(Values::Constant(evaluate(env, Grid::single(grid.start()), inner)?.at(0))),
+        Node::Once(inner) => {
+            let env = env.counting(env.counts.once(grid.len()));
+            Ok(Values::Constant(evaluate(&env, Grid::single(grid.start()), inner)?.at(0)))
+        }
         Node::Negate(inner) => {
             let inner = evaluate(env, grid, inner)?;
             combine(env, grid, [inner, Values::Constant(0.0)], |value, _| computed(-value))

@@ -3,10 +3,11 @@
 use latewood_model::{HistogramSample, SeriesSamples, is_stale};
 
 use super::bounds::StepWindows;
+use super::counts::size_in_samples;
 use super::matching::drop_reserved;
 use super::merge::Merger;
-use super::row::RowMut;
-use super::tile::{Tile, computed};
+use super::row::{Row, RowMut};
+use super::tile::{Tile, computed, is_present};
 use super::{Env, Grid, Operator, SeriesFeed};
 use crate::plan::{Reading, Scan};
 use crate::{QueryError, SampleValue};
@@ -48,6 +49,18 @@ impl ScanOperator {
         filled
     }
 
+    /// Counts the samples of a row.
+    fn count(&self, row: Row<'_>, filled: usize) {
+        let counts = &self.env.counts;
+        let beyond = |step: usize| row.histogram(step).map_or(0, |histogram| size_in_samples(histogram) - 1);
+        if counts.wants_steps() {
+            let present = row.values.iter().enumerate().filter(|(_, value)| is_present(**value));
+            present.for_each(|(step, _)| counts.add_at(step, 1 + beyond(step)));
+        }
+        let histograms = if row.has_histograms() { (0..self.steps).map(beyond).sum() } else { 0 };
+        counts.add(filled as u64 + histograms);
+    }
+
     /// Fills a row of a series with histograms; how many values it has.
     fn fill_mixed(&mut self, series: &SeriesSamples, row: &mut RowMut<'_>) -> usize {
         let mut filled = self.fill(series, row.values);
@@ -65,7 +78,7 @@ impl ScanOperator {
             if newest_float.is_some_and(|sampled| sampled > timestamp) {
                 continue;
             }
-            let had_float = super::is_present(row.values[step]);
+            let had_float = is_present(row.values[step]);
             let value = (!histogram.is_stale()).then(|| match (&self.reading, &converted) {
                 (Reading::Time, _) => SampleValue::Float(*timestamp as f64 / 1000.0),
                 (Reading::Start, _) => SampleValue::Float(*start as f64 / 1000.0),
@@ -105,7 +118,7 @@ impl ScanOperator {
             match filled {
                 0 => tile.pop(),
                 filled => {
-                    self.env.control.count_evaluated(filled as u64);
+                    self.count(tile.row(tile.len() - 1), filled);
                     tile.count_samples(filled)?;
                 }
             }

@@ -5,7 +5,7 @@ use latewood_model::histogram::ResetHint;
 use latewood_model::{FloatHistogram, Labels};
 
 use super::tile::Tile;
-use super::windows::{WindowFeed, WindowSeries, Windows};
+use super::windows::{WindowFeed, WindowSeries, Windows, samples_of};
 use super::{Env, Grid, Operator};
 use crate::functions::{Window, extended, histograms};
 use crate::plan::{Scan, WindowInput};
@@ -38,7 +38,7 @@ impl SmoothOperator {
         let row = tile.len() - 1;
         let (mut filled, env) = (0, &self.env);
         self.windows.visit(series, |step, window| {
-            env.control.count_evaluated((window.values.len() + window.histograms.len()) as u64);
+            env.counts.add_one_step(step, samples_of(window));
             let value = at_step(env, window, metric);
             filled += usize::from(value.is_some());
             tile.set(row, step, value)

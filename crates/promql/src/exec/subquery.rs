@@ -17,7 +17,7 @@ pub(super) struct SubqueryFeed {
 }
 
 impl SubqueryFeed {
-    /// Serves windows at the steps of `grid`.
+    /// Serves windows at the steps of `grid`; `env` is that of what is evaluated.
     pub(super) fn new(env: &Env, grid: Grid, input: &WindowInput) -> Result<Self, QueryError> {
         let WindowInput::Subquery { input, range_ms, step_ms, offset_ms, at } = input else {
             return Err(QueryError::execution("expected a subquery"));

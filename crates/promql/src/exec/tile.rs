@@ -200,6 +200,11 @@ impl Tile {
         self.drops_name.truncate(kept);
     }
 
+    /// Bytes and samples that are booked for it.
+    pub(crate) fn booked(&self) -> [u64; 2] {
+        self.held.booked()
+    }
+
     /// The tile, unless it has no rows.
     pub(crate) fn non_empty(self) -> Option<Self> {
         (!self.is_empty()).then_some(self)

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use latewood_model::{Labels, SeriesSamples, TimestampMs, is_stale};
 
 use super::bounds::StepWindows;
+use super::counts::size_in_samples;
 use super::matching::drop_reserved;
 use super::merge::Merger;
 use super::reach::Reach;
@@ -13,7 +14,7 @@ use super::scalar::Scalars;
 use super::starts::SeriesStarts;
 use super::subquery::SubqueryFeed;
 use super::tile::{Tile, computed};
-use super::{Env, Grid, Operator, SeriesFeed};
+use super::{Env, Grid, Operator, SampleCounts, SeriesFeed};
 use crate::ast::Extension;
 use crate::functions::histograms::HistogramKernel;
 use crate::functions::{self, RangeKernel, Window, extended};
@@ -74,11 +75,18 @@ pub(super) enum WindowFeed {
 
 impl WindowFeed {
     pub(super) fn new(env: &Env, grid: Grid, input: &WindowInput) -> Result<Self, QueryError> {
+        Self::counting(env, grid, input, env.counts.nowhere())
+    }
+
+    /// The same, with where samples below a subquery count.
+    fn counting(env: &Env, grid: Grid, input: &WindowInput, below: SampleCounts) -> Result<Self, QueryError> {
         match input {
             WindowInput::Samples { scan, range_ms, .. } => {
                 Ok(Self::Samples(SeriesFeed::new(env, scan, grid, Some(*range_ms))))
             }
-            WindowInput::Subquery { .. } => SubqueryFeed::new(env, grid, input).map(Self::Subquery),
+            WindowInput::Subquery { .. } => {
+                SubqueryFeed::new(&env.counting(below), grid, input).map(Self::Subquery)
+            }
         }
     }
 
@@ -132,6 +140,12 @@ impl Windows {
     }
 }
 
+/// As how many samples a window counts.
+pub(super) fn samples_of(window: &Window<'_>) -> u64 {
+    let histograms = window.histograms.iter().map(|point| size_in_samples(&point.histogram));
+    window.values.len() as u64 + histograms.sum::<u64>()
+}
+
 /// Hands out the samples of each series that has any in its window, at a grid's only step.
 pub(crate) fn raw_windows(
     env: &Env,
@@ -139,16 +153,21 @@ pub(crate) fn raw_windows(
     input: &WindowInput,
     mut each: impl FnMut(&Labels, &Window<'_>) -> Result<(), QueryError>,
 ) -> Result<(), QueryError> {
-    let (mut feed, mut windows) = (WindowFeed::new(env, grid, input)?, Windows::new(env, grid, input)?);
+    // A subquery by itself counts what it evaluates, a range selector what it gives.
+    let is_selector = matches!(input, WindowInput::Samples { .. });
+    let mut feed = WindowFeed::counting(env, grid, input, env.counts.at_first())?;
+    let mut windows = Windows::new(env, grid, input)?;
     while let Some(mut series) = feed.next()? {
         if series.drops_name {
             series.labels = drop_reserved(&series.labels);
         }
-        windows.visit(&series, |_, window| {
+        windows.visit(&series, |step, window| {
             if let Some(extension) = input.extension() {
                 return raw_extended(env, extension, window, |window| each(&series.labels, window));
             }
-            env.control.count_evaluated((window.values.len() + window.histograms.len()) as u64);
+            if is_selector {
+                env.counts.add_one_step(step, samples_of(window));
+            }
             each(&series.labels, window)
         })?;
     }
@@ -167,7 +186,7 @@ fn raw_extended(
         return Err(QueryError::execution(format!("{name} modifier is not supported with histograms")));
     }
     let Some(samples) = extended::bounded_samples(window, extension) else { return Ok(()) };
-    env.control.count_evaluated(samples.len() as u64);
+    env.counts.add_one_step(0, samples.len() as u64);
     let (timestamps, values): (Vec<i64>, Vec<f64>) = samples.into_iter().unzip();
     each(&Window { timestamps: &timestamps, values: &values, ..*window })
 }
@@ -249,12 +268,16 @@ impl WindowOperator {
     /// Fills a row; how many values it has.
     fn fill(&mut self, series: &WindowSeries, row: &mut RowMut<'_>) -> Result<usize, QueryError> {
         self.call.context.set_metric_name(series.labels.metric_name());
-        let (call, control) = (&mut self.call, &self.env.control);
+        let (call, control, counts) = (&mut self.call, &self.env.control, &self.env.counts);
         let (mut filled, mut floats, mut looked_at, mut evaluated) = (0, 0, 0, 0);
         self.windows.visit(series, |step, window| {
             let samples = window.values.len() + window.histograms.len();
             looked_at += samples;
-            evaluated += samples as u64;
+            let counted = samples_of(window);
+            evaluated += counted;
+            if counts.wants_steps() {
+                counts.add_at(step, counted);
+            }
             if looked_at > SAMPLES_PER_CHECK {
                 looked_at = 0;
                 control.check()?;
@@ -270,7 +293,7 @@ impl WindowOperator {
             }
             Ok(())
         })?;
-        self.env.control.count_evaluated(evaluated);
+        self.env.counts.add(evaluated);
         self.env.settle(&mut self.call.context)?;
         if filled > 0 && floats > 0 && self.warns_of_gauges {
             self.warn_of_gauge(&series.labels);

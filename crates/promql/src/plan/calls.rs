@@ -146,17 +146,24 @@ fn sort_at(node: Node, span: Span) -> Node {
     }
 }
 
-/// Where the first argument stands.
+/// Where the first argument stands, without its parentheses. That of a subquery is the query's start, as upstream names
+/// a subquery's result and not its text.
 fn place(args: &[Expr]) -> Span {
-    args.first().map(|arg| arg.span).unwrap_or_default()
+    match args.first().map(Expr::unparen) {
+        Some(arg) if matches!(arg.kind, ExprKind::Subquery(_)) => {
+            Span { line: 1, column: 1, ..Span::default() }
+        }
+        Some(arg) => arg.span,
+        None => Span::default(),
+    }
 }
 
 /// Where the vector, whose number is given, and the scalars stand.
 fn places(args: &[Expr], vector: usize) -> Places {
     let is_scalar = |arg: &&Expr| arg.value_type() == ValueType::Scalar;
     Places {
-        vector: args.get(vector).map(|arg| arg.span).unwrap_or_default(),
-        params: args.iter().filter(is_scalar).map(|arg| arg.span).collect(),
+        vector: args.get(vector).map(|arg| arg.unparen().span).unwrap_or_default(),
+        params: args.iter().filter(is_scalar).map(|arg| arg.unparen().span).collect(),
     }
 }
 

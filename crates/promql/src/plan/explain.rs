@@ -1,20 +1,69 @@
-//! A plan as text, a node to a line, children indented: for tests and for people.
+//! A plan as a list of names and depths: what tests compare, `explain` answers and `analyze` adds figures to.
 
 use std::fmt;
 
 use super::node::{BucketCall, Node, Relabel, WindowInput};
-use super::{Reading, Scan, SortOrder};
+use super::{QueryPlan, Reading, Scan, SortOrder};
 use crate::ast::Matching;
 
-impl fmt::Display for Node {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_node(self, 0, out)
+/// The nodes of a plan, each before those below it. Shown as text a node is a line, children are indented.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Explanation(pub Vec<ExplainedNode>);
+
+/// A node of a plan, in words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExplainedNode {
+    /// What it does.
+    pub name: String,
+    /// How many nodes are above it.
+    pub depth: usize,
+}
+
+impl Explanation {
+    /// The numbers of the nodes right below one.
+    pub(crate) fn children(&self, parent: usize) -> impl Iterator<Item = usize> {
+        let depth = self.0.get(parent).map_or(usize::MAX - 1, |node| node.depth);
+        let below = self.0.iter().enumerate().skip(parent.saturating_add(1));
+        let below = below.take_while(move |(_, node)| node.depth > depth);
+        below.filter(move |(_, node)| node.depth == depth + 1).map(|(number, _)| number)
+    }
+
+    fn add(&mut self, node: &Node, depth: usize) {
+        self.0.push(ExplainedNode { name: node.headline(), depth });
+        node.children().into_iter().for_each(|child| self.add(child, depth + 1));
     }
 }
 
-fn write_node(node: &Node, depth: usize, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-    writeln!(out, "{:indent$}{}", "", headline(node), indent = depth * 2)?;
-    node.children().into_iter().try_for_each(|child| write_node(child, depth + 1, out))
+impl QueryPlan {
+    /// The plan in words.
+    #[must_use]
+    pub fn explain(&self) -> Explanation {
+        let mut explanation = Explanation::default();
+        let mut root = |name: String| explanation.0.push(ExplainedNode { name, depth: 0 });
+        match self {
+            Self::Vector(node) => explanation.add(node, 0),
+            Self::Text(_) => root("string".to_owned()),
+            Self::Windows(input) => {
+                root(format!("samples over {}", describe_input(input)));
+                input.node().into_iter().for_each(|node| explanation.add(node, 1));
+            }
+        }
+        explanation
+    }
+}
+
+impl fmt::Display for Explanation {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut nodes = self.0.iter();
+        nodes.try_for_each(|node| writeln!(out, "{:indent$}{}", "", node.name, indent = node.depth * 2))
+    }
+}
+
+impl Node {
+    /// What it does, in words.
+    pub(crate) fn headline(&self) -> String {
+        headline(self)
+    }
 }
 
 fn headline(node: &Node) -> String {
@@ -30,14 +79,7 @@ fn headline(node: &Node) -> String {
             format!("{what} {}", describe(scan))
         }
         Node::Smoothed(scan, _) => format!("smoothed scan {}", describe(scan)),
-        Node::Window(call) => match &call.input {
-            WindowInput::Samples { scan, range_ms, .. } => {
-                format!("{} over {range_ms}ms of {}", call.function, describe(scan))
-            }
-            WindowInput::Subquery { range_ms, step_ms, .. } => {
-                format!("{} over {range_ms}ms every {step_ms}ms", call.function)
-            }
-        },
+        Node::Window(call) => format!("{} over {}", call.function, describe_input(&call.input)),
         Node::Element { function, .. } => function.clone(),
         Node::StepTimes(_) => "step times".to_owned(),
         Node::ScalarOf(_) => "scalar".to_owned(),
@@ -69,6 +111,13 @@ fn headline(node: &Node) -> String {
         }
         Node::Info(call) => format!("info of {}", describe(&call.scan)),
         Node::Once(_) => "once".to_owned(),
+    }
+}
+
+fn describe_input(input: &WindowInput) -> String {
+    match input {
+        WindowInput::Samples { scan, range_ms, .. } => format!("{range_ms}ms of {}", describe(scan)),
+        WindowInput::Subquery { range_ms, step_ms, .. } => format!("{range_ms}ms every {step_ms}ms"),
     }
 }
 

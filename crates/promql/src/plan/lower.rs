@@ -178,7 +178,7 @@ fn lower_aggregate(aggregate: &Aggregate, times: &QueryTimes) -> Result<Node, Qu
     grouping.sort_unstable();
     grouping.dedup();
     Ok(Node::Aggregate(Box::new(AggregateNode {
-        place: aggregate.param.as_ref().unwrap_or(&aggregate.expr).span,
+        place: aggregate.param.as_ref().unwrap_or(&aggregate.expr).unparen().span,
         op: aggregate.op,
         param,
         label,

@@ -320,7 +320,7 @@ impl WindowInput {
         }
     }
 
-    fn node(&self) -> Option<&Node> {
+    pub(super) fn node(&self) -> Option<&Node> {
         match self {
             Self::Samples { .. } => None,
             Self::Subquery { input, .. } => Some(input),

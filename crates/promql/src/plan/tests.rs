@@ -1,13 +1,13 @@
 //! Plans as text.
 
-use super::{QueryTimes, plan};
+use super::{QueryTimes, plan_instant, plan_range};
 use crate::Features;
 use crate::parse::{ParseOptions, parse};
 
 fn explain(query: &str) -> String {
     let times = QueryTimes { start: 1_000, end: 61_000, step_ms: 1_000, subquery_step_ms: 60_000 };
     let expr = parse(query, &ParseOptions { features: Features::ALL }).unwrap();
-    plan(&expr, &times).unwrap().to_string()
+    plan_range(&expr, &times).unwrap().explain().to_string()
 }
 
 #[test]
@@ -56,4 +56,19 @@ fn info_series_are_read_at_the_time_of_the_first_selector() {
                 "once\n  info of {__name__=~\".+_info\",__name__!=\"a_info\"} offset 180000ms @ 9000\n"
             )
     );
+}
+
+#[test]
+fn what_is_no_vector_has_a_plan_of_an_instant_query() {
+    let times = QueryTimes { start: 1_000, end: 1_000, step_ms: 0, subquery_step_ms: 60_000 };
+    let explain = |query: &str| {
+        let expr = parse(query, &ParseOptions::default()).unwrap();
+        plan_instant(&expr, &times).unwrap().explain().to_string()
+    };
+    assert_eq!(explain("(m[5m])"), "samples over 300000ms of {__name__=\"m\"} offset 0ms\n");
+    assert_eq!(
+        explain("m[5m:1m]"),
+        "samples over 300000ms every 60000ms\n  scan {__name__=\"m\"} offset 0ms\n"
+    );
+    assert_eq!(explain("'m'"), "string\n");
 }

@@ -8,7 +8,8 @@ use latewood_model::NO_START;
 use latewood_promql::ast::Expr;
 use latewood_promql::parse::{ParseOptions, parse};
 use latewood_promql::{
-    Engine, EngineConfig, Features, InstantQuery, QueryError, QueryResult, RangeQuery, SampleValue, Value,
+    Engine, EngineConfig, Features, InstantQuery, QueryError, QueryResult, RangeQuery, ReportOptions,
+    SampleValue, Value,
 };
 
 use super::compare::{compare, compare_annotations, fits};
@@ -139,7 +140,12 @@ impl Runner {
         let source = Arc::clone(&self.source);
         match times {
             EvalTimes::Instant(time) => {
-                let query = InstantQuery { expr: expr.clone(), time, lookback: None };
+                let query = InstantQuery {
+                    expr: expr.clone(),
+                    time,
+                    lookback: None,
+                    report: ReportOptions::default(),
+                };
                 self.engine.instant(&query, source, &control)
             }
             EvalTimes::Range { start, end, step } => {
@@ -149,6 +155,7 @@ impl Runner {
                     end,
                     step: Duration::from_millis(u64::try_from(step).unwrap_or(0)),
                     lookback: None,
+                    report: ReportOptions::default(),
                 };
                 self.engine.range(&query, source, &control)
             }
