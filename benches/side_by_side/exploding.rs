@@ -77,19 +77,20 @@ pub async fn measure(peers: &Peers, load: &Load) {
 }
 
 /// Asks all exploding queries beside each other, again and again; how they ended.
-fn ask_for_too_much(url: &str, range: (f64, f64), goes_on: &AtomicBool) -> Vec<(String, Vec<String>)> {
+fn ask_for_too_much(url: &str, range: (f64, f64), goes_on: &Arc<AtomicBool>) -> Vec<(String, Vec<String>)> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let askers = exploding().into_iter().map(|query| async move {
+    let asker = |query: String, url: String, goes_on: Arc<AtomicBool>| async move {
         let mut ends = Vec::new();
         let mut pace = tokio::time::interval(PACE);
         pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while goes_on.load(Ordering::Relaxed) {
             pace.tick().await;
-            ends.push(explode(url, &query, range).await);
+            ends.push(explode(&url, &query, range).await);
         }
         (query, ends)
-    });
-    runtime.block_on(futures::future::join_all(askers))
+    };
+    let askers = exploding().into_iter().map(|query| asker(query, url.to_owned(), Arc::clone(goes_on)));
+    runtime.block_on(async { askers.collect::<JoinSet<_>>().join_all().await })
 }
 
 /// Asks all dashboards' questions; how long each answer took, sorted.
