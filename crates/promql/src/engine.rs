@@ -12,7 +12,7 @@ use crate::exec::{Env, Grid, Probe, SampleCounts};
 use crate::plan::{Explanation, QueryPlan, QueryTimes, millis, plan_instant, plan_range};
 use crate::{
     Control, EngineConfig, QueryError, QueryLimits, QueryStats, Report, ReportOptions, SeriesSource, Value,
-    result,
+    result, with_room,
 };
 
 /// An expression at one time.
@@ -102,6 +102,15 @@ impl Engine {
         source: Arc<dyn SeriesSource>,
         control: &Control,
     ) -> Result<QueryResult, QueryError> {
+        with_room(query.expr.levels(), || self.instant_here(query, source, control))?
+    }
+
+    fn instant_here(
+        &self,
+        query: &InstantQuery,
+        source: Arc<dyn SeriesSource>,
+        control: &Control,
+    ) -> Result<QueryResult, QueryError> {
         let plan = self.plan_instant(query)?;
         let grid = Grid::single(query.time);
         let reader = Reader { source, control, lookback: query.lookback, step_ms: 0 };
@@ -122,6 +131,15 @@ impl Engine {
         source: Arc<dyn SeriesSource>,
         control: &Control,
     ) -> Result<QueryResult, QueryError> {
+        with_room(query.expr.levels(), || self.range_here(query, source, control))?
+    }
+
+    fn range_here(
+        &self,
+        query: &RangeQuery,
+        source: Arc<dyn SeriesSource>,
+        control: &Control,
+    ) -> Result<QueryResult, QueryError> {
         let (plan, grid) = self.plan_range(query)?;
         let reader = Reader { source, control, lookback: query.lookback, step_ms: grid.step() };
         let env = self.env(reader, query.report, grid, &plan)?;
@@ -135,7 +153,7 @@ impl Engine {
     /// # Errors
     /// What [`Self::instant`] fails with before it reads anything.
     pub fn explain_instant(&self, query: &InstantQuery) -> Result<Explanation, QueryError> {
-        Ok(self.plan_instant(query)?.explain())
+        with_room(query.expr.levels(), || Ok(self.plan_instant(query)?.explain()))?
     }
 
     /// The plan by which an expression is evaluated at evenly spaced times.
@@ -143,7 +161,7 @@ impl Engine {
     /// # Errors
     /// What [`Self::range`] fails with before it reads anything.
     pub fn explain_range(&self, query: &RangeQuery) -> Result<Explanation, QueryError> {
-        Ok(self.plan_range(query)?.0.explain())
+        with_room(query.expr.levels(), || Ok(self.plan_range(query)?.0.explain()))?
     }
 
     fn plan_instant(&self, query: &InstantQuery) -> Result<QueryPlan, QueryError> {

@@ -4,7 +4,9 @@ use std::collections::HashSet;
 
 use latewood_model::{Labels, TimestampMs};
 
-use crate::exec::{Env, Grid, Row, Tile, build_root, is_histogram, is_present, raw_windows, same_labelset};
+use crate::exec::{
+    Env, Grid, Row, Tile, build_root, is_histogram, is_present, raw_windows, same_labelset, sort_by,
+};
 use crate::plan::{Node, QueryPlan, WindowInput};
 use crate::{HistogramPoint, MatrixSeries, Point, QueryError, Reservation, Value, VectorSample};
 
@@ -75,7 +77,7 @@ fn window(input: &WindowInput, timestamp: TimestampMs, env: &Env) -> Result<Valu
         matrix.push(MatrixSeries { labels: labels.clone(), points, histograms: window.histograms.to_vec() });
         Ok(())
     })?;
-    sorted(matrix)
+    sorted(matrix, env)
 }
 
 /// What a plan gives at the steps of a grid.
@@ -91,7 +93,7 @@ pub(crate) fn range(plan: &QueryPlan, grid: Grid, env: &Env) -> Result<Value, Qu
         env.control.check()?;
         take_rows(&tile, grid, &mut held, &mut matrix)?;
     }
-    sorted(matrix)
+    sorted(matrix, env)
 }
 
 fn take_rows(
@@ -122,10 +124,14 @@ fn histograms(row: Row<'_>, grid: Grid) -> Vec<HistogramPoint> {
     present.collect()
 }
 
-fn sorted(mut matrix: Vec<MatrixSeries>) -> Result<Value, QueryError> {
-    matrix.sort_by(|a, b| a.labels.cmp(&b.labels));
-    if matrix.windows(2).any(|pair| pair[0].labels == pair[1].labels) {
+fn sorted(matrix: Vec<MatrixSeries>, env: &Env) -> Result<Value, QueryError> {
+    let _held = env.control.reserve((matrix.len() * size_of::<usize>()) as u64)?;
+    let mut order: Vec<usize> = (0..matrix.len()).collect();
+    sort_by(&env.control, &mut order, |&a, &b| matrix[a].labels.cmp(&matrix[b].labels))?;
+    if order.windows(2).any(|pair| matrix[pair[0]].labels == matrix[pair[1]].labels) {
         return Err(same_labelset());
     }
-    Ok(Value::Matrix(matrix))
+    let mut matrix = matrix;
+    let series = order.into_iter().map(|number| std::mem::take(&mut matrix[number]));
+    Ok(Value::Matrix(series.collect()))
 }

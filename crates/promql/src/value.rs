@@ -96,7 +96,7 @@ pub struct VectorSample {
 }
 
 /// A series of a range query or range selector; it has floats or histograms or both.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct MatrixSeries {
     /// Which series.
     pub labels: Labels,

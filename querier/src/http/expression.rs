@@ -2,10 +2,10 @@
 
 use latewood_base::{ErrorKind, Offload};
 use latewood_model::Matcher;
-use latewood_promql::EngineConfig;
 use latewood_promql::ast::{Expr, ExprKind, VectorSelector};
 use latewood_promql::parse::{ParseError, ParseOptions, parse};
 use latewood_promql::print::pretty;
+use latewood_promql::{EngineConfig, NoRoom, with_room};
 
 use super::Call;
 use super::envelope::Answer;
@@ -100,10 +100,16 @@ fn collect(expr: &Expr, found: &mut Vec<Vec<Matcher>>) {
 
 pub(super) async fn format_query(call: Call) -> Result<Answer, ApiError> {
     let expr = call.query().await?;
-    Ok(Answer::new(|json| json.string(&pretty(&expr))))
+    let text = with_room(expr.levels(), || pretty(&expr)).map_err(no_room)?;
+    Ok(Answer::new(|json| json.string(&text)))
 }
 
 pub(super) async fn parse_query(call: Call) -> Result<Answer, ApiError> {
     let expr = call.query().await?;
-    Ok(Answer::new(|json| json.raw(&super::tree::tree(&expr).to_string())))
+    let tree = with_room(expr.levels(), || super::tree::tree(&expr).to_string()).map_err(no_room)?;
+    Ok(Answer::new(|json| json.raw(&tree)))
+}
+
+fn no_room(error: NoRoom) -> ApiError {
+    ApiError::new(ErrorKind::Overloaded, error.to_string())
 }

@@ -22,6 +22,10 @@ struct Server {
 
 impl Server {
     fn over(ingesters: Vec<Arc<dyn StoreApi>>) -> Self {
+        Self::with(QuerierConfig::default(), ingesters)
+    }
+
+    fn with(config: QuerierConfig, ingesters: Vec<Arc<dyn StoreApi>>) -> Self {
         let (clock, hand) = Clock::manual(NOW * 1000 + 250);
         let deps = QuerierDeps {
             catalogs: catalogs(),
@@ -31,7 +35,7 @@ impl Server {
             status: StatusInfo::default(),
         };
         let mut registry = Registry::default();
-        let routes = Querier::new(QuerierConfig::default(), deps, &mut registry).routes();
+        let routes = Querier::new(config, deps, &mut registry).routes();
         Self { routes, registry, _hand: hand }
     }
 
@@ -445,6 +449,46 @@ mod queries {
         request.abort();
         assert!(dropped.await.is_err());
     }
+}
+
+#[tokio::test]
+async fn an_evaluation_ends_when_its_caller_goes_away() {
+    let store = Arc::new(data());
+    let config = QuerierConfig { max_concurrent_queries: 1, ..QuerierConfig::default() };
+    let server = Arc::new(Server::with(config, vec![store.clone()]));
+    let running = || {
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &server.registry).unwrap();
+        let line = text
+            .lines()
+            .find(|line| line.starts_with("latewood_querier_queries_running "))
+            .map(str::to_owned);
+        line.unwrap_or(text)
+    };
+    assert_eq!(running(), "latewood_querier_queries_running 0");
+    // The sum is read first. What comes then is without end, as far as a test is concerned.
+    let long = "sum_over_time(max_over_time(vector(time())[6h:1s])[1d:1s])";
+    let long = format!("query?query={long}%2Bon()%20group_left()%20sum(up)");
+    let request = tokio::spawn({
+        let server = Arc::clone(&server);
+        async move { server.get(&format!("/api/v1/{long}")).await }
+    });
+    while store.calls.load(std::sync::atomic::Ordering::SeqCst) == 0 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(running(), "latewood_querier_queries_running 1");
+    // Into the midst of it; nothing is told of that.
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert!(!request.is_finished());
+    let clock = Clock::system();
+    let gone = clock.elapsed();
+    request.abort();
+    // There is one thread for queries: the next is answered once it is free.
+    let (status, body) = server.json("/api/v1/query?query=1").await;
+    let took = clock.elapsed() - gone;
+    assert_eq!(status, 200, "{body}");
+    assert!(took < Duration::from_millis(100), "{took:?}");
+    assert_eq!(running(), "latewood_querier_queries_running 0");
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use latewood_promql::functions;
 use latewood_promql::print::fixed;
 use serde_json::{Map, Value, json};
 
-/// The tree of an expression. Trees are shallow: the parser bounds their depth.
+/// The tree of an expression. Recurses, and so does what drops it: see [`latewood_promql::with_room`].
 pub(super) fn tree(expr: &Expr) -> Value {
     match &expr.kind {
         ExprKind::Number(literal) => json!({"type": "numberLiteral", "val": fixed(literal.value)}),

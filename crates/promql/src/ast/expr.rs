@@ -130,6 +130,23 @@ pub struct Fill {
     pub right: Option<f64>,
 }
 
+impl Expr {
+    /// How many levels it has: a leaf has one.
+    #[must_use]
+    pub fn levels(&self) -> usize {
+        1 + match &self.kind {
+            ExprKind::Number(_) | ExprKind::Text(_) | ExprKind::Selector(_) | ExprKind::Matrix { .. } => 0,
+            ExprKind::Subquery(subquery) => subquery.expr.levels(),
+            ExprKind::Paren(inner) | ExprKind::Unary(_, inner) => inner.levels(),
+            ExprKind::Binary(binary) => binary.left.levels().max(binary.right.levels()),
+            ExprKind::Aggregate(aggregate) => {
+                aggregate.expr.levels().max(aggregate.param.as_ref().map_or(0, Self::levels))
+            }
+            ExprKind::Call { args, .. } => args.iter().map(Self::levels).max().unwrap_or(0),
+        }
+    }
+}
+
 impl UnaryOp {
     /// As queries write it.
     #[must_use]

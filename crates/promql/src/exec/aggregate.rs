@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use super::fold::Cell;
 use super::fold_histograms::{Handling, HistogramCell};
 use super::groups::Groups;
+use super::pace::Pace;
 use super::row::Row;
 use super::scalar::Scalar;
 use super::tile::{Tile, computed, is_present};
@@ -137,13 +138,15 @@ impl<C: Cell> FoldOperator<C> {
     fn emit(&mut self, groups: Groups) -> Result<Option<Tile>, QueryError> {
         let mut tile = Tile::new(&self.env.control, self.steps)?;
         let marks = groups.marks();
+        let mut pace = Pace::new(&self.env.control);
         let cells = self.cells.chunks_mut(self.steps);
         for (group, (labels, cells)) in groups.into_labels().into_iter().zip(cells).enumerate() {
-            self.env.control.check()?;
+            pace.did(8)?;
             let row = tile.push(labels)?;
             let mut filled = 0;
             for (step, (cell, value)) in cells.iter_mut().zip(row).enumerate() {
                 if let Some(cell) = cell {
+                    pace.did(cell.work())?;
                     let param = match &mut self.param {
                         Some(param) => param.values()?.at(step),
                         None => 0.0,

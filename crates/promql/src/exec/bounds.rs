@@ -8,6 +8,7 @@ use std::sync::Arc;
 use latewood_model::TimestampMs;
 
 use super::Grid;
+use super::pace::Pace;
 use super::reach::Reach;
 use crate::{Control, QueryError, Reservation};
 
@@ -27,6 +28,7 @@ pub(super) struct StepWindows {
     offset_ms: i64,
     at: Option<TimestampMs>,
     reach: Reach,
+    control: Control,
     /// By address; the times are held, so that the address stays theirs.
     remembered: Vec<Option<(Arc<[TimestampMs]>, Bounds)>>,
     _held: Reservation,
@@ -44,7 +46,8 @@ impl StepWindows {
         let bytes = (slots * size_of::<(usize, usize)>()).saturating_mul(grid.len());
         let held = control.reserve(bytes as u64)?;
         let (reach, remembered) = (Reach::default(), vec![None; slots]);
-        Ok(Self { grid, length_ms, offset_ms, at, reach, remembered, _held: held })
+        let control = control.clone();
+        Ok(Self { grid, length_ms, offset_ms, at, reach, control, remembered, _held: held })
     }
 
     /// The same, with samples beyond both ends.
@@ -68,30 +71,32 @@ impl StepWindows {
     }
 
     /// The bounds of shared times, which are strictly ascending.
-    pub(super) fn of_shared(&mut self, times: &Arc<[TimestampMs]>) -> Bounds {
+    pub(super) fn of_shared(&mut self, times: &Arc<[TimestampMs]>) -> Result<Bounds, QueryError> {
         // Allocations are 16 bytes apart at least.
         let slot = (times.as_ptr().addr() >> 4) % self.remembered.len();
         if let Some(Some((known, bounds))) = self.remembered.get(slot)
             && Arc::ptr_eq(known, times)
         {
-            return Arc::clone(bounds);
+            return Ok(Arc::clone(bounds));
         }
-        let bounds = self.of(times);
+        let bounds = self.of(times)?;
         if let Some(remembered) = self.remembered.get_mut(slot) {
             *remembered = Some((Arc::clone(times), Arc::clone(&bounds)));
         }
-        bounds
+        Ok(bounds)
     }
 
     /// The bounds of strictly ascending times.
-    pub(super) fn of(&self, times: &[TimestampMs]) -> Bounds {
+    pub(super) fn of(&self, times: &[TimestampMs]) -> Result<Bounds, QueryError> {
         let (mut low, mut high) = (0, 0);
+        let mut pace = Pace::new(&self.control);
         let bounds = (0..self.grid.len()).map(|step| {
+            pace.did(1)?;
             let start = self.start(step).saturating_sub(self.reach.before_ms);
             let end = self.end(step).saturating_add(self.reach.after_ms);
             low = passed(times, low, start);
             high = passed(times, high.max(low), end);
-            (low, high)
+            Ok((low, high))
         });
         bounds.collect()
     }
@@ -125,15 +130,15 @@ mod tests {
             [(50, 0, None), (7, 0, None), (1, 10, None), (300, -20, None), (30, 5, Some(400))]
         {
             let mut windows = StepWindows::new(&control, grid, length, offset, at).unwrap();
-            let bounds = windows.of_shared(&times);
+            let bounds = windows.of_shared(&times).unwrap();
             for (step, &(low, high)) in bounds.iter().enumerate() {
                 let inside = |time: &&i64| (windows.start(step) < **time) && (**time <= windows.end(step));
                 let expected: Vec<&i64> = times.iter().filter(inside).collect();
                 assert_eq!(times[low..high].iter().collect::<Vec<_>>(), expected, "{length} {offset} {step}");
             }
-            assert!(Arc::ptr_eq(&bounds, &windows.of_shared(&times)));
+            assert!(Arc::ptr_eq(&bounds, &windows.of_shared(&times).unwrap()));
             let other: Arc<[i64]> = Arc::from(&times[..1]);
-            assert!(windows.of_shared(&other).iter().all(|&(low, high)| high <= 1 && low <= high));
+            assert!(windows.of_shared(&other).unwrap().iter().all(|&(low, high)| high <= 1 && low <= high));
         }
     }
 }

@@ -187,11 +187,13 @@ impl BucketOperator {
 
     fn evaluate_natives(&mut self, gathered: &Gathered, merger: &mut Merger) -> Result<(), QueryError> {
         let mut values = vec![absent(); self.steps];
+        let natives = gathered.classic.iter().filter_map(|classic| Some((classic.native?, classic)));
+        let beside: HashMap<usize, &Histogram> = natives.collect();
         for (number, native) in gathered.natives.rows().enumerate() {
             self.env.control.check()?;
             let name = native.labels.metric_name().unwrap_or_default();
             let result_name = self.result_name(native.labels);
-            let classic = gathered.classic.iter().find(|classic| classic.native == Some(number));
+            let classic = beside.get(&number);
             for which in 0..self.results() {
                 for (step, value) in values.iter_mut().enumerate() {
                     let conflict = classic.is_some_and(|classic| classic.has_buckets(&gathered.rows, step));

@@ -11,6 +11,10 @@ pub(super) trait Cell: Clone + Send {
     fn add(&mut self, value: f64);
     /// The result; `param` is the aggregation's parameter at this step.
     fn result(&mut self, param: f64) -> f64;
+    /// How much work the result is: see [`super::pace`].
+    fn work(&self) -> usize {
+        1
+    }
     /// What becomes of histograms.
     const HISTOGRAMS: Handling;
     /// Bytes that each value adds beyond the state itself.
@@ -222,6 +226,10 @@ impl Cell for Quantile {
 
     fn result(&mut self, param: f64) -> f64 {
         quantile(param, &mut self.0)
+    }
+
+    fn work(&self) -> usize {
+        self.0.len()
     }
 }
 

@@ -71,6 +71,7 @@ impl JoinOperator {
         let fill = StandIn::for_partners(self.matching.fill.right, &key, row.values, &partners);
         partners.extend(fill.as_ref().map(StandIn::row));
         for (index, other) in partners.into_iter().enumerate() {
+            self.env.control.check()?;
             self.join_pair(&mut group, row, other, index == 0, out)?;
         }
         self.side.put_back(key, group);

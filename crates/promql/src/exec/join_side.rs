@@ -28,6 +28,8 @@ pub(super) struct OneSide {
 #[derive(Default)]
 pub(super) struct Group {
     pub(super) rows: Vec<usize>,
+    /// For each step the first of them with an element, where there are several.
+    first: Vec<Option<usize>>,
     /// At which steps an element of the other side has matched; only kept for one-to-one, and where the other side
     /// is filled.
     pub(super) matched: Vec<bool>,
@@ -57,11 +59,19 @@ impl OneSide {
                 let key = signature(row.labels, &self.matching);
                 self.held.grow(key.heap_size() as u64 + 128)?;
                 let group = self.groups.entry(key).or_default();
-                for &other in &group.rows {
-                    let both = rows.row(other).values.iter().zip(row.values).enumerate();
-                    let both = both.filter(|(_, (a, b))| is_present(**a) && is_present(**b));
-                    for (step, _) in both {
-                        self.duplicates.entry(step).or_insert([other, rows.len()]);
+                if let [first, others @ ..] = group.rows.as_slice() {
+                    if others.is_empty() {
+                        self.held
+                            .grow((self.steps as u64).saturating_mul(size_of::<Option<usize>>() as u64))?;
+                        let there = rows.row(*first).values.iter();
+                        group.first = there.map(|value| is_present(*value).then_some(*first)).collect();
+                    }
+                    let present = group.first.iter_mut().zip(row.values).enumerate();
+                    for (step, (first, _)) in present.filter(|(_, (_, value))| is_present(**value)) {
+                        match first {
+                            Some(first) => _ = self.duplicates.entry(step).or_insert([*first, rows.len()]),
+                            None => *first = Some(rows.len()),
+                        }
                     }
                 }
                 group.rows.push(rows.len());

@@ -6,6 +6,7 @@ use latewood_model::{Labels, METRIC_NAME};
 use super::arithmetic::{compare, element_binary};
 use super::histograms::{Operand, binary};
 use super::merge::Merger;
+use super::pace::Pace;
 use super::row::{RowMut, is_histogram};
 use super::scalar::{Scalar, Scalars};
 use super::tile::{Tile, computed, is_present};
@@ -96,7 +97,9 @@ pub(super) struct Element {
 impl RowFunction for Element {
     fn apply(&mut self, env: &Env, row: &mut RowMut<'_>) -> Result<Labels, QueryError> {
         self.context.set_metric_name(row.labels.metric_name());
+        let mut pace = Pace::new(&env.control);
         for (step, value) in row.values.iter_mut().enumerate() {
+            pace.did(1)?;
             if is_present(*value) && !is_histogram(*value) {
                 let params = self.params.at(step)?;
                 let result = (self.kernel)(*value, self.grid.time(step), params, &mut self.context);
@@ -156,7 +159,9 @@ impl RowFunction for WithScalar {
     fn apply(&mut self, env: &Env, row: &mut RowMut<'_>) -> Result<Labels, QueryError> {
         let (op, return_bool, scalar_left) = (self.op, self.return_bool, self.scalar_left);
         let scalar = self.scalar.values()?;
+        let mut pace = Pace::new(&env.control);
         for (step, value) in row.values.iter_mut().enumerate() {
+            pace.did(1)?;
             if !is_present(*value) || is_histogram(*value) {
                 continue;
             }

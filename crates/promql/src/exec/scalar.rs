@@ -2,6 +2,7 @@
 
 use latewood_model::Labels;
 
+use super::pace::Pace;
 use super::probe::watched;
 use super::row::is_histogram;
 use super::tile::{Tile, computed, is_present};
@@ -133,7 +134,9 @@ fn extremum(greater: bool, left: f64, right: f64) -> f64 {
 
 fn steps(env: &Env, grid: Grid, value: impl Fn(usize) -> f64) -> Result<Values, QueryError> {
     let held = env.control.reserve((grid.len() as u64).saturating_mul(8))?;
-    Ok(Values::Steps((0..grid.len()).map(value).collect(), held))
+    let mut pace = Pace::new(&env.control);
+    let values = (0..grid.len()).map(|step| pace.did(1).map(|()| value(step)));
+    Ok(Values::Steps(values.collect::<Result<_, _>>()?, held))
 }
 
 fn combine(
@@ -155,6 +158,7 @@ fn only_element(env: &Env, grid: Grid, input: &Node) -> Result<Values, QueryErro
     let (mut values, mut seen) = (vec![f64::NAN; grid.len()], vec![false; grid.len()]);
     while let Some(tile) = operator.next()? {
         for row in tile.rows() {
+            env.control.check()?;
             let floats = row.values.iter().enumerate();
             for (step, &value) in floats.filter(|(_, value)| is_present(**value) && !is_histogram(**value)) {
                 values[step] = if seen[step] { f64::NAN } else { value };

@@ -6,6 +6,7 @@ use super::bounds::StepWindows;
 use super::counts::size_in_samples;
 use super::matching::drop_reserved;
 use super::merge::Merger;
+use super::pace::Pace;
 use super::row::{Row, RowMut};
 use super::tile::{Tile, computed, is_present};
 use super::{Env, Grid, Operator, SeriesFeed};
@@ -29,10 +30,12 @@ impl ScanOperator {
     }
 
     /// Fills a row; how many values it has.
-    fn fill(&mut self, series: &SeriesSamples, row: &mut [f64]) -> usize {
+    fn fill(&mut self, series: &SeriesSamples, row: &mut [f64]) -> Result<usize, QueryError> {
         let mut filled = 0;
-        let bounds = self.windows.of_shared(&series.timestamps);
+        let bounds = self.windows.of_shared(&series.timestamps)?;
+        let mut pace = Pace::new(&self.env.control);
         for (value, &(low, high)) in row.iter_mut().zip(bounds.iter()) {
+            pace.did(1)?;
             if low == high {
                 continue;
             }
@@ -46,7 +49,7 @@ impl ScanOperator {
                 filled += 1;
             }
         }
-        filled
+        Ok(filled)
     }
 
     /// Counts the samples of a row.
@@ -62,12 +65,14 @@ impl ScanOperator {
     }
 
     /// Fills a row of a series with histograms; how many values it has.
-    fn fill_mixed(&mut self, series: &SeriesSamples, row: &mut RowMut<'_>) -> usize {
-        let mut filled = self.fill(series, row.values);
-        let floats = self.windows.of_shared(&series.timestamps);
+    fn fill_mixed(&mut self, series: &SeriesSamples, row: &mut RowMut<'_>) -> Result<usize, QueryError> {
+        let mut filled = self.fill(series, row.values)?;
+        let floats = self.windows.of_shared(&series.timestamps)?;
+        let mut pace = Pace::new(&self.env.control);
         let times: Vec<_> = series.histograms.iter().map(|sample| sample.timestamp).collect();
         let mut converted: Option<(usize, SampleValue)> = None;
-        for (step, &(low, high)) in self.windows.of(&times).iter().enumerate() {
+        for (step, &(low, high)) in self.windows.of(&times)?.iter().enumerate() {
+            pace.did(1)?;
             let Some(HistogramSample { timestamp, histogram, start }) =
                 series.histograms.get(low..high).and_then(<[_]>::last)
             else {
@@ -91,7 +96,7 @@ impl ScanOperator {
             }
             row.set(step, value);
         }
-        filled
+        Ok(filled)
     }
 
     fn next_tile(&mut self) -> Result<Option<Tile>, QueryError> {
@@ -106,11 +111,11 @@ impl ScanOperator {
                 Reading::Value | Reading::Time | Reading::Start => series.labels.clone(),
             };
             let filled = if series.histograms.is_empty() {
-                self.fill(&series, tile.push(labels)?)
+                self.fill(&series, tile.push(labels)?)?
             } else {
                 tile.push(labels)?;
                 let mut row = tile.row_mut(tile.len() - 1);
-                let filled = self.fill_mixed(&series, &mut row);
+                let filled = self.fill_mixed(&series, &mut row)?;
                 let grown = row.take_grown();
                 tile.book(grown)?;
                 filled

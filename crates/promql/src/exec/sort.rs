@@ -4,7 +4,7 @@ use latewood_model::Labels;
 
 use super::row::is_histogram;
 use super::tile::Tile;
-use super::{BoxOperator, Env, Grid, Operator, merge::Merger};
+use super::{BoxOperator, Env, Grid, Operator, merge::Merger, sort_by};
 use crate::QueryError;
 use crate::functions::ordering;
 use crate::plan::SortOrder;
@@ -24,6 +24,7 @@ impl SortOperator {
     }
 
     fn sorted(&self, tile: &Tile) -> Result<Tile, QueryError> {
+        let control = &self.env.control;
         let value = |row: usize| tile.row(row).values.first().copied().unwrap_or(f64::NAN);
         let mut order: Vec<usize> = (0..tile.len()).collect();
         if matches!(self.order, SortOrder::Value(_)) {
@@ -32,17 +33,21 @@ impl SortOperator {
         }
         let labels = |row: usize| -> &Labels { tile.labels(row) };
         match &self.order {
-            SortOrder::Value(false) => order.sort_by(|&a, &b| ordering::ascending(value(a), value(b))),
-            SortOrder::Value(true) => order.sort_by(|&a, &b| ordering::descending(value(a), value(b))),
+            SortOrder::Value(false) => {
+                sort_by(control, &mut order, |&a, &b| ordering::ascending(value(a), value(b)))?;
+            }
+            SortOrder::Value(true) => {
+                sort_by(control, &mut order, |&a, &b| ordering::descending(value(a), value(b)))?;
+            }
             SortOrder::Labels(names, descending) => {
                 let names: Vec<&str> = names.iter().map(String::as_str).collect();
-                order.sort_by(|&a, &b| {
+                sort_by(control, &mut order, |&a, &b| {
                     let by = ordering::by_labels(labels(a), labels(b), &names);
                     if *descending { by.reverse() } else { by }
-                });
+                })?;
             }
         }
-        tile.reordered(&self.env.control, &order)
+        tile.reordered(control, &order)
     }
 
     /// The next tile as it comes, without histograms where these have no place.

@@ -2,16 +2,18 @@
 
 use std::sync::Arc;
 
+use super::pace::Pace;
 use super::row::is_histogram;
 use super::starts::SeriesStarts;
 use super::tile::{Tile, is_present};
 use super::windows::WindowSeries;
 use super::{BoxOperator, Env, Grid, build};
 use crate::plan::WindowInput;
-use crate::{HistogramPoint, QueryError};
+use crate::{Control, HistogramPoint, QueryError};
 
 /// The series of a subquery, each row's values as samples.
 pub(super) struct SubqueryFeed {
+    control: Control,
     source: Option<(BoxOperator, Grid)>,
     tile: Option<(Tile, usize)>,
 }
@@ -24,7 +26,7 @@ impl SubqueryFeed {
         };
         let inner = grid.subquery(*at, *offset_ms, *range_ms, *step_ms)?;
         let source = inner.map(|inner| build(input, inner, env).map(|operator| (operator, inner)));
-        Ok(Self { source: source.transpose()?, tile: None })
+        Ok(Self { control: env.control.clone(), source: source.transpose()?, tile: None })
     }
 
     pub(super) fn next(&mut self) -> Result<Option<WindowSeries>, QueryError> {
@@ -35,7 +37,7 @@ impl SubqueryFeed {
             if let Some((tile, row)) = &mut self.tile
                 && *row < tile.len()
             {
-                let series = read(tile, *row, *grid);
+                let series = read(tile, *row, *grid, &self.control)?;
                 *row += 1;
                 return Ok(Some(series));
             }
@@ -48,11 +50,16 @@ impl SubqueryFeed {
     }
 }
 
-fn read(tile: &Tile, row: usize, grid: Grid) -> WindowSeries {
+fn read(tile: &Tile, row: usize, grid: Grid, control: &Control) -> Result<WindowSeries, QueryError> {
     let row = tile.row(row);
-    let floats = grid.times().zip(row.values);
-    let floats = floats.filter(|(_, value)| is_present(**value) && !is_histogram(**value));
-    let (timestamps, values): (Vec<_>, Vec<_>) = floats.map(|(time, &value)| (time, value)).unzip();
+    let (mut timestamps, mut values, mut pace) = (Vec::new(), Vec::new(), Pace::new(control));
+    for (time, &value) in grid.times().zip(row.values) {
+        pace.did(1)?;
+        if is_present(value) && !is_histogram(value) {
+            timestamps.push(time);
+            values.push(value);
+        }
+    }
     // Hints are about the sample before in storage, which need not be the one before here.
     let histograms = grid.times().enumerate().filter(|_| row.has_histograms());
     let histograms = histograms.filter_map(|(step, timestamp)| {
@@ -61,5 +68,5 @@ fn read(tile: &Tile, row: usize, grid: Grid) -> WindowSeries {
     let histograms = histograms.collect();
     let (labels, starts) = (row.labels.clone(), SeriesStarts::default());
     let (timestamps, drops_name) = (timestamps.into(), row.drops_name);
-    WindowSeries { labels, timestamps, values, rises: false, starts, histograms, drops_name }
+    Ok(WindowSeries { labels, timestamps, values, rises: false, starts, histograms, drops_name })
 }

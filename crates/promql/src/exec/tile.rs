@@ -5,6 +5,7 @@
 
 use latewood_model::{Labels, is_stale, stale_nan};
 
+use super::pace::Pace;
 use super::row::{Histograms, Row, RowMut, is_histogram};
 use crate::{Control, QueryError, Reservation, SampleValue};
 
@@ -213,7 +214,9 @@ impl Tile {
     /// The rows that `order` names, in its order.
     pub(crate) fn reordered(&self, control: &Control, order: &[usize]) -> Result<Self, QueryError> {
         let mut tile = Self::new(control, self.steps)?;
+        let mut pace = Pace::new(control);
         for &row in order {
+            pace.did(8 + self.steps / 8)?;
             tile.push_row(self.labels(row).clone(), self.row(row))?;
         }
         Ok(tile)

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use latewood_model::{FloatHistogram, Labels};
 
 use super::groups::Groups;
+use super::pace::{Pace, sort_by};
 use super::ratio;
 use super::row::histogram_size;
 use super::scalar::{Scalar, Values};
@@ -147,13 +148,17 @@ impl TopkOperator {
     fn emit(&mut self) -> Result<Option<Tile>, QueryError> {
         let mut tile = Tile::new(&self.env.control, self.steps)?;
         let mut rows: HashMap<u32, usize> = HashMap::new();
+        let control = &self.env.control;
+        let mut pace = Pace::new(control);
         for heaps in self.kept.chunks_mut(self.steps) {
             for (step, heap) in heaps.iter_mut().enumerate() {
+                pace.did(1)?;
                 if matches!(self.op, AggregateOp::Topk | AggregateOp::Bottomk) {
                     let topk = self.op == AggregateOp::Topk;
-                    heap.sort_by(|a, b| order(topk, b.0, a.0));
+                    sort_by(control, heap, |a, b| order(topk, b.0, a.0))?;
                 }
                 for &(value, number) in heap.iter() {
+                    pace.did(8)?;
                     let row = *rows.entry(number).or_insert_with(|| tile.len());
                     if row == tile.len() {
                         let series = self.series.get(number as usize).cloned();

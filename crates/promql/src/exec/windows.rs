@@ -8,6 +8,7 @@ use super::bounds::StepWindows;
 use super::counts::size_in_samples;
 use super::matching::drop_reserved;
 use super::merge::Merger;
+use super::pace::Pace;
 use super::reach::Reach;
 use super::row::RowMut;
 use super::scalar::Scalars;
@@ -19,10 +20,7 @@ use crate::ast::Extension;
 use crate::functions::histograms::HistogramKernel;
 use crate::functions::{self, RangeKernel, Window, extended};
 use crate::plan::{MetricNames, WindowCall, WindowInput, WindowKernel, metric_names};
-use crate::{CallContext, HistogramPoint, Notice, QueryError, SampleValue};
-
-/// Samples looked at between two checks of the deadline.
-const SAMPLES_PER_CHECK: usize = 1 << 20;
+use crate::{CallContext, Control, HistogramPoint, Notice, QueryError, SampleValue};
 
 /// A series with its samples, stale markers gone.
 pub(super) struct WindowSeries {
@@ -102,7 +100,7 @@ impl WindowFeed {
 }
 
 /// The windows of a call, one to a step.
-pub(super) struct Windows(StepWindows);
+pub(super) struct Windows(StepWindows, Control);
 
 impl Windows {
     pub(super) fn new(env: &Env, grid: Grid, input: &WindowInput) -> Result<Self, QueryError> {
@@ -111,7 +109,8 @@ impl Windows {
             WindowInput::Subquery { range_ms, offset_ms, at, .. } => (*range_ms, *offset_ms, *at),
         };
         let windows = StepWindows::new(&env.control, grid, range_ms, offset_ms, at)?;
-        Ok(Self(windows.reaching(Reach::of_windows(input, env.lookback_ms))))
+        let windows = windows.reaching(Reach::of_windows(input, env.lookback_ms));
+        Ok(Self(windows, env.control.clone()))
     }
 
     /// Calls `visit` with each step that has samples in its window.
@@ -122,10 +121,13 @@ impl Windows {
     ) -> Result<(), QueryError> {
         let points = series.histograms.as_slice();
         let times: Vec<_> = points.iter().map(|point| point.timestamp).collect();
-        let beside = (!times.is_empty()).then(|| self.0.of(&times));
-        for (step, &(low, high)) in self.0.of_shared(&series.timestamps).iter().enumerate() {
+        let beside = (!times.is_empty()).then(|| self.0.of(&times)).transpose()?;
+        let mut pace = Pace::new(&self.1);
+        for (step, &(low, high)) in self.0.of_shared(&series.timestamps)?.iter().enumerate() {
             let beside = beside.as_ref().and_then(|bounds| bounds.get(step)).copied().unwrap_or((0, 0));
             let histograms = points.get(beside.0..beside.1).unwrap_or_default();
+            // Of floats a kernel takes in many at once.
+            pace.did(1 + (high - low) / 8 + 16 * histograms.len())?;
             if low == high && histograms.is_empty() {
                 continue;
             }
@@ -268,19 +270,13 @@ impl WindowOperator {
     /// Fills a row; how many values it has.
     fn fill(&mut self, series: &WindowSeries, row: &mut RowMut<'_>) -> Result<usize, QueryError> {
         self.call.context.set_metric_name(series.labels.metric_name());
-        let (call, control, counts) = (&mut self.call, &self.env.control, &self.env.counts);
-        let (mut filled, mut floats, mut looked_at, mut evaluated) = (0, 0, 0, 0);
+        let (call, counts) = (&mut self.call, &self.env.counts);
+        let (mut filled, mut floats, mut evaluated) = (0, 0, 0);
         self.windows.visit(series, |step, window| {
-            let samples = window.values.len() + window.histograms.len();
-            looked_at += samples;
             let counted = samples_of(window);
             evaluated += counted;
             if counts.wants_steps() {
                 counts.add_at(step, counted);
-            }
-            if looked_at > SAMPLES_PER_CHECK {
-                looked_at = 0;
-                control.check()?;
             }
             floats += window.values.len();
             if window.histograms.is_empty() {

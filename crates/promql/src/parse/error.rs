@@ -13,7 +13,7 @@ pub struct ParseError {
 
 impl ParseError {
     /// Of the text as a whole.
-    pub(super) fn whole(message: impl Into<String>) -> Self {
+    pub(crate) fn whole(message: impl Into<String>) -> Self {
         Self { message: message.into(), place: String::new() }
     }
 

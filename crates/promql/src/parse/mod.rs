@@ -24,14 +24,16 @@ mod token;
 pub(crate) use duration::MAX_DURATION_SECONDS;
 pub use error::ParseError;
 
-use crate::Features;
 use crate::ast::Expr;
+use crate::{Features, with_room};
 
 /// The longest query, in bytes.
 pub const MAX_QUERY_LENGTH: usize = 1 << 20;
-/// How deep an expression may be nested: brackets, and operators one after the other. Parser, planner and engine
-/// recurse this deep; without optimisation the engine then needs most of a thread's usual 2 MiB of stack.
+/// How deep an expression may be nested: brackets, signs and whatever else the parser recurses into.
 pub const MAX_QUERY_DEPTH: usize = 128;
+/// How many levels an expression may have: those of its nesting, and of operators one after the other, which nest to
+/// the left. What recurses over them is given the stack for it: see [`crate::with_room`].
+pub const MAX_QUERY_LEVELS: usize = 1000;
 
 /// What the language has beyond its core.
 #[derive(Clone, Copy, Debug, Default)]
@@ -48,9 +50,9 @@ pub fn parse(text: &str, options: &ParseOptions) -> Result<Expr, ParseError> {
     if text.len() > MAX_QUERY_LENGTH {
         return Err(ParseError::whole(format!("the query is longer than {MAX_QUERY_LENGTH} bytes")));
     }
-    let mut expr = parser::Parser::new(text, options).parse()?;
-    check::check(&mut expr, text)?;
-    Ok(expr)
+    let mut tree = parser::Parser::new(text, options).parse()?;
+    with_room(tree.height, || check::check(&mut tree.expr, text))??;
+    Ok(tree.expr)
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use super::lexer::Lexer;
 use super::token::{Token, TokenKind};
-use super::{MAX_QUERY_DEPTH, ParseError, ParseOptions};
+use super::{MAX_QUERY_DEPTH, MAX_QUERY_LEVELS, ParseError, ParseOptions};
 use crate::Features;
 use crate::ast::{Expr, ExprKind, Span};
 
@@ -47,13 +47,13 @@ impl<'a> Parser<'a> {
     }
 
     /// The whole text as one expression, its types not checked yet.
-    pub(super) fn parse(mut self) -> Result<Expr, ParseError> {
+    pub(super) fn parse(mut self) -> Result<Tree, ParseError> {
         if self.peek()?.kind == TokenKind::End {
             return Err(ParseError::at(self.text, 0, "no expression found in input"));
         }
         let tree = self.expression(0)?;
         match self.peek()?.kind {
-            TokenKind::End => Ok(tree.expr),
+            TokenKind::End => Ok(tree),
             _ => self.unexpected(),
         }
     }
@@ -147,8 +147,11 @@ impl<'a> Parser<'a> {
     /// An expression over others that have this many levels.
     pub(super) fn tree(&self, below: usize, kind: ExprKind, span: Span) -> Result<Tree, ParseError> {
         let height = below + 1;
-        if height > MAX_QUERY_DEPTH {
-            return Err(too_deep());
+        if height > MAX_QUERY_LEVELS {
+            return Err(ParseError::whole(format!(
+                "the expression has more than {MAX_QUERY_LEVELS} levels: operators one after the other are a level each; \
+                 put parts of it into brackets or ask for them apart"
+            )));
         }
         Ok(Tree { expr: Expr { kind, span }, height })
     }
