@@ -1,6 +1,8 @@
 //! A process's life: open what is shared, start the role's parts, serve, and stop in the opposite order.
 
+use std::net::SocketAddr;
 use std::path::Path;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,43 +11,54 @@ use latewood_base::{Clock, ErrorKind, Ids, Kinded, Offload, Rng, Shutdown, Tasks
 use latewood_catalog::Catalogs;
 use latewood_objstore::{Bucket, ProbeError, Proven, open_bucket};
 use latewood_proto::store::{StoreService, WireLimits};
-use latewood_service::{Health, HttpServer, init_logs, metrics_routes, serve_grpc, with_middleware};
+use latewood_service::{
+    Health, HttpServer, LateRoutes, init_logs, metrics_routes, register_process_metrics, serve_grpc,
+    with_middleware,
+};
 use prometheus_client::registry::Registry;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinHandle;
 use tonic::service::Routes;
 
 use crate::config::Config;
-use crate::roles::{Context, Role, Started, served_store};
+use crate::roles::{Context, Role, Started, served_store, with_fallbacks};
 use crate::{build_info, features};
 
-/// How long the start waits for the bucket's answer before it goes on without.
+/// How long the start waits for the bucket's answer before it goes on with what can do without.
 const BUCKET_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Runs a role until the process is told to stop.
 ///
 /// # Errors
 /// When something cannot be opened or started; the text says what and why.
-pub async fn run(role: &Role, config: Config) -> anyhow::Result<()> {
+pub async fn run(role: &'static Role, config: Config) -> anyhow::Result<()> {
     init_logs(&config.log)?;
-    let stop = stop_signal()?;
+    let mut stop = pin!(stop_signal()?);
     let http = HttpServer::bind(&config.service).await?;
-    let health = Health::new();
-    let (mut context, bucket) = open(config).await?;
-    let mut started = role.start(&mut context).await?;
-    let (grpc_addr, grpc) =
-        serve_grpc(&context.config.service, grpc_routes(&started), context.shutdown.child()).await?;
-    let grpc = tokio::spawn(grpc);
-
-    let registry = Arc::new(std::mem::take(&mut context.registry));
-    let routes = std::mem::take(&mut started.routes).merge(health.routes()).merge(metrics_routes(registry));
-    let http_addr = http.addr();
+    let (http_addr, health, late) = (http.addr(), Health::new(), LateRoutes::new());
     let listening = Shutdown::new();
-    let served = tokio::spawn(http.serve(with_middleware(routes), listening.clone()));
+    // Probes are answered while the parts start, which may take as long as a journal or a bucket wants.
+    let routes = with_middleware(health.routes().merge(late.routes()));
+    let served = tokio::spawn(http.serve(routes, listening.clone()));
+    tracing::info!(role = role.name, %http_addr, version = build_info::VERSION, "latewood is starting");
+    let running = tokio::select! {
+        () = &mut stop => {
+            // Nothing was acknowledged yet, and a start is as safe to cut short as a process to kill.
+            tracing::info!("told to stop before the start was done");
+            return Ok(());
+        }
+        started = start(role, config) => started?,
+    };
+    let Running { mut context, mut started, bucket, grpc_addr, grpc } = running;
+    let registry = Arc::new(std::mem::take(&mut context.registry));
+    let routes = std::mem::take(&mut started.routes).merge(metrics_routes(registry));
+    late.set(with_fallbacks(routes, role));
     if let Some(ingester) = &started.ingester {
         health.also_ask(ingester.readiness());
     }
     health.set_ready(true);
-    tracing::info!(role = role.name, %http_addr, %grpc_addr, version = build_info::VERSION, "latewood is ready");
+    let (bucket_url, data_dir) = (context.config.bucket.url.as_deref(), context.config.data_dir.display());
+    tracing::info!(role = role.name, %http_addr, %grpc_addr, bucket = bucket_url, %data_dir, "latewood is ready");
 
     let outcome = tokio::select! {
         () = stop => Ok(()),
@@ -65,6 +78,23 @@ pub async fn run(role: &Role, config: Config) -> anyhow::Result<()> {
     outcome
 }
 
+/// A process whose parts have started, but for HTTP.
+struct Running {
+    context: Context,
+    started: Started,
+    bucket: Arc<Proven>,
+    grpc_addr: SocketAddr,
+    grpc: JoinHandle<()>,
+}
+
+async fn start(role: &Role, config: Config) -> anyhow::Result<Running> {
+    let (mut context, bucket) = open(config).await?;
+    let started = role.start(&mut context).await?;
+    let (grpc_addr, grpc) =
+        serve_grpc(&context.config.service, grpc_routes(&started), context.shutdown.child()).await?;
+    Ok(Running { context, started, bucket, grpc_addr, grpc: tokio::spawn(grpc) })
+}
+
 /// Opens what all parts share.
 async fn open(mut config: Config) -> anyhow::Result<(Context, Arc<Proven>)> {
     latewood_base::make_folder(&config.data_dir)
@@ -77,6 +107,8 @@ async fn open(mut config: Config) -> anyhow::Result<(Context, Arc<Proven>)> {
     let (clock, rng) = (Clock::system(), Rng::system());
     let ids = Ids::new(clock.clone(), rng.clone());
     let mut registry = Registry::default();
+    build_info::register(&mut registry);
+    register_process_metrics(&mut registry);
     let bucket = open_bucket(&config.bucket, clock.clone(), &mut registry).await?;
     let proven = Arc::new(Proven::new(bucket, ids.clone()));
     prove_if_there(&proven).await?;
@@ -108,7 +140,7 @@ async fn prove_if_there(bucket: &Proven) -> Result<(), ProbeError> {
         Ok(verdict) => return verdict,
         Err(_) => format!("no answer within {} s", BUCKET_PATIENCE.as_secs()),
     };
-    tracing::warn!(error = text, "the bucket does not answer; starting without it");
+    tracing::warn!(error = text, "the bucket does not answer; what needs it will wait");
     Ok(())
 }
 

@@ -1,5 +1,8 @@
 //! What this binary was built from; empty where the build did not know.
 
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::Registry;
+
 /// The release.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// The commit.
@@ -10,3 +13,9 @@ pub const BRANCH: &str = env!("LATEWOOD_BRANCH");
 pub const DATE: &str = env!("LATEWOOD_BUILD_DATE");
 /// The compiler.
 pub const COMPILER: &str = env!("LATEWOOD_COMPILER");
+
+/// Registers `latewood_build_info`, which is always 1: what counts are its labels.
+pub fn register(registry: &mut Registry) {
+    let labels = [("version", VERSION), ("revision", REVISION), ("branch", BRANCH), ("compiler", COMPILER)];
+    registry.register("latewood_build", "What this binary was built from", Info::new(labels));
+}

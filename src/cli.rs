@@ -1,9 +1,9 @@
 //! The command line. Flags win over the configuration file.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use latewood_service::ListenAddr;
 
 /// Long-term storage for Prometheus metrics, on object storage.
 #[derive(Debug, Parser)]
@@ -46,12 +46,12 @@ pub struct RoleArgs {
     /// Folder for journal, caches and, unless --bucket says otherwise, the bucket [default: ./data]
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
-    /// Where HTTP is served [default: 127.0.0.1:9009]
-    #[arg(long, value_name = "ADDR")]
-    pub http_addr: Option<SocketAddr>,
-    /// Where gRPC is served [default: 127.0.0.1:9095]
-    #[arg(long, value_name = "ADDR")]
-    pub grpc_addr: Option<SocketAddr>,
+    /// Where HTTP is served: host:port, or :port for all addresses [default: 127.0.0.1:9009]
+    #[arg(long, value_name = "HOST:PORT")]
+    pub http_addr: Option<ListenAddr>,
+    /// Where gRPC is served, likewise [default: 127.0.0.1:9095]
+    #[arg(long, value_name = "HOST:PORT")]
+    pub grpc_addr: Option<ListenAddr>,
     /// file:///folder, s3://bucket/prefix, gs://bucket/prefix or az://container/prefix [default: DATA_DIR/bucket]
     #[arg(long, value_name = "URL")]
     pub bucket: Option<String>,
@@ -94,7 +94,7 @@ pub enum BlockCommand {
 /// Which block.
 #[derive(Debug, Args)]
 pub struct BlockArgs {
-    /// The block's folder: a path, or its key in the bucket when --bucket is given
+    /// The block: its folder or URL, such as s3://bucket/prefix/tenant/raw/block=<ULID>; its key when --bucket is given
     pub block: String,
     /// The bucket that holds it
     #[arg(long, value_name = "URL")]
@@ -108,10 +108,10 @@ pub struct BlockArgs {
 #[derive(Debug, Args)]
 pub struct ConfigArgs {
     /// Print the defaults alone
-    #[arg(long)]
+    #[arg(long, conflicts_with = "RoleArgs")]
     pub defaults: bool,
     /// Print what each setting is, as Markdown
-    #[arg(long, conflicts_with = "defaults")]
+    #[arg(long, conflicts_with_all = ["defaults", "RoleArgs"])]
     pub reference: bool,
     /// As for a role
     #[command(flatten)]

@@ -65,6 +65,7 @@ impl Config {
     fn validate(&self) -> anyhow::Result<()> {
         self.bucket.validate()?;
         self.service.validate().map_err(anyhow::Error::msg)?;
+        self.log.validate()?;
         self.catalog.validate()?;
         self.ingester.validate()?;
         self.querier.validate().map_err(anyhow::Error::msg)?;
@@ -143,7 +144,9 @@ fn apply_flags(config: &mut Config, args: &RoleArgs) {
 }
 
 fn parse(text: &str) -> anyhow::Result<Config> {
-    match serde_saphyr::from_str(text) {
+    // With a snippet the message would be there twice, and the hint beside the wrong one.
+    let options = serde_saphyr::options! { with_snippet: false };
+    match serde_saphyr::from_str_with_options(text, options) {
         Ok(config) => Ok(config),
         Err(error) => {
             let message = error.to_string();
@@ -183,7 +186,15 @@ mod tests {
     fn an_unknown_key_is_refused_and_the_nearest_is_named() {
         let error = parse("service:\n  http_adr: 127.0.0.1:1\n").unwrap_err().to_string();
         assert!(error.contains("http_adr") && error.contains("did you mean `http_addr`?"), "{error}");
+        assert_eq!(error.matches("http_adr").count(), 1, "{error}");
         assert!(parse("nonsense: 1\n").is_err());
+    }
+
+    #[test]
+    fn a_level_that_is_none_is_refused_before_anything_starts() {
+        let args = RoleArgs { log_level: Some("banana".to_owned()), ..Default::default() };
+        let error = load(&args).unwrap_err().to_string();
+        assert!(error.contains("\"banana\"") && error.contains("error, warn, info, debug, trace"), "{error}");
     }
 
     #[test]

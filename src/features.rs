@@ -7,6 +7,7 @@ const ALWAYS_ON: &[&str] = &[
     "promql-at-modifier",
     "promql-duration-expr",
     "promql-negative-offset",
+    "st-storage",
 ];
 
 /// Features that change what Latewood does.
@@ -22,7 +23,8 @@ pub fn enable(asked: &[String]) -> Vec<String> {
         } else if ALWAYS_ON.contains(&name) {
             tracing::info!(feature = name, "this feature is always on");
         } else {
-            tracing::warn!(feature = name, "unknown option for --enable-feature");
+            let known = [KNOWN, ALWAYS_ON].concat().join(", ");
+            tracing::warn!(feature = name, known, "unknown option for --enable-feature");
         }
     }
     enabled

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use latewood_base::Clock;
 use tokio::task::JoinSet;
+use tokio::time::MissedTickBehavior;
 
 use crate::harness::Peers;
 use crate::load::Load;
@@ -17,7 +18,7 @@ use crate::server::{Kind, Server};
 use crate::shown;
 
 const DASHBOARDS: usize = 20;
-/// Between two questions of one dashboard.
+/// Between two questions of one asker.
 const PACE: Duration = Duration::from_millis(500);
 const QUESTIONS: usize = 60;
 /// What an exploding query may take, as it asks for itself.
@@ -57,7 +58,10 @@ pub async fn measure(peers: &Peers, load: &Load) {
         let range = (load.start as f64, load.end() as f64);
         others.spawn(async move {
             let mut ends = Vec::new();
+            let mut pace = tokio::time::interval(PACE);
+            pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
             while goes_on.load(Ordering::Relaxed) {
+                pace.tick().await;
                 ends.push(explode(&server.url, &query, range).await);
             }
             (query, ends)

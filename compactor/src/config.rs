@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct CompactorConfig {
-    /// How often garbage is looked for, in seconds. Each time the bucket is listed once. Default: 3600.
+    /// How often garbage is looked for, in seconds. Each time the bucket is listed once.
     pub cleanup_interval_seconds: u64,
     /// How long a block that was removed stays readable, and how old a block that no commit names must be
     /// before it is garbage, in seconds. Far longer than the longest query and the longest upload. Default:

@@ -73,7 +73,8 @@ impl Compactor {
         self.metrics.objects.inc_by(report.objects as u64);
         self.metrics.pruned.inc_by(pruned as u64);
         if report.marked + report.deleted + pruned > 0 {
-            tracing::info!(tenant = %catalog.tenant(), ?report, pruned, "garbage collected");
+            let GarbageReport { marked, deleted, objects, .. } = report;
+            tracing::info!(tenant = %catalog.tenant(), marked, deleted, objects, pruned, "garbage collected");
         }
         if report.withheld > 0 {
             tracing::error!(

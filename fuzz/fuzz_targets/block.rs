@@ -74,7 +74,7 @@ async fn ask(bucket: &Bucket) -> Result<(), BlockError> {
     block.metadata(None).await?;
     block.statistics(10).await?;
     for matchers in [vec![], vec![matcher]] {
-        let spec = SelectSpec { matchers, range: TimeRange::ALL, skip_samples: false };
+        let spec = SelectSpec { matchers, range: TimeRange::ALL, skip_samples: false, skip_starts: false };
         let mut batches = block.select(spec);
         while let Some(batch) = batches.try_next().await? {
             for series in batch {

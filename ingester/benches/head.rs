@@ -26,7 +26,7 @@ fn scrape(at: i64) -> WriteBatch {
 fn entry(generation: &Generation, batch: &WriteBatch) -> EntryBatch {
     let mut builder = EntryBuilder::new(generation, 1);
     for row in batch.rows() {
-        builder.push(batch.tenant(), row, row.samples(), row.histograms());
+        builder.push(batch.tenant(), row);
     }
     builder.build()
 }

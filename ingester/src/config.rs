@@ -11,46 +11,46 @@ pub struct PushConfig {
     /// Labels by which the copies of an HA pair differ; routing leaves them out, so that both copies of
     /// a series share a shard. Default `__replica__`, `prometheus_replica`, `replica`.
     pub replica_labels: Vec<String>,
-    /// The largest compressed body, in bytes. Default 100 MiB.
+    /// The largest compressed body, in bytes.
     pub max_body_bytes: usize,
-    /// How long a sender may take to send its body, in seconds. Default 60.
+    /// How long a sender may take to send its body, in seconds.
     pub body_timeout_seconds: u64,
-    /// The largest decompressed body, in bytes. Default 100 MiB.
+    /// The largest decompressed body, in bytes.
     pub max_decompressed_bytes: usize,
     /// The most series, labels, samples, symbols, exemplars, metadata, histograms and their buckets together
-    /// in a request. Default 10,000,000.
+    /// in a request.
     pub max_items_per_request: usize,
-    /// The most bytes, compressed and not, that all requests under way may hold. Default 512 MiB.
+    /// The most bytes, compressed and not, that all requests under way may hold.
     pub max_inflight_bytes: usize,
-    /// Bodies above this many decompressed bytes are decoded off the async runtime. Default 64 KiB.
+    /// Bodies above this many decompressed bytes are decoded off the async runtime.
     pub inline_decode_bytes: usize,
-    /// The most labels of a series, metric name included. Default 30.
+    /// The most labels of a series, metric name included.
     pub max_label_names_per_series: usize,
-    /// The longest label name, in bytes. Default 1024.
+    /// The longest label name, in bytes.
     pub max_label_name_length: usize,
-    /// The longest label value, in bytes. Default 2048.
+    /// The longest label value, in bytes.
     pub max_label_value_length: usize,
     /// The most populated buckets of a native histogram, the zero bucket not counted; 0 takes as many as
-    /// the format holds, 16,384 on either side. Default 0.
+    /// the format holds, 16,384 on either side.
     pub max_native_histogram_buckets: usize,
-    /// How far ahead of the clock a sample may lie, in seconds. Default 600.
+    /// How far ahead of the clock a sample may lie, in seconds.
     pub max_future_seconds: u64,
-    /// Samples older than this many seconds are refused; 0 takes any age. Default 0.
+    /// Samples older than this many seconds are refused; 0 takes any age.
     pub max_age_seconds: u64,
-    /// The most exemplars kept for a tenant; the oldest go first. Default 100,000; 0 keeps none.
+    /// The most exemplars kept for a tenant; the oldest go first; 0 keeps none.
     pub max_exemplars_per_tenant: usize,
-    /// The most metrics of a tenant whose metadata is kept. Default 100,000; 0 keeps none.
+    /// The most metrics of a tenant whose metadata is kept; 0 keeps none.
     pub max_metadata_per_tenant: usize,
-    /// The most bytes of exemplars kept for all tenants together. Default 256 MiB.
+    /// The most bytes of exemplars kept for all tenants together.
     pub max_exemplar_bytes: usize,
-    /// The most bytes of metadata kept for all tenants together. Default 256 MiB.
+    /// The most bytes of metadata kept for all tenants together.
     pub max_metadata_bytes: usize,
-    /// Help texts and units are cut to this many bytes. Default 1024.
+    /// Help texts and units are cut to this many bytes.
     pub max_metadata_length: usize,
     /// Whether type and unit that come with the series of remote write 2.0 become its labels `__type__` and
-    /// `__unit__`; so they do with `--enable-feature=type-and-unit-labels`. Default off.
+    /// `__unit__`; so they do with `--enable-feature=type-and-unit-labels`.
     pub type_and_unit_labels: bool,
-    /// What `Retry-After` says when a retry can help, in seconds. Default 5.
+    /// What `Retry-After` says when a retry can help, in seconds.
     pub retry_after_seconds: u64,
 }
 

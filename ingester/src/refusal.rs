@@ -119,6 +119,12 @@ impl Refusals {
         self.counts.get(cause as usize).copied().unwrap_or(0)
     }
 
+    /// The first refusal of a cause, in words.
+    #[must_use]
+    pub fn example(&self, cause: Cause) -> Option<&str> {
+        self.examples.iter().find(|(other, _)| *other == cause).map(|(_, words)| words.as_str())
+    }
+
     /// The causes that occurred, with their counts.
     pub fn counts(&self) -> impl Iterator<Item = (Cause, u64)> {
         Cause::ALL.into_iter().zip(self.counts).filter(|(_, count)| *count > 0)
@@ -160,6 +166,8 @@ mod tests {
         let mut other = Refusals::default();
         other.add(Cause::SeriesLimit, 1, || "é".repeat(500));
         refusals.merge(other);
+        assert_eq!(refusals.example(Cause::TooOld), Some("old 0"));
+        assert_eq!(refusals.example(Cause::TooManyLabels), None);
         let text = refusals.to_string();
         assert!(text.starts_with("too_old (10), series_limit (1)\n- old 0\n- old 1\n- é"), "{text}");
         assert!(text.ends_with('…') && text.len() < 400, "{text}");

@@ -21,6 +21,11 @@ use crate::store_api::ShardReader;
 
 mod tidying;
 
+/// Numbers for the log, as people write them.
+pub(crate) fn listed<'a, N: ToString + 'a>(numbers: impl IntoIterator<Item = &'a N>) -> String {
+    numbers.into_iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
 use tidying::Tidying;
 
 /// A shard. Takes writes; flushes by itself.

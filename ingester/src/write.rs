@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use latewood_model::{HistogramSample, LabelPair, Labels, Sample, SeriesHash, TenantId};
+use latewood_model::{HistogramSample, LabelPair, Labels, Sample, SeriesHash, TenantId, TimestampMs};
 use latewood_proto::remote_write::{LabelSpan, Range32, text};
 
 pub(crate) use buffers::{Buffers, BuffersPool};
@@ -147,6 +147,12 @@ impl<'a> SeriesRow<'a> {
         self.entry.samples.of(&self.batch.buffers.columns.samples)
     }
 
+    /// The samples' start timestamps; nothing when no sample of the batch has one.
+    #[must_use]
+    pub fn starts(&self) -> &'a [TimestampMs] {
+        self.entry.samples.of(&self.batch.buffers.columns.starts)
+    }
+
     /// How many samples the sender sent for this row: more than [`SeriesRow::samples`] when it sent one
     /// time twice.
     #[must_use]
@@ -188,12 +194,17 @@ mod tests {
         let mut builder = BatchBuilder::new(TenantId::anonymous(), &["replica"]);
         builder.push(&set, &samples);
         builder.push(&Labels::empty(), &[]);
+        builder.push_started(&set, &[(samples[1], 3), (samples[0], 0)]);
         let batch = builder.build();
         let row = batch.row(0).unwrap();
         assert_eq!((row.to_labels(), row.samples()), (set.clone(), samples.as_slice()));
         assert_eq!(row.hash(), set.hash128());
         assert_eq!(row.routing_hash(), set.without(&["replica"]).hash128());
-        assert_eq!((batch.len(), batch.row(2).is_none()), (2, true));
+        assert_eq!(
+            (batch.row(2).unwrap().samples(), batch.row(2).unwrap().starts()),
+            (&samples[..], &[0, 3][..])
+        );
+        assert_eq!((batch.len(), batch.row(3).is_none()), (3, true));
         assert_eq!(batch.row(1).unwrap().to_labels(), Labels::empty());
     }
 }

@@ -17,28 +17,26 @@ pub struct QuerierConfig {
     pub store_gateway_addrs: Vec<String>,
     /// Bounds on messages between this querier and those processes.
     pub wire: WireLimits,
-    /// Queries evaluated at once, and as many listings of series and labels beside them. Default 20.
+    /// Queries evaluated at once, and as many listings of series and labels beside them.
     pub max_concurrent_queries: usize,
     /// Queries, and listings, of one tenant that wait for a place, which tenants get by turns; further ones
-    /// are refused with 503. Default 100.
+    /// are refused with 503.
     pub max_outstanding_requests_per_tenant: usize,
-    /// The largest form a POST may carry, in bytes. Default 10 MiB.
+    /// The largest form a POST may carry, in bytes.
     pub max_form_bytes: usize,
-    /// How long a client may take to send a form, in seconds. Default 60.
+    /// How long a client may take to send a form, in seconds.
     pub body_timeout_seconds: u64,
     /// The most selectors (`match[]`) of a request; each is a round of all stores. More is refused with 422.
-    /// Default 1000.
     pub max_selectors: usize,
     /// Whether an answer may lack the data of a source that failed, with a warning, where the request does
-    /// not say by `partial_response`. Default false: the query fails with 503.
+    /// not say by `partial_response`. Where they may not, the query fails with 503.
     pub partial_response: bool,
-    /// Batches of series that a selector fetches ahead of the evaluation. Default 2.
+    /// Batches of series that a selector fetches ahead of the evaluation.
     pub batches_ahead: usize,
     /// The most series, label names or label values that one answer lists; more is refused with 422.
-    /// Default 1,000,000.
     pub max_listed: usize,
     /// The Prometheus release whose API this is, reported by `status/buildinfo`: clients such as Grafana
-    /// read it as a version of Prometheus and switch features by it. Default 3.5.0.
+    /// read it as a version of Prometheus and switch features by it.
     pub prometheus_version: String,
 }
 

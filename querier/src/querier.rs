@@ -8,6 +8,7 @@ use latewood_base::Clock;
 use latewood_catalog::Catalogs;
 use latewood_model::TimestampMs;
 use latewood_proto::store::StoreApi;
+use latewood_service::LogLimit;
 use prometheus_client::registry::Registry;
 
 use crate::QuerierConfig;
@@ -81,6 +82,7 @@ impl Querier {
             ),
             fanout,
             metrics,
+            log: LogLimit::new(deps.clock.clone()),
             clock: deps.clock,
             status: deps.status,
             config,

@@ -8,7 +8,9 @@ use async_trait::async_trait;
 use futures::{StreamExt, stream};
 use latewood_base::{Clock, ErrorKind, Ids, Rng, Ulid};
 use latewood_catalog::{BlockEntry, CatalogConfig, Catalogs, View};
-use latewood_model::{Labels, Matcher, Resolution, SeriesSamples, TenantId, TimeRange, storage_order};
+use latewood_model::{
+    Labels, Matcher, Resolution, SeriesSamples, StartTimestamps, TenantId, TimeRange, storage_order,
+};
 use latewood_objstore::MemoryBucket;
 use latewood_proto::store::{
     Detail, SelectBatch, SelectStream, StoreApi, StoreError, matcher_from_wire, wire,
@@ -44,6 +46,7 @@ pub(crate) fn series(labels: &[(&str, &str)], samples: &[(i64, f64)]) -> SeriesS
         labels: Labels::from_pairs(labels.iter().copied()),
         timestamps: samples.iter().map(|sample| sample.0).collect(),
         values: samples.iter().map(|sample| sample.1).collect(),
+        starts: StartTimestamps::none(),
         histograms: Vec::new(),
     }
 }
@@ -106,6 +109,7 @@ impl FakeStore {
                 labels: series.labels.clone(),
                 timestamps: kept.iter().map(|sample| sample.timestamp).collect(),
                 values: kept.iter().map(|sample| sample.value).collect(),
+                starts: StartTimestamps::none(),
                 histograms: Vec::new(),
             }
         };

@@ -7,9 +7,11 @@ mod querier;
 mod remote;
 mod store_gateway;
 mod stores;
+mod unrouted;
 
 pub use context::{Context, Started};
 pub use stores::served_store;
+pub use unrouted::with_fallbacks;
 
 /// A part of a role. Parts start in this order and stop in the opposite one, because later ones ask
 /// earlier ones.
@@ -46,6 +48,10 @@ pub const QUERIER: Role = Role { name: "querier", parts: &[Part::Querier] };
 pub const COMPACTOR: Role = Role { name: "compactor", parts: &[Part::Compactor] };
 
 impl Role {
+    fn has(&self, part: Part) -> bool {
+        self.parts.contains(&part)
+    }
+
     /// Starts the role's parts in order.
     ///
     /// # Errors

@@ -8,25 +8,25 @@ use serde::{Deserialize, Serialize};
 #[serde(default, deny_unknown_fields)]
 pub struct GatewayConfig {
     /// How blocks are read. Batches are smaller than a compactor's, because a select holds a few of each
-    /// block. Default: 65,536 samples, 1,024 series, 16 pages, 1 batch ahead.
+    /// block.
     pub reader: ReaderConfig,
     /// Memory of the blocks that are kept open, in bytes; the least recently used are closed first, those in
-    /// use live on until they are not. Default 512 MiB.
+    /// use live on until they are not.
     pub open_blocks_bytes: usize,
-    /// Blocks of one request that are opened, or asked for labels, at once. Default 16.
+    /// Blocks of one request that are opened, or asked for labels, at once.
     pub blocks_at_once: usize,
-    /// Requests that are answered at once, a select until its stream begins; further ones wait. Default 64.
+    /// Requests that are answered at once, a select until its stream begins; further ones wait.
     pub max_concurrent_requests: usize,
     /// Up to this many blocks of one select are each decoded ahead in a task of their own; with more, which
-    /// would hold too much, one after the other. Default 32.
+    /// would hold too much, one after the other.
     pub decode_ahead_blocks: usize,
     /// What one request may hold at once, in bytes, estimated from the catalog: 256 for each series of each
-    /// block in its time, and the batches of samples. More is refused with 422. Default 2 GiB.
+    /// block in its time, and the batches of samples. More is refused with 422.
     pub max_estimated_memory_consumption_per_request: u64,
     /// What all requests together may hold at once, in bytes, by the same estimate; tables that several read
-    /// count once. Further requests wait. Default 4 GiB.
+    /// count once. Further requests wait.
     pub max_estimated_memory_consumption: u64,
-    /// How long a request waits for memory before it is refused with 503, in seconds. Default 10.
+    /// How long a request waits for memory before it is refused with 503, in seconds.
     pub memory_wait_seconds: u64,
 }
 

@@ -36,7 +36,8 @@ pub enum GatewayError {
         /// The newest version known here.
         version: u64,
     },
-    /// The catalog names the block and the bucket does not have it.
+    /// The catalog names the block and the bucket does not have it (now): whether for good, as after somebody's
+    /// deletion, or because a mount or a copy of the bucket is behind, does not show from here.
     #[error("block {block} is in the catalog and not in the bucket: {object} is missing")]
     Missing {
         /// The block.
@@ -96,12 +97,15 @@ impl Kinded for GatewayError {
             Self::Lacks(_) | Self::Tenant(_) | Self::BlockId(_) => ErrorKind::Invalid,
             Self::Replaced { .. } => ErrorKind::Conflict,
             Self::Unknown { .. } => ErrorKind::NotFound,
-            Self::Missing { .. } | Self::Tombstone { .. } => ErrorKind::Corrupt,
-            Self::Block { source, .. } => source.kind(),
+            Self::Missing { .. } | Self::Stopping => ErrorKind::Unavailable,
+            Self::Tombstone { .. } => ErrorKind::Corrupt,
+            Self::Block { source, .. } => match source.kind() {
+                ErrorKind::NotFound => ErrorKind::Unavailable,
+                kind => kind,
+            },
             Self::Catalog(error) => error.kind(),
             Self::TooMuchMemory { .. } => ErrorKind::Unprocessable,
             Self::NoMemory { .. } => ErrorKind::Overloaded,
-            Self::Stopping => ErrorKind::Unavailable,
         }
     }
 }

@@ -44,7 +44,8 @@ impl Masks {
             .map(|sample| (sample.timestamp, sample.value))
             .unzip();
         let histograms = series.histograms.into_iter().filter(|sample| !covered(sample.timestamp)).collect();
-        let left = SeriesSamples { labels: series.labels, timestamps: timestamps.into(), values, histograms };
+        let (labels, starts) = (series.labels, series.starts);
+        let left = SeriesSamples { labels, timestamps: timestamps.into(), values, starts, histograms };
         (labels_only || !left.is_empty()).then_some(left)
     }
 }
@@ -69,11 +70,12 @@ mod tests {
 
     #[test]
     fn histograms_are_deleted_as_floats_are() {
-        let histogram = |timestamp| HistogramSample { timestamp, histogram: NativeHistogram::stale() };
+        let histogram = |timestamp| HistogramSample::new(timestamp, NativeHistogram::stale());
         let series = |floats: &[i64], histograms: &[i64]| SeriesSamples {
             labels: Labels::from_pairs([("__name__", "h")]),
             timestamps: floats.into(),
             values: vec![1.0; floats.len()],
+            starts: floats.iter().map(|&at| (at, at - 1)).collect(),
             histograms: histograms.iter().copied().map(histogram).collect(),
         };
         let masks = Masks([Mask { matchers: Vec::new(), range: TimeRange::new(10, 20) }].into());
@@ -81,6 +83,8 @@ mod tests {
         assert_eq!((left.values.len(), left.histograms), (0, vec![histogram(5), histogram(25)]));
         let left = masks.apply(series(&[9], &[10])).unwrap();
         assert_eq!((&*left.timestamps, left.histograms.len()), (&[9][..], 0));
+        let left = masks.apply(series(&[9, 12, 21], &[])).unwrap();
+        assert_eq!([9, 21].map(|at| left.starts.at(at)), [8, 20]);
         assert!(masks.apply(series(&[20], &[15])).is_none());
         assert!(masks.apply(series(&[], &[])).is_some(), "labels alone");
     }

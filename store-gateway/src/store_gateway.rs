@@ -110,7 +110,12 @@ impl StoreApi for StoreGateway {
         let purpose = if skip_samples { Purpose::Labels } else { Purpose::Samples };
         let asked = self.asked(request.scope, purpose).await?;
         self.metrics.selects.inc();
-        let spec = latewood_block::SelectSpec { matchers: asked.matchers, range: asked.range, skip_samples };
+        let spec = latewood_block::SelectSpec {
+            matchers: asked.matchers,
+            range: asked.range,
+            skip_samples,
+            skip_starts: request.skip_starts,
+        };
         let ahead = self.blocks.config.decode_ahead_blocks;
         let series = select::merged(asked.pinned.blocks, &spec, ahead);
         let version = asked.pinned.newest_version;

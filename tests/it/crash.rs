@@ -8,11 +8,11 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
 use latewood_base::Rng;
-use latewood_model::Sample;
 use latewood_model::histogram::{HistogramParts, IntegerHistogram};
-use latewood_proto::remote_write::encode::EncoderV1;
+use latewood_model::{Sample, TimestampMs};
+use latewood_proto::remote_write::encode::EncoderV2;
 
-use crate::harness::{Answer, Latewood, write_v1};
+use crate::harness::{Answer, Latewood, write_v2};
 
 /// Every fifth is one of native histograms.
 const SERIES: i64 = 50;
@@ -28,19 +28,29 @@ fn value(series: i64, step: i64) -> f64 {
     (step * 1000 + series) as f64
 }
 
+/// The start timestamp of a series at a step: none, one that stays for a while, or another for each sample.
+fn start(series: i64, step: i64) -> TimestampMs {
+    match series % 3 {
+        0 => 0,
+        1 => START_MS - 1_000 + step / 100,
+        _ => START_MS + step - 1,
+    }
+}
+
 /// One step of every series.
-fn request(at: i64) -> EncoderV1 {
-    let mut encoder = EncoderV1::new();
+fn request(at: i64) -> EncoderV2 {
+    let mut encoder = EncoderV2::new();
     for series in 0..SERIES {
         let number = series.to_string();
         let labels = [("__name__", "steps"), ("series", number.as_str())];
         if series % 5 > 0 {
             let sample = Sample { timestamp: START_MS + at, value: value(series, at) };
-            encoder.series(labels, &[sample], &[]);
+            encoder.started(labels, &[(sample, start(series, at))]);
         } else {
             let count = value(series, at) as u64;
             let native = IntegerHistogram { count, zero_count: count, ..IntegerHistogram::default() }.into();
-            encoder.histograms(labels, &[(START_MS + at, HistogramParts::from(&native))]);
+            let histograms = [(START_MS + at, HistogramParts::from(&native))];
+            encoder.started_histograms(labels, &histograms, start(series, at));
         }
     }
     encoder
@@ -51,7 +61,7 @@ fn request(at: i64) -> EncoderV1 {
 async fn load(url: String, step: Arc<AtomicI64>, stop: Arc<AtomicBool>) {
     while !stop.load(Ordering::SeqCst) {
         let at = step.load(Ordering::SeqCst);
-        match write_v1(&url, request(at)).await {
+        match write_v2(&url, request(at)).await {
             Ok((204, _)) => step.store(at + 1, Ordering::SeqCst),
             Ok((503, _)) | Err(_) => return,
             Ok(refused) => panic!("refused: {refused:?}"),
@@ -76,11 +86,12 @@ async fn no_acknowledged_sample_is_lost_and_none_is_there_twice() {
     let (data, config) = (folder.path().join("data"), folder.path().join("latewood.yaml"));
     fs::write(&config, "ingester: {journal: {record_synced_offsets: true}}\n").unwrap();
     let config = format!("--config={}", config.display());
+    let flags = [&config, "--enable-feature=promql-experimental-functions,use-start-timestamps"];
     let seed = 20_260_101;
     let rng = Rng::seeded(seed);
     let step = Arc::new(AtomicI64::new(0));
     for crash in 0..crashes() {
-        let server = Latewood::start(&data, &[&config]);
+        let server = Latewood::start(&data, &flags);
         let before = step.load(Ordering::SeqCst);
         let stop = Arc::new(AtomicBool::new(false));
         let loaded = tokio::spawn(load(server.url.clone(), Arc::clone(&step), Arc::clone(&stop)));
@@ -88,6 +99,12 @@ async fn no_acknowledged_sample_is_lost_and_none_is_there_twice() {
             let url = format!("{}/api/v1/admin/flush?wait=true", server.url);
             tokio::spawn(async move { reqwest::Client::new().post(url).send().await.map(drop) })
         });
+        let acknowledged = async {
+            while step.load(Ordering::SeqCst) == before {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(60), acknowledged).await.expect("something is acknowledged");
         // The moment of the kill is what the test is about: any moment will do.
         tokio::time::sleep(Duration::from_millis(20 + rng.below(500))).await;
         server.kill();
@@ -97,12 +114,8 @@ async fn no_acknowledged_sample_is_lost_and_none_is_there_twice() {
             let _ = flushing.await.unwrap();
         }
         pull_the_plug(&data.join("journal"), &rng);
-        let server = Latewood::start(&data, &[&config]);
+        let server = Latewood::start(&data, &flags);
         check(&server, step.load(Ordering::SeqCst), crash).await;
-        assert!(
-            step.load(Ordering::SeqCst) > before || crash == 0,
-            "nothing was acknowledged before crash {crash}"
-        );
         server.stop();
     }
 }
@@ -124,6 +137,14 @@ async fn check(server: &Latewood, acknowledged: i64, crash: usize) {
             assert_eq!(unacknowledged, value(series, acknowledged));
         }
         assert_eq!(found, expected, "series {series} after crash {crash}");
+    }
+    let starts = format!("start_timestamp(steps)[{}ms:1ms]", acknowledged + 2);
+    for (labels, mut found) in Answer::instant(&server.url, &starts, end - 0.002).await.unwrap().0 {
+        let series: i64 = labels["series"].parse().unwrap();
+        found.retain(|at, _| *at < START_MS + acknowledged);
+        let seconds = |step| start(series, step) as f64 / 1000.0;
+        let expected = (0..acknowledged).map(|step| (START_MS + step, seconds(step))).collect();
+        assert_eq!(found, expected, "start timestamps of series {series} after crash {crash}");
     }
     let counted = Answer::instant(&server.url, &format!("count_over_time({window})"), end).await.unwrap();
     for (labels, count) in counted.0 {

@@ -65,6 +65,19 @@ async fn four_processes_answer_as_one() {
     let gateway_addr = format!("--store-gateway-addr={}", gateway.grpc_addr);
     let querier = start("querier", &[&ingester_addr, &gateway_addr]);
 
+    for (process, path, says) in [
+        (&ingester, "api/v1/query?query=up", "the role ingester does not answer queries: ask a querier"),
+        (&querier, "graph", "404 page not found\n"),
+    ] {
+        let answer = reqwest::get(format!("{}/{path}", process.url)).await.unwrap();
+        assert_eq!(answer.status(), 404);
+        assert!(answer.text().await.unwrap().contains(says), "{path}");
+    }
+    let posted = reqwest::Client::new().post(format!("{}/metrics", querier.url)).send().await.unwrap();
+    assert_eq!(
+        (posted.status().as_u16(), posted.text().await.unwrap().as_str()),
+        (405, "Method Not Allowed\n")
+    );
     write_counters(&ingester).await;
     let from_memory = rates(&querier).await;
     assert_eq!((from_memory.0.len(), from_memory.len()), (10, 10 * 21));

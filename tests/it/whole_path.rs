@@ -1,6 +1,8 @@
 //! A sample in by remote write, out by PromQL: from memory, from a block, after restarts, on a directory
 //! and on S3.
 
+use std::process::Command;
+
 use latewood_model::Sample;
 
 use crate::harness::{Answer, Latewood, Peers, SeaweedFs, write};
@@ -69,6 +71,31 @@ async fn on_s3() {
         &SeaweedFs::CREDENTIALS,
     )
     .await;
+    the_block_tool_takes_urls(&peers, &s3, &endpoint);
+}
+
+/// `latewood block` on the block that lies in the bucket now, named by its URL.
+fn the_block_tool_takes_urls(peers: &Peers, s3: &SeaweedFs, endpoint: &str) {
+    const LIST: &str = "
+import sys, boto3
+s3 = boto3.client('s3', endpoint_url=sys.argv[1], aws_access_key_id='latewood',
+                  aws_secret_access_key='latewood-secret', region_name='us-east-1')
+keys = [entry['Key'] for entry in s3.list_objects_v2(Bucket='latewood')['Contents']]
+print(next(key for key in keys if key.endswith('/meta.json')).removesuffix('/meta.json'))
+";
+    let listed = peers.python().args(["-c", LIST, &s3.endpoint]).output().unwrap();
+    let url = format!("s3://latewood/{}", String::from_utf8(listed.stdout).unwrap().trim());
+    for (what, says) in [
+        ("inspect", "bytes"),
+        ("verify", "whole"),
+        ("views", &*format!("read_parquet('{url}/series.parquet')")),
+    ] {
+        let mut tool = Command::new(env!("CARGO_BIN_EXE_latewood"));
+        tool.args(["block", what, &url, endpoint]).envs(SeaweedFs::CREDENTIALS);
+        let output = tool.output().unwrap();
+        let printed = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.success() && printed.contains(says), "{what} {url}: {printed}");
+    }
 }
 
 #[tokio::test]

@@ -29,6 +29,7 @@ fn data() -> Vec<SeriesSamples> {
             labels: Labels::from_pairs([("__name__", metric.as_str()), ("instance", &instance)]),
             timestamps: Arc::clone(&times),
             values: (0..SAMPLES).map(value).collect(),
+            starts: latewood_model::StartTimestamps::none(),
             histograms: Vec::new(),
         }
     };
@@ -65,7 +66,7 @@ async fn open(folder: &Path) -> Arc<Block> {
 }
 
 async fn scan(block: &Arc<Block>, matchers: Vec<Matcher>) -> usize {
-    let spec = SelectSpec { matchers, range: TimeRange::ALL, skip_samples: false };
+    let spec = SelectSpec { matchers, range: TimeRange::ALL, skip_samples: false, skip_starts: false };
     let batches: Vec<Vec<SeriesSamples>> = block.select(spec).try_collect().await.expect("a whole block");
     batches.iter().flatten().map(|series| series.values.len()).sum()
 }

@@ -8,19 +8,18 @@ use crate::BlockError;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct WriterConfig {
-    /// zstd level: 3 suits flushes, 6 blocks of a day and more. Default 3.
+    /// zstd level: 3 suits flushes, 6 blocks of a day and more.
     pub zstd_level: i32,
-    /// Rows of a data page of the samples. Default 65,536.
+    /// Rows of a data page of the samples.
     pub page_rows: usize,
-    /// Rows of a row group of the samples; one is encoded in memory at a time. Default 4,194,304.
+    /// Rows of a row group of the samples; one is encoded in memory at a time.
     pub row_group_rows: usize,
-    /// Bytes at which a file of samples ends and the next part begins. Default 256 MB.
+    /// Bytes at which a file of samples ends and the next part begins.
     pub part_bytes: u64,
-    /// Label names that get a column of their own in the series table. Default 256.
+    /// Label names that get a column of their own in the series table.
     pub hot_labels: usize,
     /// Scrape times kept in memory to find series that share them; when there are more, the groups that
     /// were not used for longest are forgotten, and later series of theirs store their times again.
-    /// Default 4,194,304 (32 MiB).
     pub scrape_memory: usize,
 }
 
@@ -64,20 +63,20 @@ impl WriterConfig {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ReaderConfig {
-    /// Samples after which a batch of a select ends; a single series may hold more. Default 262,144.
+    /// Samples after which a batch of a select ends; a single series may hold more.
     pub batch_samples: usize,
-    /// Series after which a batch of a select ends. Default 8,192.
+    /// Series after which a batch of a select ends.
     pub batch_series: usize,
-    /// Pages of samples after which a batch of a select ends; each is half a megabyte decoded. Default 64.
+    /// Pages of samples after which a batch of a select ends; each is half a megabyte decoded.
     pub batch_pages: usize,
-    /// Batches of a select that are fetched ahead of the one being decoded. Default 2.
+    /// Batches of a select that are fetched ahead of the one being decoded.
     pub fetch_ahead: usize,
-    /// Ranges of one file closer than this are fetched as one, in bytes. Default 512 KiB.
+    /// Ranges of one file closer than this are fetched as one, in bytes.
     pub coalesce_bytes: u64,
-    /// The largest file that is read whole (meta, index, series, spans), in bytes. Default 1 GiB.
+    /// The largest file that is read whole (meta, index, series, spans), in bytes.
     pub max_table_bytes: u64,
     /// Scrape times that are kept decoded in memory; a block with more of them has its times read page
-    /// by page. Default 4,194,304 (32 MiB).
+    /// by page.
     pub scrape_memory: u64,
 }
 

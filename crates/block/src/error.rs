@@ -42,6 +42,13 @@ pub enum BlockError {
         /// What was found.
         problem: String,
     },
+    /// A file that `meta.json` names is not there. It may come back, as when a mount or a bucket's copy is away:
+    /// what is damaged is found by `verify`.
+    #[error("block file {file:?} is missing")]
+    Missing {
+        /// The file, relative to the block's folder or in full.
+        file: String,
+    },
     /// A block of a version that this build does not know.
     #[error("block file {file:?} has format version {version}; this build reads up to {newest}: upgrade")]
     Version {
@@ -90,6 +97,7 @@ impl Kinded for BlockError {
             }
             Self::TooLarge { .. } => ErrorKind::TooLarge,
             Self::Corrupt { .. } => ErrorKind::Corrupt,
+            Self::Missing { .. } => ErrorKind::Unavailable,
             Self::Version { .. } => ErrorKind::Unsupported,
             Self::Bucket(error) => error.kind(),
             Self::Offload(error) => error.kind(),

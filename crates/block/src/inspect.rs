@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use bytes::Bytes;
 use latewood_objstore::Bucket;
 use parquet::file::metadata::ParquetMetaData;
 
@@ -15,13 +16,10 @@ use crate::{BlockError, BlockMeta};
 /// # Errors
 /// [`BlockError::Bucket`] or [`BlockError::Corrupt`] when one of them cannot be read.
 pub async fn inspect(bucket: &Bucket, folder: &str) -> Result<String, BlockError> {
-    let json = bucket.get(&format!("{folder}/{}", BlockMeta::FILE), BlockMeta::MAX_BYTES).await?;
-    let meta = BlockMeta::from_json(&json)?;
-    let most = meta.file(INDEX).map_or(0, |file| file.size);
-    let index = bucket.get(&format!("{folder}/{INDEX}"), most).await?;
+    let BlockHead { meta, json_bytes, index } = read_head(bucket, folder).await?;
     let entries = check_index(&meta, &index)?;
     let mut out = String::new();
-    head(&meta, json.len() as u64, &mut out);
+    head(&meta, json_bytes, &mut out);
     for file in &meta.files {
         let samples = meta.samples + meta.histograms;
         row(&mut out, &file.path, file.size, samples);
@@ -29,8 +27,25 @@ pub async fn inspect(bucket: &Bucket, folder: &str) -> Result<String, BlockError
             columns(parse_entry(entry)?.as_ref(), samples, &mut out);
         }
     }
-    row(&mut out, BlockMeta::FILE, json.len() as u64, meta.samples + meta.histograms);
+    row(&mut out, BlockMeta::FILE, json_bytes, meta.samples + meta.histograms);
     Ok(out)
+}
+
+/// What says what a block is made of.
+pub(crate) struct BlockHead {
+    pub(crate) meta: BlockMeta,
+    /// The size of `meta.json`.
+    pub(crate) json_bytes: u64,
+    pub(crate) index: Bytes,
+}
+
+/// Reads `meta.json` and `index`, which is not checked yet.
+pub(crate) async fn read_head(bucket: &Bucket, folder: &str) -> Result<BlockHead, BlockError> {
+    let json = bucket.get(&format!("{folder}/{}", BlockMeta::FILE), BlockMeta::MAX_BYTES).await?;
+    let meta = BlockMeta::from_json(&json)?;
+    let most = meta.file(INDEX).map_or(0, |file| file.size);
+    let index = bucket.get(&format!("{folder}/{INDEX}"), most).await?;
+    Ok(BlockHead { meta, json_bytes: json.len() as u64, index })
 }
 
 fn head(meta: &BlockMeta, json: u64, out: &mut String) {

@@ -27,5 +27,5 @@ pub use inspect::inspect;
 pub use meta::{BlockHeader, BlockMeta, FORMAT_VERSION, FileMeta, PartMeta};
 pub use read::{Block, BlockStatistics, Count, SelectSpec};
 pub use verify::{Problem, VerifyReport, verify};
-pub use views::{views, views_of};
+pub use views::{views, views_in, views_of};
 pub use write::BlockWriter;

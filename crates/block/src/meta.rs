@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 use crate::BlockError;
 
 /// The version of the format that this build writes.
-pub const FORMAT_VERSION: u32 = 2;
+pub const FORMAT_VERSION: u32 = 3;
+/// The first version with start timestamps.
+pub(crate) const WITH_STARTS: u32 = 3;
 
 /// What a writer is told of the block to come.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -23,6 +23,11 @@ pub(crate) const HISTOGRAMS: &str = "hist";
 /// Footers and offset indexes.
 pub(crate) const INDEX: &str = "index";
 
+/// The column of start timestamps, of samples, histograms and spans.
+pub(crate) const START_TS: &str = "start_ts";
+/// Whether the start timestamps of a span differ.
+pub(crate) const STARTS_DIFFER: &str = "starts_differ";
+
 /// What a hot label's column is called: this and the label's name.
 pub(crate) const HOT_PREFIX: &str = "l_";
 /// The column of all other labels.
@@ -49,6 +54,7 @@ pub(crate) fn samples() -> SchemaRef {
         Field::new("den", DataType::Int64, true),
         Field::new("vi", DataType::Int64, true),
         Field::new("vf", DataType::Float64, true),
+        Field::new(START_TS, DataType::Int64, true),
     ]))
 }
 
@@ -61,6 +67,7 @@ pub(crate) fn histograms() -> SchemaRef {
         Field::new("scrape_id", DataType::Int32, false),
         Field::new("vi", DataType::Int64, true),
         Field::new("vf", DataType::Float64, true),
+        Field::new(START_TS, DataType::Int64, true),
     ]))
 }
 
@@ -94,6 +101,8 @@ pub(crate) fn spans() -> SchemaRef {
         Field::new("zero_threshold", DataType::Float64, true),
         Field::new("custom_bounds", DataType::List(bound()), true),
         Field::new("reset_hint", DataType::Int32, true),
+        Field::new(START_TS, DataType::Int64, true),
+        Field::new(STARTS_DIFFER, DataType::Boolean, false),
     ]))
 }
 
@@ -149,7 +158,7 @@ pub(crate) fn sample_properties(config: &WriterConfig) -> Result<WriterPropertie
         .set_column_statistics_enabled(series, EnabledStatistics::Page)
         .set_column_dictionary_enabled(ColumnPath::from("vf"), false)
         .set_column_encoding(ColumnPath::from("vf"), Encoding::BYTE_STREAM_SPLIT);
-    Ok(delta(builder, &["series_id", "scrape_id", "vi"]).build())
+    Ok(delta(builder, &["series_id", "scrape_id", "vi", START_TS]).build())
 }
 
 /// How native histograms are encoded.
@@ -161,7 +170,7 @@ pub(crate) fn histogram_properties(config: &WriterConfig) -> Result<WriterProper
         .set_column_statistics_enabled(ColumnPath::from("series_id"), EnabledStatistics::Page)
         .set_column_dictionary_enabled(ColumnPath::from("vf"), false)
         .set_column_encoding(ColumnPath::from("vf"), Encoding::BYTE_STREAM_SPLIT);
-    Ok(delta(builder, &["series_id", "part", "bucket", "scrape_id", "vi"]).build())
+    Ok(delta(builder, &["series_id", "part", "bucket", "scrape_id", "vi", START_TS]).build())
 }
 
 /// How scrapes are encoded.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use latewood_model::histogram::{Histogram, ResetHint};
-use latewood_model::{NativeHistogram, TimeRange};
+use latewood_model::{NO_START, NativeHistogram, TimeRange, TimestampMs};
 
 use crate::decimal::Scale;
 
@@ -65,6 +65,28 @@ impl HistogramShape {
     }
 }
 
+/// The start timestamps of a span's samples.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SpanStarts {
+    /// No sample has one.
+    None,
+    /// All have this one: the column need not be read.
+    All(TimestampMs),
+    /// They differ.
+    Each,
+}
+
+impl SpanStarts {
+    /// Of samples with these, [`NO_START`] where there is none.
+    pub(crate) fn of(mut starts: impl Iterator<Item = TimestampMs>) -> Self {
+        match starts.next() {
+            Some(first) if starts.any(|start| start != first) => Self::Each,
+            None | Some(NO_START) => Self::None,
+            Some(first) => Self::All(first),
+        }
+    }
+}
+
 /// The run of rows that a series has in one file.
 #[derive(Clone, Debug)]
 pub(crate) struct Span {
@@ -89,6 +111,8 @@ pub(crate) struct Span {
     pub(crate) has_vf: bool,
     /// First and last time.
     pub(crate) range: TimeRange,
+    /// The samples' start timestamps.
+    pub(crate) starts: SpanStarts,
     /// What histograms have in common; none in spans of floats.
     pub(crate) shape: Option<Arc<HistogramShape>>,
 }

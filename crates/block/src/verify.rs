@@ -60,6 +60,7 @@ impl VerifyReport {
     fn add_error(&mut self, file: &str, error: &BlockError) {
         match error {
             BlockError::Corrupt { file, problem } => self.add(file, None, problem),
+            BlockError::Missing { file } => self.add(file, None, "the file is missing"),
             other => self.add(file, None, other),
         }
     }

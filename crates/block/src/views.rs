@@ -3,7 +3,11 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+use latewood_objstore::Bucket;
+
 use crate::index;
+use crate::inspect::{BlockHead, read_head};
+use crate::meta::WITH_STARTS;
 use crate::read::{check_index, parse_entry};
 use crate::schema::{HOT_PREFIX, INDEX, SCRAPES, SERIES, SPANS};
 use crate::{BlockError, BlockMeta, PartMeta};
@@ -14,7 +18,7 @@ const STALE_BITS: &str = "011111111111000000000000000000000000000000000000000000
 /// The view of native histograms, up to its files and behind them.
 const HISTOGRAMS_VIEW: &str = "\
 -- A row a number of a native histogram; buckets without observations are left out. Of a stale marker there
--- is the count alone, NULL.
+-- is the count alone, NULL. Where start timestamps differ from one histogram to the next, they stand with the counts.
 CREATE OR REPLACE VIEW histograms AS
 SELECT h.series_id, series.metric, series.labels, scrapes.ts, spans.kind, spans.schema, spans.zero_threshold,
   spans.custom_bounds, spans.reset_hint,
@@ -22,7 +26,7 @@ SELECT h.series_id, series.metric, series.labels, scrapes.ts, spans.kind, spans.
   CASE WHEN h.bucket IS NULL THEN NULL
     WHEN spans.schema = -53 THEN coalesce(spans.custom_bounds[h.bucket + 1], 'Infinity'::DOUBLE)
     ELSE pow(2, h.bucket * pow(2, -spans.schema)) END AS upper_bound,
-  coalesce(h.vf, CAST(h.vi AS DOUBLE)) AS value";
+  coalesce(h.vf, CAST(h.vi AS DOUBLE)) AS value,";
 
 const HISTOGRAMS_JOIN: &str = "\
 JOIN series USING (series_id) JOIN scrapes USING (scrape_id)
@@ -47,6 +51,15 @@ pub fn views(folder: &Path) -> Result<String, BlockError> {
     let index_size = meta.file(INDEX).map_or(0, |file| file.size);
     let index = read(INDEX, index_size)?;
     views_of(&meta, &index.into(), &folder.display().to_string())
+}
+
+/// The SQL for a block in a bucket, whose folder DuckDB knows as `base`.
+///
+/// # Errors
+/// [`BlockError::Bucket`] or [`BlockError::Corrupt`] when `meta.json` or `index` cannot be read.
+pub async fn views_in(bucket: &Bucket, folder: &str, base: &str) -> Result<String, BlockError> {
+    let BlockHead { meta, index, .. } = read_head(bucket, folder).await?;
+    views_of(&meta, &index, base)
 }
 
 /// The SQL for a block whose files are below `base`: a path, or a URL that DuckDB reads.
@@ -86,16 +99,23 @@ pub fn views_of(meta: &BlockMeta, index: &bytes::Bytes, base: &str) -> Result<St
         let parts: Vec<String> = parts.iter().map(|part| file(&part.path)).collect();
         format!("FROM read_parquet([{}], hive_partitioning = false)", parts.join(", "))
     };
+    // Older versions have no such column.
+    let starts = |column: &str| match meta.version >= WITH_STARTS {
+        true => format!("  {column} AS start_ts"),
+        false => "  NULL::BIGINT AS start_ts".to_owned(),
+    };
     if !meta.parts.is_empty() {
         line("CREATE OR REPLACE VIEW samples AS".into());
         line("SELECT series_id, series.metric, series.labels, scrapes.ts, CASE".into());
         line(format!("  WHEN vf IS NULL AND vi IS NULL THEN CAST('{STALE_BITS}'::BIT AS DOUBLE)"));
-        line("  ELSE coalesce(vf, CAST(vi * num AS DOUBLE) / CAST(den AS DOUBLE)) END AS value".into());
+        line("  ELSE coalesce(vf, CAST(vi * num AS DOUBLE) / CAST(den AS DOUBLE)) END AS value,".into());
+        line(starts("start_ts"));
         line(files(&meta.parts));
         line("JOIN series USING (series_id) JOIN scrapes USING (scrape_id);".into());
     }
     if !meta.histogram_parts.is_empty() {
         line(HISTOGRAMS_VIEW.to_owned());
+        line(starts("coalesce(h.start_ts, spans.start_ts)"));
         line(format!("{} AS h", files(&meta.histogram_parts)));
         line(HISTOGRAMS_JOIN.to_owned());
     }

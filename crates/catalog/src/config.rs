@@ -8,25 +8,24 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct CatalogConfig {
-    /// After how many commits a checkpoint is written. Default: 64.
+    /// After how many commits a checkpoint is written.
     pub checkpoint_interval: u64,
-    /// The largest commit that is written or read, in bytes. Default: 8 MiB.
+    /// The largest commit that is written or read, in bytes.
     pub max_commit_bytes: u64,
-    /// The largest checkpoint that is written or read, in bytes. Default: 512 MiB.
+    /// The largest checkpoint that is written or read, in bytes.
     pub max_checkpoint_bytes: u64,
-    /// How long a commit tries to find out its own outcome while the bucket fails, in milliseconds. Default:
-    /// 60000.
+    /// How long a commit tries to find out its own outcome while the bucket fails, in milliseconds.
     pub commit_timeout_ms: u64,
-    /// The first pause after a failure, in milliseconds; it doubles each time, up to 2 s. Default: 50.
+    /// The first pause after a failure, in milliseconds; it doubles each time, up to 2 s.
     pub retry_initial_ms: u64,
-    /// How many races for the next place in the log a commit may lose. Default: 1000.
+    /// How many races for the next place in the log a commit may lose.
     pub max_races: u32,
-    /// How many commits are read at once when a log is loaded. Default: 16.
+    /// How many commits are read at once when a log is loaded.
     pub read_concurrency: usize,
     /// A view that was last compared with the log longer ago than this is loaded afresh, in seconds. Far less
-    /// than `keep_commits_seconds`. Default: 86400 (a day).
+    /// than `keep_commits_seconds`.
     pub reload_after_seconds: u64,
-    /// How long commits that a checkpoint covers are kept, in seconds. Default: 2592000 (30 days).
+    /// How long commits that a checkpoint covers are kept, in seconds.
     pub keep_commits_seconds: u64,
 }
 

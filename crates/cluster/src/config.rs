@@ -8,21 +8,20 @@ use crate::ClusterError;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct GroupConfig {
-    /// This node's id among the replicas; must stay the same for the life of its journal. Default 1.
+    /// This node's id among the replicas; must stay the same for the life of its journal.
     pub node_id: u64,
-    /// How often a leader tells its followers that it lives, in milliseconds. Default 250.
+    /// How often a leader tells its followers that it lives, in milliseconds.
     pub heartbeat_ms: u64,
     /// The least time without a leader after which a follower stands for election, in milliseconds; the
-    /// time is drawn between this and twice this. A single voter elects itself at once. Default 1500.
+    /// time is drawn between this and twice this. A single voter elects itself at once.
     pub election_timeout_ms: u64,
     /// Encoded commands that may be under way in one group, in bytes; further proposals wait.
-    /// Default 64 MiB.
     pub max_inflight_bytes: usize,
-    /// The largest encoded command, in bytes. Default 16 MiB.
+    /// The largest encoded command, in bytes.
     pub max_command_bytes: usize,
-    /// How much of the log is read at a time at replay, in bytes. Default 8 MiB.
+    /// How much of the log is read at a time at replay, in bytes.
     pub replay_chunk_bytes: usize,
-    /// How long opening a group waits until it leads, after replay, in milliseconds. Default 30000.
+    /// How long opening a group waits until it leads, after replay, in milliseconds.
     pub open_timeout_ms: u64,
 }
 

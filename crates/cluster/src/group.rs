@@ -62,7 +62,8 @@ impl<S: ReplicatedState> Group<S> {
             let (log, checkpoint) = LogStore::open(id, node, replayed, chunk_bytes)?;
             let machine = Machine::new(log.clone(), state, checkpoint);
             let entries = machine.replay(id)?;
-            tracing::info!(group = id, entries, applied = ?machine.applied(), "replayed the log");
+            let applied = machine.applied().map(|log_id| log_id.index);
+            tracing::info!(group = id, entries, applied, "replayed the log");
             Ok::<_, ClusterError>((log, machine))
         };
         let (log, machine) = tokio::task::spawn_blocking(replay).await.map_err(|error| stopped(&error))??;

@@ -12,6 +12,7 @@ mod metric_type;
 mod resolution;
 mod sample;
 mod series;
+mod start_timestamps;
 mod tenant;
 mod tie;
 mod time;
@@ -26,6 +27,9 @@ pub use metric_type::MetricType;
 pub use resolution::Resolution;
 pub use sample::{STALE_NAN_BITS, Sample, is_stale, stale_nan};
 pub use series::{SeriesHash, SeriesSamples};
+pub use start_timestamps::{NO_START, StartCursor, StartRun, StartTimestamps};
 pub use tenant::{TenantError, TenantId};
-pub use tie::{merge_histograms, merge_into, preferred, preferred_histogram, resolve_kinds};
+pub use tie::{
+    merge_histograms, merge_into, preferred, preferred_histogram, preferred_started, resolve_kinds,
+};
 pub use time::{TimeRange, TimestampMs};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::{HistogramSample, Labels, Sample, TimestampMs, resolve_kinds};
+use crate::{HistogramSample, Labels, NO_START, Sample, StartTimestamps, TimestampMs, resolve_kinds};
 
 /// A 128-bit hash of a label set: an index in memory, verified against the labels, never an identity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -32,6 +32,8 @@ pub struct SeriesSamples {
     pub timestamps: Arc<[TimestampMs]>,
     /// The values, as many as times; stale markers included.
     pub values: Vec<f64>,
+    /// The start timestamps of these values.
+    pub starts: StartTimestamps,
     /// Native histograms in ascending order of time, each time once and none that has a value, too.
     pub histograms: Vec<HistogramSample>,
 }
@@ -46,7 +48,15 @@ impl SeriesSamples {
     /// How many floats take about as much memory as its samples.
     #[must_use]
     pub fn weight(&self) -> usize {
-        self.values.len() + self.histograms.iter().map(HistogramSample::weight).sum::<usize>()
+        self.values.len()
+            + 2 * self.starts.runs().len()
+            + self.histograms.iter().map(HistogramSample::weight).sum::<usize>()
+    }
+
+    /// Leaves all samples without start timestamps.
+    pub fn forget_starts(&mut self) {
+        self.starts = StartTimestamps::none();
+        self.histograms.iter_mut().for_each(|sample| sample.start = NO_START);
     }
 
     /// Leaves one sample to a time that has a float and a histogram ([`resolve_kinds`]).

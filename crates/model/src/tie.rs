@@ -1,12 +1,16 @@
 //! The one rule that decides between samples of one series at one time: a sample beats a stale marker, a
-//! histogram beats a float, else the greater bits win.
+//! histogram beats a float, else the greater bits win, and of equal samples the greater start timestamp.
+//!
+//! A start timestamp stays with the sample that it came with: it never moves to another value of the same time. None is
+//! less than any, so that a sample which is sent once with and once without has it, whichever came first. As it is
+//! compared last, who does not look at start timestamps sees the same values.
 //!
 //! Head, querier and compactor all merge with it. It is commutative, associative and idempotent, so
 //! that retries, overlaps and late copies never matter.
 
 use std::cmp::Ordering;
 
-use crate::{HistogramSample, NativeHistogram, Sample, TimestampMs, is_stale};
+use crate::{HistogramSample, NO_START, NativeHistogram, Sample, TimestampMs, is_stale};
 
 /// The value that stands when two were written for one series and time: a sample beats a stale marker,
 /// else the one with the greater bits.
@@ -18,6 +22,23 @@ pub fn preferred(a: f64, b: f64) -> f64 {
         _ if a.to_bits() >= b.to_bits() => a,
         _ => b,
     }
+}
+
+/// The rule for values with their start timestamps.
+#[must_use]
+pub fn preferred_started(a: (f64, TimestampMs), b: (f64, TimestampMs)) -> (f64, TimestampMs) {
+    let (value, same) = (preferred(a.0, b.0), a.0.to_bits() == b.0.to_bits());
+    match value.to_bits() == a.0.to_bits() {
+        _ if same => (value, greater_start(a.1, b.1)),
+        true => a,
+        false => b,
+    }
+}
+
+/// The start timestamp that stands when a sample was written with both.
+fn greater_start(a: TimestampMs, b: TimestampMs) -> TimestampMs {
+    let rank = |start| (start != NO_START, start);
+    if rank(a) >= rank(b) { a } else { b }
 }
 
 /// Merges two runs of samples, each ascending in time with each time once, into `out`.
@@ -41,9 +62,17 @@ pub fn merge_into(a: &[Sample], b: &[Sample], out: &mut Vec<Sample>) {
 
 /// The histogram that stands when two were written for one series and time.
 #[must_use]
-pub fn preferred_histogram(a: NativeHistogram, b: NativeHistogram) -> NativeHistogram {
-    let order = b.is_stale().cmp(&a.is_stale()).then_with(|| a.canonical_cmp(&b));
-    if order == Ordering::Less { b } else { a }
+pub fn preferred_histogram(a: HistogramSample, b: HistogramSample) -> HistogramSample {
+    match order(&a.histogram, &b.histogram) {
+        Ordering::Less => b,
+        Ordering::Equal => HistogramSample { start: greater_start(a.start, b.start), ..a },
+        Ordering::Greater => a,
+    }
+}
+
+/// Which of two histograms stands: the greater one.
+fn order(a: &NativeHistogram, b: &NativeHistogram) -> Ordering {
+    b.is_stale().cmp(&a.is_stale()).then_with(|| a.canonical_cmp(b))
 }
 
 /// Merges two runs of histograms, each ascending in time with each time once, into `out`.
@@ -88,11 +117,8 @@ impl Origin {
 
 /// The one that stands of two at the same time.
 fn chosen(x: HistogramSample, y: HistogramSample) -> (HistogramSample, Origin) {
-    let (timestamp, same) = (x.timestamp, x == y);
-    let kept = x.histogram.clone();
-    let histogram = preferred_histogram(x.histogram, y.histogram);
-    let a = same || histogram == kept;
-    (HistogramSample { timestamp, histogram }, Origin { a, b: same || !a })
+    let order = order(&x.histogram, &y.histogram);
+    (preferred_histogram(x, y), Origin { a: order.is_ge(), b: order.is_le() })
 }
 
 fn without_hint(sample: HistogramSample) -> HistogramSample {
@@ -133,11 +159,11 @@ mod tests {
 
     fn histogram(timestamp: TimestampMs, count: f64) -> HistogramSample {
         let histogram = FloatHistogram { count, ..FloatHistogram::default() }.into();
-        HistogramSample { timestamp, histogram }
+        HistogramSample::new(timestamp, histogram)
     }
 
     fn stale(timestamp: TimestampMs) -> HistogramSample {
-        HistogramSample { timestamp, histogram: NativeHistogram::stale() }
+        HistogramSample::new(timestamp, NativeHistogram::stale())
     }
 
     #[test]
@@ -153,7 +179,7 @@ mod tests {
     fn a_hint_is_about_the_histogram_before_in_the_same_run() {
         let hinted = |timestamp, count, reset_hint| {
             let histogram = FloatHistogram { count, reset_hint, ..FloatHistogram::default() }.into();
-            HistogramSample { timestamp, histogram }
+            HistogramSample::new(timestamp, histogram)
         };
         let run = |offset: i64| -> Vec<HistogramSample> {
             (0..3).map(|at| hinted(at * 10 + offset, at as f64, ResetHint::NoReset)).collect()
@@ -188,6 +214,30 @@ mod tests {
         {
             assert_eq!(preferred(a, b).to_bits(), f64::to_bits(wins));
             assert_eq!(preferred(b, a).to_bits(), f64::to_bits(wins));
+        }
+    }
+
+    #[test]
+    fn a_start_timestamp_stays_with_its_value_and_any_beats_none() {
+        let nan = stale_nan();
+        for (a, b, stands) in [
+            ((1.0, NO_START), (1.0, -5), (1.0, -5)),
+            ((1.0, 7), (1.0, 8), (1.0, 8)),
+            ((1.0, 9), (2.0, NO_START), (2.0, NO_START)),
+            ((nan, 9), (1.0, 3), (1.0, 3)),
+            ((nan, 9), (nan, NO_START), (nan, 9)),
+        ] {
+            let bits = |(value, start): (f64, TimestampMs)| (value.to_bits(), start);
+            assert_eq!(bits(preferred_started(a, b)), bits(stands));
+            assert_eq!(bits(preferred_started(b, a)), bits(stands));
+        }
+        let started = |count, start| HistogramSample { start, ..histogram(1, count) };
+        for (a, b, stands) in [
+            (started(1.0, NO_START), started(1.0, 5), started(1.0, 5)),
+            (started(1.0, 9), started(2.0, NO_START), started(2.0, NO_START)),
+        ] {
+            assert_eq!(preferred_histogram(a.clone(), b.clone()), stands);
+            assert_eq!(preferred_histogram(b, a), stands);
         }
     }
 

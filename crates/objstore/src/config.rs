@@ -19,20 +19,20 @@ pub struct BucketConfig {
     /// The region. Default: none (`AWS_REGION` or `AWS_DEFAULT_REGION`, else `us-east-1`).
     pub s3_region: Option<String>,
     /// Puts the bucket's name in the host (`bucket.endpoint/key`) rather than in the path
-    /// (`endpoint/bucket/key`). Default: false.
+    /// (`endpoint/bucket/key`).
     pub s3_virtual_hosted: bool,
-    /// How long opening a connection may take, in milliseconds. Default: 5000.
+    /// How long opening a connection may take, in milliseconds.
     pub connect_timeout_ms: u64,
-    /// How long one request may take, in milliseconds. Default: 60000.
+    /// How long one request may take, in milliseconds.
     pub request_timeout_ms: u64,
     /// How often a request is repeated when the bucket does not answer; 0 is never. A conditional write
-    /// is never repeated here. Default: 5.
+    /// is never repeated here.
     pub retries: u32,
-    /// The first pause between attempts, in milliseconds; it doubles each time. Default: 100.
+    /// The first pause between attempts, in milliseconds; it doubles each time.
     pub retry_initial_ms: u64,
-    /// The longest pause between attempts, in milliseconds. Default: 10000.
+    /// The longest pause between attempts, in milliseconds.
     pub retry_max_ms: u64,
-    /// How many requests may run at once; further ones wait. Default: 64.
+    /// How many requests may run at once; further ones wait.
     pub max_concurrent_requests: usize,
 }
 

@@ -49,6 +49,7 @@ fn counters() -> Counters {
             labels: Labels::from_pairs(pairs),
             timestamps: Arc::clone(&times),
             values: (0..SAMPLES).map(|k| (k * (number + 1)) as f64).collect(),
+            starts: latewood_model::StartTimestamps::none(),
             histograms: Vec::new(),
         }
     };

@@ -5,6 +5,7 @@ use std::collections::btree_map::Entry;
 
 use crate::Notice;
 use crate::ast::Span;
+use crate::functions::spacing::{Place, Spacing};
 
 /// Distinct texts kept of each sort; further ones are counted only.
 const MAX_TEXTS: usize = 256;
@@ -106,6 +107,7 @@ pub struct CallContext {
     metric_name: String,
     annotations: Annotations,
     failure: Option<String>,
+    spacing: Option<Spacing>,
 }
 
 impl CallContext {
@@ -125,6 +127,15 @@ impl CallContext {
     pub fn set_metric_name(&mut self, name: Option<&str>) {
         self.metric_name.clear();
         self.metric_name.push_str(name.unwrap_or_default());
+    }
+
+    /// What follows from where samples lie in a window, kept from the window before if they lay alike.
+    #[inline]
+    pub(crate) fn spacing_at(&mut self, place: Place) -> Spacing {
+        match self.spacing {
+            Some(known) if known.place() == place => known,
+            _ => *self.spacing.insert(Spacing::of(place)),
+        }
     }
 
     /// Adds a warning, once; the text begins with `PromQL warning: `.

@@ -10,25 +10,25 @@ use crate::duration::serde_duration;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct EngineConfig {
-    /// How far an instant selector looks back for a sample; a duration, default `5m`.
+    /// How far an instant selector looks back for a sample; a duration.
     #[serde(with = "serde_duration")]
     pub lookback: Duration,
-    /// How long a query may run; a duration, default `2m`.
+    /// How long a query may run; a duration.
     #[serde(with = "serde_duration")]
     pub timeout: Duration,
-    /// Samples that a query may hold at once, default 50,000,000.
+    /// Samples that a query may hold at once.
     pub max_samples: u64,
-    /// Bytes that a query may hold at once, default 2 GiB.
+    /// Bytes that a query may hold at once.
     pub max_bytes: u64,
-    /// Bytes that all queries of a process may hold at once, default 4 GiB; a query that needs more while
+    /// Bytes that all queries of a process may hold at once; a query that needs more while
     /// others hold it is refused with 503.
     pub max_total_bytes: u64,
-    /// Steps of a range query, default 11,000.
+    /// Steps of a range query.
     pub max_steps: u64,
-    /// The step of a subquery that gives none; a duration, default `1m`.
+    /// The step of a subquery that gives none; a duration.
     #[serde(with = "serde_duration")]
     pub subquery_step: Duration,
-    /// Optional parts of the language, default none.
+    /// Optional parts of the language.
     pub features: Features,
 }
 
@@ -36,30 +36,34 @@ pub struct EngineConfig {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
 pub struct Features {
-    /// Experimental functions and aggregations such as `info` and `limitk`, default off.
+    /// Experimental functions and aggregations such as `info` and `limitk`.
     pub promql_experimental_functions: bool,
     /// `anchored` and `smoothed` behind selectors: `rate`, `increase` and `delta`, with `anchored` also `changes` and
-    /// `resets`, take the values at the window's bounds instead of extrapolating, default off.
+    /// `resets`, take the values at the window's bounds instead of extrapolating.
     pub promql_extended_range_selectors: bool,
     /// `fill`, `fill_left` and `fill_right` behind operators: numbers for what one side misses. `fill_left` is that of
-    /// the side that may have many series, also with `group_right`, default off.
+    /// the side that may have many series, also with `group_right`.
     pub promql_binop_fill_modifiers: bool,
     /// Metric names are dropped at the end of a query, so that `label_replace` and `by (__name__)` around `rate` still
-    /// see them, default off.
+    /// see them.
     pub promql_delayed_name_removal: bool,
     /// `__type__` says whether `rate` is taken of a counter, and not the metric's name; ingesters add `__type__` and
-    /// `__unit__` to the series of remote write 2.0, default off.
+    /// `__unit__` to the series of remote write 2.0.
     pub type_and_unit_labels: bool,
+    /// `rate`, `irate`, `increase` and `resets` look at start timestamps, and `start_timestamp` has results.
+    /// Start timestamps are stored in any case.
+    pub use_start_timestamps: bool,
 }
 
 impl Features {
     /// The names, as `--enable-feature` takes them.
-    pub const NAMES: [&'static str; 5] = [
+    pub const NAMES: [&'static str; 6] = [
         "promql-experimental-functions",
         "promql-extended-range-selectors",
         "promql-binop-fill-modifiers",
         "promql-delayed-name-removal",
         "type-and-unit-labels",
+        "use-start-timestamps",
     ];
 
     /// All of them.
@@ -69,6 +73,7 @@ impl Features {
         promql_binop_fill_modifiers: true,
         promql_delayed_name_removal: true,
         type_and_unit_labels: true,
+        use_start_timestamps: true,
     };
 
     /// Enables the part with one of [`Self::NAMES`]; any other name changes nothing.
@@ -79,6 +84,7 @@ impl Features {
             "promql-binop-fill-modifiers" => self.promql_binop_fill_modifiers = true,
             "promql-delayed-name-removal" => self.promql_delayed_name_removal = true,
             "type-and-unit-labels" => self.type_and_unit_labels = true,
+            "use-start-timestamps" => self.use_start_timestamps = true,
             _ => {}
         }
     }

@@ -208,6 +208,7 @@ impl Engine {
             step_ms,
             delays_names: self.config.features.promql_delayed_name_removal,
             has_type_labels: self.config.features.type_and_unit_labels,
+            use_start_timestamps: self.config.features.use_start_timestamps,
             place: Span::default(),
             counts: SampleCounts::new(control, grid, report.samples_per_step)?,
             probe: report.analysis.then(|| Probe::new(plan.explain(), control)),

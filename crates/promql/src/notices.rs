@@ -45,6 +45,8 @@ pub enum Notice {
     IncompatibleBuckets(&'static str),
     /// One histogram came after a reset, the other expressly not.
     ResetCollision(HistogramOperation),
+    /// A sample says that it has been counted since a time before its predecessor.
+    StartOverlap(String),
     /// Custom bounds were brought down to those that both have.
     BoundsReconciled(HistogramOperation),
     /// An operator has no meaning for these types.
@@ -109,6 +111,11 @@ impl fmt::Display for Notice {
             Self::ResetCollision(operation) => {
                 write!(f, "conflicting counter resets during histogram {operation}")
             }
+            Self::StartOverlap(metric) => write!(
+                f,
+                "sample has start time that overlaps with previous sample timestamp for metric {}",
+                quoted(metric)
+            ),
             Self::BoundsReconciled(operation) => {
                 write!(f, "mismatched custom buckets were reconciled during {operation}")
             }

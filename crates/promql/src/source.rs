@@ -24,6 +24,8 @@ pub struct Select {
     pub step_ms: i64,
     /// The window's length in milliseconds, 0 for an instant selector.
     pub window_ms: i64,
+    /// Whether the samples' start timestamps are needed.
+    pub starts: bool,
     /// Whether of each series the newest sample of the range is enough; more may be returned.
     pub newest_only: bool,
     /// The function around a matrix selector, a hint for coarser resolutions.

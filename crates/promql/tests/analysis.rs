@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use latewood_base::{Clock, ManualClock};
-use latewood_model::{Labels, SeriesSamples};
+use latewood_model::{Labels, SeriesSamples, StartTimestamps};
 use latewood_promql::parse::{ParseOptions, parse};
 use latewood_promql::{
     AnalyzedNode, Control, Engine, EngineConfig, QueryLimits, QueryResult, RangeQuery, ReportOptions, Select,
@@ -30,6 +30,7 @@ impl SeriesSource for Slow {
             labels: Labels::from_pairs([("__name__", "m"), ("x", name)]),
             timestamps: (0..10).map(|number| number * 10_000).collect(),
             values: vec![1.0; 10],
+            starts: StartTimestamps::none(),
             histograms: Vec::new(),
         };
         let left = ["c", "b", "a"].map(series).into();

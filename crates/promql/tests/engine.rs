@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use latewood_base::{Clock, ErrorKind, Kinded};
-use latewood_model::Labels;
+use latewood_model::{Labels, StartTimestamps};
 use latewood_promql::parse::{ParseOptions, parse};
 use latewood_promql::{
     Control, Engine, EngineConfig, Features, InstantQuery, QueryError, QueryLimits, QueryResult, RangeQuery,
@@ -120,6 +120,7 @@ impl SeriesCursor for Endless {
             labels: Labels::from_pairs([("__name__", "m")]),
             timestamps: Arc::from([0]),
             values: vec![1.0],
+            starts: StartTimestamps::none(),
             histograms: Vec::new(),
         }]))
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use latewood_base::Clock;
-use latewood_model::{Labels, SeriesSamples};
+use latewood_model::{Labels, SeriesSamples, StartTimestamps};
 use latewood_promql::parse::{ParseOptions, parse};
 use latewood_promql::{
     Engine, EngineConfig, InstantQuery, QueryError, RangeQuery, ReportOptions, Select, SeriesCursor,
@@ -38,6 +38,7 @@ impl Source {
                 timestamps: Arc::clone(&now),
                 values: vec![(number * 7_919 % SERIES) as f64],
                 histograms: Vec::new(),
+                starts: StartTimestamps::none(),
             }
         });
         let times = (0..7 * 24 * 60).map(|minute| NOW - minute * 60_000);
@@ -48,6 +49,7 @@ impl Source {
             values: times.iter().map(|time| *time as f64).collect(),
             timestamps: times.into(),
             histograms: Vec::new(),
+            starts: StartTimestamps::none(),
         };
         Self { many: many.collect(), one }
     }

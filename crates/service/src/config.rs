@@ -1,18 +1,22 @@
 //! Settings of listeners and logs.
 
-use std::net::SocketAddr;
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+
+use crate::telemetry::filter;
+use crate::{ListenAddr, ServiceError};
 
 /// Settings of the listeners.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ServiceConfig {
-    /// Where HTTP is served: the write path, the Prometheus API, health and metrics.
-    pub http_addr: SocketAddr,
-    /// Where gRPC is served: the Store API between roles.
-    pub grpc_addr: SocketAddr,
+    /// Where HTTP is served: the write path, the Prometheus API, health and metrics. `host:port`, or `:port` for
+    /// all addresses of the machine.
+    pub http_addr: ListenAddr,
+    /// Where gRPC is served: the Store API between roles. `host:port`, or `:port` for all.
+    pub grpc_addr: ListenAddr,
     /// Connections that one listener holds at once; further ones wait in the kernel's queue.
     pub max_connections: usize,
     /// How long a client may take to send a request's headers, in seconds.
@@ -26,8 +30,8 @@ pub struct ServiceConfig {
 impl Default for ServiceConfig {
     fn default() -> Self {
         Self {
-            http_addr: SocketAddr::from(([127, 0, 0, 1], 9009)),
-            grpc_addr: SocketAddr::from(([127, 0, 0, 1], 9095)),
+            http_addr: (Ipv4Addr::LOCALHOST, 9009).into(),
+            grpc_addr: (Ipv4Addr::LOCALHOST, 9095).into(),
             max_connections: 4096,
             header_timeout_seconds: 30,
             write_timeout_seconds: 60,
@@ -81,6 +85,18 @@ pub struct LogConfig {
 impl Default for LogConfig {
     fn default() -> Self {
         Self { level: "info".to_owned(), format: LogFormat::Text }
+    }
+}
+
+impl LogConfig {
+    pub(crate) const LEVEL: &str = "log.level";
+
+    /// Checks what types cannot.
+    ///
+    /// # Errors
+    /// [`ServiceError::LogLevel`].
+    pub fn validate(&self) -> Result<(), ServiceError> {
+        filter(Self::LEVEL, &self.level).map(drop)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Errors of listeners and logs.
 
-use std::net::SocketAddr;
+use crate::ListenAddr;
 
 /// Why a listener or the logs could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -9,18 +9,21 @@ pub enum ServiceError {
     #[error("cannot listen on {addr} for {what}: {source}")]
     Listen {
         /// The address.
-        addr: SocketAddr,
+        addr: ListenAddr,
         /// What was to be served there.
         what: &'static str,
         /// The system's answer.
         source: std::io::Error,
     },
     /// The log level is none.
-    #[error("log.level {level:?} is not a level or a list of directives: {message}")]
+    #[error(
+        "{setting} {level:?} is no level: it is one of error, warn, info, debug, trace, or a list with directives \
+         per module such as info,latewood_ingester=debug"
+    )]
     LogLevel {
+        /// Where it was given.
+        setting: &'static str,
         /// As given.
         level: String,
-        /// What is wrong with it.
-        message: String,
     },
 }

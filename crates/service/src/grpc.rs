@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 
 use latewood_base::Shutdown;
-use tokio::net::TcpListener;
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::service::Routes;
 use tonic::transport::Server;
@@ -20,8 +19,8 @@ pub async fn serve_grpc(
     routes: Routes,
     shutdown: Shutdown,
 ) -> Result<(SocketAddr, impl Future<Output = ()> + Send + 'static), ServiceError> {
-    let failed = |source| ServiceError::Listen { addr: config.grpc_addr, what: "gRPC", source };
-    let listener = TcpListener::bind(config.grpc_addr).await.map_err(failed)?;
+    let failed = |source| ServiceError::Listen { addr: config.grpc_addr.clone(), what: "gRPC", source };
+    let listener = config.grpc_addr.bind().await.map_err(failed)?;
     let addr = listener.local_addr().map_err(failed)?;
     let server = Server::builder()
         .tcp_nodelay(true)

@@ -37,8 +37,8 @@ impl HttpServer {
     /// # Errors
     /// [`ServiceError::Listen`] when the address cannot be had.
     pub async fn bind(config: &ServiceConfig) -> Result<Self, ServiceError> {
-        let failed = |source| ServiceError::Listen { addr: config.http_addr, what: "HTTP", source };
-        let listener = TcpListener::bind(config.http_addr).await.map_err(failed)?;
+        let failed = |source| ServiceError::Listen { addr: config.http_addr.clone(), what: "HTTP", source };
+        let listener = config.http_addr.bind().await.map_err(failed)?;
         let addr = listener.local_addr().map_err(failed)?;
         Ok(Self { listener, addr, config: config.clone() })
     }

@@ -1,6 +1,7 @@
 //! Logs: structured, on standard error.
 
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
 
 use crate::{LogConfig, LogFormat, ServiceError};
 
@@ -12,10 +13,12 @@ const QUIET: &str = "openraft=warn";
 /// # Errors
 /// [`ServiceError::LogLevel`] when the level is none. Starting twice keeps the first.
 pub fn init_logs(config: &LogConfig) -> Result<(), ServiceError> {
-    let level = std::env::var(EnvFilter::DEFAULT_ENV).unwrap_or_else(|_| config.level.clone());
-    let filter = EnvFilter::try_new(format!("{QUIET},{level}"))
-        .map_err(|error| ServiceError::LogLevel { level, message: error.to_string() })?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let of_environment = std::env::var(EnvFilter::DEFAULT_ENV).ok().filter(|level| !level.is_empty());
+    let filter = match of_environment {
+        Some(level) => filter(EnvFilter::DEFAULT_ENV, &level),
+        None => filter(LogConfig::LEVEL, &config.level),
+    };
+    let builder = tracing_subscriber::fmt().with_env_filter(filter?).with_writer(std::io::stderr);
     let started = match config.format {
         LogFormat::Text => builder.with_ansi(false).try_init(),
         LogFormat::Json => builder.json().flatten_event(true).try_init(),
@@ -24,4 +27,35 @@ pub fn init_logs(config: &LogConfig) -> Result<(), ServiceError> {
         tracing::debug!(%error, "logs were started before");
     }
     Ok(())
+}
+
+/// What a level, or a list of directives, lets through; `setting` is where it was given. A word alone must be a
+/// level: `EnvFilter` takes any other for a module, so that a level that was misspelt would end all logs.
+pub(crate) fn filter(setting: &'static str, level: &str) -> Result<EnvFilter, ServiceError> {
+    let wrong = || ServiceError::LogLevel { setting, level: level.to_owned() };
+    let directives = level.split(',').map(str::trim).filter(|directive| !directive.is_empty());
+    let directives: Vec<&str> = directives.collect();
+    let is_misspelt = |word: &&str| !word.contains(['=', '[']) && word.parse::<LevelFilter>().is_err();
+    if directives.is_empty() || directives.iter().any(is_misspelt) {
+        return Err(wrong());
+    }
+    EnvFilter::try_new(format!("{QUIET},{}", directives.join(","))).map_err(|_| wrong())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_level_or_directives_per_module_and_nothing_else() {
+        let filter = |level| filter(LogConfig::LEVEL, level).map(|filter| filter.to_string());
+        for level in ["error", "WARN", "off", "info, latewood_ingester=debug", "latewood::app=trace"] {
+            assert!(filter(level).is_ok(), "{level}");
+        }
+        for level in ["banana", "nope,latewood_ingester=debug", "latewood_ingester=loud", "", ","] {
+            let error = filter(level).unwrap_err().to_string();
+            assert!(error.contains("error, warn, info, debug, trace"), "{level}: {error}");
+            assert!(error.contains(&format!("{level:?}")), "{level}: {error}");
+        }
+    }
 }

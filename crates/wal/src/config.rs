@@ -8,21 +8,20 @@ use crate::WalError;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct WalConfig {
-    /// Size at which a segment is closed and the next one begun, in bytes. Default 64 MiB.
+    /// Size at which a segment is closed and the next one begun, in bytes.
     pub segment_bytes: u64,
-    /// Reserve a segment's space when it is begun, so that an fsync need not allocate. Default false.
+    /// Reserve a segment's space when it is begun, so that an fsync need not allocate.
     pub preallocate: bool,
-    /// The largest append (the records that become durable together), in bytes. Default 64 MiB.
+    /// The largest append (the records that become durable together), in bytes.
     pub max_append_bytes: usize,
-    /// Appends that may wait for the disk, in bytes; further ones wait for room. Default 128 MiB.
+    /// Appends that may wait for the disk, in bytes; further ones wait for room.
     pub max_queued_bytes: usize,
-    /// What is written with one fsync at most, in bytes. Default 8 MiB.
+    /// What is written with one fsync at most, in bytes.
     pub max_batch_bytes: usize,
     /// The largest state value (vote, checkpoint), in bytes. All are written again at each new segment.
-    /// Default 1 MiB.
     pub max_state_bytes: usize,
     /// For tests that pull the plug: keep in the file `synced` how much of the newest segment was
-    /// fsynced, so that the test can cut off what was not. Default false.
+    /// fsynced, so that the test can cut off what was not.
     pub record_synced_offsets: bool,
 }
 

@@ -134,20 +134,26 @@ fn replay_segment(
         if !is_last || scan.was_durable(at).map_err(io("read"))? {
             return Err(WalError::Corrupt { path: path.clone(), offset: at, problem: problem.to_owned() });
         }
-        cut(&*file, at, problem, into).map_err(io("truncate"))?;
+        cut(&*file, sequence, at, problem, into).map_err(io("truncate"))?;
     }
     into.index.set_segment_bytes(sequence, end);
     Ok(Some(Active { sequence, salt: header.salt, file, end, synced: end }))
 }
 
 /// Cuts off a torn tail. Space that was reserved and never written is no loss and not counted.
-fn cut(file: &dyn SegmentFile, at: u64, problem: &str, into: &mut Replayed) -> std::io::Result<()> {
+fn cut(
+    file: &dyn SegmentFile,
+    segment: u32,
+    at: u64,
+    problem: &str,
+    into: &mut Replayed,
+) -> std::io::Result<()> {
     let lost = written_after(file, at)?;
     file.truncate(at)?;
     if lost > 0 {
         into.found.repaired_bytes += lost;
         tracing::warn!(
-            ?file,
+            segment,
             at,
             lost,
             problem,

@@ -7,30 +7,30 @@ use serde::{Deserialize, Serialize};
 #[serde(deny_unknown_fields, default)]
 pub struct FlushConfig {
     /// A generation is frozen at most this long after it was opened, in seconds; the shards take turns in
-    /// that time. Default 7200.
+    /// that time.
     pub max_age_seconds: u64,
     /// Memory of the open generations of all shards, in bytes; a shard's generation is frozen at its
-    /// share. Writes are refused at twice of it, when encoding does not keep up. Default 1 GiB.
+    /// share. Writes are refused at twice of it, when encoding does not keep up.
     pub max_head_bytes: u64,
     /// What waits on disk for the bucket, in bytes: local blocks of all shards, and the journal but for its
-    /// newest segment. Over it writes are refused. Default 20 GiB.
+    /// newest segment. Over it writes are refused.
     pub max_unflushed_bytes: u64,
     /// Writes are refused while the data directory's file system has fewer bytes free, so that the journal
-    /// never meets a full disk. Default 1 GiB; 0 does not look.
+    /// never meets a full disk; 0 does not look.
     pub min_free_bytes: u64,
-    /// Local blocks stay open for further questions as long as they take this many bytes of memory. Default
-    /// 256 MiB.
+    /// Local blocks stay open for further questions as long as they take this many bytes of memory.
     pub max_open_block_bytes: usize,
     /// How long a flushed generation is still served to queries that pinned an older view, in seconds.
-    /// Default 60.
     pub linger_seconds: u64,
-    /// How often age and memory are looked at, in milliseconds. Default 1000.
+    /// How often age and memory are looked at, in milliseconds.
     pub check_interval_ms: u64,
-    /// The first pause after a failed upload, in milliseconds; doubled each time. Default 500.
+    /// The first pause after a failed upload, in milliseconds; doubled each time.
     pub retry_initial_ms: u64,
-    /// The longest pause between attempts, in milliseconds. Default 30000.
+    /// The longest pause between attempts, in milliseconds.
     pub retry_max_ms: u64,
-    /// How many files of a block are uploaded at once. Default 4.
+    /// How long `/api/v1/admin/flush?wait=true` waits for blocks to be in the bucket, in seconds.
+    pub wait_timeout_seconds: u64,
+    /// How many files of a block are uploaded at once.
     pub upload_concurrency: usize,
 }
 
@@ -46,6 +46,7 @@ impl Default for FlushConfig {
             check_interval_ms: 1000,
             retry_initial_ms: 500,
             retry_max_ms: 30_000,
+            wait_timeout_seconds: 60,
             upload_concurrency: 4,
         }
     }
@@ -63,6 +64,7 @@ impl FlushConfig {
             ("max_unflushed_bytes", self.max_unflushed_bytes),
             ("check_interval_ms", self.check_interval_ms),
             ("retry_initial_ms", self.retry_initial_ms),
+            ("wait_timeout_seconds", self.wait_timeout_seconds),
             ("upload_concurrency", self.upload_concurrency as u64),
         ];
         if let Some((name, _)) = positive.iter().find(|(_, value)| *value == 0) {

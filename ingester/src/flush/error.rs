@@ -52,6 +52,17 @@ pub enum FlushError {
         /// The generation.
         generation: u64,
     },
+    /// Nobody waits any longer for blocks that the bucket has not taken.
+    #[error(
+        "not all blocks are in the bucket after {waited_seconds} s; they are safe on disk, and it is tried again: \
+         {reason}"
+    )]
+    NotInBucket {
+        /// How long it was waited.
+        waited_seconds: u64,
+        /// Why the last attempt failed, if one did.
+        reason: String,
+    },
     /// The ingester is stopping.
     #[error("the ingester is stopping")]
     Stopping,
@@ -74,7 +85,7 @@ impl Kinded for FlushError {
             Self::Disk { .. } | Self::Checkpoint { .. } => ErrorKind::Internal,
             Self::Damaged { .. } => ErrorKind::Corrupt,
             Self::NoBlockId { .. } => ErrorKind::Conflict,
-            Self::Stopping => ErrorKind::Unavailable,
+            Self::NotInBucket { .. } | Self::Stopping => ErrorKind::Unavailable,
         }
     }
 }

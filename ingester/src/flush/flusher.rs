@@ -11,6 +11,7 @@ use latewood_base::{Clock, Offload, Rng, Shutdown};
 use latewood_catalog::Catalogs;
 use latewood_cluster::Group;
 use latewood_objstore::Bucket;
+use parking_lot::Mutex;
 
 use super::freeze::{Standing, next_generation, should_freeze};
 use super::upload::Uploader;
@@ -43,6 +44,8 @@ struct Inner {
     offload: Offload,
     shutdown: Shutdown,
     metrics: FlushMetrics,
+    /// Why the newest round of deliveries failed, if it did.
+    trouble: Mutex<Option<String>>,
 }
 
 /// What a flusher is made of.
@@ -108,6 +111,7 @@ impl Flusher {
             offload: parts.offload,
             shutdown: parts.shutdown,
             metrics: parts.metrics,
+            trouble: Mutex::default(),
         }))
     }
 
@@ -148,13 +152,24 @@ impl Flusher {
     /// Freezes, and with `wait` returns when all that was written before the call is in the catalog.
     ///
     /// # Errors
-    /// The log did not take the freeze, or the ingester stops.
+    /// The log did not take the freeze, the bucket does not take the blocks in time, or the ingester stops.
     pub async fn flush(&self, wait: bool) -> Result<(), FlushError> {
         self.freeze().await?;
         let newest = self.0.head.closed().last().map(|closed| closed.number);
         let Some(newest) = newest.filter(|_| wait) else {
             return Ok(());
         };
+        let waited_seconds = self.0.config.wait_timeout_seconds;
+        let flushed = tokio::time::timeout(Duration::from_secs(waited_seconds), self.flushed(newest)).await;
+        flushed.unwrap_or_else(|_| {
+            let reason = self.0.trouble.lock().clone();
+            let reason = reason.unwrap_or_else(|| "the bucket has not answered yet".to_owned());
+            Err(FlushError::NotInBucket { waited_seconds, reason })
+        })
+    }
+
+    /// Returns when all generations up to this one are in the catalog.
+    async fn flushed(&self, newest: u64) -> Result<(), FlushError> {
         let mut changes = self.0.head.changes();
         loop {
             changes.borrow_and_update();

@@ -299,7 +299,7 @@ mod tests {
         batch.push(&Labels::from_pairs([("__name__", "up")]), &[Sample { timestamp: 1, value: 1.0 }]);
         let batch = batch.build();
         let mut entry = EntryBuilder::new(&generation, 1);
-        batch.rows().for_each(|row| entry.push(batch.tenant(), row, row.samples(), row.histograms()));
+        batch.rows().for_each(|row| entry.push(batch.tenant(), row));
         let entry = entry.build();
         generation.apply(&entry);
         generation

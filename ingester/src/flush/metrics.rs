@@ -1,5 +1,6 @@
 //! What the flush counts.
 
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use prometheus_client::metrics::counter::Counter;
@@ -15,7 +16,7 @@ pub struct FlushMetrics {
     samples: Counter,
     encoded_bytes: Counter,
     flushed_bytes: Counter,
-    encode_milliseconds: Counter,
+    encode_seconds: Counter<f64, AtomicU64>,
 }
 
 impl FlushMetrics {
@@ -42,10 +43,10 @@ impl FlushMetrics {
             "Bytes of blocks brought into the bucket",
             &metrics.flushed_bytes,
         );
-        counter(
-            "latewood_ingester_encode_milliseconds",
+        registry.register(
+            "latewood_ingester_encode_seconds",
             "Time spent writing local blocks",
-            &metrics.encode_milliseconds,
+            metrics.encode_seconds.clone(),
         );
         registry.register(
             "latewood_ingester_flush_failing_tenants",
@@ -56,7 +57,7 @@ impl FlushMetrics {
     }
 
     pub(super) fn encoded(&self, took: Duration, samples: u64, bytes: u64) {
-        self.encode_milliseconds.inc_by(u64::try_from(took.as_millis()).unwrap_or(u64::MAX));
+        self.encode_seconds.inc_by(took.as_secs_f64());
         self.samples.inc_by(samples);
         self.encoded_bytes.inc_by(bytes);
     }

@@ -4,12 +4,19 @@
 //! wider steps for times, so that a jitter of some milliseconds costs one byte, and with the first time
 //! kept outside of the bits. All arithmetic wraps, so that every `i64` time and every `f64` bit pattern
 //! comes back as it went in.
+//!
+//! A chunk with start timestamps has behind each value the difference to the start before, coded as times are: a bit
+//! while it stays the same. In front of its bits stands the newest one, so that a chunk without them is no larger.
 
 use std::sync::Arc;
 
-use latewood_model::{Sample, TimeRange, TimestampMs};
+use latewood_model::{NO_START, Sample, TimeRange, TimestampMs};
 
 use super::bits::{BitReader, push_bits};
+use super::started::StartedSamples;
+
+/// Bytes in front of the bits of a chunk with start timestamps.
+const START_BYTES: usize = size_of::<TimestampMs>();
 
 /// Widths in bits of a delta-of-delta's classes; class `n` is announced by `n` ones and a zero (the last
 /// one by ones only), class 0 is the delta-of-delta 0.
@@ -32,9 +39,26 @@ pub(super) struct OpenChunk {
     leading: u8,
     /// Length of the window of significant bits; 0 when there is none yet.
     significant: u8,
+    has_starts: bool,
 }
 
 impl OpenChunk {
+    /// An empty chunk that takes start timestamps.
+    pub(super) fn with_starts() -> Self {
+        Self { bytes: NO_START.to_le_bytes().into(), has_starts: true, ..Self::default() }
+    }
+
+    /// Whether it takes start timestamps.
+    pub(super) fn has_starts(&self) -> bool {
+        self.has_starts
+    }
+
+    /// The start timestamp of the newest sample.
+    pub(super) fn last_start(&self) -> TimestampMs {
+        let first = self.bytes.first_chunk::<START_BYTES>().filter(|_| self.has_starts);
+        first.map_or(NO_START, |bytes| TimestampMs::from_le_bytes(*bytes))
+    }
+
     /// How many samples.
     pub(super) fn count(&self) -> u32 {
         self.count
@@ -60,9 +84,10 @@ impl OpenChunk {
         if self.count == 0 { TimeRange::EMPTY } else { TimeRange::new(self.first, self.last) }
     }
 
-    /// Appends a sample that is newer than the last one.
-    pub(super) fn push(&mut self, sample: Sample) {
+    /// Appends a sample that is newer than the last one; a start timestamp only where they are taken.
+    pub(super) fn push(&mut self, sample: Sample, start: TimestampMs) {
         debug_assert!(self.count == 0 || sample.timestamp > self.last);
+        debug_assert!(self.has_starts || start == NO_START);
         self.grow();
         if self.count == 0 {
             self.first = sample.timestamp;
@@ -70,6 +95,9 @@ impl OpenChunk {
             self.push_time(sample.timestamp);
         }
         self.push_value(sample.value.to_bits());
+        if self.has_starts {
+            self.push_start(start);
+        }
         self.last = sample.timestamp;
         self.count += 1;
     }
@@ -77,10 +105,10 @@ impl OpenChunk {
     /// Makes room for the longest sample in steps of a quarter: most series stop growing soon, and a
     /// vector's doubling would waste as much as it holds.
     fn grow(&mut self) {
-        const LONGEST: usize = 19;
+        let longest = if self.has_starts { 28 } else { 19 };
         let (len, capacity) = (self.bytes.len(), self.bytes.capacity());
-        if capacity - len < LONGEST {
-            let wanted = (len + (len / 4).max(LONGEST)).next_multiple_of(16);
+        if capacity - len < longest {
+            let wanted = (len + (len / 4).max(longest)).next_multiple_of(16);
             self.bytes.reserve_exact(wanted - len);
         }
     }
@@ -89,6 +117,18 @@ impl OpenChunk {
         let delta = at.wrapping_sub(self.last);
         let change = delta.wrapping_sub(self.delta);
         self.delta = delta;
+        self.push_change(change);
+    }
+
+    fn push_start(&mut self, start: TimestampMs) {
+        self.push_change(start.wrapping_sub(self.last_start()));
+        if let Some(newest) = self.bytes.first_chunk_mut::<START_BYTES>() {
+            *newest = start.to_le_bytes();
+        }
+    }
+
+    /// Appends a number that is mostly 0, in as many bits as its class has.
+    fn push_change(&mut self, change: i64) {
         let class = if change == 0 {
             0
         } else {
@@ -141,7 +181,12 @@ impl OpenChunk {
 
     /// A copy that can be read while this one grows.
     pub(super) fn snapshot(&self) -> SealedChunk {
-        SealedChunk { bytes: self.bytes.as_slice().into(), span: self.span(), count: self.count }
+        SealedChunk {
+            bytes: self.bytes.as_slice().into(),
+            span: self.span(),
+            count: self.count,
+            has_starts: self.has_starts,
+        }
     }
 }
 
@@ -151,15 +196,15 @@ pub(super) struct SealedChunk {
     bytes: Arc<[u8]>,
     span: TimeRange,
     count: u32,
+    has_starts: bool,
 }
 
 impl SealedChunk {
     /// Packs samples of strictly ascending times.
-    pub(super) fn pack(samples: &[Sample]) -> Self {
-        let mut open = OpenChunk::default();
-        for &sample in samples {
-            open.push(sample);
-        }
+    pub(super) fn pack(samples: &StartedSamples) -> Self {
+        let has_starts = samples.has_starts();
+        let mut open = if has_starts { OpenChunk::with_starts() } else { OpenChunk::default() };
+        samples.started().for_each(|(sample, start)| open.push(sample, start));
         open.snapshot()
     }
 
@@ -178,15 +223,15 @@ impl SealedChunk {
         self.bytes.len() + 16
     }
 
-    /// Hands out the samples within a range, oldest first.
+    /// Hands out the samples within a range with their start timestamps, oldest first.
     #[inline]
-    pub(super) fn read(&self, range: TimeRange, mut each: impl FnMut(Sample)) {
+    pub(super) fn read(&self, range: TimeRange, mut each: impl FnMut(Sample, TimestampMs)) {
         let mut reader = ChunkReader::new(self);
         while let Some(sample) = reader.next()
             && sample.timestamp <= range.end
         {
             if sample.timestamp >= range.start {
-                each(sample);
+                each(sample, reader.start);
             }
         }
     }
@@ -202,12 +247,18 @@ struct ChunkReader<'a> {
     value: u64,
     leading: u32,
     significant: u32,
+    has_starts: bool,
+    /// The start timestamp of the sample that was read last.
+    start: TimestampMs,
 }
 
 impl<'a> ChunkReader<'a> {
     fn new(chunk: &'a SealedChunk) -> Self {
+        let first = if chunk.has_starts { START_BYTES } else { 0 };
         Self {
-            bits: BitReader::new(&chunk.bytes),
+            bits: BitReader::new(chunk.bytes.get(first..).unwrap_or_default()),
+            has_starts: chunk.has_starts,
+            start: NO_START,
             left: chunk.count,
             first: Some(chunk.span.start),
             at: 0,
@@ -223,23 +274,27 @@ impl<'a> ChunkReader<'a> {
         self.left = self.left.checked_sub(1)?;
         match self.first.take() {
             Some(first) => self.at = first,
-            None => self.read_time()?,
+            None => {
+                self.delta = self.delta.wrapping_add(self.read_change()?);
+                self.at = self.at.wrapping_add(self.delta);
+            }
         }
         self.read_value()?;
+        if self.has_starts {
+            self.start = self.start.wrapping_add(self.read_change()?);
+        }
         Some(Sample { timestamp: self.at, value: f64::from_bits(self.value) })
     }
 
     #[inline]
-    fn read_time(&mut self) -> Option<()> {
+    fn read_change(&mut self) -> Option<i64> {
         let class = self.bits.ones(TIME_WIDTHS.len() as u32 - 1)?;
         let width = *TIME_WIDTHS.get(class as usize)?;
-        if width > 0 {
-            let raw = self.bits.bits(width)?;
-            let unused = 64 - width;
-            self.delta = self.delta.wrapping_add(((raw << unused) as i64) >> unused);
+        if width == 0 {
+            return Some(0);
         }
-        self.at = self.at.wrapping_add(self.delta);
-        Some(())
+        let (raw, unused) = (self.bits.bits(width)?, 64 - width);
+        Some(((raw << unused) as i64) >> unused)
     }
 
     #[inline]
@@ -262,9 +317,18 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn packed(samples: &[Sample], start: impl Fn(usize) -> TimestampMs) -> SealedChunk {
+        let mut started = StartedSamples::default();
+        samples.iter().enumerate().for_each(|(at, &sample)| started.push(sample, start(at)));
+        SealedChunk::pack(&started)
+    }
+
     fn unpacked(samples: &[Sample]) -> Vec<Sample> {
         let mut out = Vec::new();
-        SealedChunk::pack(samples).read(TimeRange::ALL, |sample| out.push(sample));
+        packed(samples, |_| NO_START).read(TimeRange::ALL, |sample, start| {
+            assert_eq!(start, NO_START);
+            out.push(sample);
+        });
         out
     }
 
@@ -288,14 +352,21 @@ mod tests {
     }
 
     #[test]
+    fn chunks_are_no_larger_for_what_most_do_not_have() {
+        assert_eq!((size_of::<OpenChunk>(), size_of::<SealedChunk>()), (64, 40));
+    }
+
+    #[test]
     fn an_even_counter_packs_into_two_bytes_a_sample() {
         let sample = |n: i64| Sample {
             timestamp: 1_700_000_000_000 + n * 15_000 + (n * 7919 % 5),
             value: (n * 37) as f64,
         };
         let samples: Vec<_> = (0..480).map(sample).collect();
-        let chunk = SealedChunk::pack(&samples);
+        let chunk = packed(&samples, |_| NO_START);
         assert!(chunk.heap_size() < 480 * 3, "{}", chunk.heap_size());
+        let started = packed(&samples, |_| 1_699_999_999_999);
+        assert!(started.heap_size() - chunk.heap_size() <= 480 / 8 + 8 + 9, "{}", started.heap_size());
         assert_eq!(unpacked(&samples), samples);
     }
 
@@ -304,10 +375,16 @@ mod tests {
         fn any_samples_come_back(
             times in prop::collection::btree_set(prop_oneof![any::<i64>(), -1000i64..1000, (0i64..100).prop_map(|n| n * 15_000)], 0..100),
             seed in prop::collection::vec(prop_oneof![any::<u64>(), (0u64..50).prop_map(|n| (n as f64).to_bits())], 100),
+            starts in prop::collection::vec(prop_oneof![any::<i64>(), 0i64..3], 0..100),
         ) {
             let samples: Vec<_> = times.into_iter().zip(seed)
                 .map(|(timestamp, bits)| Sample { timestamp, value: f64::from_bits(bits) }).collect();
-            prop_assert_eq!(unpacked(&samples), samples);
+            prop_assert_eq!(unpacked(&samples), samples.clone());
+            let starts = |at: usize| starts.get(at).copied().unwrap_or(7);
+            let mut out = Vec::new();
+            packed(&samples, starts).read(TimeRange::ALL, |sample, start| out.push((sample, start)));
+            let expected: Vec<_> = samples.iter().copied().enumerate().map(|(at, sample)| (sample, starts(at))).collect();
+            prop_assert_eq!(out, expected);
         }
     }
 }

@@ -91,11 +91,12 @@ impl HeadCursor {
         snapshot: &SamplesSnapshot,
         times: &mut SharedTimes,
     ) -> Option<SeriesSamples> {
-        let (timestamps, values) = snapshot.read(self.range);
+        let (timestamps, values, starts) = snapshot.read(self.range).into_columns();
         let mut series = SeriesSamples {
             labels,
             timestamps: times.share(&timestamps),
             values,
+            starts,
             histograms: snapshot.read_histograms(self.range),
         };
         series.resolve_kinds();

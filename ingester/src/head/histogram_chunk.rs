@@ -3,6 +3,7 @@
 //!
 //! ```text
 //! record  = change of the time's difference z, flags u8, then
+//!           the difference to the start timestamp before z, if it is another one, then
 //!           of another layout: the histogram as the journal has it
 //!           of the same layout: sum (8 bytes, unless it is the same), differences of count, zero count,
 //!           positive and negative buckets
@@ -15,7 +16,7 @@
 use std::sync::Arc;
 
 use latewood_model::histogram::{BucketCount, Buckets, Histogram, ResetHint};
-use latewood_model::{HistogramSample, NativeHistogram, TimeRange, TimestampMs};
+use latewood_model::{HistogramSample, NO_START, NativeHistogram, TimeRange, TimestampMs};
 
 use crate::journal::{Reader, decode_histogram, encode_histogram, push, unzigzag, zigzag};
 
@@ -23,6 +24,8 @@ use crate::journal::{Reader, decode_histogram, encode_histogram, push, unzigzag,
 const SAME_LAYOUT: u8 = 1;
 /// Flag: the sum is that of the one before.
 const SAME_SUM: u8 = 2;
+/// Flag: the start timestamp is another one than that of the one before, of the first one than none.
+const OTHER_START: u8 = 16;
 /// Where the two bits of the reset hint stand among the flags.
 const HINT_SHIFT: u32 = 2;
 
@@ -98,11 +101,11 @@ impl OpenHistograms {
                 let delta = at.wrapping_sub(last.timestamp);
                 push(&mut self.bytes, zigzag(delta.wrapping_sub(self.delta)));
                 self.delta = delta;
-                write(&sample.histogram, Some(&last.histogram), &mut self.bytes);
+                write(&sample, Some(last), &mut self.bytes);
             }
             None => {
                 self.first = at;
-                write(&sample.histogram, None, &mut self.bytes);
+                write(&sample, None, &mut self.bytes);
             }
         }
         self.weight += sample.weight();
@@ -121,14 +124,36 @@ impl OpenHistograms {
     }
 }
 
-fn write(now: &NativeHistogram, before: Option<&NativeHistogram>, out: &mut Vec<u8>) {
+fn write(now: &HistogramSample, before: Option<&HistogramSample>, out: &mut Vec<u8>) {
     use NativeHistogram::{Float, Integer};
-    match (now, before) {
-        (Integer(now), Some(Integer(before))) if same_layout(now, before) => differences(now, before, out),
-        (Float(now), Some(Float(before))) if same_layout(now, before) => differences(now, before, out),
-        _ => {
-            out.push(0);
+    let start = Start(now.start.wrapping_sub(before.map_or(NO_START, |before| before.start)));
+    match (&now.histogram, before.map(|before| &before.histogram)) {
+        (Integer(now), Some(Integer(before))) if same_layout(now, before) => {
+            differences(now, before, start, out);
+        }
+        (Float(now), Some(Float(before))) if same_layout(now, before) => {
+            differences(now, before, start, out);
+        }
+        (now, _) => {
+            start.put(0, out);
             encode_histogram(now, out);
+        }
+    }
+}
+
+/// The difference to the start timestamp before.
+#[derive(Clone, Copy)]
+struct Start(i64);
+
+impl Start {
+    /// Appends the flags and, if there is one, the difference.
+    fn put(self, flags: u8, out: &mut Vec<u8>) {
+        match self.0 {
+            0 => out.push(flags),
+            difference => {
+                out.push(flags | OTHER_START);
+                push(out, zigzag(difference));
+            }
         }
     }
 }
@@ -149,10 +174,10 @@ fn numbers<C: Difference>(histogram: &Histogram<C>) -> impl Iterator<Item = C> {
     totals.into_iter().chain(buckets.copied())
 }
 
-fn differences<C: Difference>(now: &Histogram<C>, before: &Histogram<C>, out: &mut Vec<u8>) {
+fn differences<C: Difference>(now: &Histogram<C>, before: &Histogram<C>, start: Start, out: &mut Vec<u8>) {
     let same_sum = now.sum.to_bits() == before.sum.to_bits();
     let sum_flag = if same_sum { SAME_SUM } else { 0 };
-    out.push(SAME_LAYOUT | sum_flag | (now.reset_hint as u8) << HINT_SHIFT);
+    start.put(SAME_LAYOUT | sum_flag | (now.reset_hint as u8) << HINT_SHIFT, out);
     if !same_sum {
         out.extend_from_slice(&now.sum.to_bits().to_le_bytes());
     }
@@ -211,33 +236,37 @@ impl SealedHistograms {
     /// Appends the histograms within a range to `out`; those of one layout share it.
     pub(super) fn read_into(&self, range: TimeRange, out: &mut Vec<HistogramSample>) {
         let mut reader = Reader(&self.bytes);
-        let (mut at, mut delta, mut last) = (self.span.start, 0_i64, None);
+        let (mut at, mut delta, mut start, mut last) = (self.span.start, 0_i64, NO_START, None);
         for number in 0..self.count {
             if number > 0 {
                 let Some(change) = reader.number() else { break };
                 delta = delta.wrapping_add(unzigzag(change));
                 at = at.wrapping_add(delta);
             }
-            let Some(histogram) = read(&mut reader, last.as_ref()).filter(|_| at <= range.end) else {
+            let read = read(&mut reader, last.as_ref()).filter(|_| at <= range.end);
+            let Some((histogram, other_start)) = read else {
                 break;
             };
+            start = start.wrapping_add(other_start);
             if at >= range.start {
-                out.push(HistogramSample { timestamp: at, histogram: histogram.clone() });
+                out.push(HistogramSample { timestamp: at, histogram: histogram.clone(), start });
             }
             last = Some(histogram);
         }
     }
 }
 
-fn read(reader: &mut Reader<'_>, before: Option<&NativeHistogram>) -> Option<NativeHistogram> {
+/// A histogram, and the difference to the start timestamp before.
+fn read(reader: &mut Reader<'_>, before: Option<&NativeHistogram>) -> Option<(NativeHistogram, i64)> {
     let flags = reader.byte()?;
-    if flags & SAME_LAYOUT == 0 {
-        return decode_histogram(reader);
-    }
-    match before? {
-        NativeHistogram::Integer(before) => Some(following(before, flags, reader)?.into()),
-        NativeHistogram::Float(before) => Some(following(before, flags, reader)?.into()),
-    }
+    let start = if flags & OTHER_START == 0 { 0 } else { unzigzag(reader.number()?) };
+    let histogram = match before {
+        _ if flags & SAME_LAYOUT == 0 => decode_histogram(reader)?,
+        Some(NativeHistogram::Integer(before)) => following(before, flags, reader)?.into(),
+        Some(NativeHistogram::Float(before)) => following(before, flags, reader)?.into(),
+        None => return None,
+    };
+    Some((histogram, start))
 }
 
 fn following<C: Difference>(
@@ -270,7 +299,7 @@ fn following<C: Difference>(
         schema: before.schema,
         zero_threshold: before.zero_threshold,
         custom_bounds: Arc::clone(&before.custom_bounds),
-        reset_hint: ResetHint::from_wire(i32::from(flags >> HINT_SHIFT)),
+        reset_hint: ResetHint::from_wire(i32::from(flags >> HINT_SHIFT & 3)),
         sum,
         count,
         zero_count,
@@ -301,7 +330,7 @@ mod tests {
                 ..Histogram::default()
             };
             let timestamp = 1_700_000_000_000 + at as i64 * 15_000;
-            samples.push(HistogramSample { timestamp, histogram: histogram.into() });
+            samples.push(HistogramSample::new(timestamp, histogram.into()));
         }
         let packed = SealedHistograms::pack(samples.clone());
         let bytes = packed.heap_size() / samples.len();

@@ -21,6 +21,7 @@ mod order;
 mod pairs;
 mod series;
 mod shard_head;
+mod started;
 mod statistics;
 mod table;
 mod tenant_head;

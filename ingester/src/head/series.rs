@@ -4,10 +4,11 @@
 //! value, are kept aside and merged by the tie rule when they are read. Nothing is lost and nothing is
 //! decided here: a reader gets each time once whatever the order of arrival was.
 
-use latewood_model::{HistogramSample, Sample, TimeRange, TimestampMs, preferred};
+use latewood_model::{HistogramSample, NO_START, Sample, TimeRange, TimestampMs, preferred_started};
 
 use super::chunk::{OpenChunk, SealedChunk};
 use super::histograms::{Histograms, HistogramsSnapshot};
+use super::started::StartedSamples;
 
 /// A chunk of this many bytes is sealed, so that reading a short range of a long generation is cheap.
 const SEAL_AT_BYTES: usize = 1024;
@@ -28,7 +29,7 @@ struct Aside {
     /// Chunks in order of their sealing; their spans overlap where samples came late.
     sealed: Vec<SealedChunk>,
     /// Late samples in order of arrival.
-    late: Vec<Sample>,
+    late: Option<Box<StartedSamples>>,
     /// The span of both.
     span: TimeRange,
     /// Native histograms: few series have any, and those that do have nothing else.
@@ -37,7 +38,7 @@ struct Aside {
 
 impl Default for Aside {
     fn default() -> Self {
-        Self { sealed: Vec::new(), late: Vec::new(), span: TimeRange::EMPTY, histograms: None }
+        Self { sealed: Vec::new(), late: None, span: TimeRange::EMPTY, histograms: None }
     }
 }
 
@@ -54,26 +55,42 @@ pub(super) enum Appended {
 
 impl Samples {
     /// Takes a sample and says where it went and by how many bytes of memory the series grew.
-    pub(super) fn push(&mut self, sample: Sample) -> (Appended, isize) {
-        let before = self.open.capacity();
+    pub(super) fn push(&mut self, sample: Sample, start: TimestampMs) -> (Appended, isize) {
         if let Some(last) = self.open.last() {
-            if sample.timestamp == last.timestamp
-                && preferred(last.value, sample.value).to_bits() == last.value.to_bits()
-            {
+            if sample.timestamp == last.timestamp && !self.beats_last(last.value, sample.value, start) {
                 return (Appended::Duplicate, 0);
             }
             if sample.timestamp <= last.timestamp {
-                return (Appended::Late, self.push_late(sample));
+                return (Appended::Late, self.push_late(sample, start));
             }
         } else if self.aside.as_ref().is_some_and(|aside| aside.span.end >= sample.timestamp) {
-            return (Appended::Late, self.push_late(sample));
+            return (Appended::Late, self.push_late(sample, start));
         }
-        self.open.push(sample);
-        let mut grown = self.open.capacity() as isize - before as isize;
+        let mut grown = 0;
+        if start != NO_START && !self.open.has_starts() {
+            grown += self.begin_starts();
+        }
+        let before = self.open.capacity();
+        self.open.push(sample, start);
+        grown += self.open.capacity() as isize - before as isize;
         if self.open.len() >= SEAL_AT_BYTES {
             grown += self.seal();
         }
         (Appended::InOrder, grown)
+    }
+
+    /// Whether a value and its start timestamp stand against those of the newest sample, at whose time they are.
+    fn beats_last(&self, last: f64, value: f64, start: TimestampMs) -> bool {
+        let last = (last, self.open.last_start());
+        let (stands, its_start) = preferred_started(last, (value, start));
+        (stands.to_bits(), its_start) != (last.0.to_bits(), last.1)
+    }
+
+    /// Goes on with a chunk that has start timestamps.
+    fn begin_starts(&mut self) -> isize {
+        let grown = if self.open.count() > 0 { self.seal() } else { -(self.open.capacity() as isize) };
+        self.open = OpenChunk::with_starts();
+        grown + self.open.capacity() as isize
     }
 
     /// Takes a native histogram, as [`Samples::push`] does a float.
@@ -95,21 +112,24 @@ impl Samples {
     }
 
     fn seal(&mut self) -> isize {
-        let open = std::mem::take(&mut self.open);
-        self.aside_grows(|aside| {
+        let next = if self.open.has_starts() { OpenChunk::with_starts() } else { OpenChunk::default() };
+        let open = std::mem::replace(&mut self.open, next);
+        let grown = self.aside_grows(|aside| {
             aside.span = aside.span.union(open.span());
             aside.sealed.push(open.snapshot());
-        }) - open.capacity() as isize
+        });
+        grown + self.open.capacity() as isize - open.capacity() as isize
     }
 
-    fn push_late(&mut self, sample: Sample) -> isize {
+    fn push_late(&mut self, sample: Sample, start: TimestampMs) -> isize {
         self.aside_grows(|aside| {
             aside.span.include(sample.timestamp);
-            aside.late.push(sample);
-            if aside.late.len() >= PACK_LATE_AT {
-                let mut late = std::mem::take(&mut aside.late);
-                put_in_order(&mut late);
-                aside.sealed.push(SealedChunk::pack(&late));
+            let late = aside.late.get_or_insert_default();
+            late.push(sample, start);
+            if late.len() >= PACK_LATE_AT {
+                late.put_in_order();
+                aside.sealed.push(SealedChunk::pack(late));
+                aside.late = None;
             }
         })
     }
@@ -140,7 +160,9 @@ impl Samples {
         let rest = self.histograms().map_or(rest, |histograms| rest.union(histograms.span()));
         match self.open.last() {
             Some(last) if rest.end < last.timestamp && range.contains(last.timestamp) => {
-                SamplesSnapshot { late: vec![last], ..SamplesSnapshot::default() }
+                let mut late = StartedSamples::with_room(1);
+                late.push(last, self.open.last_start());
+                SamplesSnapshot { late, ..SamplesSnapshot::default() }
             }
             _ => self.snapshot(range),
         }
@@ -152,8 +174,9 @@ impl Samples {
         if let Some(aside) = &self.aside {
             let sealed = aside.sealed.iter().filter(|chunk| chunk.span().overlaps(range));
             snapshot.chunks.extend(sealed.cloned());
-            let late = aside.late.iter().filter(|sample| range.contains(sample.timestamp));
-            snapshot.late.extend(late);
+            if let Some(late) = &aside.late {
+                snapshot.late.extend_within(late, range);
+            }
         }
         if let Some(histograms) = self.histograms() {
             snapshot.histograms = histograms.snapshot(range);
@@ -169,7 +192,7 @@ impl Aside {
     fn heap_size(&self) -> usize {
         size_of::<Self>()
             + self.sealed.capacity() * size_of::<SealedChunk>()
-            + self.late.capacity() * size_of::<Sample>()
+            + self.late.as_ref().map_or(0, |late| size_of::<StartedSamples>() + late.heap_size())
             + self.sealed.iter().map(SealedChunk::heap_size).sum::<usize>()
     }
 }
@@ -178,7 +201,7 @@ impl Aside {
 #[derive(Debug, Default)]
 pub(super) struct SamplesSnapshot {
     chunks: Vec<SealedChunk>,
-    late: Vec<Sample>,
+    late: StartedSamples,
     histograms: HistogramsSnapshot,
 }
 
@@ -188,24 +211,16 @@ impl SamplesSnapshot {
         self.histograms.read(range)
     }
 
-    /// Times and values of the samples within a range: ascending, each time once.
-    pub(super) fn read(&self, range: TimeRange) -> (Vec<TimestampMs>, Vec<f64>) {
-        let most = self.chunks.iter().map(|chunk| chunk.count() as usize).sum::<usize>() + self.late.len();
-        let (mut times, mut values) = (Vec::with_capacity(most), Vec::with_capacity(most));
+    /// The samples within a range: ascending, each time once.
+    pub(super) fn read(&self, range: TimeRange) -> StartedSamples {
+        let packed: usize = self.chunks.iter().map(|chunk| chunk.count() as usize).sum();
+        let mut out = StartedSamples::with_room(packed + self.late.len());
         for chunk in &self.chunks {
-            chunk.read(range, |sample| {
-                times.push(sample.timestamp);
-                values.push(sample.value);
-            });
+            chunk.read(range, |sample, start| out.push(sample, start));
         }
-        if self.late.is_empty() && times.is_sorted_by(|a, b| a < b) {
-            return (times, values);
-        }
-        let packed = times.into_iter().zip(values);
-        let packed = packed.map(|(timestamp, value)| Sample { timestamp, value });
-        let mut samples: Vec<Sample> = packed.chain(self.late.iter().copied()).collect();
-        put_in_order(&mut samples);
-        samples.into_iter().map(|sample| (sample.timestamp, sample.value)).unzip()
+        out.extend_within(&self.late, TimeRange::ALL);
+        out.put_in_order();
+        out
     }
 
     /// At most how many samples it holds; a histogram counts for as many as take its memory.
@@ -213,21 +228,6 @@ impl SamplesSnapshot {
         let floats: usize = self.chunks.iter().map(|chunk| chunk.count() as usize).sum();
         floats + self.late.len() + self.histograms.weight()
     }
-}
-
-/// Sorts by time and leaves of each time the one that the tie rule prefers.
-fn put_in_order(samples: &mut Vec<Sample>) {
-    if samples.is_sorted_by(|a, b| a.timestamp < b.timestamp) {
-        return;
-    }
-    samples.sort_by_key(|sample| sample.timestamp);
-    samples.dedup_by(|later, kept| {
-        let same = later.timestamp == kept.timestamp;
-        if same {
-            kept.value = preferred(kept.value, later.value);
-        }
-        same
-    });
 }
 
 #[cfg(test)]
@@ -239,42 +239,44 @@ mod tests {
     use super::*;
 
     proptest! {
-        /// Whatever the order, the repetitions and the values, what is read is what a map with the tie
+        /// Whatever the order, the repetitions, the values and the starts, what is read is what a map with the tie
         /// rule holds, and the memory is accounted for exactly.
         #[test]
         fn reads_equal_a_sorted_map(
             arrivals in prop::collection::vec(
-                (prop_oneof![4 => -50i64..2000, 1 => any::<i64>()], prop_oneof![Just(latewood_model::STALE_NAN_BITS), any::<u64>(), 0u64..3]),
+                (prop_oneof![4 => -50i64..2000, 1 => any::<i64>()], prop_oneof![Just(latewood_model::STALE_NAN_BITS), any::<u64>(), 0u64..3],
+                    prop_oneof![5 => Just(0), 2 => 0..3_i64, 1 => any::<i64>()]),
                 0..700),
-            ascending in any::<bool>(),
+            (ascending, started) in (any::<bool>(), any::<bool>()),
             (start, end) in (-100i64..2100, -100i64..2100),
         ) {
             let mut arrivals = arrivals;
             if ascending {
                 arrivals.sort_by_key(|arrival| arrival.0);
             }
-            let mut model: BTreeMap<i64, f64> = BTreeMap::new();
+            let mut model: BTreeMap<i64, (f64, i64)> = BTreeMap::new();
             let (mut samples, mut heap) = (Samples::default(), 0);
-            for (timestamp, bits) in arrivals {
-                let value = f64::from_bits(bits);
-                heap += samples.push(Sample { timestamp, value }).1;
-                let stands = model.entry(timestamp).or_insert(value);
-                *stands = preferred(*stands, value);
+            for (timestamp, bits, start) in arrivals {
+                let (value, start) = (f64::from_bits(bits), if started { start } else { NO_START });
+                heap += samples.push(Sample { timestamp, value }, start).1;
+                let stands = model.entry(timestamp).or_insert((value, start));
+                *stands = preferred_started(*stands, (value, start));
             }
             for range in [TimeRange::ALL, TimeRange::new(start, end)] {
-                let newest = samples.newest(range).read(range);
+                let (times, values, starts) = samples.newest(range).read(range).into_columns();
                 let expected = model.iter().rfind(|entry| range.contains(*entry.0));
-                prop_assert_eq!(newest.0.last(), expected.map(|entry| entry.0));
-                prop_assert_eq!(newest.1.last().map(|value| value.to_bits()), expected.map(|entry| entry.1.to_bits()));
-                let (times, values) = samples.snapshot(range).read(range);
-                let read = times.into_iter().zip(values);
-                let read: Vec<_> = read.map(|(timestamp, value)| Sample { timestamp, value }).collect();
+                let newest = times.last().zip(values.last()).map(|(&at, value)| (at, value.to_bits(), starts.at(at)));
+                prop_assert_eq!(newest, expected.map(|(&at, &(value, start))| (at, value.to_bits(), start)));
+                let read = samples.snapshot(range).read(range);
                 let expected: Vec<_> = model.iter().filter(|entry| range.contains(*entry.0))
-                    .map(|(&timestamp, &value)| Sample { timestamp, value }).collect();
-                prop_assert_eq!(read, expected);
+                    .map(|(&timestamp, &(value, start))| (Sample { timestamp, value }, start)).collect();
+                prop_assert_eq!(read.started().collect::<Vec<_>>(), expected.clone());
+                let (_, _, starts) = read.into_columns();
+                prop_assert!(expected.iter().all(|(sample, start)| starts.at(sample.timestamp) == *start));
             }
             let counted = samples.open.capacity() + samples.aside.as_ref().map_or(0, |aside| aside.heap_size());
             prop_assert_eq!(heap, counted as isize);
+            prop_assert!(started || !samples.open.has_starts());
             let span = samples.span();
             prop_assert_eq!(model.keys().next().copied().unwrap_or(i64::MAX), span.start);
             prop_assert_eq!(model.keys().last().copied().unwrap_or(i64::MIN), span.end);

@@ -189,9 +189,15 @@ impl SeriesTable {
     }
 
     /// Appends one sample to a series.
-    pub(super) fn append(&mut self, reference: u32, sample: Sample, counts: &mut AppendCounts) {
+    pub(super) fn append(
+        &mut self,
+        reference: u32,
+        sample: Sample,
+        start: TimestampMs,
+        counts: &mut AppendCounts,
+    ) {
         if let Some(samples) = self.samples_mut(reference) {
-            let (appended, grown) = samples.push(sample);
+            let (appended, grown) = samples.push(sample, start);
             self.appended(sample.timestamp, appended, grown, counts);
         }
     }

@@ -41,8 +41,8 @@ impl TenantHead {
             counts.series += u64::from(new);
             defined.push(reference);
         }
-        entry.for_each_sample(&defined, |reference, sample| {
-            table.append(reference, sample, &mut counts);
+        entry.for_each_sample(&defined, |reference, sample, start| {
+            table.append(reference, sample, start, &mut counts);
         });
         entry.for_each_histogram(&defined, |reference, sample| {
             table.append_histogram(reference, sample, &mut counts);

@@ -23,7 +23,7 @@ fn key(labels: &Labels) -> Vec<(String, String)> {
 fn write(generation: &Generation, batch: &WriteBatch) -> AppendCounts {
     let mut builder = EntryBuilder::new(generation, 1);
     for row in batch.rows() {
-        builder.push(batch.tenant(), row, row.samples(), row.histograms());
+        builder.push(batch.tenant(), row);
     }
     let entry = Arc::new(builder.build());
     let command = ShardCommand::Write(Arc::clone(&entry));
@@ -220,7 +220,7 @@ fn floats_and_histograms_of_one_series_are_read_together() {
     let (tenant, generation) = (TenantId::anonymous(), Generation::new(1));
     let labels = Labels::from_pairs([("__name__", "h")]);
     let of = |count: u64| NativeHistogram::from(IntegerHistogram { count, ..IntegerHistogram::default() });
-    let histogram = |timestamp, histogram| HistogramSample { timestamp, histogram };
+    let histogram = |timestamp, histogram| HistogramSample::new(timestamp, histogram);
     let mut builder = BatchBuilder::new(tenant.clone(), &[]);
     let floats = [1, 2, 3].map(|timestamp| Sample { timestamp, value: 1.0 });
     builder.push(&labels, &floats);

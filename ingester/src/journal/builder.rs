@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use latewood_model::{HistogramSample, Sample, TenantId};
+use latewood_model::{HistogramSample, Sample, TenantId, TimestampMs};
 
 use super::queue::Piece;
 use super::{EntryBatch, TenantEntry};
@@ -20,11 +20,14 @@ pub struct EntryBuilder<'a> {
     tenants: Vec<(TenantId, Vec<Row<'a>>)>,
 }
 
+/// A series with some of its samples and histograms.
 #[derive(Clone, Copy, Debug)]
-struct Row<'a> {
-    series: SeriesRow<'a>,
-    samples: &'a [Sample],
-    histograms: &'a [HistogramSample],
+pub(super) struct Row<'a> {
+    pub(super) series: SeriesRow<'a>,
+    pub(super) samples: &'a [Sample],
+    /// The samples' start timestamps, or nothing.
+    pub(super) starts: &'a [TimestampMs],
+    pub(super) histograms: &'a [HistogramSample],
 }
 
 impl<'a> EntryBuilder<'a> {
@@ -34,22 +37,16 @@ impl<'a> EntryBuilder<'a> {
         Self { generation, term, tenants: Vec::new() }
     }
 
-    /// Adds a row of a tenant.
-    pub fn push(
-        &mut self,
-        tenant: &TenantId,
-        series: SeriesRow<'a>,
-        samples: &'a [Sample],
-        histograms: &'a [HistogramSample],
-    ) {
-        let rows = self.rows_of(tenant);
-        rows.push(Row { series, samples, histograms });
+    /// Adds a row of a tenant with all that it brings.
+    pub fn push(&mut self, tenant: &TenantId, series: SeriesRow<'a>) {
+        let (samples, starts, histograms) = (series.samples(), series.starts(), series.histograms());
+        self.rows_of(tenant).push(Row { series, samples, starts, histograms });
     }
 
     pub(super) fn push_piece(&mut self, piece: &'a Piece) {
         let rows = self.rows_of(piece.tenant());
         rows.reserve(piece.len());
-        rows.extend(piece.rows().map(|(series, samples, histograms)| Row { series, samples, histograms }));
+        rows.extend(piece.rows());
     }
 
     fn rows_of(&mut self, tenant: &TenantId) -> &mut Vec<Row<'a>> {
@@ -106,5 +103,6 @@ fn push_samples(entry: &mut TenantEntry, row: &Row<'_>) {
     entry.counts.push(samples.len() as u32);
     entry.timestamps.extend(samples.iter().map(|sample| sample.timestamp));
     entry.values.extend(samples.iter().map(|sample| sample.value));
+    entry.push_starts(row.starts);
     entry.push_histograms(row.histograms);
 }

@@ -8,6 +8,7 @@ use latewood_model::{HistogramSample, SeriesHash, TenantId, TimestampMs, hash_pa
 use super::encode::{FLUSHED, FREEZE, VERSION, WRITE};
 use super::entry::Texts;
 use super::histogram::decode_histogram;
+use super::starts::decode_starts;
 use super::varint::{Reader, unzigzag};
 use super::{EntryBatch, ShardCommand, TenantEntry};
 
@@ -69,6 +70,9 @@ fn tenant(version: u8, reader: &mut Reader<'_>) -> Result<TenantEntry, EntryErro
     samples(reader, &mut part).ok_or(DAMAGED("samples"))?;
     if version > 1 {
         histograms(reader, &mut part).ok_or(DAMAGED("histograms"))?;
+    }
+    if version > 2 {
+        decode_starts(reader, &mut part).ok_or(DAMAGED("start timestamps"))?;
     }
     Ok(part)
 }
@@ -168,7 +172,7 @@ fn histograms(reader: &mut Reader<'_>, part: &mut TenantEntry) -> Option<()> {
     for _ in 0..total {
         at = at.wrapping_add(unzigzag(reader.number()?));
         let histogram = decode_histogram(reader)?;
-        part.histograms.push(HistogramSample { timestamp: at, histogram });
+        part.histograms.push(HistogramSample::new(at, histogram));
     }
     Some(())
 }

@@ -1,11 +1,12 @@
-//! Bytes of a journal command, version 2: `docs/format/entry.md`.
+//! Bytes of a journal command, version 3: `docs/format/entry.md`.
 
 use super::histogram::encode_histogram;
+use super::starts::encode_starts;
 use super::varint::{push, zigzag};
 use super::{EntryBatch, ShardCommand, TenantEntry};
 
 /// The version that is written.
-pub(super) const VERSION: u8 = 2;
+pub(super) const VERSION: u8 = 3;
 /// The command's kinds.
 pub(super) const WRITE: u8 = 1;
 pub(super) const FREEZE: u8 = 2;
@@ -68,6 +69,7 @@ fn encode_tenant(part: &TenantEntry, out: &mut Vec<u8>) {
     part.counts.iter().for_each(|&count| push(out, count.into()));
     encode_samples(part, out);
     encode_histograms(part, out);
+    encode_starts(part, out);
 }
 
 fn encode_samples(part: &TenantEntry, out: &mut Vec<u8>) {

@@ -1,6 +1,6 @@
 //! What a write is in the journal: columns of samples that refer to series by number.
 
-use latewood_model::{HistogramSample, LabelPair, Sample, SeriesHash, TenantId, TimestampMs};
+use latewood_model::{HistogramSample, LabelPair, NO_START, Sample, SeriesHash, TenantId, TimestampMs};
 
 /// Everything a shard had queued when the entry was made, resolved against one open generation.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -41,6 +41,8 @@ pub struct TenantEntry {
     pub(super) timestamps: Vec<TimestampMs>,
     /// The values of all rows, as many as times.
     pub(super) values: Vec<f64>,
+    /// The start timestamps of all rows, as many as times; nothing when no sample has one.
+    pub(super) starts: Vec<TimestampMs>,
     /// The rows that have histograms, ascending, and how many.
     pub(super) histogram_rows: Vec<(u32, u32)>,
     /// The histograms of these rows.
@@ -59,6 +61,7 @@ impl PartialEq for TenantEntry {
             && self.counts == other.counts
             && self.timestamps == other.timestamps
             && bits(self) == bits(other)
+            && self.starts == other.starts
             && self.histogram_rows == other.histogram_rows
             && self.histograms == other.histograms
     }
@@ -77,6 +80,7 @@ impl TenantEntry {
             counts: Vec::new(),
             timestamps: Vec::new(),
             values: Vec::new(),
+            starts: Vec::new(),
             histogram_rows: Vec::new(),
             histograms: Vec::new(),
         }
@@ -104,15 +108,32 @@ impl TenantEntry {
         (self.symbols.get(pair.0), self.symbols.get(pair.1))
     }
 
-    /// Calls with every sample and the reference of its series; `defined` has the references that the
-    /// definitions got.
-    pub fn for_each_sample(&self, defined: &[u32], mut take: impl FnMut(u32, Sample)) {
+    /// Calls with every sample, the reference of its series and the sample's start timestamp; `defined` has the
+    /// references that the definitions got.
+    pub fn for_each_sample(&self, defined: &[u32], mut take: impl FnMut(u32, Sample, TimestampMs)) {
         let rows = self.references.iter().chain(defined).zip(&self.counts);
         let mut samples = self.timestamps.iter().zip(&self.values);
-        for (&reference, &count) in rows {
-            for (&timestamp, &value) in samples.by_ref().take(count as usize) {
-                take(reference, Sample { timestamp, value });
+        if self.starts.is_empty() {
+            for (&reference, &count) in rows {
+                for (&timestamp, &value) in samples.by_ref().take(count as usize) {
+                    take(reference, Sample { timestamp, value }, NO_START);
+                }
             }
+            return;
+        }
+        let mut samples = samples.zip(&self.starts);
+        for (&reference, &count) in rows {
+            for ((&timestamp, &value), &start) in samples.by_ref().take(count as usize) {
+                take(reference, Sample { timestamp, value }, start);
+            }
+        }
+    }
+
+    /// Gives the samples that were added last their start timestamps: as many, or none.
+    pub(super) fn push_starts(&mut self, starts: &[TimestampMs]) {
+        if !self.starts.is_empty() || starts.iter().any(|&start| start != NO_START) {
+            self.starts.resize(self.values.len() - starts.len(), NO_START);
+            self.starts.extend_from_slice(starts);
         }
     }
 }

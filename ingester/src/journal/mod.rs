@@ -11,6 +11,7 @@ mod entry;
 mod histogram;
 mod proposer;
 mod queue;
+mod starts;
 mod state;
 #[cfg(test)]
 mod tests;

@@ -3,12 +3,13 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use latewood_model::{HistogramSample, Sample, TenantId};
+use latewood_model::{HistogramSample, TenantId};
 use tokio::sync::oneshot;
 
+use super::builder::Row;
 use super::proposer::ProposeError;
+use crate::WriteBatch;
 use crate::distributor::ShardPart;
-use crate::{SeriesRow, WriteBatch};
 
 /// Rows of a batch, or parts of long rows, that together make at most about one entry.
 #[derive(Debug)]
@@ -28,6 +29,8 @@ struct PieceRow {
 
 /// How many bytes an entry needs for a sample, at most: a time of 10 and a value of 8.
 const SAMPLE_WEIGHT: usize = 18;
+/// How many more for a start timestamp: a run's length of 1 and a time of 10.
+const START_WEIGHT: usize = 11;
 /// About how many bytes an entry needs for a row beside labels and samples.
 const ROW_WEIGHT: usize = 16;
 
@@ -43,17 +46,18 @@ impl Piece {
             let texts = series.label_bytes().map(|(name, value)| name.len() + value.len() + 4);
             let labels: usize = ROW_WEIGHT + texts.sum::<usize>();
             let total = series.samples().len();
+            let each = SAMPLE_WEIGHT + if series.starts().is_empty() { 0 } else { START_WEIGHT };
             let mut start = 0;
             loop {
-                if piece.weight + labels + SAMPLE_WEIGHT > target && !piece.rows.is_empty() {
+                if piece.weight + labels + each > target && !piece.rows.is_empty() {
                     pieces.push(std::mem::replace(&mut piece, Self::new(part.batch())));
                 }
-                let room = target.saturating_sub(piece.weight + labels) / SAMPLE_WEIGHT;
+                let room = target.saturating_sub(piece.weight + labels) / each;
                 let end = total.min(start + room.max(1));
                 // Histograms have rows of their own.
                 if end > 0 || series.histograms().is_empty() {
                     piece.rows.push(PieceRow { row, samples: start as u32..end as u32, histograms: 0..0 });
-                    piece.weight += labels + (end - start) * SAMPLE_WEIGHT;
+                    piece.weight += labels + (end - start) * each;
                 }
                 start = end;
                 if start >= total {
@@ -101,20 +105,21 @@ impl Piece {
     }
 
     /// The rows with their samples.
-    pub(super) fn rows(&self) -> impl Iterator<Item = (SeriesRow<'_>, &[Sample], &[HistogramSample])> {
+    pub(super) fn rows(&self) -> impl Iterator<Item = Row<'_>> {
         let range = |range: &Range<u32>| range.start as usize..range.end as usize;
         self.rows.iter().filter_map(move |row| {
             let series = self.batch.row(row.row)?;
             let samples = series.samples().get(range(&row.samples))?;
             let histograms = series.histograms().get(range(&row.histograms))?;
-            Some((series, samples, histograms))
+            let starts = series.starts().get(range(&row.samples)).unwrap_or_default();
+            Some(Row { series, samples, starts, histograms })
         })
     }
 }
 
 /// About how many bytes an entry needs for a histogram, at most.
 fn histogram_weight(sample: &HistogramSample) -> usize {
-    64 + 8 * sample.histogram.buckets()
+    64 + START_WEIGHT + 8 * sample.histogram.buckets()
 }
 
 /// A piece with whoever waits for it.
@@ -128,26 +133,25 @@ pub(super) struct Waiting {
 mod tests {
     use bytes::Bytes;
     use latewood_cluster::Command;
-    use latewood_model::Labels;
+    use latewood_model::{Labels, Sample, TimestampMs};
 
     use super::*;
     use crate::BatchBuilder;
     use crate::head::Generation;
     use crate::journal::{EntryBuilder, ShardCommand};
 
-    /// The samples that take the most bytes: times as far apart as sorted ones can be.
+    /// The samples that take the most bytes: times as far apart as sorted ones can be, and other starts each time.
     #[test]
     fn no_entry_is_larger_than_its_pieces_weigh() {
+        let start = |n: u64| if n.is_multiple_of(2) { TimestampMs::MIN } else { TimestampMs::MAX / 2 };
         let mut builder = BatchBuilder::new(TenantId::anonymous(), &[]);
         for series in 0..50_u64 {
             let labels = Labels::from_pairs([("__name__", "up"), ("n", &series.to_string())]);
-            let samples: Vec<Sample> = (0..(series * 7) % 400)
-                .map(|n| Sample {
-                    timestamp: i64::MIN.wrapping_add_unsigned(n * (u64::MAX / 400)),
-                    value: f64::from_bits((series * 1000 + n).wrapping_mul(0x9e37_79b9_7f4a_7c15)),
-                })
-                .collect();
-            builder.push(&labels, &samples);
+            let value = |n: u64| f64::from_bits((series * 1000 + n).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+            let time = |n: u64| i64::MIN.wrapping_add_unsigned(n * (u64::MAX / 400));
+            let sample = |n: u64| (Sample { timestamp: time(n), value: value(n) }, start(n));
+            let samples: Vec<_> = (0..(series * 7) % 400).map(sample).collect();
+            builder.push_started(&labels, &samples);
         }
         let part = ShardPart::whole(Arc::new(builder.build()), 0);
         let generation = Arc::new(Generation::new(u64::MAX));

@@ -12,14 +12,15 @@ use super::*;
 use crate::head::{Generation, Head};
 use crate::{BatchBuilder, WriteBatch};
 
-const GOLDEN: &str = include_str!("../../testdata/entry-v2.txt");
+const GOLDEN: &str = include_str!("../../testdata/entry-v3.txt");
+const GOLDEN_V2: &str = include_str!("../../testdata/entry-v2.txt");
 const GOLDEN_V1: &str = include_str!("../../testdata/entry-v1.txt");
 
 fn entry(generation: &Generation, term: u64, batches: &[WriteBatch]) -> EntryBatch {
     let mut builder = EntryBuilder::new(generation, term);
     for batch in batches {
         for row in batch.rows() {
-            builder.push(batch.tenant(), row, row.samples(), row.histograms());
+            builder.push(batch.tenant(), row);
         }
     }
     builder.build()
@@ -64,7 +65,22 @@ fn golden_commands() -> Vec<ShardCommand> {
         ShardCommand::Freeze { generation: 1_700_000_000_000, next: 1_700_007_200_000 },
         ShardCommand::Flushed { generation: 1_700_000_000_000 },
         ShardCommand::Write(Arc::new(third)),
+        ShardCommand::Write(Arc::new(golden_starts(&generation))),
     ]
+}
+
+/// Samples and histograms, with and without start timestamps.
+fn golden_starts(generation: &Generation) -> EntryBatch {
+    let labels = |name: &str| Labels::from_pairs([("__name__", name)]);
+    let sample = |timestamp| Sample { timestamp, value: 1.0 };
+    let mut builder = BatchBuilder::new(TenantId::new("d").unwrap(), &[]);
+    builder.push(&labels("a"), &[sample(1_000)]);
+    builder.push_started(&labels("b"), &[(sample(1_000), 400), (sample(2_000), 400), (sample(3_000), 0)]);
+    builder.push_started(&labels("c"), &[(sample(1_000), -7)]);
+    let started = golden_histograms().into_iter().zip([-7, 0, 400]);
+    let started = started.map(|(sample, start)| HistogramSample { start, ..sample });
+    builder.push_histograms(&labels("d"), &started.collect::<Vec<_>>());
+    entry(generation, 3, &[builder.build()])
 }
 
 /// Integers with both sides, floats with custom buckets, the stale marker.
@@ -90,7 +106,7 @@ fn golden_histograms() -> Vec<HistogramSample> {
     };
     let all = [integer.into(), float.into(), NativeHistogram::stale()];
     let all = all.into_iter().zip([-1, 15_000, 30_000]);
-    all.map(|(histogram, timestamp)| HistogramSample { timestamp, histogram }).collect()
+    all.map(|(histogram, timestamp)| HistogramSample::new(timestamp, histogram)).collect()
 }
 
 #[test]
@@ -98,7 +114,7 @@ fn the_golden_file_is_read_and_written_bit_for_bit() {
     let commands = golden_commands();
     let written: String = commands.iter().map(|command| hex(&encode(command)) + "\n").collect();
     if std::env::var_os("LATEWOOD_WRITE_GOLDEN").is_some() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/entry-v2.txt");
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/entry-v3.txt");
         std::fs::write(path, &written).unwrap();
     }
     assert_eq!(written, GOLDEN);
@@ -109,6 +125,7 @@ fn the_golden_file_is_read_and_written_bit_for_bit() {
         golden.lines().map(|line| ShardCommand::decode(bytes(line).into()).unwrap()).collect()
     };
     assert_eq!(read(GOLDEN), commands);
+    assert_eq!(read(GOLDEN_V2), commands[..5], "what older releases wrote");
     assert_eq!(read(GOLDEN_V1), commands[..4], "what older releases wrote");
 }
 
@@ -129,6 +146,37 @@ fn a_known_series_costs_a_few_bytes() {
     };
     let (first, second) = (write(1_700_000_000_000), write(1_700_000_015_000));
     assert!(first > 2_000 && second < 100 * 11 + 50, "{first} {second}");
+}
+
+#[test]
+fn a_start_that_all_series_share_costs_next_to_nothing_and_none_a_byte() {
+    let generation = Generation::new(1);
+    let write = |start: i64| {
+        let mut builder = BatchBuilder::new(TenantId::anonymous(), &[]);
+        for n in 0..100 {
+            let labels = Labels::from_pairs([("__name__", n.to_string())]);
+            builder.push_started(&labels, &[(Sample { timestamp: 1_700_000_000_000, value: 1.5 }, start)]);
+        }
+        encode(&ShardCommand::Write(Arc::new(entry(&generation, 1, &[builder.build()])))).len()
+    };
+    assert_eq!(write(1_600_000_000_000) - write(0), 1 + 6);
+}
+
+#[test]
+fn runs_of_starts_that_do_not_fit_are_refused() {
+    let whole = encode(&golden_commands()[5]);
+    // 1, 2, 1, 1 samples and 1, 1, 1 histograms: none, 400, none, -7, -7, none, 400.
+    let runs: &[u8] = &[6, 1, 0, 2, 0xa0, 6, 1, 0x9f, 6, 2, 13, 1, 14, 1, 0xa0, 6];
+    assert!(whole.ends_with(runs));
+    let with = |place: usize, byte: u8| {
+        let mut bytes = whole.clone();
+        bytes[whole.len() - runs.len() + place] = byte;
+        decode(&bytes)
+    };
+    assert!(with(1, 1).is_ok());
+    for (place, byte) in [(1, 0), (1, 2), (3, 0x7f), (0, 5)] {
+        assert!(with(place, byte).is_err(), "{place} {byte}");
+    }
 }
 
 #[test]
@@ -158,7 +206,7 @@ fn damaged_and_newer_entries_are_refused_and_never_panic() {
 
 #[test]
 fn a_count_does_not_ask_for_memory_that_the_bytes_do_not_back() {
-    let mut bytes = vec![2, 1, 0, 0];
+    let mut bytes = vec![3, 1, 0, 0];
     bytes.extend([0xff, 0xff, 0xff, 0xff, 0x7f]);
     assert_eq!(decode(&bytes), Err(EntryError::Damaged("number of tenants")));
 }
@@ -209,12 +257,12 @@ fn a_tenant_without_rows_comes_back() {
     assert_eq!(decode(&encode(&command)), Ok(command));
 }
 
-type Row = (u8, Vec<(i64, u64)>);
+type Row = (u8, Vec<(i64, u64, i64)>);
 
 proptest! {
     #[test]
     fn histograms_stay_with_their_series(
-        rows in prop::collection::vec((0u8..4, prop::collection::vec((any::<i64>(), any_histogram()), 0..3), any::<bool>()), 1..8),
+        rows in prop::collection::vec((0u8..4, prop::collection::vec((any::<i64>(), any_histogram(), 0..3_i64), 0..3), any::<bool>()), 1..8),
     ) {
         let generation = Generation::new(9);
         for _ in 0..2 {
@@ -222,7 +270,7 @@ proptest! {
             for (series, histograms, with_sample) in &rows {
                 let labels = Labels::from_pairs([("__name__", series.to_string())]);
                 let histograms: Vec<_> = histograms.iter()
-                    .map(|(timestamp, histogram)| HistogramSample { timestamp: *timestamp, histogram: histogram.clone() }).collect();
+                    .map(|(timestamp, histogram, start)| HistogramSample { timestamp: *timestamp, histogram: histogram.clone(), start: *start }).collect();
                 if *with_sample {
                     builder.push(&labels, &[Sample { timestamp: 1, value: 1.0 }]);
                 }
@@ -255,7 +303,7 @@ proptest! {
 
     #[test]
     fn entries_come_back(
-        rounds in prop::collection::vec(prop::collection::vec(("[ab]", prop::collection::vec((0u8..6, prop::collection::vec((any::<i64>(), any::<u64>()), 1..4)), 1..6)), 1..4), 1..4),
+        rounds in prop::collection::vec(prop::collection::vec(("[ab]", prop::collection::vec((0u8..6, prop::collection::vec((any::<i64>(), any::<u64>(), prop_oneof![4 => Just(0), 1 => any::<i64>()]), 1..4)), 1..6)), 1..4), 1..4),
         term: u64,
     ) {
         let generation = Generation::new(9);
@@ -264,8 +312,8 @@ proptest! {
                 let mut builder = BatchBuilder::new(TenantId::new(tenant).unwrap(), &[]);
                 for (series, samples) in rows {
                     let labels = Labels::from_pairs([("__name__", "m".repeat(usize::from(*series) + 1)), ("é", series.to_string())]);
-                    let samples: Vec<_> = samples.iter().map(|&(timestamp, bits)| Sample { timestamp, value: f64::from_bits(bits) }).collect();
-                    builder.push(&labels, &samples);
+                    let samples: Vec<_> = samples.iter().map(|&(timestamp, bits, start)| (Sample { timestamp, value: f64::from_bits(bits) }, start)).collect();
+                    builder.push_started(&labels, &samples);
                 }
                 builder.build()
             }).collect();
@@ -279,7 +327,7 @@ proptest! {
     #[test]
     fn any_bytes_are_refused_or_read(mut bytes in prop::collection::vec(any::<u8>(), 0..300), write: bool) {
         if write && bytes.len() > 2 {
-            (bytes[0], bytes[1]) = (2, 1);
+            (bytes[0], bytes[1]) = (3, 1);
         }
         let _ = decode(&bytes);
     }

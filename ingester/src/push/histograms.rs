@@ -20,7 +20,9 @@ pub(super) fn check_histograms(
     let first = out.len();
     for row in range.of(&columns.rows) {
         match check(row, columns, rules) {
-            Ok(histogram) => out.push(HistogramSample { timestamp: row.timestamp, histogram }),
+            Ok(histogram) => {
+                out.push(HistogramSample { timestamp: row.timestamp, histogram, start: row.start });
+            }
             Err((cause, words)) => refuse(cause, 1, words),
         }
     }

@@ -37,7 +37,9 @@ async fn write(State(service): State<PushService>, request: Request) -> Response
     let (parts, body) = request.into_parts();
     let protocol = Protocol::of(&parts.headers);
     let known = protocol.as_ref().ok().copied();
-    let receipt = match protocol.and_then(|protocol| Ok((protocol, tenant(&parts.headers)?))) {
+    let tenant = tenant(&parts.headers);
+    let named = tenant.as_ref().ok().cloned();
+    let receipt = match protocol.and_then(|protocol| Ok((protocol, tenant?))) {
         Ok((protocol, tenant)) => {
             let mut share = service.share();
             match read_body(&service, &parts.headers, body, &mut share).await {
@@ -51,7 +53,7 @@ async fn write(State(service): State<PushService>, request: Request) -> Response
         }
     };
     service.answered(known, &receipt, started);
-    log(&receipt);
+    service.log().answered(named.as_ref(), &receipt);
     receipt.into_response(service.config().retry_after_seconds)
 }
 
@@ -112,18 +114,4 @@ async fn drain(service: &PushService, body: Body) {
 
 fn content_length(headers: &HeaderMap) -> Option<u64> {
     headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
-}
-
-/// Defects are for a person to look at; what senders do wrong is told to them and counted.
-fn log(receipt: &Receipt) {
-    match &receipt.failure {
-        Some(error) if receipt.status() == axum::http::StatusCode::INTERNAL_SERVER_ERROR => {
-            tracing::error!(%error, "write failed");
-        }
-        Some(error) => tracing::debug!(%error, "write refused"),
-        None if !receipt.refusals.is_empty() => {
-            tracing::debug!(refusals = %receipt.refusals, "part of a write refused");
-        }
-        None => {}
-    }
 }

@@ -8,6 +8,7 @@ mod answer;
 mod histograms;
 mod http;
 mod inflight;
+mod log;
 mod metrics;
 mod negotiate;
 mod prepare;

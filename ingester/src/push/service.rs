@@ -8,6 +8,7 @@ use latewood_proto::remote_write::{ExemplarSpan, LabelSpan, text};
 use prometheus_client::registry::Registry;
 
 use super::inflight::{Inflight, Share};
+use super::log::PushLog;
 use super::metrics::PushMetrics;
 use super::prepare::prepare;
 use super::validate::Rules;
@@ -36,6 +37,7 @@ struct Inner {
     pool: Arc<BuffersPool>,
     inflight: Arc<Inflight>,
     metrics: PushMetrics,
+    log: PushLog,
 }
 
 /// A request that is decoded, validated and split.
@@ -65,6 +67,7 @@ impl PushService {
             distributor,
             exemplars,
             metadata,
+            log: PushLog::new(clock.clone()),
             clock,
             offload,
             pool: BuffersPool::new(),
@@ -154,6 +157,10 @@ impl PushService {
 
     pub(super) fn clock(&self) -> &Clock {
         &self.0.clock
+    }
+
+    pub(super) fn log(&self) -> &PushLog {
+        &self.0.log
     }
 
     /// Counts a request that is about to be answered.

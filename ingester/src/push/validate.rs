@@ -73,7 +73,8 @@ pub(super) fn validate(buffers: &mut Buffers, rules: &Rules<'_>) -> Refusals {
         let mut refuse = |cause, count, words: String| {
             refusals.add(cause, count, || format!("series {}: {words}", describe(named, body)));
         };
-        let (samples, sent) = check_samples(series.samples, &mut columns.samples, rules, &mut refuse);
+        let all = (columns.samples.as_mut_slice(), columns.starts.as_mut_slice());
+        let (samples, sent) = check_samples(series.samples, all, rules, &mut refuse);
         let sent_histograms = series.histograms;
         let (kept_histograms, sent_histograms) =
             check_histograms(sent_histograms, &columns.histograms, rules, histograms, &mut refuse);
@@ -193,14 +194,14 @@ fn defect_words(defect: Defect) -> Refused {
 }
 
 /// Leaves in place the samples whose time is allowed, strictly ascending, and returns their range and how
-/// many were sent for them.
+/// many were sent for them. Their start timestamps, if there are any, go with them.
 fn check_samples(
     range: Range32,
-    samples: &mut [Sample],
+    (samples, starts): (&mut [Sample], &mut [TimestampMs]),
     rules: &Rules<'_>,
     mut refuse: impl FnMut(Cause, u64, String),
 ) -> (Range32, u32) {
-    let samples = range.of_mut(samples);
+    let (samples, starts) = (range.of_mut(samples), range.of_mut(starts));
     let (mut late, mut early) = ((0_u64, 0), (0_u64, 0));
     let mut ascending = true;
     let mut last = None;
@@ -216,7 +217,7 @@ fn check_samples(
     }
     let mut kept = samples.len();
     if late.0 + early.0 > 0 {
-        kept = keep(samples, |sample| (rules.oldest..=rules.newest).contains(&sample.timestamp));
+        kept = keep(samples, starts, |sample| (rules.oldest..=rules.newest).contains(&sample.timestamp));
     }
     if late.0 > 0 {
         refuse(Cause::TooFarInFuture, late.0, rules.too_late(late.1));
@@ -226,7 +227,8 @@ fn check_samples(
     }
     let sent = kept;
     if !ascending {
-        kept = settle(samples.get_mut(..kept).unwrap_or_default());
+        let starts = starts.get_mut(..kept).unwrap_or_default();
+        kept = settle(samples.get_mut(..kept).unwrap_or_default(), starts);
     }
     let end = range.start + u32::try_from(kept).unwrap_or(0);
     let range = Range32 { start: range.start, end };
@@ -234,11 +236,14 @@ fn check_samples(
 }
 
 /// Moves what passes to the front, in order; returns how many.
-fn keep(samples: &mut [Sample], pass: impl Fn(&Sample) -> bool) -> usize {
+fn keep(samples: &mut [Sample], starts: &mut [TimestampMs], pass: impl Fn(&Sample) -> bool) -> usize {
     let mut kept = 0;
     for index in 0..samples.len() {
         if samples.get(index).is_some_and(&pass) {
             samples.swap(kept, index);
+            if !starts.is_empty() {
+                starts.swap(kept, index);
+            }
             kept += 1;
         }
     }

@@ -10,7 +10,7 @@ use latewood_base::{Clock, Ids, Offload, Rng, Shutdown, Tasks};
 use latewood_catalog::Catalogs;
 use latewood_objstore::Bucket;
 use latewood_proto::store::StoreApi;
-use latewood_wal::Journal;
+use latewood_wal::{Journal, Recovered};
 use prometheus_client::registry::Registry;
 
 use super::metrics::ShardsCollector;
@@ -22,6 +22,7 @@ use crate::flush::{DiskBudget, DiskWatch, FlushConfig, FlushMetrics, LocalShared
 use crate::metadata::MetadataStore;
 use crate::push::{self, PushService};
 use crate::shard::ShardContext;
+use crate::shard::listed;
 use crate::store_api::{IngesterStore, StoreParts};
 
 /// What an ingester needs from outside.
@@ -184,7 +185,8 @@ async fn open_journal(
     let (opened, metrics) = deps.offload.run(open).await?;
     *registry = metrics;
     let (journal, recovered) = opened?;
-    tracing::info!(?recovered, "journal open");
+    let Recovered { segments, records, bytes, repaired_bytes } = recovered;
+    tracing::info!(segments, records, bytes, repaired_bytes, "journal open");
     Ok(journal)
 }
 
@@ -204,7 +206,8 @@ async fn find_layout(
     let id = deps.ids.next();
     let claimed = deps.catalogs.claim_shards(id, count).await?;
     let (layout, dir) = (Layout { journal: id, claimed }, deps.data_dir.clone());
-    tracing::info!(journal = %id, claimed = ?layout.claimed, "a new journal has its shard numbers");
+    let claimed = listed(&layout.claimed);
+    tracing::info!(journal = %id, claimed, "a new journal has its shard numbers");
     let kept = layout.clone();
     deps.offload.run(move || layout::keep(&dir, &kept)).await??;
     Ok((layout, true))

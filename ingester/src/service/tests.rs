@@ -170,6 +170,7 @@ async fn read_blocks(bucket: &Bucket, view: &View) -> Data {
             matchers: Vec::new(),
             range: TimeRange::ALL,
             skip_samples: false,
+            skip_starts: false,
         });
         while let Some(batch) = series.next().await {
             for series in batch.unwrap() {

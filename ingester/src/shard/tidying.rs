@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::listed;
 use crate::flush::{FlushError, LocalStore};
 use crate::head::{Adopted, Head};
 
@@ -19,7 +20,8 @@ impl Tidying {
     pub(super) fn run(self) -> Result<(), FlushError> {
         let Adopted { adopted, obsolete } = self.head.adopt();
         if !adopted.is_empty() {
-            tracing::warn!(generations = ?adopted, "took in blocks that an earlier journal left on disk");
+            let generations = listed(&adopted);
+            tracing::warn!(generations, "took in blocks that an earlier journal left on disk");
         }
         for generation in obsolete {
             self.local.delete(generation)?;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use futures::{FutureExt, StreamExt, stream};
 use latewood_base::{ErrorKind, Offload};
 use latewood_block::SelectSpec;
+use latewood_model::SeriesSamples;
 use latewood_proto::store::{
     BatchBounds, Detail, SelectBatch, SelectStream, SeriesStream, StoreError, merge_ahead,
 };
@@ -15,16 +16,23 @@ use super::store::store_error;
 use crate::flush::LocalBlock;
 use crate::head::{HeadCursor, HeadPart};
 
+/// What is wanted of each series.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wanted {
+    pub(super) detail: Detail,
+    pub(super) skip_starts: bool,
+}
+
 /// What answers a select; after `limit` series (0: none) it ends.
 pub(super) fn batches(
     reads: Reads,
     scope: &Scope,
-    detail: Detail,
+    wanted: Wanted,
     limit: u64,
     offload: &Offload,
 ) -> SelectStream {
     let newest_version = reads.newest_version;
-    let sources = reads.parts().map(|part| source(part, scope, detail, offload));
+    let sources = reads.parts().map(|part| source(part, scope, wanted, offload));
     let merged = merge_ahead(sources.collect());
     let left = if limit == 0 { u64::MAX } else { limit };
     let state = Some((merged, left, true));
@@ -47,17 +55,17 @@ pub(super) fn batches(
     .boxed()
 }
 
-fn source(part: HeadPart, scope: &Scope, detail: Detail, offload: &Offload) -> SeriesStream {
+fn source(part: HeadPart, scope: &Scope, wanted: Wanted, offload: &Offload) -> SeriesStream {
+    let Wanted { detail, skip_starts } = wanted;
+    let (matchers, range) = (scope.matchers.clone(), scope.range);
     match part {
         HeadPart::Memory(head) => {
-            let (matchers, range) = (scope.matchers.clone(), scope.range);
             let begin = move || head.select(&matchers, range, detail);
-            head_stream(Reading::Begin(Box::new(begin)), offload.clone())
+            head_stream(Reading::Begin(Box::new(begin)), skip_starts, offload.clone())
         }
         HeadPart::Local(local) => {
             let skip_samples = detail == Detail::Labels;
-            let spec = SelectSpec { matchers: scope.matchers.clone(), range: scope.range, skip_samples };
-            local_stream(local, spec)
+            local_stream(local, SelectSpec { matchers, range, skip_samples, skip_starts })
         }
     }
 }
@@ -86,7 +94,7 @@ enum Reading {
 }
 
 /// A cursor's batches, each made off the runtime, as is the cursor.
-fn head_stream(reading: Reading, offload: Offload) -> SeriesStream {
+fn head_stream(reading: Reading, skip_starts: bool, offload: Offload) -> SeriesStream {
     let bounds = BatchBounds::default();
     stream::unfold(Some((reading, offload)), move |state| async move {
         let (reading, offload) = state?;
@@ -95,7 +103,10 @@ fn head_stream(reading: Reading, offload: Offload) -> SeriesStream {
                 Reading::Begin(begin) => begin(),
                 Reading::Going(cursor) => cursor,
             };
-            let batch = cursor.next_batch(bounds.series, bounds.samples);
+            let mut batch = cursor.next_batch(bounds.series, bounds.samples);
+            if skip_starts {
+                batch.iter_mut().flatten().for_each(SeriesSamples::forget_starts);
+            }
             (cursor, batch)
         };
         match offload.run(work).await {

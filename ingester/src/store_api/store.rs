@@ -14,6 +14,7 @@ use latewood_proto::store::wire::{
 use latewood_proto::store::{SelectStream, StoreApi, StoreError};
 
 use super::scope::{PinnedView, Scope, matchers};
+use super::select::Wanted;
 use super::{labels, select, statistics};
 use crate::exemplars::ExemplarStore;
 use crate::head::Head;
@@ -69,10 +70,11 @@ pub(super) fn store_error(error: &impl Kinded) -> StoreError {
 #[async_trait]
 impl StoreApi for IngesterStore {
     async fn select(&self, request: SelectRequest) -> Result<SelectStream, StoreError> {
-        let (detail, limit) = (request.detail(), request.limit);
+        let wanted = Wanted { detail: request.detail(), skip_starts: request.skip_starts };
+        let limit = request.limit;
         let scope = Scope::new(request.scope)?;
         let reads = self.0.reads(&scope.view).await?;
-        Ok(select::batches(reads, &scope, detail, limit, &self.0.offload))
+        Ok(select::batches(reads, &scope, wanted, limit, &self.0.offload))
     }
 
     async fn label_names(&self, request: LabelNamesRequest) -> Result<LabelStrings, StoreError> {

@@ -1,6 +1,6 @@
 //! Making a batch from label sets instead of a request: for tests, replay tools and generators.
 
-use latewood_model::{HistogramSample, Labels, Sample, TenantId};
+use latewood_model::{HistogramSample, Labels, NO_START, Sample, TenantId, TimestampMs};
 use latewood_proto::remote_write::{LabelSpan, Range32, Span};
 
 use super::{Buffers, HashScratch, Row, WriteBatch, settle, settle_histograms};
@@ -28,25 +28,44 @@ impl BatchBuilder {
 
     /// Adds a series with its samples in any order.
     pub fn push(&mut self, labels: &Labels, samples: &[Sample]) -> &mut Self {
-        self.push_row(labels, samples, &[])
+        self.push_row(labels, samples, &[], &[])
+    }
+
+    /// Adds a series with its samples and their start timestamps in any order.
+    pub fn push_started(&mut self, labels: &Labels, samples: &[(Sample, TimestampMs)]) -> &mut Self {
+        let (samples, starts): (Vec<_>, Vec<_>) = samples.iter().copied().unzip();
+        self.push_row(labels, &samples, &starts, &[])
     }
 
     /// Adds a series with native histograms in any order.
     pub fn push_histograms(&mut self, labels: &Labels, histograms: &[HistogramSample]) -> &mut Self {
-        self.push_row(labels, &[], histograms)
+        self.push_row(labels, &[], &[], histograms)
     }
 
-    fn push_row(&mut self, labels: &Labels, samples: &[Sample], histograms: &[HistogramSample]) -> &mut Self {
+    fn push_row(
+        &mut self,
+        labels: &Labels,
+        samples: &[Sample],
+        starts: &[TimestampMs],
+        histograms: &[HistogramSample],
+    ) -> &mut Self {
         let first_label = self.buffers.columns.labels.len();
         for (name, value) in labels.iter() {
             let label = LabelSpan { name: self.text(name), value: self.text(value) };
             self.buffers.columns.labels.push(label);
         }
-        let mut sorted = samples.to_vec();
-        let kept = settle(&mut sorted);
+        let (mut sorted, mut sorted_starts) = (samples.to_vec(), starts.to_vec());
+        let kept = settle(&mut sorted, &mut sorted_starts);
         sorted.truncate(kept);
-        let first_sample = self.buffers.columns.samples.len();
-        self.buffers.columns.samples.extend(sorted);
+        sorted_starts.truncate(kept);
+        let columns = &mut self.buffers.columns;
+        let first_sample = columns.samples.len();
+        columns.samples.extend(sorted);
+        if !(columns.starts.is_empty() && sorted_starts.is_empty()) {
+            columns.starts.resize(first_sample, NO_START);
+            columns.starts.extend(sorted_starts);
+            columns.starts.resize(columns.samples.len(), NO_START);
+        }
         let first_histogram = self.buffers.histograms.len();
         self.buffers.histograms.extend_from_slice(histograms);
         settle_histograms(&mut self.buffers.histograms, first_histogram);

@@ -1,9 +1,15 @@
 //! Samples of one series in the order that shards expect.
 
-use latewood_model::{HistogramSample, Sample, preferred, preferred_histogram};
+use latewood_model::{
+    HistogramSample, Sample, TimestampMs, preferred, preferred_histogram, preferred_started,
+};
 
-/// Sorts by time and lets the tie rule decide between equal times; returns how many times there are.
-pub(crate) fn settle(samples: &mut [Sample]) -> usize {
+/// Sorts by time and lets the tie rule decide between equal times; returns how many times there are. `starts` are the
+/// samples' start timestamps, or nothing.
+pub(crate) fn settle(samples: &mut [Sample], starts: &mut [TimestampMs]) -> usize {
+    if !starts.is_empty() {
+        return settle_started(samples, starts);
+    }
     samples.sort_by_key(|sample| sample.timestamp);
     let mut kept = 0_usize;
     for index in 0..samples.len() {
@@ -21,6 +27,23 @@ pub(crate) fn settle(samples: &mut [Sample]) -> usize {
     kept
 }
 
+/// The same for samples with as many start timestamps.
+fn settle_started(samples: &mut [Sample], starts: &mut [TimestampMs]) -> usize {
+    let mut pairs: Vec<(Sample, TimestampMs)> = samples.iter().copied().zip(starts.iter().copied()).collect();
+    pairs.sort_by_key(|(sample, _)| sample.timestamp);
+    pairs.dedup_by(|(later, later_start), (kept, start)| {
+        let same = later.timestamp == kept.timestamp;
+        if same {
+            (kept.value, *start) = preferred_started((kept.value, *start), (later.value, *later_start));
+        }
+        same
+    });
+    for ((sample, start), &pair) in samples.iter_mut().zip(starts).zip(&pairs) {
+        (*sample, *start) = pair;
+    }
+    pairs.len()
+}
+
 /// The same for the histograms from `first` on; those that lost are taken out.
 pub(crate) fn settle_histograms(histograms: &mut Vec<HistogramSample>, first: usize) {
     let tail = histograms.get_mut(first..).unwrap_or_default();
@@ -31,10 +54,7 @@ pub(crate) fn settle_histograms(histograms: &mut Vec<HistogramSample>, first: us
     let mut settled: Vec<HistogramSample> = Vec::with_capacity(tail.len());
     for sample in histograms.drain(first..) {
         match settled.pop_if(|last| last.timestamp == sample.timestamp) {
-            Some(last) => settled.push(HistogramSample {
-                histogram: preferred_histogram(last.histogram, sample.histogram),
-                ..sample
-            }),
+            Some(last) => settled.push(preferred_histogram(last, sample)),
             None => settled.push(sample),
         }
     }
@@ -50,11 +70,11 @@ mod tests {
 
     #[test]
     fn histograms_ascend_once_each_and_what_was_there_before_stays() {
-        let sample = |timestamp, count| HistogramSample {
-            timestamp,
-            histogram: IntegerHistogram { count, ..IntegerHistogram::default() }.into(),
+        let sample = |timestamp, count| {
+            let histogram = IntegerHistogram { count, ..IntegerHistogram::default() };
+            HistogramSample::new(timestamp, histogram.into())
         };
-        let stale = HistogramSample { timestamp: 2, histogram: NativeHistogram::stale() };
+        let stale = HistogramSample::new(2, NativeHistogram::stale());
         let mut all = vec![sample(9, 9), sample(3, 1), stale, sample(2, 5), sample(3, 4)];
         settle_histograms(&mut all, 1);
         assert_eq!(all, [sample(9, 9), sample(2, 5), sample(3, 4)]);
@@ -65,8 +85,18 @@ mod tests {
         let sample = |timestamp, value| Sample { timestamp, value };
         let stale = latewood_model::stale_nan();
         let mut samples = [sample(3, 1.0), sample(1, 7.0), sample(3, 2.0), sample(2, stale), sample(2, 5.0)];
-        let kept = settle(&mut samples);
+        let kept = settle(&mut samples, &mut []);
         assert_eq!(samples[..kept], [sample(1, 7.0), sample(2, 5.0), sample(3, 2.0)]);
-        assert_eq!(settle(&mut []), 0);
+        assert_eq!(settle(&mut [], &mut []), 0);
+    }
+
+    #[test]
+    fn starts_go_with_their_samples() {
+        let sample = |timestamp, value| Sample { timestamp, value };
+        let mut samples = [sample(3, 1.0), sample(1, 7.0), sample(3, 1.0), sample(2, 4.0), sample(2, 5.0)];
+        let mut starts = [0, 11, 33, 22, 0];
+        let kept = settle(&mut samples, &mut starts);
+        assert_eq!(samples[..kept], [sample(1, 7.0), sample(2, 5.0), sample(3, 1.0)]);
+        assert_eq!(starts[..kept], [11, 0, 33]);
     }
 }

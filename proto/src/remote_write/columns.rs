@@ -1,6 +1,6 @@
 //! What the decoders fill: flat vectors with ranges into the request's body.
 
-use latewood_model::{MetricType, Sample, TimestampMs};
+use latewood_model::{MetricType, NO_START, Sample, TimestampMs};
 
 use super::HistogramColumns;
 
@@ -146,6 +146,8 @@ pub struct Columns {
     pub labels: Vec<LabelSpan>,
     /// The samples of all series.
     pub samples: Vec<Sample>,
+    /// 2.0: the start timestamps of all samples; nothing when no sample has one.
+    pub starts: Vec<TimestampMs>,
     /// The native histograms of all series.
     pub histograms: HistogramColumns,
     /// The exemplars of all series.
@@ -159,11 +161,29 @@ pub struct Columns {
 }
 
 impl Columns {
+    /// Adds a sample; most come without a start timestamp, and then nothing but the sample is kept.
+    #[inline]
+    pub(super) fn push_started(&mut self, sample: Sample, start: TimestampMs) {
+        if start != NO_START {
+            self.starts.resize(self.samples.len(), NO_START);
+            self.starts.push(start);
+        }
+        self.samples.push(sample);
+    }
+
+    /// Gives the samples behind the last one that has a start timestamp theirs, if any has.
+    pub(super) fn finish_starts(&mut self) {
+        if !self.starts.is_empty() {
+            self.starts.resize(self.samples.len(), NO_START);
+        }
+    }
+
     /// Forgets the content, keeps the memory.
     pub fn clear(&mut self) {
         self.series.clear();
         self.labels.clear();
         self.samples.clear();
+        self.starts.clear();
         self.histograms.clear();
         self.exemplars.clear();
         self.exemplar_labels.clear();
@@ -180,6 +200,7 @@ impl Columns {
         bytes(&self.series)
             + bytes(&self.labels)
             + bytes(&self.samples)
+            + bytes(&self.starts)
             + self.histograms.capacity_bytes()
             + bytes(&self.exemplars)
             + bytes(&self.exemplar_labels)

@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 
 use latewood_model::histogram::{HistogramParts, PartCounts, Span};
-use latewood_model::{Exemplar, LabelPair, MetricMetadata, Sample, TimestampMs};
+use latewood_model::{Exemplar, LabelPair, MetricMetadata, NO_START, Sample, TimestampMs};
 
 /// Compresses a body into a snappy block.
 ///
@@ -54,10 +54,11 @@ fn put_label(out: &mut Vec<u8>, (name, value): LabelPair<'_>) {
     put_bytes(out, 1, &label);
 }
 
-fn put_sample(out: &mut Vec<u8>, sample: Sample, scratch: &mut Vec<u8>) {
+fn put_sample(out: &mut Vec<u8>, sample: Sample, start: TimestampMs, scratch: &mut Vec<u8>) {
     scratch.clear();
     put_double(scratch, 1, sample.value);
     put_number(scratch, 2, sample.timestamp as u64);
+    put_number(scratch, 3, start as u64);
     put_bytes(out, 2, scratch);
 }
 
@@ -161,7 +162,7 @@ impl EncoderV1 {
             put_label(&mut self.series, label);
         }
         for &sample in samples {
-            put_sample(&mut self.series, sample, &mut self.scratch);
+            put_sample(&mut self.series, sample, NO_START, &mut self.scratch);
         }
         for exemplar in exemplars {
             self.scratch.clear();
@@ -255,7 +256,7 @@ impl EncoderV2 {
         self.put_references(labels);
         put_bytes(&mut self.series, 1, &self.references);
         for &sample in samples {
-            put_sample(&mut self.series, sample, &mut self.scratch);
+            put_sample(&mut self.series, sample, NO_START, &mut self.scratch);
         }
         for exemplar in exemplars {
             self.put_references(exemplar.labels.iter());
@@ -277,20 +278,48 @@ impl EncoderV2 {
         self
     }
 
+    /// Adds a series of samples with their start timestamps.
+    pub fn started<'a>(
+        &mut self,
+        labels: impl IntoIterator<Item = LabelPair<'a>>,
+        samples: &[(Sample, TimestampMs)],
+    ) -> &mut Self {
+        self.series.clear();
+        self.put_references(labels);
+        put_bytes(&mut self.series, 1, &self.references);
+        for &(sample, start) in samples {
+            put_sample(&mut self.series, sample, start, &mut self.scratch);
+        }
+        put_bytes(&mut self.out, 5, &self.series);
+        self
+    }
+
+    /// Adds a series of native histograms that all have one start timestamp.
+    pub fn started_histograms<'a>(
+        &mut self,
+        labels: impl IntoIterator<Item = LabelPair<'a>>,
+        histograms: &[(TimestampMs, HistogramParts<'_>)],
+        start: TimestampMs,
+    ) -> &mut Self {
+        self.series.clear();
+        self.put_references(labels);
+        put_bytes(&mut self.series, 1, &self.references);
+        for (timestamp, parts) in histograms {
+            let mut message = histogram(*timestamp, parts);
+            put_number(&mut message, 17, start as u64);
+            put_bytes(&mut self.series, 3, &message);
+        }
+        put_bytes(&mut self.out, 5, &self.series);
+        self
+    }
+
     /// Adds a series of native histograms.
     pub fn histograms<'a>(
         &mut self,
         labels: impl IntoIterator<Item = LabelPair<'a>>,
         histograms: &[(TimestampMs, HistogramParts<'_>)],
     ) -> &mut Self {
-        self.series.clear();
-        self.put_references(labels);
-        put_bytes(&mut self.series, 1, &self.references);
-        for (timestamp, parts) in histograms {
-            put_bytes(&mut self.series, 3, &histogram(*timestamp, parts));
-        }
-        put_bytes(&mut self.out, 5, &self.series);
-        self
+        self.started_histograms(labels, histograms, NO_START)
     }
 
     /// The request, not compressed; the encoder is empty again.

@@ -15,8 +15,8 @@
 
 use std::borrow::Cow;
 
-use latewood_model::TimestampMs;
 use latewood_model::histogram::{HistogramParts, PartCounts, Span as BucketSpan};
+use latewood_model::{NO_START, TimestampMs};
 
 use super::reader::{Decoding, FIXED64, LEN, Reader, Tag, VARINT, row};
 use super::{DecodeError, Range32};
@@ -36,6 +36,8 @@ enum Totals {
 pub struct HistogramRow {
     /// When.
     pub timestamp: TimestampMs,
+    /// Since when it has been counted up; [`NO_START`] if that is not said.
+    pub start: TimestampMs,
     schema: i32,
     zero_threshold: f64,
     sum: f64,
@@ -156,6 +158,7 @@ pub(super) fn histogram(decoding: &mut Decoding<'_>, mut reader: Reader<'_>) -> 
     let marks = decoding.columns.histograms.marks();
     let mut fields = HistogramRow {
         timestamp: 0,
+        start: NO_START,
         schema: 0,
         zero_threshold: 0.0,
         sum: 0.0,
@@ -213,9 +216,10 @@ fn scalar(fields: &mut HistogramRow, tag: Tag, reader: &mut Reader<'_>) -> Resul
             tag.expect(MESSAGE, VARINT)?;
             fields.reset_hint = i32::try_from(reader.varint()?).unwrap_or(0);
         }
-        15 => {
+        15 | 17 => {
             tag.expect(MESSAGE, VARINT)?;
-            fields.timestamp = reader.varint()? as i64;
+            let time = reader.varint()? as i64;
+            *(if tag.field == 15 { &mut fields.timestamp } else { &mut fields.start }) = time;
         }
         _ => reader.skip(MESSAGE, tag)?,
     }

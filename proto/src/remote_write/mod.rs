@@ -27,4 +27,6 @@ pub use v2::decode as decode_v2;
 #[cfg(test)]
 mod histogram_tests;
 #[cfg(test)]
+mod start_tests;
+#[cfg(test)]
 mod tests;

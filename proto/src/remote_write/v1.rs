@@ -10,7 +10,7 @@
 //! MetricMetadata 1 type enum  2 metric_family_name  4 help  5 unit
 //! ```
 
-use latewood_model::{MetricType, Sample};
+use latewood_model::{MetricType, NO_START, Sample, TimestampMs};
 
 use super::histograms::histogram;
 use super::reader::{Decoding, FIXED64, LEN, Reader, VARINT, row};
@@ -72,7 +72,7 @@ fn series(decoding: &mut Decoding<'_>, mut reader: Reader<'_>) -> Result<(), Dec
             }
             2 => {
                 decoding.spend()?;
-                let sample = sample(field)?;
+                let (sample, _) = sample::<false>(field)?;
                 decoding.columns.samples.push(sample);
             }
             3 => exemplar(decoding, field)?,
@@ -111,11 +111,13 @@ fn label(mut reader: Reader<'_>) -> Result<LabelSpan, DecodeError> {
     Ok(label)
 }
 
-/// A sample of 1.0 or 2.0. Field 3 of 2.0, the start timestamp, has no place in storage yet.
+/// A sample of 1.0 or 2.0, and its start timestamp, which only 2.0 has.
 #[inline]
-pub(super) fn sample(mut reader: Reader<'_>) -> Result<Sample, DecodeError> {
+pub(super) fn sample<const STARTED: bool>(
+    mut reader: Reader<'_>,
+) -> Result<(Sample, TimestampMs), DecodeError> {
     const MESSAGE: &str = "Sample";
-    let (mut value, mut timestamp) = (0.0, 0);
+    let (mut value, mut timestamp, mut start) = (0.0, 0, NO_START);
     while let Some(tag) = reader.tag()? {
         match tag.field {
             1 => {
@@ -126,10 +128,14 @@ pub(super) fn sample(mut reader: Reader<'_>) -> Result<Sample, DecodeError> {
                 tag.expect(MESSAGE, VARINT)?;
                 timestamp = reader.varint()? as i64;
             }
+            3 if STARTED => {
+                tag.expect(MESSAGE, VARINT)?;
+                start = reader.varint()? as i64;
+            }
             _ => reader.skip(MESSAGE, tag)?,
         }
     }
-    Ok(Sample { timestamp, value })
+    Ok((Sample { timestamp, value }, start))
 }
 
 fn exemplar(decoding: &mut Decoding<'_>, mut reader: Reader<'_>) -> Result<(), DecodeError> {

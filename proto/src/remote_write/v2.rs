@@ -3,7 +3,7 @@
 //! ```text
 //! Request    4 symbols*  5 timeseries*            (1 to 3 are reserved: they are 1.0's)
 //! TimeSeries 1 labels_refs uint32*  2 samples*  3 histograms*  4 exemplars*  5 metadata
-//!            6 created_timestamp int64
+//!            (6 is reserved: it was a time of creation)
 //! Sample     1 value double  2 timestamp int64  3 start_timestamp int64
 //! Histogram  see `histograms.rs`
 //! Exemplar   1 labels_refs uint32*  2 value double  3 timestamp int64
@@ -38,6 +38,7 @@ pub fn decode(body: &[u8], limit: usize, columns: &mut Columns) -> Result<(), De
             reader.skip(MESSAGE, tag)?;
         }
     }
+    columns.finish_starts();
     if looks_like_v1 && columns.series.is_empty() {
         return Err(DecodeError::OtherVersion { claimed: "2.0", found: "1.0" });
     }
@@ -159,8 +160,8 @@ fn series(decoding: &mut Decoding<'_>, mut reader: Reader<'_>) -> Result<(), Dec
             2 => {
                 tag.expect(MESSAGE, LEN)?;
                 decoding.spend()?;
-                let sample = sample(reader.message()?)?;
-                decoding.columns.samples.push(sample);
+                let (sample, start) = sample::<true>(reader.message()?)?;
+                decoding.columns.push_started(sample, start);
             }
             3 => {
                 tag.expect(MESSAGE, LEN)?;

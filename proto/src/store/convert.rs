@@ -7,6 +7,7 @@ use latewood_base::ErrorKind;
 use latewood_model::{Labels, MatchOp, Matcher, SeriesSamples, TimestampMs};
 
 use super::histograms::{HistogramWriter, Layout, histograms_from_wire};
+use super::starts::{starts_from_wire, starts_to_wire};
 use super::wire::{LabelMatcher, SelectFrame, Series, Times, label_matcher};
 use super::{SelectBatch, StoreError};
 
@@ -64,7 +65,8 @@ impl FrameBuilder {
         }
         let times = self.times(series.timestamps);
         let histograms = self.histograms.columns(&series.histograms);
-        self.frame.series.push(Series { labels, times, values: series.values, histograms });
+        let starts = starts_to_wire(&series.starts);
+        self.frame.series.push(Series { labels, times, values: series.values, histograms, starts });
     }
 
     fn finish(mut self) -> SelectFrame {
@@ -135,7 +137,9 @@ pub(super) fn batch_of_frame(frame: SelectFrame) -> Result<SelectBatch, StoreErr
         let histograms = series.histograms.as_ref();
         let histograms = histograms.map_or(Some(Vec::new()), |sent| histograms_from_wire(sent, &layouts));
         let histograms = histograms.ok_or_else(|| broken("columns of histograms do not fit"))?;
-        Ok(SeriesSamples { labels, timestamps, values: series.values, histograms })
+        let starts = starts_from_wire(series.starts.as_ref());
+        let starts = starts.ok_or_else(|| broken("runs of start timestamps do not fit"))?;
+        Ok(SeriesSamples { labels, timestamps, values: series.values, starts, histograms })
     };
     let series: Result<_, _> = frame.series.into_iter().map(decode).collect();
     Ok(SelectBatch { series: series?, newest_version: frame.newest_version })
@@ -162,6 +166,7 @@ mod tests {
             labels: Labels::from_pairs([("__name__", name), ("job", "a")]),
             timestamps: Arc::clone(&times),
             values: vec![1.0, -0.0, f64::from_bits(last)],
+            starts: [(-5, 0), (10, last as i64), (25, -7)].into_iter().collect(),
             histograms: Vec::new(),
         };
         let sent = vec![series("up", 0x7ff0_0000_0000_0002), series("down", 0x7ff8_dead_beef_0001)];
@@ -172,12 +177,13 @@ mod tests {
         };
         assert!(Arc::ptr_eq(&back[0].timestamps, &back[1].timestamps));
         assert_eq!(back[1].labels, series("down", 0).labels);
+        assert_eq!(back[1].starts, series("down", 0x7ff8_dead_beef_0001).starts);
         assert!(back[1].samples().eq(series("down", 0x7ff8_dead_beef_0001).samples()));
     }
 
     #[test]
     fn a_frame_that_refers_to_nothing_is_refused() {
-        let series = Series { labels: vec![0, 1], times: 0, values: vec![1.0], histograms: None };
+        let series = Series { labels: vec![0, 1], values: vec![1.0], ..Default::default() };
         let frame = SelectFrame { series: vec![series], ..Default::default() };
         assert!(batch_of_frame(frame).is_err());
     }

@@ -4,9 +4,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use latewood_model::histogram::{BucketCount, Buckets, Histogram, ResetHint};
-use latewood_model::{HistogramSample, NativeHistogram};
+use latewood_model::{HistogramSample, NativeHistogram, StartTimestamps};
 
 use super::convert::ascending;
+use super::starts::{starts_from_wire, starts_to_wire};
 use super::wire::{HistogramLayout, Histograms};
 
 /// What histograms of one series mostly have in common.
@@ -129,6 +130,8 @@ impl HistogramWriter {
         }
         let mut out = Histograms::default();
         let (mut time, mut integers) = (0, None);
+        let starts: StartTimestamps = samples.iter().map(|sample| (sample.timestamp, sample.start)).collect();
+        out.starts = starts_to_wire(&starts);
         for sample in samples {
             out.times.push(sample.timestamp.wrapping_sub(time));
             time = sample.timestamp;
@@ -198,12 +201,14 @@ pub(super) fn histograms_from_wire(sent: &Histograms, layouts: &[Layout]) -> Opt
         return None;
     }
     let mut reader = Reader { integers: &sent.integers, floats: &sent.floats, before: None, bounds: None };
+    let starts = starts_from_wire(sent.starts.as_ref())?;
+    let mut starts = starts.cursor();
     let rows = times.iter().zip(&sent.layouts).zip(sent.reset_hints.iter().zip(&sent.sums));
     let samples = rows.map(|((&timestamp, &reference), (&hint, &sum))| {
         let layout = layouts.get(reference as usize)?;
         let hint = ResetHint::from_wire(i32::try_from(hint).ok()?);
         let histogram = reader.next(reference, layout, (hint, sum))?;
-        Some(HistogramSample { timestamp, histogram })
+        Some(HistogramSample { timestamp, histogram, start: starts.at(timestamp) })
     });
     let samples: Option<Vec<_>> = samples.collect();
     samples.filter(|_| reader.integers.is_empty() && reader.floats.is_empty())

@@ -12,7 +12,10 @@ use std::sync::Arc;
 use futures::future::join_all;
 use futures::stream::{self, BoxStream, StreamExt};
 use latewood_base::ErrorKind;
-use latewood_model::{SeriesSamples, TimestampMs, merge_histograms, preferred, storage_order};
+use latewood_model::{
+    SeriesSamples, StartTimestamps, TimestampMs, merge_histograms, preferred, preferred_started,
+    storage_order,
+};
 
 use super::StoreError;
 
@@ -246,11 +249,13 @@ impl Joiner {
             (Some(last), Some(first)) => last < first,
         };
         if follows {
+            b.timestamps.first().into_iter().for_each(|&first| a.starts.append(first, &b.starts));
             a.values.extend_from_slice(&b.values);
             a.timestamps = self.follow(a.timestamps, b.timestamps);
             return a;
         }
-        if Arc::ptr_eq(&a.timestamps, &b.timestamps) || a.timestamps == b.timestamps {
+        let has_starts = !(a.starts.is_empty() && b.starts.is_empty());
+        if !has_starts && (Arc::ptr_eq(&a.timestamps, &b.timestamps) || a.timestamps == b.timestamps) {
             for (value, other) in a.values.iter_mut().zip(&b.values) {
                 *value = preferred(*value, *other);
             }
@@ -280,6 +285,8 @@ fn interleave(a: &SeriesSamples, b: &SeriesSamples) -> SeriesSamples {
     let (mut left, mut right) = (a.samples().peekable(), b.samples().peekable());
     let most = a.values.len() + b.values.len();
     let (mut timestamps, mut values) = (Vec::with_capacity(most), Vec::with_capacity(most));
+    let (mut starts, mut left_starts, mut right_starts) =
+        (StartTimestamps::none(), a.starts.cursor(), b.starts.cursor());
     loop {
         let order = match (left.peek(), right.peek()) {
             (Some(x), Some(y)) => x.timestamp.cmp(&y.timestamp),
@@ -289,15 +296,19 @@ fn interleave(a: &SeriesSamples, b: &SeriesSamples) -> SeriesSamples {
         };
         let from_left = if order.is_le() { left.next() } else { None };
         let from_right = if order.is_ge() { right.next() } else { None };
-        let (timestamp, value) = match (from_left, from_right) {
-            (Some(x), Some(y)) => (x.timestamp, preferred(x.value, y.value)),
-            (Some(x), None) | (None, Some(x)) => (x.timestamp, x.value),
+        let left = from_left.map(|x| (x.timestamp, (x.value, left_starts.at(x.timestamp))));
+        let right = from_right.map(|y| (y.timestamp, (y.value, right_starts.at(y.timestamp))));
+        let (timestamp, (value, start)) = match (left, right) {
+            (Some((at, x)), Some((_, y))) => (at, preferred_started(x, y)),
+            (Some(one), None) | (None, Some(one)) => one,
             (None, None) => break,
         };
         timestamps.push(timestamp);
         values.push(value);
+        starts.push(timestamp, start);
     }
-    SeriesSamples { labels: a.labels.clone(), timestamps: timestamps.into(), values, histograms: Vec::new() }
+    let (labels, timestamps) = (a.labels.clone(), timestamps.into());
+    SeriesSamples { labels, timestamps, values, starts, histograms: Vec::new() }
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ mod merge;
 #[cfg(test)]
 mod remote_tests;
 mod server;
+mod starts;
 mod status;
 
 pub use api::{SelectBatch, SelectStream, StoreApi};

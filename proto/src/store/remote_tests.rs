@@ -31,6 +31,7 @@ fn batch(at: i64, samples: usize) -> SelectBatch {
         labels: Labels::from_pairs([("__name__", "up"), ("ü", "日本")]),
         timestamps: times.collect(),
         values: (0..samples).map(|index| f64::from_bits(payloads[index % 4])).collect(),
+        starts: [(at, 7)].into_iter().collect(),
         histograms: Vec::new(),
     };
     SelectBatch { series: vec![series], newest_version: 9 }

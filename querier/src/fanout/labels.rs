@@ -7,7 +7,7 @@ use latewood_base::ErrorKind;
 use latewood_model::{Exemplar, Labels, Matcher, MetricMetadata, MetricType, TimeRange};
 use latewood_proto::store::{Detail, StoreError, matcher_to_wire, wire};
 
-use super::{Fanout, Pinned, scope, targets};
+use super::{Fanout, Pinned, Wanted, scope, targets};
 
 /// How large a list may become.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,7 +111,8 @@ impl Fanout {
     ) -> Result<Vec<Labels>, StoreError> {
         let mut found = BTreeSet::new();
         for matchers in alternatives(selectors) {
-            let selected = self.select(pinned, matchers, range, Detail::Labels, listing.asked());
+            let wanted = Wanted { detail: Detail::Labels, starts: false, limit: listing.asked() };
+            let selected = self.select(pinned, matchers, range, wanted);
             let mut batches = selected.await?;
             let mut taken = 0;
             while let Some(batch) = batches.next().await {

@@ -24,6 +24,17 @@ pub(crate) use labels::Listing;
 pub(crate) use source::FanoutSource;
 use targets::{StoreId, Target};
 
+/// How much is asked for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wanted {
+    /// Of each series.
+    pub(crate) detail: Detail,
+    /// Whether start timestamps are.
+    pub(crate) starts: bool,
+    /// How many series at most; 0 is no limit.
+    pub(crate) limit: u64,
+}
+
 /// Reads over all stores.
 pub(crate) struct Fanout {
     catalogs: Arc<Catalogs>,
@@ -110,15 +121,15 @@ impl Fanout {
         pinned: &Pinned,
         matchers: &[Matcher],
         range: TimeRange,
-        detail: Detail,
-        limit: u64,
+        wanted: Wanted,
     ) -> Result<SeriesStream, StoreError> {
         let opened = self
             .ask(pinned, range, |store, view| {
                 let request = wire::SelectRequest {
                     scope: Some(scope(pinned, view, matchers, range)),
-                    detail: detail.into(),
-                    limit,
+                    detail: wanted.detail.into(),
+                    skip_starts: !wanted.starts,
+                    limit: wanted.limit,
                 };
                 async move { store.select(request).await }
             })

@@ -11,7 +11,7 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::{Coverage, Fanout, Pinned};
+use super::{Coverage, Fanout, Pinned, Wanted};
 
 type Batch = Result<Vec<SeriesSamples>, StoreError>;
 
@@ -72,9 +72,10 @@ impl Fetch {
     }
 
     async fn fetch(&self, sender: &mpsc::Sender<Batch>) -> Result<(), StoreError> {
-        let Select { matchers, range, newest_only, .. } = &self.select;
+        let Select { matchers, range, starts, newest_only, .. } = &self.select;
         let detail = if *newest_only { Detail::Newest } else { Detail::Samples };
-        let selected = self.fanout.select(&self.pinned, matchers, *range, detail, 0);
+        let wanted = Wanted { detail, starts: *starts, limit: 0 };
+        let selected = self.fanout.select(&self.pinned, matchers, *range, wanted);
         let mut series = selected.await?;
         while let Some(batch) = series.next().await {
             if sender.send(Ok(batch?)).await.is_err() {

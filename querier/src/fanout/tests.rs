@@ -8,6 +8,8 @@ use tokio::sync::oneshot;
 use super::*;
 use crate::testing::{FakeStore, block, catalogs, series, unavailable};
 
+const ALL: Wanted = Wanted { detail: Detail::Samples, starts: true, limit: 0 };
+
 fn fanout(ingesters: Vec<Arc<dyn StoreApi>>, gateways: Vec<Arc<dyn StoreApi>>) -> Fanout {
     Fanout::new(catalogs(), ingesters, gateways)
 }
@@ -26,7 +28,7 @@ async fn read_all(fanout: &Fanout, partial: bool) -> Result<(Vec<SeriesSamples>,
     let matchers = &matchers[..];
     let read = move |pinned: Pinned| async move {
         let range = TimeRange::new(0, 1000);
-        let mut batches = fanout.select(&pinned, matchers, range, Detail::Samples, 0).await?;
+        let mut batches = fanout.select(&pinned, matchers, range, ALL).await?;
         let mut all = Vec::new();
         while let Some(batch) = batches.next().await {
             all.extend(batch?);
@@ -132,7 +134,7 @@ async fn dropping_the_series_ends_the_sources() {
     *store.endless.lock() = Some(held);
     let fanout = fanout(vec![store.shared()], vec![]);
     let pinned = fanout.pin(&TenantId::anonymous(), None, false).await.unwrap();
-    let series = fanout.select(&pinned, &[], TimeRange::ALL, Detail::Samples, 0).await.unwrap();
+    let series = fanout.select(&pinned, &[], TimeRange::ALL, ALL).await.unwrap();
     drop(series);
     assert!(dropped.await.is_err());
 }

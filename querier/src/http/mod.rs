@@ -25,9 +25,9 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use axum::routing::{MethodRouter, get};
-use latewood_base::Clock;
+use latewood_base::{Clock, ErrorKind, Kinded};
 use latewood_model::TenantId;
-use latewood_service::TenantFromRequest;
+use latewood_service::{LogLimit, TenantFromRequest, http_status};
 
 use crate::evaluate::Evaluator;
 use crate::fanout::Fanout;
@@ -49,6 +49,7 @@ pub(crate) struct Api {
     pub(crate) clock: Clock,
     pub(crate) metrics: Metrics,
     pub(crate) status: StatusInfo,
+    pub(crate) log: LogLimit,
 }
 
 /// A request, read.
@@ -125,8 +126,12 @@ where
 {
     let _in_flight = Raised::new(&api.metrics.in_flight);
     let begun = api.clock.elapsed();
+    let mut asked = None;
     let outcome = match read(&api, request).await {
-        Ok(call) => Box::pin(handler(call)).await,
+        Ok(call) => {
+            asked = Some((call.tenant.clone(), call.params.example()));
+            Box::pin(handler(call)).await
+        }
         Err(error) => Err(error),
     };
     let seconds = api.clock.elapsed().saturating_sub(begun).as_secs_f64();
@@ -138,9 +143,23 @@ where
     match outcome {
         Ok(answer) => answer.into_response(),
         Err(error) => {
-            tracing::debug!(endpoint, %error, "request failed");
+            log(&api.log, endpoint, asked, &error);
             error_response(&error)
         }
+    }
+}
+
+/// What is not the client's fault is logged, now and then and with an example.
+fn log(limit: &LogLimit, endpoint: &'static str, asked: Option<(TenantId, String)>, error: &ApiError) {
+    let (tenant, example) = asked.unzip();
+    let name = tenant.as_ref().map_or("unknown", TenantId::as_str);
+    let example = example.unwrap_or_default();
+    let is_ours = http_status(error.kind()).is_server_error() && error.kind() != ErrorKind::Canceled;
+    match is_ours.then(|| limit.pass(tenant.as_ref(), error.error_type())).flatten() {
+        Some(held_back) => {
+            tracing::warn!(tenant = name, endpoint, example, %error, held_back, "request failed");
+        }
+        None => tracing::debug!(tenant = name, endpoint, example, %error, "request failed"),
     }
 }
 

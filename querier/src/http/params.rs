@@ -18,6 +18,8 @@ pub(super) struct Params(Vec<(String, String)>);
 
 /// The most parameters that a request may have.
 const MAX_PARAMS: usize = 100_000;
+/// The most bytes of an expression that are logged.
+const MAX_EXAMPLE_BYTES: usize = 300;
 
 impl Params {
     /// Reads a request's parameters; a form must arrive within `patience`.
@@ -63,6 +65,13 @@ impl Params {
     pub(super) fn get(&self, name: &str) -> &str {
         let first = self.0.iter().find(|pair| pair.0 == name);
         first.map_or("", |pair| pair.1.as_str())
+    }
+
+    /// What was asked for, for the log: the expression or the first selector, cut short.
+    pub(super) fn example(&self) -> String {
+        let asked = [self.get("query"), self.get("match[]")].into_iter().find(|text| !text.is_empty());
+        let asked = asked.unwrap_or_default();
+        asked.get(..asked.floor_char_boundary(MAX_EXAMPLE_BYTES)).unwrap_or_default().to_owned()
     }
 
     /// All values of a parameter.

@@ -130,10 +130,20 @@ fn row(sources: &Sources, field: &Field, default: &Value) -> Row {
     let default = match default {
         Value::Null => "none".to_owned(),
         Value::String(text) => format!("`{text}`"),
+        Value::Number(number) if field.name.contains("bytes") => {
+            format!("`{number}`{}", number.as_u64().map(in_units).unwrap_or_default())
+        }
         other => format!("`{}`", other.to_string().replace("\",\"", "\", \"")),
     };
     let (name, text) = (field.name.clone(), field.text.clone());
     Row { name, of_type: words(sources, &field.of_type), default, text }
+}
+
+/// A number of bytes as people say it, where it is a round one.
+fn in_units(bytes: u64) -> String {
+    let units = [(30, "GiB"), (20, "MiB"), (10, "KiB")];
+    let unit = units.into_iter().find(|(bits, _)| bytes > 0 && bytes.is_multiple_of(1 << bits));
+    unit.map_or(String::new(), |(bits, name)| format!(" ({} {name})", bytes >> bits))
 }
 
 /// A Rust type in words.
@@ -153,7 +163,7 @@ fn words(sources: &Sources, of_type: &str) -> String {
         "bool" => "boolean",
         "String" => "text",
         "PathBuf" => "path",
-        "SocketAddr" => "address",
+        "ListenAddr" => "address",
         "Duration" => "duration",
         other => panic!("say in words what {other} is"),
     };

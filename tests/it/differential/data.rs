@@ -9,8 +9,9 @@ use crate::harness::Written;
 /// Milliseconds since the epoch of the first scrape.
 pub const START_MS: i64 = 1_700_000_000_000;
 /// Scrapes of each series, 10 s apart.
-const SCRAPES: i64 = 120;
-const STEP_MS: i64 = 10_000;
+pub const SCRAPES: i64 = 120;
+/// Milliseconds between them.
+pub const STEP_MS: i64 = 10_000;
 
 /// The end of the data, in seconds.
 pub const END: i64 = START_MS / 1000 + SCRAPES * STEP_MS / 1000;

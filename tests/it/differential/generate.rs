@@ -12,11 +12,11 @@ pub struct Generated {
 }
 
 impl Generated {
-    fn leaf(text: impl Into<String>) -> Self {
+    pub fn leaf(text: impl Into<String>) -> Self {
         Self { text: text.into(), parts: Vec::new() }
     }
 
-    fn of(text: impl Into<String>, parts: impl IntoIterator<Item = Self>) -> Self {
+    pub fn of(text: impl Into<String>, parts: impl IntoIterator<Item = Self>) -> Self {
         Self { text: text.into(), parts: parts.into_iter().collect() }
     }
 
@@ -85,8 +85,11 @@ pub struct Generator(pub Rng);
 impl Generator {
     /// An expression of any type that a query may have.
     pub fn expression(&self) -> Generated {
-        match self.0.below(24) {
+        match self.0.below(28) {
             0 | 1 => self.scalar(3),
+            6 => self.of_buckets(2),
+            7 => self.mean_of_histograms(),
+            3..6 => self.histograms(1 + self.0.below(3) as u32),
             2 => {
                 let inner = self.vector(3);
                 Generated::of(format!("{}({})", self.pick(INEXACT), inner.text), [inner])
@@ -95,7 +98,7 @@ impl Generator {
         }
     }
 
-    fn pick<'a>(&self, from: &[&'a str]) -> &'a str {
+    pub fn pick<'a>(&self, from: &[&'a str]) -> &'a str {
         from[self.0.below(from.len() as u64) as usize]
     }
 
@@ -103,7 +106,8 @@ impl Generator {
         if depth == 0 {
             return Generated::leaf(self.selector() + &self.shift());
         }
-        match self.0.below(14) {
+        match self.0.below(15) {
+            14 => self.of_histograms(),
             0 => Generated::leaf(self.selector() + &self.shift()),
             1..4 => self.over_time(depth),
             4..7 => self.aggregation(depth),
@@ -132,7 +136,7 @@ impl Generator {
         format!("{metric}{matchers}")
     }
 
-    fn shift(&self) -> String {
+    pub fn shift(&self) -> String {
         match self.0.below(12) {
             0 => " offset 1m".to_owned(),
             1 => " offset -30s".to_owned(),
@@ -167,7 +171,9 @@ impl Generator {
                 self.pick(&["0.5", "0.9", "-1", "2", "0", "1"]),
                 matrix.text
             ),
-            1 => format!("predict_linear({}, {})", matrix.text, self.pick(&["60", "-30", "3600"])),
+            1 if matrix.parts.is_empty() => {
+                format!("predict_linear({}, {})", matrix.text, self.pick(&["60", "-30", "3600"]))
+            }
             _ => format!("{}({})", self.pick(OVER_TIME), matrix.text),
         };
         Generated::of(text, matrix.parts)

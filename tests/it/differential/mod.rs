@@ -4,6 +4,7 @@
 
 mod data;
 mod generate;
+mod histograms;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +12,7 @@ use std::time::Duration;
 use latewood_base::{Clock, Rng};
 use regex::Regex;
 
-use crate::harness::{Answer, Latewood, Peers, Prometheus, differences, write};
+use crate::harness::{Answer, Latewood, Peers, Prometheus, differences, write, write_v2};
 use data::END;
 use generate::{Generated, Generator};
 
@@ -39,6 +40,8 @@ impl Pair {
         for url in [&ours.url, &theirs.url] {
             let (status, text) = write(url, &series).await.unwrap();
             assert!((200..300).contains(&status), "{url} answered {status}: {text}");
+            let (status, text) = write_v2(url, histograms::request(seed)).await.unwrap();
+            assert!((200..300).contains(&status), "{url} answered {status} to histograms: {text}");
         }
         let lines = include_str!("known.txt").lines().filter(|line| !line.starts_with('#'));
         let known: Vec<Regex> =

@@ -84,6 +84,18 @@ impl Latewood {
         self.process.stop();
     }
 
+    /// Waits until the log has a line with all these parts, and returns it.
+    pub async fn logged(data: &Path, parts: &[&str]) -> String {
+        for _ in 0..100 {
+            let log = std::fs::read_to_string(log_of(data)).unwrap();
+            if let Some(line) = log.lines().find(|line| parts.iter().all(|part| line.contains(part))) {
+                return line.to_owned();
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+        panic!("no line with {parts:?} in\n{}", std::fs::read_to_string(log_of(data)).unwrap());
+    }
+
     /// Freezes all that is in memory and waits until it lies in blocks.
     pub async fn flush(&self) {
         let url = format!("{}/api/v1/admin/flush?wait=true", self.url);

@@ -62,7 +62,8 @@ pub struct Prometheus {
 impl Prometheus {
     /// Starts it with a configuration in which `SELF` stands for its own `host:port`.
     pub async fn start(peers: &Peers, folder: &Path, config: &str) -> Self {
-        Self::start_with(peers, folder, config, "exemplar-storage,metadata-wal-records").await
+        Self::start_with(peers, folder, config, "exemplar-storage,metadata-wal-records,native-histograms")
+            .await
     }
 
     /// The same with other features.

@@ -14,8 +14,9 @@ use super::table_file::check_file;
 use super::tables::{Scrapes, Tables};
 use super::{BlockStatistics, SelectSpec, select};
 use crate::index::{self, IndexEntry};
-use crate::schema::{INDEX, SCRAPES};
-use crate::span::Span;
+use crate::meta::WITH_STARTS;
+use crate::schema::{INDEX, SCRAPES, START_TS};
+use crate::span::{Span, SpanStarts};
 use crate::{BlockError, BlockMeta, ReaderConfig};
 
 /// A block in a bucket, open for reading: footers and page tables in memory, series, spans and scrape
@@ -41,6 +42,8 @@ pub(crate) struct Part {
     pub(crate) scrape_id: usize,
     pub(crate) vi: usize,
     pub(crate) vf: usize,
+    /// None where the version of the format has none.
+    pub(crate) start_ts: Option<usize>,
     /// `part` and `bucket` of a file of histograms.
     pub(crate) histogram: Option<(usize, usize)>,
 }
@@ -50,18 +53,24 @@ pub(crate) struct Part {
 pub(crate) enum PartColumn {
     /// `scrape_id`, and of histograms `part` and `bucket`.
     Int32,
-    Vi,
+    /// `vi` and `start_ts`.
+    Int64,
     Vf,
 }
 
 impl Part {
-    fn new(number: usize, file: PagedFile, has_histograms: bool) -> Result<Self, BlockError> {
+    fn new(number: usize, file: PagedFile, has_histograms: bool, version: u32) -> Result<Self, BlockError> {
+        let start_ts = match version >= WITH_STARTS {
+            true => Some(file.column(START_TS, Type::INT64)?),
+            false => None,
+        };
         let histogram = match has_histograms {
             true => Some((file.column("part", Type::INT32)?, file.column("bucket", Type::INT32)?)),
             false => None,
         };
         Ok(Self {
             histogram,
+            start_ts,
             number,
             scrape_id: file.column("scrape_id", Type::INT32)?,
             vi: file.column("vi", Type::INT64)?,
@@ -76,13 +85,14 @@ impl Part {
         let (part, bucket) = self.histogram.filter(|_| span.shape.is_some()).unzip();
         let integers = (span.scale.is_some() || span.shape.is_some()).then_some(self.vi);
         let doubles = span.has_vf.then_some(self.vf);
-        [scrapes, part, bucket, integers, doubles].into_iter().flatten()
+        let starts = self.start_ts.filter(|_| span.starts == SpanStarts::Each);
+        [scrapes, part, bucket, integers, doubles, starts].into_iter().flatten()
     }
 
     /// What a column that [`Part::columns_of`] named is.
     pub(crate) fn kind_of(&self, column: usize) -> PartColumn {
         match column {
-            _ if column == self.vi => PartColumn::Vi,
+            _ if column == self.vi || Some(column) == self.start_ts => PartColumn::Int64,
             _ if column == self.vf => PartColumn::Vf,
             _ => PartColumn::Int32,
         }
@@ -243,12 +253,12 @@ impl Block {
     }
 }
 
-/// A missing object of a block whose `meta.json` names it is corruption, not absence.
+/// An object that `meta.json` names must be there: the block is.
 fn named(error: BlockError, folder: &str) -> BlockError {
     match error {
         BlockError::Bucket(BucketError::NotFound { key }) => {
             let file = key.strip_prefix(folder).unwrap_or(&key).trim_start_matches('/');
-            BlockError::corrupt(file, "the file is missing")
+            BlockError::Missing { file: file.to_owned() }
         }
         other => other,
     }
@@ -292,7 +302,7 @@ pub(crate) fn open_files(
     let samples = meta.parts.iter().map(|part| (part, false));
     let parts = samples.chain(meta.histogram_parts.iter().map(|part| (part, true))).enumerate();
     let parts = parts.map(|(number, (part, has_histograms))| {
-        Part::new(number, open(&part.path, part.rows)?, has_histograms)
+        Part::new(number, open(&part.path, part.rows)?, has_histograms, meta.version)
     });
     let file = open(SCRAPES, meta.scrapes)?;
     let scrapes = Scrapes { ts: file.column("ts", Type::INT64)?, file };

@@ -5,8 +5,9 @@ use arrow::datatypes::{ArrowPrimitiveType, Float64Type, Int32Type, Int64Type};
 use bytes::Bytes;
 use latewood_model::{TimestampMs, is_stale};
 
+use super::check_starts::StartCheck;
 use super::table_file::for_each_batch;
-use crate::schema::SCRAPES;
+use crate::schema::{SCRAPES, START_TS};
 use crate::span::Span;
 use crate::{BlockError, BlockMeta};
 
@@ -64,6 +65,7 @@ struct Columns<'a> {
     den: &'a PrimitiveArray<Int64Type>,
     vi: &'a PrimitiveArray<Int64Type>,
     vf: &'a PrimitiveArray<Float64Type>,
+    start_ts: Option<&'a PrimitiveArray<Int64Type>>,
 }
 
 impl<'a> Columns<'a> {
@@ -75,6 +77,7 @@ impl<'a> Columns<'a> {
             den: column(path, batch, "den")?,
             vi: column(path, batch, "vi")?,
             vf: column(path, batch, "vf")?,
+            start_ts: start_column(path, batch)?,
         })
     }
 }
@@ -86,6 +89,7 @@ struct Cursor {
     span: usize,
     scrape: Option<i32>,
     doubles: bool,
+    starts: StartCheck,
 }
 
 impl Cursor {
@@ -113,6 +117,8 @@ impl Cursor {
         let scale = (columns.num.is_valid(at) && columns.den.is_valid(at))
             .then(|| (columns.num.value(at), columns.den.value(at)));
         let (vi, vf) = (columns.vi.is_valid(at), columns.vf.is_valid(at));
+        let start = columns.start_ts.filter(|starts| starts.is_valid(at)).map(|starts| starts.value(at));
+        let wrong_start = self.starts.next(span, row.saturating_sub(span.row_start), start);
         let wrong = if i64::from(columns.series.value(at)) != i64::from(span.series) {
             "its series is not that of its span"
         } else if before.is_some_and(|before| before >= scrape) {
@@ -134,10 +140,18 @@ impl Cursor {
         } else if last && span.has_vf && !self.doubles {
             "its span has no value in vf, against what the span says"
         } else {
-            return None;
+            wrong_start?
         };
         Some(wrong.to_owned())
     }
+}
+
+/// The start timestamps, which older versions of the format do not have.
+pub(super) fn start_column<'a>(
+    path: &str,
+    batch: &'a RecordBatch,
+) -> Result<Option<&'a PrimitiveArray<Int64Type>>, BlockError> {
+    batch.column_by_name(START_TS).map(|_| column(path, batch, START_TS)).transpose()
 }
 
 pub(super) fn column<'a, T: ArrowPrimitiveType>(

@@ -5,7 +5,8 @@ use arrow::datatypes::{Float64Type, Int32Type, Int64Type};
 use bytes::Bytes;
 use latewood_model::{TimestampMs, is_stale};
 
-use super::check::column;
+use super::check::{column, start_column};
+use super::check_starts::StartCheck;
 use super::table_file::for_each_batch;
 use crate::BlockError;
 use crate::histogram_part::HistogramPart;
@@ -21,8 +22,16 @@ pub(crate) fn check_histograms(
     mut report: impl FnMut(u64, String),
 ) -> Result<u64, BlockError> {
     let rows = spans.iter().map(|span| span.row_count).sum();
-    let mut cursor =
-        Cursor { spans, times, row: 0, span: 0, scrapes: Vec::new(), part: None, doubles: false };
+    let mut cursor = Cursor {
+        spans,
+        times,
+        row: 0,
+        span: 0,
+        scrapes: Vec::new(),
+        part: None,
+        doubles: false,
+        starts: StartCheck::default(),
+    };
     for_each_batch(path, bytes, rows, |batch| {
         let columns = Columns::of(path, batch)?;
         for row in 0..batch.num_rows() {
@@ -42,6 +51,7 @@ struct Columns<'a> {
     scrapes: &'a PrimitiveArray<Int32Type>,
     vi: &'a PrimitiveArray<Int64Type>,
     vf: &'a PrimitiveArray<Float64Type>,
+    start_ts: Option<&'a PrimitiveArray<Int64Type>>,
 }
 
 impl<'a> Columns<'a> {
@@ -53,6 +63,7 @@ impl<'a> Columns<'a> {
             scrapes: column(path, batch, "scrape_id")?,
             vi: column(path, batch, "vi")?,
             vf: column(path, batch, "vf")?,
+            start_ts: start_column(path, batch)?,
         })
     }
 
@@ -74,6 +85,7 @@ struct Cursor<'a> {
     part: Option<HistogramPart>,
     /// Whether the span had a value in `vf`.
     doubles: bool,
+    starts: StartCheck,
 }
 
 impl Cursor<'_> {
@@ -100,6 +112,14 @@ impl Cursor<'_> {
             return wrong;
         }
         if let wrong @ Some(_) = self.part(columns.part(at), span, number, histogram) {
+            return wrong;
+        }
+        let start = columns.start_ts.filter(|starts| starts.is_valid(at)).map(|starts| starts.value(at));
+        let wrong = match number {
+            0 => self.starts.next(span, histogram, start),
+            _ => start.map(|_| "it has a start timestamp, which only counts have"),
+        };
+        if wrong.is_some() {
             return wrong;
         }
         if is_last && span.has_vf != self.doubles {

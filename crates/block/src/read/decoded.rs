@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use hashbrown::HashMap;
-use latewood_model::{TimeRange, TimestampMs, stale_nan};
+use latewood_model::{SeriesSamples, TimeRange, TimestampMs, stale_nan};
 use parquet::data_type::{DoubleType, Int32Type, Int64Type};
 
 use super::block::{Part, PartColumn};
@@ -99,7 +99,7 @@ impl PageCache {
             let Some(part) = parts.get(number) else { continue };
             let page = (column, page);
             let data = match part.kind_of(column) {
-                PartColumn::Vi => {
+                PartColumn::Int64 => {
                     SamplePageData::Integers(Arc::new(part.file.decode::<Int64Type>(page, bytes)?))
                 }
                 PartColumn::Vf => {
@@ -114,14 +114,15 @@ impl PageCache {
         Ok(())
     }
 
-    /// The times and values of a piece, cut to the range.
+    /// The times, values and start timestamps of a piece, cut to the range, for a series that has none yet.
     pub(super) fn rows(
         &mut self,
         piece: &Piece,
         parts: &[Part],
         times: &Times,
         range: TimeRange,
-    ) -> Result<(Arc<[TimestampMs]>, Vec<f64>), BlockError> {
+        series: &mut SeriesSamples,
+    ) -> Result<(), BlockError> {
         let part = parts.get(piece.span.part as usize);
         let part = part.ok_or_else(|| BlockError::corrupt(SCRAPES, "a span leads to no part"))?;
         let stamps = self.times_of(piece, part, times)?;
@@ -139,7 +140,9 @@ impl PageCache {
         if piece.span.has_vf {
             self.doubles(piece, part, &rows, &mut values)?;
         }
-        Ok((stamps, values))
+        series.starts = self.starts(piece, part, &rows, &stamps)?;
+        (series.timestamps, series.values) = (stamps, values);
+        Ok(())
     }
 
     pub(super) fn times_of(

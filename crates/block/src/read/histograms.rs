@@ -93,11 +93,14 @@ impl PageCache {
             return Ok(Vec::new());
         }
         let of = self.reader(piece, shape, part)?;
+        let first_part = piece.span.row_start..piece.span.row_start + piece.span.samples();
+        let starts = self.starts(piece, part, &first_part, &stamps)?;
+        let mut starts = starts.cursor();
         let samples = wanted.map(|at| {
             let histogram =
                 of(at).ok_or_else(|| BlockError::corrupt(&part.file.name, "a count is missing"))?;
             let timestamp = stamps.get(at).copied().unwrap_or_default();
-            Ok(HistogramSample { timestamp, histogram })
+            Ok(HistogramSample { timestamp, histogram, start: starts.at(timestamp) })
         });
         samples.collect()
     }

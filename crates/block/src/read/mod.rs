@@ -7,6 +7,7 @@
 mod block;
 mod check;
 mod check_histograms;
+mod check_starts;
 mod column;
 mod decoded;
 mod histograms;
@@ -19,6 +20,7 @@ mod select;
 mod series_table;
 mod span_table;
 mod spec;
+mod starts;
 mod statistics;
 mod table_file;
 mod tables;

@@ -154,10 +154,10 @@ impl PagedFile {
         pages.into_iter().map(cut).collect()
     }
 
-    /// A file that is missing or too short is a broken block, whatever the bucket calls it.
+    /// What `meta.json` names must be there, and as long as it says, whatever the bucket calls it.
     fn lost(&self, error: BucketError) -> BlockError {
         match error {
-            BucketError::NotFound { .. } => BlockError::corrupt(&self.name, "the file is missing"),
+            BucketError::NotFound { .. } => BlockError::Missing { file: self.name.clone() },
             BucketError::Invalid { message, .. } => {
                 BlockError::corrupt(&self.name, format!("the file is shorter than its index says: {message}"))
             }

@@ -9,7 +9,7 @@ use super::SelectSpec;
 use super::block::Part;
 use super::tables::Tables;
 use crate::ReaderConfig;
-use crate::span::Span;
+use crate::span::{Span, SpanStarts};
 
 /// A series' part in a batch: the rows of one of its spans.
 #[derive(Clone, Debug)]
@@ -64,7 +64,7 @@ pub(super) fn plan(spec: &SelectSpec, tables: &Tables, parts: &[Part], config: &
     let mut open = Batch::default();
     for series in wanted {
         let spans = tables.spans.spans.get(tables.spans.of(series)).unwrap_or_default();
-        let pieces: Vec<Piece> = spans.iter().filter_map(|span| piece(span, spec.range, tables)).collect();
+        let pieces: Vec<Piece> = spans.iter().filter_map(|span| piece(span, spec, tables)).collect();
         if pieces.is_empty() {
             continue;
         }
@@ -112,8 +112,11 @@ impl Batch {
 
 /// The rows of a span in a range; none when there are none. Exact where the times are in memory and the
 /// span has no gaps; else the whole span, to be cut when its times are known.
-fn piece(span: &Span, range: TimeRange, tables: &Tables) -> Option<Piece> {
-    let whole = || Piece { span: span.clone(), rows: 0..span.row_count, exact: false };
+fn piece(span: &Span, spec: &SelectSpec, tables: &Tables) -> Option<Piece> {
+    let range = spec.range;
+    let starts = if spec.skip_starts { SpanStarts::None } else { span.starts };
+    let wanted = || Span { starts, ..span.clone() };
+    let whole = || Piece { span: wanted(), rows: 0..span.row_count, exact: false };
     if !span.range.overlaps(range) {
         return None;
     }
@@ -128,7 +131,7 @@ fn piece(span: &Span, range: TimeRange, tables: &Tables) -> Option<Piece> {
     let times = times.get(span.first_scrape as usize..=span.last_scrape as usize)?;
     let rows = within(times, range);
     (!rows.is_empty()).then(|| Piece {
-        span: span.clone(),
+        span: wanted(),
         rows: rows.start as u64..rows.end as u64,
         exact: true,
     })

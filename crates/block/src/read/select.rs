@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use futures::stream::{self, BoxStream};
 use futures::{StreamExt, TryStreamExt};
-use latewood_model::{Labels, SeriesSamples, TimeRange};
+use latewood_model::{Labels, SeriesSamples, StartTimestamps, TimeRange};
 use parking_lot::Mutex;
 
 use super::SelectSpec;
@@ -107,11 +107,12 @@ fn materialise(
             labels: Labels::empty(),
             timestamps: Arc::default(),
             values: Vec::new(),
+            starts: StartTimestamps::none(),
             histograms: Vec::new(),
         };
         match &piece.span.shape {
             Some(shape) => series.histograms = cache.histograms(piece, shape, &block.parts, &times, range)?,
-            None => (series.timestamps, series.values) = cache.rows(piece, &block.parts, &times, range)?,
+            None => cache.rows(piece, &block.parts, &times, range, &mut series)?,
         }
         if series.is_empty() {
             continue;
@@ -130,6 +131,7 @@ fn materialise(
         labels: tables.series.labels(series as usize),
         timestamps: Arc::default(),
         values: Vec::new(),
+        starts: StartTimestamps::none(),
         histograms: Vec::new(),
     }));
     Ok(out)
@@ -137,6 +139,7 @@ fn materialise(
 
 /// Appends a later span's samples.
 fn join(series: &mut SeriesSamples, mut later: SeriesSamples) {
+    later.timestamps.first().into_iter().for_each(|&first| series.starts.append(first, &later.starts));
     if series.values.is_empty() {
         series.timestamps = later.timestamps;
     } else if !later.values.is_empty() {

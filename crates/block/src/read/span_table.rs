@@ -6,14 +6,15 @@ use std::sync::Arc;
 use arrow::array::{Array, AsArray, BooleanArray, ListArray, PrimitiveArray, RecordBatch};
 use arrow::datatypes::{ArrowPrimitiveType, Float64Type, Int32Type, Int64Type};
 use bytes::Bytes;
-use latewood_model::TimeRange;
 use latewood_model::histogram::ResetHint;
+use latewood_model::{NO_START, TimeRange};
 
 use super::series_table::SeriesTable;
 use super::table_file::for_each_batch;
 use crate::decimal::Scale;
-use crate::schema::SPANS;
-use crate::span::{HistogramShape, Kind, Span};
+use crate::meta::WITH_STARTS;
+use crate::schema::{SPANS, START_TS, STARTS_DIFFER};
+use crate::span::{HistogramShape, Kind, Span, SpanStarts};
 use crate::{BlockError, BlockMeta};
 
 /// The spans of a block, by series.
@@ -71,6 +72,7 @@ fn append(batch: &RecordBatch, meta: &BlockMeta, out: &mut Vec<Span>) -> Result<
     let (num, den) = (numbers::<Int64Type>(batch, "num")?, numbers::<Int64Type>(batch, "den")?);
     let (min_time, max_time) = (long("min_time")?, long("max_time")?);
     let shapes = ShapeColumns::of(batch)?;
+    let starts = StartColumns::of(batch, meta)?;
     for row in 0..batch.num_rows() {
         let corrupt = |problem: &str| BlockError::corrupt(SPANS, format!("row {}: {problem}", out.len()));
         let id =
@@ -97,6 +99,10 @@ fn append(batch: &RecordBatch, meta: &BlockMeta, out: &mut Vec<Span>) -> Result<
             scale,
             has_vf: has_vf.value(row),
             range: TimeRange::new(min_time.value(row), max_time.value(row)),
+            starts: starts
+                .as_ref()
+                .map_or(Some(SpanStarts::None), |starts| starts.of_row(row))
+                .ok_or_else(|| corrupt("what it says of start timestamps makes no sense"))?,
             shape: shape.transpose()?.map(Arc::new),
         };
         if span.last_scrape < span.first_scrape || span.contiguous() != contiguous.value(row) {
@@ -156,6 +162,32 @@ impl<'a> ShapeColumns<'a> {
             custom_bounds: bounds,
             reset_hint: Some(ResetHint::from_wire(hint)).filter(|known| known.to_wire() == hint)?,
         })
+    }
+}
+
+/// What spans say of start timestamps.
+struct StartColumns<'a> {
+    all: &'a PrimitiveArray<Int64Type>,
+    differ: &'a BooleanArray,
+}
+
+impl<'a> StartColumns<'a> {
+    /// Nothing where older versions of the format had none.
+    fn of(batch: &'a RecordBatch, meta: &BlockMeta) -> Result<Option<Self>, BlockError> {
+        if meta.version < WITH_STARTS {
+            return Ok(None);
+        }
+        Ok(Some(Self { all: numbers(batch, START_TS)?, differ: flags(batch, STARTS_DIFFER)? }))
+    }
+
+    fn of_row(&self, row: usize) -> Option<SpanStarts> {
+        let all = self.all.is_valid(row).then(|| self.all.value(row));
+        match (all, self.differ.value(row)) {
+            (None, false) => Some(SpanStarts::None),
+            (None, true) => Some(SpanStarts::Each),
+            (Some(start), false) if start != NO_START => Some(SpanStarts::All(start)),
+            _ => None,
+        }
     }
 }
 

@@ -12,4 +12,6 @@ pub struct SelectSpec {
     /// Only the labels: series come without times and values, and those are named whose span of time
     /// overlaps the range, even if no sample should lie in it.
     pub skip_samples: bool,
+    /// Without start timestamps: nobody will look at them.
+    pub skip_starts: bool,
 }

@@ -19,7 +19,7 @@ use crate::decimal::route;
 use crate::index;
 use crate::meta::FORMAT_VERSION;
 use crate::schema::INDEX;
-use crate::span::{Kind, Span};
+use crate::span::{Kind, Span, SpanStarts};
 use crate::{BlockError, BlockHeader, BlockMeta, FileMeta, WriterConfig};
 
 /// Writes a block into a local folder, in one pass.
@@ -105,9 +105,10 @@ impl BlockWriter {
         };
         let placed = self.scrapes.place(&series.timestamps)?;
         let routed = route(&series.values);
+        let starts = starts_of(series);
         let part = self.samples.open(&self.dir, &self.config)?;
         let row_start = part.rows();
-        let run = SampleRun { id, metric, placed: &placed, routed: &routed };
+        let run = SampleRun { id, metric, placed: &placed, routed: &routed, starts: &starts };
         part.push(metric.unwrap_or(""), range, series.values.len(), &run)?;
         self.counts.0 += series.values.len() as u64;
         self.range = self.range.union(range);
@@ -122,6 +123,7 @@ impl BlockWriter {
             scale: routed.scale,
             has_vf: routed.has_doubles,
             range,
+            starts: SpanStarts::of(starts.into_iter()),
             shape: None,
         })
     }
@@ -160,6 +162,7 @@ impl BlockWriter {
                 scale: None,
                 has_vf: run.has_doubles(),
                 range,
+                starts: run.starts(),
                 shape: Some(Arc::new(run.shape)),
             })?;
         }
@@ -241,6 +244,15 @@ fn write_meta(dir: &Path, meta: &BlockMeta) -> Result<(), BlockError> {
     write_file(&temporary, &meta.to_json()?)?;
     std::fs::rename(&temporary, &path).map_err(|error| BlockError::disk(&path, &error))?;
     sync_folder(dir)
+}
+
+/// The start timestamps of a series' floats, one each; nothing if none has one.
+fn starts_of(series: &SeriesSamples) -> Vec<TimestampMs> {
+    if series.starts.is_empty() {
+        return Vec::new();
+    }
+    let mut starts = series.starts.cursor();
+    series.timestamps.iter().map(|&at| starts.at(at)).collect()
 }
 
 /// From the first to the last of ascending times; none of none.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, Float64Builder, Int32Array, Int64Builder};
 use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
+use latewood_model::NO_START;
 use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
 
@@ -30,6 +31,7 @@ pub(super) struct HistogramRows {
     scrapes: Vec<i32>,
     vi: Int64Builder,
     vf: Float64Builder,
+    starts: Int64Builder,
 }
 
 impl Rows for HistogramRows {
@@ -62,6 +64,8 @@ impl Rows for HistogramRows {
             self.parts.push(part.number());
             self.buckets.push(part.bucket());
             self.scrapes.push(series.placed.scrape(at));
+            let is_started = number == 0 && sample.start != NO_START;
+            self.starts.append_option(is_started.then_some(sample.start));
             let (vi, vf) = part.of(&sample.histogram).columns();
             self.vi.append_option(vi);
             self.vf.append_option(vf);
@@ -76,6 +80,7 @@ impl Rows for HistogramRows {
             Arc::new(Int32Array::from(self.scrapes)),
             Arc::new(self.vi.finish()),
             Arc::new(self.vf.finish()),
+            Arc::new(self.starts.finish()),
         ])
     }
 }

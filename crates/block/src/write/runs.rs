@@ -7,7 +7,7 @@ use latewood_model::histogram::{BucketCount, Histogram};
 use latewood_model::{HistogramSample, NativeHistogram};
 
 use crate::histogram_part::{HistogramPart, has_doubles};
-use crate::span::{HistogramShape, Kind};
+use crate::span::{HistogramShape, Kind, SpanStarts};
 
 /// How many times as many rows as there are numbers a run may have, besides [`FEW_ROWS`]: each histogram has a
 /// row for each bucket that any of its run populates.
@@ -31,6 +31,11 @@ impl Run<'_> {
     /// How many rows it takes.
     pub(super) fn rows(&self) -> usize {
         self.samples.len() * self.parts.len()
+    }
+
+    /// The start timestamps of its samples.
+    pub(super) fn starts(&self) -> SpanStarts {
+        SpanStarts::of(self.samples.iter().map(|sample| sample.start))
     }
 
     /// Whether any row has a value in `vf`.
@@ -193,7 +198,7 @@ mod tests {
         let samples: Vec<HistogramSample> = histograms
             .into_iter()
             .zip(0..)
-            .map(|(histogram, timestamp)| HistogramSample { timestamp, histogram })
+            .map(|(histogram, timestamp)| HistogramSample::new(timestamp, histogram))
             .collect();
         runs(&samples).iter().map(|run| (run.samples.len(), run.parts.len())).collect()
     }

@@ -8,6 +8,7 @@ use arrow::array::{
 };
 use arrow::datatypes::{Int32Type, SchemaRef};
 use arrow::error::ArrowError;
+use latewood_model::{NO_START, TimestampMs};
 use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
 
@@ -23,6 +24,8 @@ pub(super) struct SampleRun<'a> {
     pub(super) metric: Option<&'a str>,
     pub(super) placed: &'a Placed,
     pub(super) routed: &'a Routed,
+    /// As many as samples, or nothing.
+    pub(super) starts: &'a [TimestampMs],
 }
 
 /// The rows of the open page, column by column.
@@ -36,6 +39,7 @@ pub(super) struct SampleRows {
     den: Vec<Option<i64>>,
     vi: Int64Builder,
     vf: Float64Builder,
+    starts: Int64Builder,
 }
 
 impl Rows for SampleRows {
@@ -66,6 +70,12 @@ impl Rows for SampleRows {
         self.metric_of_row.resize(end, code);
         self.num.resize(end, series.routed.scale.map(|scale| scale.num));
         self.den.resize(end, series.routed.scale.map(|scale| scale.den));
+        match series.starts.get(rows.clone()) {
+            Some(starts) => starts.iter().for_each(|&start| {
+                self.starts.append_option((start != NO_START).then_some(start));
+            }),
+            None => self.starts.append_nulls(rows.len()),
+        }
         for slot in series.routed.slots.get(rows).unwrap_or_default() {
             let (vi, vf) = slot.columns();
             self.vi.append_option(vi);
@@ -85,6 +95,7 @@ impl Rows for SampleRows {
             Arc::new(Int64Array::from(self.den)),
             Arc::new(self.vi.finish()),
             Arc::new(vf),
+            Arc::new(self.starts.finish()),
         ])
     }
 }

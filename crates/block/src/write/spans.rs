@@ -10,7 +10,7 @@ use arrow::datatypes::SchemaRef;
 
 use super::output::{Finished, Output};
 use crate::schema::{self, SPANS};
-use crate::span::{HistogramShape, Span};
+use crate::span::{HistogramShape, Span, SpanStarts};
 use crate::{BlockError, WriterConfig};
 
 /// Rows of the batches handed to the encoder.
@@ -80,6 +80,11 @@ impl Spans {
             ),
             custom_bounds(&open),
             shaped(|shape| shape.reset_hint as i32),
+            maybe(|span| match span.starts {
+                SpanStarts::All(start) => Some(start),
+                SpanStarts::None | SpanStarts::Each => None,
+            }),
+            flag(|span| span.starts == SpanStarts::Each),
         ];
         let batch = RecordBatch::try_new(Arc::clone(&self.schema), columns);
         self.output.write(&batch.map_err(|error| BlockError::encode(SPANS, &error.into()))?)

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use arrow::array::AsArray;
 use arrow::datatypes::{Float64Type, Int32Type, Int64Type};
-use latewood_model::{Labels, SeriesSamples, storage_order};
+use latewood_model::{Labels, SeriesSamples, StartTimestamps, storage_order};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 /// All series of `set` in `folder`, in storage order.
@@ -36,6 +36,7 @@ pub fn load(folder: &Path, set: &str) -> Result<Vec<SeriesSamples>, Box<dyn Erro
         labels,
         timestamps: Arc::from(times),
         values,
+        starts: StartTimestamps::none(),
         histograms: Vec::new(),
     };
     Ok(series.into_iter().map(samples).collect())

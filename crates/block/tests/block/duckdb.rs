@@ -7,13 +7,14 @@ use std::process::{Command, Stdio};
 
 use latewood_block::{WriterConfig, views};
 use latewood_model::histogram::{BucketCount, Histogram};
-use latewood_model::{NativeHistogram, SeriesSamples, is_stale};
+use latewood_model::{HistogramSample, NO_START, NativeHistogram, SeriesSamples, is_stale, storage_order};
 
 use crate::histograms::{latency, odd_histograms, with};
 use crate::select::fleet;
+use crate::starts::counters;
 use crate::support::{series, tiny, write};
 
-/// Reads lines `labels-as-json TAB ts TAB bits` from `expected` and counts the differences to the view.
+/// Reads lines `labels TAB ts TAB bits TAB start timestamp` from `expected` and counts the differences to the view.
 const COMPARE: &str = r"
 import duckdb, sys
 sql, expected = sys.argv[1], sys.argv[2]
@@ -21,11 +22,11 @@ con = duckdb.connect()
 con.execute('set enable_progress_bar = false')
 con.execute(open(sql, encoding='utf-8').read())
 con.execute('''create table expected as select * from read_csv(?, delim='\t', header=false, quote='', escape='',
-  columns={'key': 'VARCHAR', 'ts': 'BIGINT', 'bits': 'VARCHAR'})''', [expected])
+  columns={'key': 'VARCHAR', 'ts': 'BIGINT', 'bits': 'VARCHAR', 'start_ts': 'BIGINT'})''', [expected])
 con.execute('''create table names as select series_id, coalesce(metric, '') || '|' ||
   list_aggregate(list_sort([hex(encode(e.key)) || '=' || hex(encode(e.value)) for e in map_entries(labels)]), 'string_agg', ',') as key
   from series''')
-con.execute('''create table found as select coalesce(n.key, '') as key, ts, s.value::BIT::VARCHAR as bits
+con.execute('''create table found as select coalesce(n.key, '') as key, ts, s.value::BIT::VARCHAR as bits, s.start_ts
   from samples s join names n using (series_id)''')
 count = con.execute('select (select count(*) from found), (select count(*) from expected)').fetchone()
 differ = con.execute('''select count(*) from ((from found except all from expected) union all
@@ -40,6 +41,15 @@ con = duckdb.connect()
 con.execute(open(sys.argv[1], encoding='utf-8').read())
 for row in con.execute('''select coalesce(metric, ''), ts, kind, reset_hint, schema, part, bucket,
   coalesce(value::BIT::VARCHAR, '') from histograms where part <> 'zero' or value <> 0''').fetchall():
+    print(*row, sep='|')
+";
+
+/// Prints the start timestamps of histograms: metric, ts, start timestamp.
+const STARTS: &str = r"
+import duckdb, sys
+con = duckdb.connect()
+con.execute(open(sys.argv[1], encoding='utf-8').read())
+for row in con.execute('''select metric, ts, coalesce(start_ts, 0) from histograms where part = 'count' order by all''').fetchall():
     print(*row, sep='|')
 ";
 
@@ -71,7 +81,9 @@ fn compare(python: &Path, all: &[SeriesSamples], config: WriterConfig) {
         let key = key(one);
         for sample in one.samples() {
             samples += 1;
-            writeln!(out, "{key}\t{}\t{:064b}", sample.timestamp, sample.value.to_bits()).unwrap();
+            let start = Some(one.starts.at(sample.timestamp)).filter(|&start| start != NO_START);
+            let start = start.map_or_else(String::new, |start| start.to_string());
+            writeln!(out, "{key}\t{}\t{:064b}\t{start}", sample.timestamp, sample.value.to_bits()).unwrap();
         }
     }
     out.into_inner().unwrap();
@@ -92,6 +104,8 @@ fn duckdb_reads_the_same_bits() {
         odd.iter().zip(-2..).map(|(&bits, at)| (at, f64::from_bits(bits))).collect();
     let mut all = fleet();
     all.push(series(&[("__name__", "x'y\"z"), ("Job", "a"), ("JOB", "b"), ("job", "c\"'")], &samples));
+    all.extend(counters(100));
+    all.sort_by(|a, b| storage_order(&a.labels, &b.labels));
     compare(&python, &all, tiny());
     compare(&python, &all, WriterConfig { hot_labels: 0, ..tiny() });
     if let Some(folder) = std::env::var_os("LATEWOOD_DATA") {
@@ -149,4 +163,25 @@ fn duckdb_reads_the_same_histograms() {
     found.sort_unstable();
     expected.sort_unstable();
     assert_eq!(found, expected);
+}
+
+#[test]
+fn duckdb_reads_the_same_start_timestamps_of_histograms() {
+    let Some(python) = python() else {
+        eprintln!("LATEWOOD_PEERS is not set: no DuckDB to compare with");
+        return;
+    };
+    let mut all = counters(3);
+    all.push(with(&[("__name__", "g_histogram")], latency(1, 5)));
+    let dir = tempfile::tempdir().unwrap();
+    let (block, sql) = (dir.path().join("block"), dir.path().join("views.sql"));
+    write(&block, &all, tiny(), &|_| None);
+    std::fs::write(&sql, views(&block).unwrap()).unwrap();
+    let run = Command::new(python).args(["-c", STARTS]).arg(&sql).stderr(Stdio::inherit()).output();
+    let told = String::from_utf8(run.unwrap().stdout).unwrap();
+    let samples = all.iter().flat_map(|one| one.histograms.iter().map(move |sample| (one, sample)));
+    let line = |(one, sample): (&SeriesSamples, &HistogramSample)| {
+        format!("{}|{}|{}", one.labels.metric_name().unwrap_or(""), sample.timestamp, sample.start)
+    };
+    assert_eq!(told.lines().collect::<Vec<_>>(), samples.map(line).collect::<Vec<_>>());
 }

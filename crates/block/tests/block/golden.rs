@@ -18,11 +18,31 @@ fn golden(version: &str) -> PathBuf {
 }
 
 fn newest() -> PathBuf {
-    golden("v2")
+    golden("v3")
+}
+
+/// What the second version could hold, and start timestamps: none, one, and others.
+fn content() -> Vec<SeriesSamples> {
+    let mut all = second();
+    let start = 1_699_999_000_000;
+    let restarted = |at: i64| if at < 1_700_000_120_000 { start } else { 1_700_000_100_000 };
+    for one in &mut all {
+        match one.labels.metric_name() {
+            Some("bytes") => one.starts = one.timestamps.iter().map(|&at| (at, start)).collect(),
+            Some("temp") => one.starts = one.timestamps.iter().map(|&at| (at, restarted(at))).collect(),
+            Some("up") => one.starts = one.timestamps.iter().skip(10).map(|&at| (at, at - 1)).collect(),
+            Some("latency") => {
+                one.histograms.iter_mut().for_each(|sample| sample.start = restarted(sample.timestamp));
+            }
+            Some("mixed") => one.histograms.iter_mut().for_each(|sample| sample.start = -1),
+            _ => {}
+        }
+    }
+    all
 }
 
 /// What the first version could hold, with native histograms between.
-fn content() -> Vec<SeriesSamples> {
+fn second() -> Vec<SeriesSamples> {
     let mut all = floats();
     all.insert(1, odd_histograms().remove(2));
     all.insert(1, with(&[("__name__", "latency"), ("job", "x")], latency(7, 8)));
@@ -82,6 +102,15 @@ async fn the_first_version_is_read() {
     let block = open(&bucket, ReaderConfig::default()).await.unwrap();
     assert_same(&select(&block, vec![], TimeRange::ALL).await.unwrap(), &floats());
     assert!(verify(&bucket, FOLDER, &Offload::new(1)).await.unwrap().is_whole());
+}
+
+#[tokio::test]
+async fn the_second_version_is_read() {
+    let bucket = bucket_of(&files(&golden("v2"))).await;
+    let block = open(&bucket, ReaderConfig::default()).await.unwrap();
+    assert_same(&select(&block, vec![], TimeRange::ALL).await.unwrap(), &second());
+    assert!(verify(&bucket, FOLDER, &Offload::new(1)).await.unwrap().is_whole());
+    assert!(views(&golden("v2")).unwrap().contains("NULL::BIGINT AS start_ts"));
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ use crate::support::{
 };
 
 fn at(timestamp: i64, histogram: impl Into<NativeHistogram>) -> HistogramSample {
-    HistogramSample { timestamp, histogram: histogram.into() }
+    HistogramSample::new(timestamp, histogram.into())
 }
 
 pub fn with(labels: &[(&str, &str)], histograms: Vec<HistogramSample>) -> SeriesSamples {

@@ -11,4 +11,5 @@ mod labels;
 mod real_sets;
 mod round_trip;
 mod select;
+mod starts;
 mod support;

@@ -72,7 +72,8 @@ async fn batches_are_bounded() {
     let all = fleet();
     let reader = ReaderConfig { batch_samples: 300, ..ReaderConfig::default() };
     let block = block_of(&all, tiny(), reader).await;
-    let spec = SelectSpec { matchers: vec![], range: TimeRange::ALL, skip_samples: false };
+    let spec =
+        SelectSpec { matchers: vec![], range: TimeRange::ALL, skip_samples: false, skip_starts: false };
     let batches: Vec<Vec<SeriesSamples>> = block.select(spec).try_collect().await.unwrap();
     let sizes = batches.iter().map(|batch| batch.iter().map(|series| series.values.len()).sum::<usize>());
     assert!(sizes.into_iter().all(|size| size <= 300 && size > 200));
@@ -86,6 +87,7 @@ async fn labels_alone_come_without_samples() {
         matchers: vec![matcher(MatchOp::Equal, "zone", "b")],
         range: TimeRange::new(0, 1_000),
         skip_samples: true,
+        skip_starts: true,
     };
     let batches: Vec<Vec<SeriesSamples>> = block.select(spec).try_collect().await.unwrap();
     let found: Vec<_> = batches.into_iter().flatten().collect();

@@ -9,7 +9,7 @@ use latewood_block::{
     Block, BlockError, BlockHeader, BlockMeta, BlockWriter, ReaderConfig, SelectSpec, WriterConfig,
 };
 use latewood_model::{
-    Labels, MatchOp, Matcher, MetricMetadata, Resolution, SeriesSamples, TenantId, TimeRange,
+    Labels, MatchOp, Matcher, MetricMetadata, Resolution, SeriesSamples, StartTimestamps, TenantId, TimeRange,
 };
 use latewood_objstore::{Bucket, MemoryBucket, ObjectClient};
 
@@ -36,6 +36,7 @@ pub fn series(labels: &[(&str, &str)], samples: &[(i64, f64)]) -> SeriesSamples 
         labels: Labels::from_pairs(labels.iter().copied()),
         timestamps: samples.iter().map(|sample| sample.0).collect(),
         values: samples.iter().map(|sample| sample.1).collect(),
+        starts: StartTimestamps::none(),
         histograms: Vec::new(),
     }
 }
@@ -97,7 +98,7 @@ pub async fn select(
     matchers: Vec<Matcher>,
     range: TimeRange,
 ) -> Result<Vec<SeriesSamples>, BlockError> {
-    let spec = SelectSpec { matchers, range, skip_samples: false };
+    let spec = SelectSpec { matchers, range, skip_samples: false, skip_starts: false };
     let batches: Vec<Vec<SeriesSamples>> = block.select(spec).try_collect().await?;
     Ok(batches.into_iter().flatten().collect())
 }
@@ -113,17 +114,22 @@ pub fn expected(all: &[SeriesSamples], matchers: &[Matcher], range: TimeRange) -
             samples.map(|sample| (sample.timestamp, sample.value)).unzip();
         let histograms = series.histograms.iter().filter(|sample| range.contains(sample.timestamp));
         let histograms = histograms.cloned().collect();
-        SeriesSamples { labels: series.labels.clone(), timestamps: timestamps.into(), values, histograms }
+        let (labels, starts) = (series.labels.clone(), series.starts.clone());
+        SeriesSamples { labels, timestamps: timestamps.into(), values, starts, histograms }
     });
     cut.filter(|series| !series.is_empty()).collect()
 }
 
-/// Equal labels, times, bits of values and histograms, in the same order.
+/// Equal labels, times, bits of values, start timestamps and histograms, in the same order.
 pub fn assert_same(found: &[SeriesSamples], expected: &[SeriesSamples]) {
     assert_eq!(found.len(), expected.len(), "number of series");
     for (found, expected) in found.iter().zip(expected) {
         assert_eq!(found.labels, expected.labels);
         assert!(found.samples().eq(expected.samples()), "{}", found.labels);
+        let starts = |series: &SeriesSamples| -> Vec<i64> {
+            series.timestamps.iter().map(|&at| series.starts.at(at)).collect()
+        };
+        assert_eq!(starts(found), starts(expected), "{}", found.labels);
         assert_eq!(found.histograms, expected.histograms, "{}", found.labels);
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{FloatHistogram, Histogram, IntegerHistogram};
-use crate::{TimestampMs, stale_nan};
+use crate::{NO_START, TimestampMs, stale_nan};
 
 /// A stored histogram. A clone is a reference.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,9 +21,17 @@ pub struct HistogramSample {
     pub timestamp: TimestampMs,
     /// The histogram.
     pub histogram: NativeHistogram,
+    /// Since when it has been counted up; [`NO_START`] if that is not known.
+    pub start: TimestampMs,
 }
 
 impl HistogramSample {
+    /// A sample without a start timestamp.
+    #[must_use]
+    pub fn new(timestamp: TimestampMs, histogram: NativeHistogram) -> Self {
+        Self { timestamp, histogram, start: NO_START }
+    }
+
     /// How many floats take about as much memory.
     #[must_use]
     pub fn weight(&self) -> usize {

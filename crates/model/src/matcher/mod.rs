@@ -250,7 +250,9 @@ mod tests {
                 matcher.set_matches().map(|set| set.iter().map(String::as_str).collect());
             assert_eq!(seen.as_deref(), Some(expected), "{expression}");
         }
-        for expression in ["a.*", "a+", "[a-z]{4}", r"a\b"] {
+        let hosts: Vec<String> = (0..100_000).map(|host| format!("h-{host:05}")).collect();
+        assert_eq!(regex(&hosts.join("|")).set_matches(), Some(&*hosts));
+        for expression in ["a.*", "a+", "[a-z]{4}", r"a\b", r"\p{L}"] {
             assert_eq!(regex(expression).set_matches(), None, "{expression}");
         }
     }

@@ -5,8 +5,10 @@
 use regex::Regex;
 use regex_syntax::hir::{Class, Hir, HirKind, Look};
 
-/// How many texts a set may have.
-const MAX_SET: usize = 4096;
+/// How many texts a set may have: a dashboard's variable may name as many hosts.
+const MAX_SET: usize = 1 << 17;
+/// How many characters a class in a set may have.
+const MAX_CLASS: usize = 4096;
 /// How many bytes the texts of a set may have together.
 const MAX_SET_BYTES: usize = 1 << 20;
 
@@ -109,7 +111,7 @@ fn texts_of(hir: &Hir) -> Option<Vec<String>> {
         HirKind::Literal(_) => literal(hir).map(|text| vec![text]),
         HirKind::Class(Class::Unicode(class)) => {
             let size: usize = class.ranges().iter().map(regex_syntax::hir::ClassUnicodeRange::len).sum();
-            (size <= MAX_SET).then(|| {
+            (size <= MAX_CLASS).then(|| {
                 let chars = class.ranges().iter().flat_map(|range| range.start()..=range.end());
                 chars.map(String::from).collect()
             })

@@ -33,6 +33,15 @@ impl Tree {
         Ok(Self { root, rng, settled: Mutex::default(), folders: RwLock::default() })
     }
 
+    /// Why nothing is found: the folder itself is gone. Without it an object that is missing is no news.
+    pub(super) fn absence(&self, key: &str) -> Option<BucketError> {
+        let is_there = self.root.join(STAGING).is_dir();
+        (!is_there).then(|| BucketError::Unavailable {
+            key: key.to_owned(),
+            message: format!("the bucket's folder {} is gone: is it mounted?", self.root.display()),
+        })
+    }
+
     fn path(&self, key: &str) -> PathBuf {
         self.root.join(key)
     }
@@ -75,9 +84,9 @@ impl Tree {
         fill: impl FnOnce(&mut File) -> io::Result<()>,
         place: fn(&Path, &Path) -> io::Result<()>,
     ) -> Result<(), BucketError> {
-        let staged = self.stage(fill).map_err(|error| BucketError::Unavailable {
-            key: key.to_owned(),
-            message: format!("cannot write: {error}"),
+        let staged = self.stage(fill).map_err(|error| {
+            let message = format!("cannot write: {error}");
+            self.absence(key).unwrap_or(BucketError::Unavailable { key: key.to_owned(), message })
         })?;
         let target = self.path(key);
         let placed = self.place(&staged, &target, place);
@@ -207,7 +216,9 @@ impl Tree {
         let path = self.path(key);
         let removed = fs::remove_file(&path).and_then(|()| self.settle_entry(&path));
         match removed {
-            Err(error) if matches!(read_error(key, &error), BucketError::NotFound { .. }) => Ok(()),
+            Err(error) if matches!(read_error(key, &error), BucketError::NotFound { .. }) => {
+                self.absence(key).map_or(Ok(()), Err)
+            }
             Err(error) => Err(error_of(key, &error)),
             Ok(()) => {
                 self.remove_empty_folders(&path);

@@ -4,6 +4,8 @@
 //! - When a write returns success, file and folders are fsynced.
 //! - A reader sees an object whole or not at all: it is written to a temporary file of the same file system
 //!   first, then linked (`create`: link(2) fails where the name is taken) or renamed (`put`).
+//! - A folder that is gone, or whose file system is not mounted any more, is [`BucketError::Unavailable`] and no
+//!   empty bucket: the staging folder, made at the opening, shows that it is there.
 //! - Several processes may share the folder; the file system must have hard links.
 
 mod files;
@@ -68,7 +70,11 @@ impl DirectoryBucket {
         work: impl FnOnce(&Tree, &str) -> Result<T, BucketError> + Send + 'static,
     ) -> Result<T, BucketError> {
         let (tree, owned) = (Arc::clone(&self.tree), key.to_owned());
-        let result = self.offload.run(move || work(&tree, &owned)).await;
+        let work = move || match work(&tree, &owned) {
+            Err(error @ BucketError::NotFound { .. }) => Err(tree.absence(&owned).unwrap_or(error)),
+            result => result,
+        };
+        let result = self.offload.run(work).await;
         result.map_err(|error| unavailable(key, &error))?
     }
 }
@@ -139,12 +145,12 @@ impl ObjectClient for DirectoryBucket {
         prefix: &str,
         start_after: Option<&str>,
     ) -> BoxStream<'static, Result<ObjectInfo, BucketError>> {
-        walk::list(self.tree.root.clone(), prefix.to_owned(), start_after.map(str::to_owned))
+        walk::list(Arc::clone(&self.tree), prefix.to_owned(), start_after.map(str::to_owned))
     }
 
     async fn list_folders(&self, prefix: &str) -> Result<Vec<String>, BucketError> {
         key::check_folder(prefix)?;
-        self.run(prefix, |tree, prefix| walk::folders(&tree.root, prefix)).await
+        self.run(prefix, walk::folders).await
     }
 }
 

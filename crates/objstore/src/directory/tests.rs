@@ -1,5 +1,7 @@
 //! Tests of the directory bucket beyond the conformance suite.
 
+use futures::StreamExt;
+
 use super::*;
 
 async fn open(root: &Path) -> DirectoryBucket {
@@ -95,4 +97,38 @@ async fn a_folder_that_cannot_be_made_is_named() {
     std::fs::write(&file, "x").unwrap();
     let error = DirectoryBucket::open(&file.join("bucket"), Rng::seeded(1)).await.unwrap_err();
     assert!(error.to_string().contains("file/bucket"), "{error}");
+}
+
+#[tokio::test]
+async fn a_folder_that_is_gone_or_no_longer_mounted_is_unavailable_and_not_empty() {
+    let root = tempfile::tempdir().unwrap();
+    let bucket = open(root.path()).await;
+    bucket.put("a/b", Bytes::from_static(b"1")).await.unwrap();
+    assert!(matches!(bucket.get("a/c", 10).await, Err(BucketError::NotFound { .. })));
+    let away = root.path().with_extension("away");
+    std::fs::rename(root.path(), &away).unwrap();
+    for is_mount_point in [false, true] {
+        if is_mount_point {
+            std::fs::create_dir(root.path()).unwrap();
+        }
+        let listed: Vec<_> = bucket.list("", None).collect().await;
+        let outcomes = [
+            bucket.get("a/b", 10).await.map(drop),
+            bucket.get_ranges("a/b", &[0..1, 3..4]).await.map(drop),
+            bucket.head("a/b").await.map(drop),
+            bucket.delete("a/b").await,
+            bucket.put("a/b", Bytes::new()).await,
+            bucket.create("a/c", Bytes::new()).await,
+            bucket.list_folders("").await.map(drop),
+            listed.into_iter().next().expect("an error").map(drop),
+        ];
+        for outcome in outcomes {
+            let error = outcome.unwrap_err();
+            assert!(matches!(error, BucketError::Unavailable { .. }), "{error:?}");
+            assert!(error.to_string().contains("is gone"), "{error}");
+        }
+    }
+    std::fs::remove_dir(root.path()).unwrap();
+    std::fs::rename(&away, root.path()).unwrap();
+    assert_eq!(bucket.get("a/b", 10).await, Ok(Bytes::from_static(b"1")), "it came back");
 }

@@ -3,13 +3,14 @@
 use std::fs;
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 use tokio::sync::mpsc;
 
-use super::error_of;
 use super::files::info;
+use super::{Tree, error_of};
 use crate::key::TEMPORARY_SUFFIX;
 use crate::{BucketError, ObjectInfo, key};
 
@@ -20,7 +21,7 @@ type Found = Result<ObjectInfo, BucketError>;
 
 /// The objects below `prefix` after `start_after`, found on a blocking thread as they are asked for.
 pub(super) fn list(
-    root: std::path::PathBuf,
+    tree: Arc<Tree>,
     prefix: String,
     start_after: Option<String>,
 ) -> BoxStream<'static, Found> {
@@ -31,9 +32,12 @@ pub(super) fn list(
         let (found, queue) = mpsc::channel(QUEUE);
         tokio::task::spawn_blocking(move || {
             let walk = Walk { start_after, found: &found };
-            if let Err(error) = walk.folder(&root.join(&prefix), &prefix) {
+            let walked = walk.folder(&tree.root.join(&prefix), &prefix);
+            // Looked at last: a folder that goes in the middle of a walk gives a listing that is cut short.
+            let error = tree.absence(&prefix).or(walked.err().map(|error| error_of(&prefix, &error)));
+            if let Some(error) = error {
                 // The reader may have gone, which is no error.
-                let _ = found.blocking_send(Err(error_of(&prefix, &error)));
+                let _ = found.blocking_send(Err(error));
             }
         });
         stream::unfold(queue, |mut queue| async move { queue.recv().await.map(|next| (next, queue)) })
@@ -109,8 +113,11 @@ fn entries(folder: &Path) -> io::Result<Vec<(String, bool)>> {
 }
 
 /// The names of the folders directly below one.
-pub(super) fn folders(root: &Path, prefix: &str) -> Result<Vec<String>, BucketError> {
-    let found = entries(&root.join(prefix)).map_err(|error| error_of(prefix, &error))?;
+pub(super) fn folders(tree: &Tree, prefix: &str) -> Result<Vec<String>, BucketError> {
+    let found = entries(&tree.root.join(prefix)).map_err(|error| error_of(prefix, &error))?;
+    if let Some(error) = tree.absence(prefix) {
+        return Err(error);
+    }
     let folders = found.into_iter().filter(|(_, is_folder)| *is_folder);
     let mut names: Vec<String> = folders.map(|(name, _)| name.trim_end_matches('/').to_owned()).collect();
     names.sort();

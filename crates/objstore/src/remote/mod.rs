@@ -125,7 +125,7 @@ impl RemoteBucket {
 /// The error of the service, as a bucket's.
 fn error_of(key: &str, error: &object_store::Error) -> BucketError {
     use object_store::Error as E;
-    let (key, message) = (key.to_owned(), error.to_string());
+    let (key, message) = (key.to_owned(), with_causes(error));
     match error {
         E::NotFound { .. } => BucketError::NotFound { key },
         E::AlreadyExists { .. } | E::Precondition { .. } | E::NotModified { .. } => {
@@ -135,8 +135,36 @@ fn error_of(key: &str, error: &object_store::Error) -> BucketError {
         E::InvalidPath { .. } | E::NotSupported { .. } | E::NotImplemented { .. } => {
             BucketError::Invalid { key, message }
         }
+        _ if asks_metadata_service(&message) => {
+            BucketError::Unavailable { key, message: format!("{NO_AWS_CREDENTIALS}; {message}") }
+        }
         _ => BucketError::Unavailable { key, message },
     }
+}
+
+/// An error's text with those of its causes that it does not hold: what became of a connection, most often.
+fn with_causes(error: &object_store::Error) -> String {
+    let (mut text, mut cause) = (error.to_string(), std::error::Error::source(error));
+    while let Some(next) = cause {
+        let told = next.to_string();
+        if !text.contains(&told) {
+            text = format!("{text}: {told}");
+        }
+        cause = next.source();
+    }
+    text
+}
+
+/// What to do when there is nobody to get credentials from.
+const NO_AWS_CREDENTIALS: &str = "there are no AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, \
+     or AWS_WEB_IDENTITY_TOKEN_FILE and AWS_ROLE_ARN; the machine's metadata service, which is asked without them, \
+     did not answer";
+
+/// Whether a request failed for want of credentials: without any in the environment, the client asks a metadata
+/// service that machines at Amazon have, on these paths.
+/// <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instance-metadata-security-credentials.html>
+fn asks_metadata_service(message: &str) -> bool {
+    ["/latest/api/token", "/latest/meta-data/iam/"].iter().any(|path| message.contains(path))
 }
 
 /// As [`error_of`], for writes: nothing but the bucket itself can be missing.

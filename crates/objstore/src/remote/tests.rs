@@ -41,3 +41,20 @@ async fn a_conflict_that_is_no_failed_precondition_leaves_the_outcome_open() {
     let open = bucket.create_error("k", &conflict("409".into()));
     assert!(matches!(open, BucketError::Unavailable { .. }), "{open:?}");
 }
+
+#[test]
+fn an_error_tells_all_its_causes_once() {
+    let refused = std::io::Error::from_raw_os_error(111);
+    let told = refused.to_string();
+    let inner = object_store::Error::Generic { store: "S3", source: Box::new(refused) };
+    let error = error_of("k", &object_store::Error::Generic { store: "S3", source: Box::new(inner) });
+    assert_eq!(error.to_string().matches(&told).count(), 1, "{error}");
+}
+
+#[test]
+fn without_credentials_the_error_says_which_variables_to_set() {
+    let source = "Error performing PUT http://169.254.169.254/latest/api/token in 1ms: timed out";
+    let error = error_of("k", &object_store::Error::Generic { store: "S3", source: source.into() });
+    assert!(matches!(error, BucketError::Unavailable { .. }), "{error:?}");
+    assert!(error.to_string().contains("set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"), "{error}");
+}

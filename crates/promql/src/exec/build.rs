@@ -23,10 +23,10 @@ fn build_vector(node: &Node, grid: Grid, env: &Env) -> Result<BoxOperator, Query
         Node::Scan { scan, reading } => {
             let operator = scan::ScanOperator::new(env, grid, scan, *reading)?;
             match reading {
-                Reading::Time if env.delays_names => {
+                Reading::Time | Reading::Start if env.delays_names => {
                     Box::new(map::Map::new(env, grid, Box::new(operator), false, names::MarkNames))
                 }
-                Reading::Time if crate::plan::names_of_scan(scan).may_collide() => {
+                Reading::Time | Reading::Start if crate::plan::names_of_scan(scan).may_collide() => {
                     Box::new(scan::SampleTimes::new(env, operator)?)
                 }
                 _ => Box::new(operator),

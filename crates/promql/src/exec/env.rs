@@ -23,6 +23,8 @@ pub(crate) struct Env {
     pub(crate) delays_names: bool,
     /// Whether a metric's type is told by its label and not by its name.
     pub(crate) has_type_labels: bool,
+    /// Whether functions look at start timestamps.
+    pub(crate) use_start_timestamps: bool,
     /// The part of the query that the operator's annotations are about.
     pub(crate) place: Span,
     /// Where samples are counted.

@@ -4,6 +4,7 @@ use latewood_model::{SeriesSamples, TimeRange};
 
 use super::reach::Reach;
 use super::{Env, Grid};
+use crate::functions::STARTED;
 use crate::plan::Scan;
 use crate::{QueryError, Reservation, Select, SeriesCursor};
 
@@ -26,6 +27,7 @@ enum State {
 impl SeriesFeed {
     /// What a scan needs so that at every step of the grid the samples of `(time - window, time]` are there.
     pub(crate) fn new(env: &Env, scan: &Scan, grid: Grid, window_ms: Option<i64>) -> Self {
+        let reads_starts = scan.function.as_deref().is_some_and(|name| STARTED.contains(&name));
         let reach = window_ms.map(|_| Reach::of_range(scan, env.lookback_ms)).unwrap_or_default();
         let depth = window_ms.unwrap_or(env.lookback_ms).saturating_add(reach.before_ms);
         let first = scan.at.unwrap_or(grid.start()).saturating_sub(scan.offset_ms);
@@ -38,11 +40,17 @@ impl SeriesFeed {
             ),
             step_ms: if grid.len() > 1 { grid.step() } else { env.step_ms },
             window_ms: window_ms.unwrap_or(0),
+            starts: env.use_start_timestamps && reads_starts,
             newest_only: window_ms.is_none() && first == last,
             function: scan.function.clone(),
         };
         let (state, batch) = (State::Unopened, Vec::new().into_iter());
         Self { env: env.clone(), select, without_buckets: scan.stats, state, batch, held: None }
+    }
+
+    /// Whether start timestamps are looked at.
+    pub(crate) fn reads_starts(&self) -> bool {
+        self.select.starts
     }
 
     /// The next series; `None` at the end.
@@ -80,8 +88,10 @@ impl SeriesFeed {
         let histograms = batch.iter().flat_map(|series| &series.histograms);
         // Twice: the float form that is computed with comes beside the stored one.
         let beside: usize = histograms.map(|sample| 2 * sample.histogram.heap_size()).sum();
+        // A start timestamp may take a run, and comes as a column of its own.
+        let each = if self.select.starts { 40 } else { 16 };
         self.env.control.count_read(batch.len() as u64, samples as u64);
-        self.held = Some(self.env.control.reserve(samples as u64 * 16 + beside as u64)?);
+        self.held = Some(self.env.control.reserve(samples as u64 * each + beside as u64)?);
         self.batch = batch.into_iter();
         Ok(true)
     }

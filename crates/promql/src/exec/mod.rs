@@ -39,6 +39,7 @@ mod scan;
 mod set;
 mod smooth;
 mod sort;
+mod starts;
 mod stats;
 mod subquery;
 mod tile;

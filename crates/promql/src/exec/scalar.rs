@@ -82,6 +82,7 @@ impl Scalars {
     }
 
     /// Their values at a step.
+    #[inline]
     pub(super) fn at(&mut self, step: usize) -> Result<&[f64], QueryError> {
         for (scalar, value) in self.scalars.iter_mut().zip(&mut self.row) {
             *value = scalar.values()?.at(step);

@@ -44,6 +44,7 @@ impl ScanOperator {
                 *value = match self.reading {
                     Reading::Value => computed(sample),
                     Reading::Time => sampled as f64 / 1000.0,
+                    Reading::Start => series.starts.at(sampled) as f64 / 1000.0,
                 };
                 filled += 1;
             }
@@ -72,7 +73,7 @@ impl ScanOperator {
         let mut converted: Option<(usize, SampleValue)> = None;
         for (step, &(low, high)) in self.windows.of(&times)?.iter().enumerate() {
             pace.did(1)?;
-            let Some(HistogramSample { timestamp, histogram }) =
+            let Some(HistogramSample { timestamp, histogram, start }) =
                 series.histograms.get(low..high).and_then(<[_]>::last)
             else {
                 continue;
@@ -85,6 +86,7 @@ impl ScanOperator {
             let had_float = is_present(row.values[step]);
             let value = (!histogram.is_stale()).then(|| match (&self.reading, &converted) {
                 (Reading::Time, _) => SampleValue::Float(*timestamp as f64 / 1000.0),
+                (Reading::Start, _) => SampleValue::Float(*start as f64 / 1000.0),
                 (Reading::Value, Some((same, value))) if *same == high => value.clone(),
                 (Reading::Value, _) => SampleValue::Histogram(histogram.to_float()),
             });
@@ -98,12 +100,15 @@ impl ScanOperator {
     }
 
     fn next_tile(&mut self) -> Result<Option<Tile>, QueryError> {
+        if self.reading == Reading::Start && !self.feed.reads_starts() {
+            return Ok(None);
+        }
         let mut tile = Tile::new(&self.env.control, self.steps)?;
         while !tile.is_full() {
             let Some(series) = self.feed.next()? else { break };
             let labels = match self.reading {
-                Reading::Time if !self.env.delays_names => drop_reserved(&series.labels),
-                Reading::Value | Reading::Time => series.labels.clone(),
+                Reading::Time | Reading::Start if !self.env.delays_names => drop_reserved(&series.labels),
+                Reading::Value | Reading::Time | Reading::Start => series.labels.clone(),
             };
             let filled = if series.histograms.is_empty() {
                 self.fill(&series, tile.push(labels)?)?
@@ -133,7 +138,7 @@ impl Operator for ScanOperator {
     }
 }
 
-/// The times of samples: names are dropped, so series may coincide.
+/// The times of samples, or their start timestamps: names are dropped, so series may coincide.
 pub(super) struct SampleTimes {
     input: ScanOperator,
     merger: Option<Merger>,

@@ -32,7 +32,7 @@ mod tests {
         let sample = |timestamp, buckets: &[(i32, f64)]| {
             let positive = Buckets::from_pairs(buckets.iter().copied());
             let histogram = FloatHistogram { count: 5.0, positive, ..FloatHistogram::default() };
-            HistogramSample { timestamp, histogram: histogram.into() }
+            HistogramSample::new(timestamp, histogram.into())
         };
         let mut samples = [sample(1, &[(0, 5.0)]), sample(2, &[(0, 5.0)]), sample(3, &[(1, 5.0)])];
         without_buckets(&mut samples);

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::pace::Pace;
 use super::row::is_histogram;
+use super::starts::SeriesStarts;
 use super::tile::{Tile, is_present};
 use super::windows::WindowSeries;
 use super::{BoxOperator, Env, Grid, build};
@@ -65,7 +66,7 @@ fn read(tile: &Tile, row: usize, grid: Grid, control: &Control) -> Result<Window
         Some(HistogramPoint { timestamp, histogram: Arc::clone(row.histogram(step)?).without_hint() })
     });
     let histograms = histograms.collect();
-    let timestamps = timestamps.into();
-    let (labels, drops_name) = (row.labels.clone(), row.drops_name);
-    Ok(WindowSeries { labels, timestamps, values, histograms, drops_name })
+    let (labels, starts) = (row.labels.clone(), SeriesStarts::default());
+    let (timestamps, drops_name) = (timestamps.into(), row.drops_name);
+    Ok(WindowSeries { labels, timestamps, values, rises: false, starts, histograms, drops_name })
 }

@@ -12,8 +12,9 @@ use super::pace::Pace;
 use super::reach::Reach;
 use super::row::RowMut;
 use super::scalar::Scalars;
+use super::starts::SeriesStarts;
 use super::subquery::SubqueryFeed;
-use super::tile::Tile;
+use super::tile::{Tile, computed};
 use super::{Env, Grid, Operator, SampleCounts, SeriesFeed};
 use crate::ast::Extension;
 use crate::functions::histograms::HistogramKernel;
@@ -26,28 +27,42 @@ pub(super) struct WindowSeries {
     pub(super) labels: Labels,
     pub(super) timestamps: Arc<[TimestampMs]>,
     pub(super) values: Vec<f64>,
+    /// Whether no value is less than the one before it; false where nobody looked.
+    pub(super) rises: bool,
+    pub(super) starts: SeriesStarts,
     pub(super) histograms: Vec<HistogramPoint>,
     /// Whether a subquery marked it: see [`super::names`].
     pub(super) drops_name: bool,
 }
 
 impl WindowSeries {
-    /// A series without its stale markers.
-    fn live(mut series: SeriesSamples) -> Self {
+    /// A series without its stale markers, with start timestamps if they are looked at.
+    fn live(mut series: SeriesSamples, reads_starts: bool) -> Self {
         if series.values.iter().any(|value| is_stale(*value)) {
             let live = series.samples().filter(|sample| !is_stale(sample.value));
             series.timestamps = live.map(|sample| sample.timestamp).collect();
             series.values.retain(|value| !is_stale(*value));
         }
         let live = series.histograms.iter().filter(|sample| !sample.histogram.is_stale());
+        let starts = match reads_starts {
+            true => SeriesStarts::of(&series.timestamps, &series.starts, live.clone()),
+            false => SeriesStarts::default(),
+        };
         let histograms = live.map(|sample| HistogramPoint {
             timestamp: sample.timestamp,
             histogram: sample.histogram.to_float(),
         });
         let histograms = histograms.collect();
         let SeriesSamples { labels, timestamps, values, .. } = series;
-        Self { labels, timestamps, values, histograms, drops_name: false }
+        let rises = rises(&values);
+        Self { labels, timestamps, values, rises, starts, histograms, drops_name: false }
     }
+}
+
+/// Whether no value is less than the one before it. Looks at all, which is quicker than to stop early.
+fn rises(values: &[f64]) -> bool {
+    let later = values.get(1..).unwrap_or_default();
+    !values.iter().zip(later).fold(false, |falls, (before, value)| falls | (value < before))
 }
 
 /// Where series come from.
@@ -75,7 +90,10 @@ impl WindowFeed {
 
     pub(super) fn next(&mut self) -> Result<Option<WindowSeries>, QueryError> {
         match self {
-            Self::Samples(feed) => Ok(feed.next()?.map(WindowSeries::live)),
+            Self::Samples(feed) => {
+                let reads_starts = feed.reads_starts();
+                Ok(feed.next()?.map(|series| WindowSeries::live(series, reads_starts)))
+            }
             Self::Subquery(feed) => feed.next(),
         }
     }
@@ -106,11 +124,8 @@ impl Windows {
         let beside = (!times.is_empty()).then(|| self.0.of(&times)).transpose()?;
         let mut pace = Pace::new(&self.1);
         for (step, &(low, high)) in self.0.of_shared(&series.timestamps)?.iter().enumerate() {
-            let histograms = match &beside {
-                Some(bounds) => bounds.get(step).and_then(|&(low, high)| points.get(low..high)),
-                None => None,
-            };
-            let histograms = histograms.unwrap_or_default();
+            let beside = beside.as_ref().and_then(|bounds| bounds.get(step)).copied().unwrap_or((0, 0));
+            let histograms = points.get(beside.0..beside.1).unwrap_or_default();
             // Of floats a kernel takes in many at once.
             pace.did(1 + (high - low) / 8 + 16 * histograms.len())?;
             if low == high && histograms.is_empty() {
@@ -119,7 +134,9 @@ impl Windows {
             let timestamps = series.timestamps.get(low..high).unwrap_or_default();
             let values = series.values.get(low..high).unwrap_or_default();
             let (start, end, step_time) = (self.0.start(step), self.0.end(step), self.0.step_time(step));
-            visit(step, &Window { timestamps, values, histograms, start, end, step_time })?;
+            let starts = series.starts.within((low, high), beside);
+            let rises = series.rises;
+            visit(step, &Window { timestamps, values, rises, histograms, starts, start, end, step_time })?;
         }
         Ok(())
     }
@@ -185,18 +202,23 @@ struct Call {
 }
 
 impl Call {
-    fn compute(&mut self, step: usize, window: &Window<'_>) -> Result<Option<SampleValue>, QueryError> {
-        if !window.histograms.is_empty() {
-            if let Some(kernel) = self.histogram_kernel {
-                return Ok(kernel(window, &mut self.context));
-            }
-            if window.values.is_empty() {
-                return Ok(None);
-            }
-            self.context.add(&Notice::IgnoredInRange(self.context.metric_name().to_owned()));
-        }
+    /// Of a window with floats alone.
+    #[inline]
+    fn compute_float(&mut self, step: usize, window: &Window<'_>) -> Result<Option<f64>, QueryError> {
         let params = self.params.at(step)?;
-        Ok((self.kernel)(window, params, &mut self.context).map(SampleValue::Float))
+        Ok((self.kernel)(window, params, &mut self.context))
+    }
+
+    /// Of a window with histograms.
+    fn compute(&mut self, step: usize, window: &Window<'_>) -> Result<Option<SampleValue>, QueryError> {
+        if let Some(kernel) = self.histogram_kernel {
+            return Ok(kernel(window, &mut self.context));
+        }
+        if window.values.is_empty() {
+            return Ok(None);
+        }
+        self.context.add(&Notice::IgnoredInRange(self.context.metric_name().to_owned()));
+        Ok(self.compute_float(step, window)?.map(SampleValue::Float))
     }
 }
 
@@ -257,7 +279,11 @@ impl WindowOperator {
                 counts.add_at(step, counted);
             }
             floats += window.values.len();
-            if let Some(result) = call.compute(step, window)? {
+            if window.histograms.is_empty() {
+                let (value, result) = (&mut row.values[step], call.compute_float(step, window)?);
+                filled += usize::from(result.is_some());
+                *value = result.map_or(*value, computed);
+            } else if let Some(result) = call.compute(step, window)? {
                 row.set(step, Some(result));
                 filled += 1;
             }

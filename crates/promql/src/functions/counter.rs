@@ -2,10 +2,19 @@
 
 use crate::annotations::CallContext;
 use crate::functions::Window;
+use crate::functions::starts::Started;
 
-/// `resets`: how often a value is below the one before it.
+/// `resets`: how often a value is below the one before it, or started behind it.
+#[allow(clippy::cast_precision_loss)] // a window has fewer than 2^53 samples
 pub(super) fn resets(window: &Window<'_>, _: &[f64], _: &mut CallContext) -> Option<f64> {
-    count_pairs(window, |before, value| value < before)
+    if window.starts.floats.is_empty() {
+        return count_pairs(window, |before, value| value < before);
+    }
+    window.first()?;
+    let at = |place| Started::at(window.timestamps, window.starts.floats, place);
+    let pairs = window.values.windows(2).enumerate();
+    let is_reset = |place: usize, pair: &[f64]| pair[1] < pair[0] || at(place + 1).is_reset_after(at(place));
+    Some(pairs.filter(|(place, pair)| is_reset(*place, pair)).count() as f64)
 }
 
 /// `changes`: how often a value differs from the one before it; NaN equals NaN.
@@ -30,10 +39,10 @@ mod tests {
         let window = Window {
             timestamps: &[1, 2, 3, 4, 5, 6, 7],
             values: &values,
-            histograms: &[],
             start: 0,
             end: 7,
             step_time: 7,
+            ..Window::default()
         };
         let mut ctx = CallContext::default();
         assert_eq!(resets(&window, &[], &mut ctx), Some(1.0));

@@ -175,6 +175,7 @@ fn from_anchor<'a>(window: &Window<'a>) -> Option<Window<'a>> {
         timestamps: window.timestamps.get(float..)?,
         values: window.values.get(float..)?,
         histograms: window.histograms.get(histogram..)?,
+        starts: window.starts.from(float, histogram),
         ..*window
     })
 }
@@ -196,7 +197,7 @@ mod tests {
     use super::*;
 
     fn window<'a>(timestamps: &'a [i64], values: &'a [f64]) -> Window<'a> {
-        Window { timestamps, values, histograms: &[], start: 10_000, end: 20_000, step_time: 20_000 }
+        Window { timestamps, values, start: 10_000, end: 20_000, step_time: 20_000, ..Window::default() }
     }
 
     #[test]

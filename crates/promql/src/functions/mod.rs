@@ -19,7 +19,9 @@ mod quantile;
 mod rate;
 mod regression;
 pub mod relabel;
+pub(crate) mod spacing;
 mod spec;
+mod starts;
 mod table;
 mod window;
 
@@ -27,5 +29,6 @@ pub use counter_doubt::{doubt_by_name, doubt_by_type};
 pub use kahan::KahanSum;
 pub use quantile::{invalid_quantile, quantile};
 pub use spec::{ElementKernel, EngineFunction, FunctionError, FunctionSpec, Kernel, RangeKernel};
+pub use starts::{STARTED, WindowStarts, start_of_expression};
 pub use table::{keeps_name, lookup};
 pub use window::Window;

@@ -130,10 +130,10 @@ mod tests {
         let window = Window {
             timestamps: &timestamps,
             values,
-            histograms: &[],
             start: 0,
             end: 1_000_000,
             step_time: 0,
+            ..Window::default()
         };
         kernel(&window, &[], &mut CallContext::default())
     }

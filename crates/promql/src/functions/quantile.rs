@@ -93,7 +93,7 @@ mod tests {
     #[test]
     fn a_wrong_quantile_warns() {
         let window =
-            Window { timestamps: &[1], values: &[1.0], histograms: &[], start: 0, end: 1, step_time: 1 };
+            Window { timestamps: &[1], values: &[1.0], start: 0, end: 1, step_time: 1, ..Window::default() };
         let mut ctx = CallContext::default();
         assert_eq!(over_time(&window, &[2.0], &mut ctx), Some(f64::INFINITY));
         assert_eq!(ctx.warnings(), ["PromQL warning: quantile value should be between 0 and 1, got 2"]);
@@ -105,10 +105,10 @@ mod tests {
         let window = Window {
             timestamps: &[1, 2, 3, 4, 5, 6, 7],
             values: &values,
-            histograms: &[],
             start: 0,
             end: 7,
             step_time: 7,
+            ..Window::default()
         };
         assert_eq!(mad(&window, &[], &mut CallContext::default()), Some(1.0));
     }

@@ -2,23 +2,22 @@
 
 use crate::annotations::CallContext;
 use crate::functions::Window;
-
-/// A gap to the window's edge of less than this many average sample distances is extrapolated over.
-const EXTRAPOLATION_FACTOR: f64 = 1.1;
+use crate::functions::spacing::{Growth, Place, seconds};
+use crate::functions::starts::{Started, extrapolation_from_zero, warn_of_overlap, zero_time};
 
 /// `rate`: the increase per second.
-pub(super) fn rate(window: &Window<'_>, _: &[f64], _: &mut CallContext) -> Option<f64> {
-    extrapolated(window, true, true)
+pub(super) fn rate(window: &Window<'_>, _: &[f64], ctx: &mut CallContext) -> Option<f64> {
+    counted(window, true, ctx)
 }
 
 /// `increase`: over the window, extrapolated to its edges, counter resets made good.
-pub(super) fn increase(window: &Window<'_>, _: &[f64], _: &mut CallContext) -> Option<f64> {
-    extrapolated(window, true, false)
+pub(super) fn increase(window: &Window<'_>, _: &[f64], ctx: &mut CallContext) -> Option<f64> {
+    counted(window, false, ctx)
 }
 
 /// `delta`: last less first, extrapolated to the window's edges.
-pub(super) fn delta(window: &Window<'_>, _: &[f64], _: &mut CallContext) -> Option<f64> {
-    extrapolated(window, false, false)
+pub(super) fn delta(window: &Window<'_>, _: &[f64], ctx: &mut CallContext) -> Option<f64> {
+    extrapolated(window, false, false, ctx)
 }
 
 /// `irate`: per second between the last two samples.
@@ -31,78 +30,44 @@ pub(super) fn idelta(window: &Window<'_>, _: &[f64], _: &mut CallContext) -> Opt
     instant(window, false)
 }
 
-/// Milliseconds as seconds.
-#[allow(clippy::cast_precision_loss)] // as upstream: milliseconds of any real time are exact
-fn seconds(milliseconds: i64) -> f64 {
-    milliseconds as f64 / 1000.0
+/// The increase of a counter.
+fn counted(window: &Window<'_>, is_rate: bool, ctx: &mut CallContext) -> Option<f64> {
+    match window.starts.floats {
+        [] => extrapolated(window, true, is_rate, ctx),
+        starts => started(window, starts, is_rate, ctx),
+    }
 }
 
-fn extrapolated(window: &Window<'_>, is_counter: bool, is_rate: bool) -> Option<f64> {
+/// As [`extrapolated`] of a counter, with resets that start timestamps tell of. Where the first one lies in the window
+/// the counter was zero then, and a single sample is enough.
+fn started(window: &Window<'_>, starts: &[i64], is_rate: bool, ctx: &mut CallContext) -> Option<f64> {
+    let gaps = window.values.len().checked_sub(1)?;
+    let ((first_time, first), (last_time, last)) = (window.first()?, window.last()?);
+    let at = |place| Started::at(window.timestamps, starts, place);
+    let is_reset = |place: usize, pair: &[f64]| pair[1] < pair[0] || at(place + 1).is_reset_after(at(place));
+    let pairs = window.values.windows(2).enumerate().filter(|(place, pair)| is_reset(*place, pair));
+    let increase = pairs.fold(last - first, |sum, (_, pair)| sum + pair[0]);
+    warn_of_overlap((0..=gaps).map(at), ctx);
+    let times = (first_time, last_time);
+    if let Some(zero_time) = zero_time(window, first_time, starts) {
+        return Some((increase + first) * extrapolation_from_zero(window, zero_time, times, gaps, is_rate));
+    }
+    let growth = Some(Growth { first, increase });
+    let place = Place::of(window, times, gaps, is_rate);
+    (gaps > 0).then(|| increase * ctx.spacing_at(place).extrapolation(growth))
+}
+
+fn extrapolated(window: &Window<'_>, is_counter: bool, is_rate: bool, ctx: &mut CallContext) -> Option<f64> {
     let gaps = window.values.len().checked_sub(1).filter(|gaps| *gaps > 0)?;
     let ((first_time, first), (last_time, last)) = (window.first()?, window.last()?);
     let mut result = last - first;
-    if is_counter && falls(window.values) {
+    if is_counter && !window.rises {
         let resets = window.values.windows(2).filter(|pair| pair[1] < pair[0]);
         result = resets.fold(result, |sum, pair| sum + pair[0]);
     }
     let growth = is_counter.then_some(Growth { first, increase: result });
-    Some(result * extrapolation(window, (first_time, last_time), gaps, growth, is_rate))
-}
-
-/// Whether any value is less than the one before it. Looks at all, which is quicker than to stop early.
-fn falls(values: &[f64]) -> bool {
-    let later = values.get(1..).unwrap_or_default();
-    values.iter().zip(later).fold(false, |falls, (before, value)| falls | (value < before))
-}
-
-/// How a counter grew between the first and the last sample of a window.
-#[derive(Clone, Copy)]
-pub(super) struct Growth {
-    /// Where it began.
-    pub(super) first: f64,
-    /// By how much it grew.
-    pub(super) increase: f64,
-}
-
-/// By what the change between the first and the last sample is to be multiplied so that it covers the window, and
-/// is per second if that is asked for. `growth` is given for counters.
-#[allow(clippy::cast_precision_loss)]
-pub(super) fn extrapolation(
-    window: &Window<'_>,
-    (first_time, last_time): (i64, i64),
-    gaps: usize,
-    growth: Option<Growth>,
-    is_rate: bool,
-) -> f64 {
-    let mut to_start = seconds(first_time - window.start);
-    let mut to_end = seconds(window.end - last_time);
-    let sampled = seconds(last_time - first_time);
-    let average = sampled / gaps as f64;
-    let threshold = average * EXTRAPOLATION_FACTOR;
-    if to_start >= threshold {
-        to_start = average / 2.0;
-    }
-    if let Some(Growth { first, increase }) = growth
-        && increase > 0.0
-        && first >= 0.0
-    {
-        // A counter cannot have been negative: do not extrapolate to before its zero.
-        let to_zero = sampled * (first / increase);
-        if to_zero < to_start {
-            to_start = to_zero;
-        }
-    }
-    if to_end >= threshold {
-        to_end = average / 2.0;
-    }
-    let mut factor = 1.0;
-    if sampled != 0.0 {
-        factor = (sampled + to_start + to_end) / sampled;
-    }
-    if is_rate {
-        factor /= window.seconds();
-    }
-    factor
+    let place = Place::of(window, (first_time, last_time), gaps, is_rate);
+    Some(result * ctx.spacing_at(place).extrapolation(growth))
 }
 
 /// The change between the last two floats.
@@ -115,7 +80,10 @@ pub(super) fn instant(window: &Window<'_>, is_rate: bool) -> Option<f64> {
         return None;
     }
     // After a counter's reset, the last value is the increase. NaN is no reset.
-    let change = if is_rate && last < before { last } else { last - before };
+    let place = window.values.len() - 2;
+    let at = |place| Started::at(window.timestamps, window.starts.floats, place);
+    let is_reset = last < before || at(place + 1).is_reset_after(at(place));
+    let change = if is_rate && is_reset { last } else { last - before };
     Some(if is_rate { change / seconds(interval) } else { change })
 }
 
@@ -124,7 +92,7 @@ mod tests {
     use super::*;
 
     fn window<'a>(timestamps: &'a [i64], values: &'a [f64], start: i64, end: i64) -> Window<'a> {
-        Window { timestamps, values, histograms: &[], start, end, step_time: end }
+        Window { timestamps, values, start, end, step_time: end, ..Window::default() }
     }
 
     fn increase_of(window: &Window<'_>) -> Option<f64> {

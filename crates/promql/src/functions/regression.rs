@@ -87,10 +87,10 @@ mod tests {
         Window {
             timestamps: &TIMES[..values.len()],
             values,
-            histograms: &[],
             start: -1,
             end: 30_000,
             step_time: 30_000,
+            ..Window::default()
         }
     }
 

@@ -82,6 +82,8 @@ pub enum EngineFunction {
     SortDesc,
     /// `start()`, the query's start in seconds.
     Start,
+    /// `start_timestamp(v)`: of a selector the samples' start timestamps, else nothing.
+    StartTimestamp,
     /// `step()`, the query's step in seconds.
     Step,
     /// `time()`: the step's time in seconds.

@@ -157,6 +157,7 @@ const FUNCTIONS: &[FunctionSpec] = &[
     vector("sort_desc", Engine(E::SortDesc)),
     vector("sqrt", Element(el::sqrt)),
     experimental(fixed("start", &[], Scalar, Engine(E::Start))),
+    experimental(vector("start_timestamp", Engine(E::StartTimestamp))),
     matrix("stddev_over_time", Range(over_time::stddev)),
     matrix("stdvar_over_time", Range(over_time::stdvar)),
     experimental(fixed("step", &[], Scalar, Engine(E::Step))),

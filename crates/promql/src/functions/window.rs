@@ -1,18 +1,24 @@
 //! What a range function sees of one series at one step.
 
 use crate::HistogramPoint;
+use crate::functions::WindowStarts;
+use crate::functions::spacing::length_seconds;
 
 /// The samples of one series in `(start, end]`, oldest first, without stale markers: floats, and histograms
 /// at other times. All times are
 /// milliseconds since the epoch. Windows of extended selectors have samples beyond both bounds: see [`super::extended`].
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Window<'a> {
     /// When, as many as `values`.
     pub timestamps: &'a [i64],
     /// What.
     pub values: &'a [f64],
+    /// Whether it is known that no value is less than the one before it, so that nobody need look for resets.
+    pub rises: bool,
     /// The native histograms.
     pub histograms: &'a [HistogramPoint],
+    /// Start timestamps of these.
+    pub starts: WindowStarts<'a>,
     /// The window's start, exclusive; `offset` and `@` are applied.
     pub start: i64,
     /// The window's end, inclusive; `offset` and `@` are applied.
@@ -39,11 +45,9 @@ impl<'a> Window<'a> {
         Some((*self.timestamps.last()?, *self.values.last()?))
     }
 
-    /// The window's length in seconds; whole seconds and the rest are added as Go's `Duration.Seconds` does.
+    /// The window's length in seconds.
     #[must_use]
-    #[allow(clippy::cast_precision_loss)] // as upstream: milliseconds of any real time are exact
     pub fn seconds(&self) -> f64 {
-        let length = self.end - self.start;
-        (length / 1000) as f64 + ((length % 1000) * 1_000_000) as f64 / 1e9
+        length_seconds(self.end - self.start)
     }
 }

@@ -446,7 +446,8 @@ fn expressions() -> impl Strategy<Value = String> {
         "1",
         "1.5e-7",
         "5m",
-        "Inf",
+        // In parentheses: printed as upstream does it, with its sign, it would bind less than `^`.
+        "(Inf)",
         "'a\\x00\"b'",
         "up[5m]",
         "up[step() * 2] offset -1h",

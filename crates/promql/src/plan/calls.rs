@@ -131,6 +131,7 @@ fn lower_engine(
         EngineFunction::SortByLabelDesc => {
             Node::Sort(node(0)?, SortOrder::Labels(texts(args, 1)?, true), place(args))
         }
+        EngineFunction::StartTimestamp => lower_start_timestamp(arg(0)?, name, times)?,
         EngineFunction::Time => Node::Time,
         EngineFunction::Timestamp => lower_timestamp(arg(0)?, times)?,
         EngineFunction::Vector => Node::VectorOf(node(0)?),
@@ -172,6 +173,15 @@ fn lower_timestamp(arg: &Expr, times: &QueryTimes) -> Result<Node, QueryError> {
         return Ok(Node::Scan { scan: scan(selector, times, None)?, reading: Reading::Time });
     }
     Ok(Node::StepTimes(lower_boxed(arg, times)?))
+}
+
+/// `start_timestamp` of a selector is about its samples, of anything else it has no result.
+fn lower_start_timestamp(arg: &Expr, name: &str, times: &QueryTimes) -> Result<Node, QueryError> {
+    if let ExprKind::Selector(selector) = &arg.unparen().kind {
+        return Ok(Node::Scan { scan: scan(selector, times, Some(name))?, reading: Reading::Start });
+    }
+    let (input, params) = (lower_boxed(arg, times)?, Vec::new());
+    Ok(Node::Element { function: name.to_owned(), kernel: functions::start_of_expression, input, params })
 }
 
 fn lower_relabel(name: &str, function: EngineFunction, args: &[Expr]) -> Result<Relabel, QueryError> {

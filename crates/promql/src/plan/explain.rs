@@ -71,7 +71,11 @@ fn headline(node: &Node) -> String {
         Node::Number(value) => format!("number {value}"),
         Node::Time => "time".to_owned(),
         Node::Scan { scan, reading } => {
-            let what = if *reading == Reading::Time { "sample times" } else { "scan" };
+            let what = match reading {
+                Reading::Value => "scan",
+                Reading::Time => "sample times",
+                Reading::Start => "start timestamps",
+            };
             format!("{what} {}", describe(scan))
         }
         Node::Smoothed(scan, _) => format!("smoothed scan {}", describe(scan)),

@@ -29,7 +29,7 @@ impl MetricNames {
 pub(crate) fn metric_names(node: &Node, delayed: bool) -> MetricNames {
     let metric_names = |node: &Node| metric_names(node, delayed);
     match node {
-        Node::Scan { reading: Reading::Time, .. } if !delayed => MetricNames::None,
+        Node::Scan { reading: Reading::Time | Reading::Start, .. } if !delayed => MetricNames::None,
         Node::Scan { scan, .. } => names_of_scan(scan),
         Node::Smoothed(scan, _) => names_of_scan(scan),
         Node::Window(call) if call.keeps_name || delayed => match &call.input {

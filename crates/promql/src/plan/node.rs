@@ -87,6 +87,8 @@ pub enum Reading {
     Value,
     /// Its time in seconds; the metric's name is dropped.
     Time,
+    /// Its start timestamp in seconds; the metric's name is dropped.
+    Start,
 }
 
 /// A selection of series, moved in time.

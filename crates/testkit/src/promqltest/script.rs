@@ -5,6 +5,7 @@ use std::time::Duration;
 use latewood_promql::parse_duration;
 
 use super::series::{SeriesLine, number, parse_series, quoted};
+use super::starts::parse_starts;
 
 /// A command of a script.
 #[derive(Clone, Debug)]
@@ -131,15 +132,14 @@ fn parse_load(line: &str, block: &[&str]) -> Result<Load, String> {
     let (command, interval) = line.split_once(char::is_whitespace).ok_or("load needs an interval")?;
     let mut load =
         Load { interval: parse_duration(interval.trim())?, series: Vec::new(), converts: command != "load" };
-    let mut has_starts = false;
+    let mut starts = Vec::new();
     for line in block {
-        if line.split_whitespace().next().is_some_and(|word| word.ends_with("@st")) {
-            has_starts = true;
+        if let Some((_, items)) = line.split_once("@st ") {
+            starts = parse_starts(items)?;
             continue;
         }
         let series = parse_series(line)?;
-        let has_starts = std::mem::take(&mut has_starts);
-        load.series.push(SeriesLine { has_starts, ..series });
+        load.series.push(SeriesLine { starts: std::mem::take(&mut starts), ..series });
     }
     Ok(load)
 }

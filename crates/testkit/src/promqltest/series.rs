@@ -25,8 +25,8 @@ pub struct SeriesLine {
     pub labels: Labels,
     /// Its values at successive steps.
     pub values: Vec<Option<Item>>,
-    /// Whether its samples have start timestamps, which are left out.
-    pub has_starts: bool,
+    /// How many milliseconds from its sample each start timestamp is; those that are missing are not there.
+    pub starts: Vec<Option<i64>>,
 }
 
 /// Reads a line of a series.
@@ -45,7 +45,7 @@ pub fn parse_series(line: &str) -> Result<SeriesLine, String> {
         }
         rest = after.trim_start();
     }
-    Ok(SeriesLine { labels, values, has_starts: false })
+    Ok(SeriesLine { labels, values, starts: Vec::new() })
 }
 
 /// The first item and what follows. Between `{{` and `}}` blanks belong to it.

@@ -1,11 +1,11 @@
 //! Series in memory as a source for the engine.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use latewood_model::{
-    FloatHistogram, HistogramSample, Labels, NativeHistogram, SeriesSamples, TimestampMs, storage_order,
+    FloatHistogram, HistogramSample, Labels, NO_START, NativeHistogram, SeriesSamples, StartTimestamps,
+    TimestampMs, storage_order,
 };
 use latewood_promql::{SampleValue, Select, SeriesCursor, SeriesSource, SourceError};
 
@@ -14,44 +14,34 @@ use super::hints::with_hint;
 /// Series that a cursor hands out at once: small, so that batches matter in tests.
 const BATCH: usize = 3;
 
-/// Samples by series, then by time.
-type Store = BTreeMap<Labels, BTreeMap<TimestampMs, SampleValue>>;
+/// Samples with their start timestamps by series, then by time.
+type Store = BTreeMap<Labels, BTreeMap<TimestampMs, (SampleValue, TimestampMs)>>;
 
 /// Samples in memory.
 #[derive(Debug, Default)]
 pub struct MemorySource {
     store: Mutex<Store>,
-    foreign: Mutex<BTreeSet<Labels>>,
-    touched: AtomicBool,
 }
 
 impl MemorySource {
     /// Adds a sample; a later one at the same time replaces it.
     pub fn add(&self, labels: &Labels, timestamp: TimestampMs, value: f64) {
+        self.add_started(labels, timestamp, SampleValue::Float(value), NO_START);
+    }
+
+    /// Adds a sample with its start timestamp.
+    pub fn add_started(&self, labels: &Labels, at: TimestampMs, value: SampleValue, start: TimestampMs) {
         let mut store = self.store.lock().unwrap_or_else(PoisonError::into_inner);
-        store.entry(labels.clone()).or_default().insert(timestamp, SampleValue::Float(value));
+        store.entry(labels.clone()).or_default().insert(at, (value, start));
     }
 
     /// Adds a native histogram; a later sample at the same time replaces it.
     pub fn add_histogram(&self, labels: &Labels, timestamp: TimestampMs, histogram: Arc<FloatHistogram>) {
-        let mut store = self.store.lock().unwrap_or_else(PoisonError::into_inner);
-        store.entry(labels.clone()).or_default().insert(timestamp, SampleValue::Histogram(histogram));
-    }
-
-    /// Says that a series has more than the samples added: queries that select it cannot be judged.
-    pub fn mark_foreign(&self, labels: &Labels) {
-        let mut foreign = self.foreign.lock().unwrap_or_else(PoisonError::into_inner);
-        foreign.insert(labels.clone());
-    }
-
-    /// Whether a series that was marked has been selected since the last call.
-    pub fn take_touched(&self) -> bool {
-        self.touched.swap(false, Ordering::Relaxed)
+        self.add_started(labels, timestamp, SampleValue::Histogram(histogram), NO_START);
     }
 
     /// Forgets everything.
     pub fn clear(&self) {
-        self.foreign.lock().unwrap_or_else(PoisonError::into_inner).clear();
         self.store.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 }
@@ -63,10 +53,6 @@ impl SeriesSource for MemorySource {
             let value = |name| labels.get(name).unwrap_or_default();
             select.matchers.iter().all(|matcher| matcher.matches(value(matcher.name())))
         };
-        let foreign = self.foreign.lock().unwrap_or_else(PoisonError::into_inner);
-        if foreign.iter().any(matches) {
-            self.touched.store(true, Ordering::Relaxed);
-        }
         let mut series: Vec<SeriesSamples> = store
             .iter()
             .filter(|(labels, _)| matches(labels))
@@ -77,10 +63,15 @@ impl SeriesSource for MemorySource {
     }
 }
 
-fn cut(labels: &Labels, samples: &BTreeMap<TimestampMs, SampleValue>, select: &Select) -> SeriesSamples {
+fn cut(
+    labels: &Labels,
+    samples: &BTreeMap<TimestampMs, (SampleValue, TimestampMs)>,
+    select: &Select,
+) -> SeriesSamples {
     let (mut timestamps, mut values, mut histograms) = (Vec::new(), Vec::new(), Vec::new());
+    let mut starts = StartTimestamps::none();
     let mut before = None;
-    for (&timestamp, sample) in samples {
+    for (&timestamp, (sample, start)) in samples {
         let inside = select.range.contains(timestamp);
         match sample {
             SampleValue::Float(value) => {
@@ -88,18 +79,24 @@ fn cut(labels: &Labels, samples: &BTreeMap<TimestampMs, SampleValue>, select: &S
                 if inside {
                     timestamps.push(timestamp);
                     values.push(*value);
+                    starts.push(timestamp, *start);
                 }
             }
             SampleValue::Histogram(histogram) => {
                 let read = with_hint(before, histogram);
                 before = Some(histogram);
                 if inside {
-                    histograms.push(HistogramSample { timestamp, histogram: NativeHistogram::from(read) });
+                    histograms.push(HistogramSample {
+                        timestamp,
+                        histogram: NativeHistogram::from(read),
+                        start: *start,
+                    });
                 }
             }
         }
     }
-    SeriesSamples { labels: labels.clone(), timestamps: Arc::from(timestamps), values, histograms }
+    let labels = labels.clone();
+    SeriesSamples { labels, timestamps: Arc::from(timestamps), values, starts, histograms }
 }
 
 struct MemoryCursor(std::vec::IntoIter<SeriesSamples>);

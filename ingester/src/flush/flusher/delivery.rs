@@ -58,6 +58,9 @@ impl Delivery {
         while self.flusher.next_turn(&mut changes).await {
             let mut round = Round::default();
             self.deliver(&mut round).await;
+            if !round.failed {
+                self.flusher.0.trouble.lock().take();
+            }
             self.drop_old().await;
             if round.failed {
                 pause.wait(&self.flusher.0).await;
@@ -131,6 +134,7 @@ impl Delivery {
         let shard = self.flusher.shard();
         tracing::warn!(shard, generation, %tenant, %error, "cannot flush a tenant");
         self.flusher.0.metrics.failed();
+        *self.flusher.0.trouble.lock() = Some(error.to_string());
         self.note_failing(|failing| failing.extend([tenant.clone()]));
         round.silent = if error.kind() == ErrorKind::Unavailable { round.silent + 1 } else { 0 };
         round.held.insert(tenant.clone());

@@ -217,3 +217,22 @@ async fn over_the_disk_budget_writes_are_refused_until_the_bucket_is_back() {
     }
     node.ingester.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_flush_that_is_waited_for_ends_with_the_cause_when_the_bucket_is_away() {
+    let faulty = FaultyBucket::new(memory());
+    let bucket: Bucket = faulty.clone();
+    let (dir, mut model) = (tempfile::tempdir().unwrap(), Data::new());
+    let node = Node::start_with(dir.path(), &bucket, 1, |config| config.flush.wait_timeout_seconds = 1).await;
+    faulty.add(Rule::new(Fault::Before));
+    node.write(3, 0, &mut model).await;
+    let error = node.ingester.shards()[0].flush(true).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    let text = error.to_string();
+    assert!(text.contains("not all blocks are in the bucket after 1 s"), "{text}");
+    assert!(text.contains("bucket unavailable"), "{text}");
+    faulty.heal();
+    node.flush().await;
+    node.check(&bucket, &model).await;
+    node.ingester.stop().await;
+}

@@ -47,8 +47,10 @@ fn native() -> impl Strategy<Value = NativeHistogram> {
 }
 
 fn run() -> impl Strategy<Value = Vec<HistogramSample>> {
-    prop::collection::btree_map(any::<i64>(), native(), 0..8).prop_map(|samples| {
-        samples.into_iter().map(|(timestamp, histogram)| HistogramSample { timestamp, histogram }).collect()
+    let started = (native(), prop_oneof![3 => 0..2_i64, 1 => any::<i64>()]);
+    prop::collection::btree_map(any::<i64>(), started, 0..8).prop_map(|samples| {
+        let sample = |(timestamp, (histogram, start))| HistogramSample { timestamp, histogram, start };
+        samples.into_iter().map(sample).collect()
     })
 }
 
@@ -56,7 +58,8 @@ fn run() -> impl Strategy<Value = Vec<HistogramSample>> {
 fn frame(runs: impl IntoIterator<Item = Vec<HistogramSample>>) -> SelectFrame {
     let series = runs.into_iter().map(|histograms| {
         let labels = Labels::from_pairs([("__name__", "h")]);
-        SeriesSamples { labels, timestamps: Arc::default(), values: Vec::new(), histograms }
+        let (timestamps, values, starts) = Default::default();
+        SeriesSamples { labels, timestamps, values, starts, histograms }
     });
     frame_of_batch(SelectBatch { series: series.collect(), newest_version: 0 })
 }
@@ -76,7 +79,7 @@ fn histograms_of_one_layout_share_it_and_cost_little() {
         .map(|at| {
             let positive = Buckets::from_pairs((0..40).map(|bucket| (bucket, 1000 + at * 3)));
             let histogram = Histogram { count: 40 * (1000 + at * 3), positive, ..Histogram::default() };
-            HistogramSample { timestamp: at as i64 * 15_000, histogram: histogram.into() }
+            HistogramSample::new(at as i64 * 15_000, histogram.into())
         })
         .collect();
     let frame = frame([run.clone()]);
@@ -98,7 +101,7 @@ fn columns_that_do_not_fit_are_refused() {
         positive: Buckets::from_pairs([(1, 3)]),
         ..Histogram::default()
     });
-    let good = frame([vec![HistogramSample { timestamp: 5, histogram }]]);
+    let good = frame([vec![HistogramSample::new(5, histogram)]]);
     assert!(batch_of_frame(good.clone()).is_ok());
     let broken = |change: fn(&mut Histograms)| {
         let mut frame = good.clone();

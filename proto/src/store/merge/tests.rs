@@ -11,6 +11,7 @@ fn series(labels: &[(&str, &str)], samples: &[(i64, f64)]) -> SeriesSamples {
         labels: Labels::from_pairs(labels.iter().copied()),
         timestamps: samples.iter().map(|sample| sample.0).collect(),
         values: samples.iter().map(|sample| sample.1).collect(),
+        starts: StartTimestamps::none(),
         histograms: Vec::new(),
     }
 }
@@ -26,6 +27,11 @@ async fn collect(merged: SeriesStream) -> Result<Vec<SeriesSamples>, StoreError>
         all.extend(batch?);
     }
     Ok(all)
+}
+
+/// Times, bits and start timestamps.
+fn started_bits(series: &SeriesSamples) -> Vec<(i64, u64, TimestampMs)> {
+    bits(series).into_iter().map(|(at, bits)| (at, bits, series.starts.at(at))).collect()
 }
 
 fn bits(series: &SeriesSamples) -> Vec<(i64, u64)> {
@@ -78,6 +84,7 @@ async fn shared_times_are_still_shared_after_a_join() {
             labels: Labels::from_pairs([("job", job)]),
             timestamps: Arc::clone(times),
             values: vec![0.0, 1.0],
+            starts: StartTimestamps::none(),
             histograms: Vec::new(),
         };
         source(vec![vec![one("a"), one("b")]])
@@ -103,25 +110,27 @@ proptest! {
     /// However samples are spread over sources, the merge equals a map filled by the tie rule.
     #[test]
     fn any_spread_gives_the_same_series(
-        rows in prop::collection::vec((0usize..4, 0u8..5, 0i64..20, 0u8..4), 0..200),
+        rows in prop::collection::vec((0usize..4, 0u8..5, 0i64..20, 0u8..4, 0i64..3), 0..200),
         bound in 1usize..5,
     ) {
         let value = |code: u8| if code == 0 { stale_nan() } else { f64::from(code) };
-        let mut expected: BTreeMap<(u8, i64), f64> = BTreeMap::new();
-        let mut parts = vec![BTreeMap::<(u8, i64), f64>::new(); 4];
-        for (part, name, at, code) in rows {
+        type Map = BTreeMap<(u8, i64), (f64, TimestampMs)>;
+        let (mut expected, mut parts) = (Map::new(), vec![Map::new(); 4]);
+        for (part, name, at, code, start) in rows {
             for map in [&mut expected, &mut parts[part]] {
-                let entry = map.entry((name, at)).or_insert(value(code));
-                *entry = preferred(*entry, value(code));
+                let entry = map.entry((name, at)).or_insert((value(code), start));
+                *entry = preferred_started(*entry, (value(code), start));
             }
         }
-        let stream_of = |map: &BTreeMap<(u8, i64), f64>| {
-            let mut by_name: BTreeMap<u8, Vec<(i64, f64)>> = BTreeMap::new();
-            for (&(name, at), &value) in map {
-                by_name.entry(name).or_default().push((at, value));
+        let stream_of = |map: &Map| {
+            let mut by_name: BTreeMap<u8, (Vec<(i64, f64)>, StartTimestamps)> = BTreeMap::new();
+            for (&(name, at), &(value, start)) in map {
+                let (samples, starts) = by_name.entry(name).or_default();
+                samples.push((at, value));
+                starts.push(at, start);
             }
-            let one = |(name, samples): (u8, Vec<(i64, f64)>)| {
-                vec![series(&[("__name__", &name.to_string())], &samples)]
+            let one = |(name, (samples, starts)): (u8, (Vec<(i64, f64)>, _))| {
+                vec![SeriesSamples { starts, ..series(&[("__name__", &name.to_string())], &samples) }]
             };
             source(by_name.into_iter().map(one).collect())
         };
@@ -132,7 +141,7 @@ proptest! {
         let all = futures::executor::block_on(collect(merged)).unwrap();
         let want = futures::executor::block_on(collect(stream_of(&expected))).unwrap();
         let pairs = |all: &[SeriesSamples]| -> Vec<_> {
-            all.iter().map(|one| (one.labels.to_string(), bits(one))).collect()
+            all.iter().map(|one| (one.labels.to_string(), started_bits(one))).collect()
         };
         prop_assert_eq!(pairs(&all), pairs(&want));
     }
@@ -148,10 +157,7 @@ async fn histograms_are_merged_and_beat_floats() {
     let with = |floats: &[(i64, f64)], histograms: &[(i64, NativeHistogram)]| SeriesSamples {
         histograms: histograms
             .iter()
-            .map(|(timestamp, histogram)| HistogramSample {
-                timestamp: *timestamp,
-                histogram: histogram.clone(),
-            })
+            .map(|(timestamp, histogram)| HistogramSample::new(*timestamp, histogram.clone()))
             .collect(),
         ..series(&[("__name__", "a")], floats)
     };

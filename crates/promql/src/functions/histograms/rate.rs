@@ -8,7 +8,8 @@ use latewood_model::histogram::{Histogram, ResetHint};
 use super::is_mixed;
 use crate::annotations::CallContext;
 use crate::functions::Window;
-use crate::functions::rate::{Growth, extrapolation};
+use crate::functions::spacing::{Growth, Place};
+use crate::functions::starts::{Started, extrapolation_from_zero, warn_of_overlap, zero_time};
 use crate::{HistogramOperation, HistogramPoint, Notice, SampleValue};
 
 pub(super) fn rate(window: &Window<'_>, ctx: &mut CallContext) -> Option<SampleValue> {
@@ -40,26 +41,74 @@ fn extrapolated(
     if is_mixed(window, ctx) {
         return None;
     }
+    if is_counter && !window.starts.histograms.is_empty() {
+        return started(window, is_rate, ctx);
+    }
     let [first, .., last] = window.histograms else { return None };
-    let mut notices = Vec::new();
-    let result = difference(window.histograms, is_counter, ctx.metric_name(), &mut notices);
-    notices.iter().for_each(|notice| ctx.add(notice));
-    let mut result = result?;
+    let mut result = noted_difference(window, is_counter, ctx)?;
     let growth = Growth { first: first.histogram.count, increase: result.count };
     let gaps = window.histograms.len() - 1;
     let times = (first.timestamp, last.timestamp);
-    result.multiply(extrapolation(window, times, gaps, is_counter.then_some(growth), is_rate));
+    let spacing = ctx.spacing_at(Place::of(window, times, gaps, is_rate));
+    result.multiply(spacing.extrapolation(is_counter.then_some(growth)));
     Some(result.into())
+}
+
+/// The increase of a counter of whose resets start timestamps tell. Where the first one lies in the window the counter
+/// was zero then, and a single sample is enough.
+fn started(window: &Window<'_>, is_rate: bool, ctx: &mut CallContext) -> Option<SampleValue> {
+    let (first, last) = (window.histograms.first()?, window.histograms.last()?);
+    let (gaps, times) = (window.histograms.len() - 1, (first.timestamp, last.timestamp));
+    let increase = if gaps > 0 { Some(noted_difference(window, true, ctx)?) } else { None };
+    let Some(zero_time) = zero_time(window, first.timestamp, window.starts.histograms) else {
+        let mut increase = increase?;
+        let growth = Growth { first: first.histogram.count, increase: increase.count };
+        let spacing = ctx.spacing_at(Place::of(window, times, gaps, is_rate));
+        increase.multiply(spacing.extrapolation(Some(growth)));
+        return Some(increase.into());
+    };
+    let mut result = match increase {
+        Some(increase) => {
+            let mut notices = Vec::new();
+            let sum = combine(&increase, &first.histogram, true, &mut notices);
+            let mixed = || Notice::MixedSchemas(ctx.metric_name().to_owned());
+            let mixed = sum.is_none().then(mixed);
+            notices.iter().chain(&mixed).for_each(|notice| ctx.add(notice));
+            sum?
+        }
+        None => FloatHistogram::clone(&first.histogram),
+    };
+    result.multiply(extrapolation_from_zero(window, zero_time, times, gaps, is_rate));
+    Some(result.into())
+}
+
+/// [`difference`], with its notices left in the context.
+fn noted_difference(window: &Window<'_>, is_counter: bool, ctx: &mut CallContext) -> Option<FloatHistogram> {
+    let mut notices = Vec::new();
+    let result = difference(window, is_counter, ctx.metric_name(), &mut notices);
+    notices.iter().for_each(|notice| ctx.add(notice));
+    if is_counter && result.is_some() {
+        warn_of_overlap((0..window.histograms.len()).map(|place| sample(window, place)), ctx);
+    }
+    result
+}
+
+/// When a window's histogram was taken, and since when it has been counted.
+fn sample(window: &Window<'_>, place: usize) -> Started {
+    let time = window.histograms.get(place).map_or(0, |point| point.timestamp);
+    Started { time, ..Started::at(&[], window.starts.histograms, place) }
 }
 
 /// What came to a counter over the window, or by how much a gauge changed. `None` where histograms cannot be
 /// combined; a notice says so.
 fn difference(
-    points: &[HistogramPoint],
+    window: &Window<'_>,
     is_counter: bool,
     metric: &str,
     notices: &mut Vec<Notice>,
 ) -> Option<FloatHistogram> {
+    let points = window.histograms;
+    let has_restarted = |place| sample(window, place).is_reset_after(sample(window, place - 1));
     let [first, second, ..] = points else { return None };
     let last = &points.last()?.histogram;
     let mut before = Arc::clone(&first.histogram);
@@ -67,7 +116,7 @@ fn difference(
     if is_counter && (is_gauge(&before) || is_gauge(last)) {
         notices.push(Notice::NotCounter(metric.to_owned()));
     }
-    if is_counter && second.histogram.is_reset_after(&before) {
+    if is_counter && (has_restarted(1) || second.histogram.is_reset_after(&before)) {
         // What was before the reset does not matter, not even its layout.
         before = Arc::new(nothing_like(&second.histogram));
     }
@@ -77,8 +126,8 @@ fn difference(
     };
     let mut result = combine(&last.to_schema(schema), &before, false, notices)?;
     if is_counter {
-        for point in points.iter().skip(1) {
-            if point.histogram.is_reset_after(&before) {
+        for (place, point) in points.iter().enumerate().skip(1) {
+            if has_restarted(place) || point.histogram.is_reset_after(&before) {
                 result = combine(&result, &before, true, notices)?;
             }
             before = Arc::clone(&point.histogram);
@@ -160,7 +209,9 @@ fn instant(window: &Window<'_>, is_rate: bool, ctx: &mut CallContext) -> Option<
         ctx.add(&Notice::NotGauge(metric.clone()));
     }
     let mut result = FloatHistogram::clone(&last.histogram);
-    if !is_rate || !last.histogram.is_reset_after(&before.histogram) {
+    let place = window.histograms.len() - 1;
+    let has_restarted = sample(window, place).is_reset_after(sample(window, place - 1));
+    if !is_rate || !(has_restarted || last.histogram.is_reset_after(&before.histogram)) {
         let Ok((difference, reconciled)) = last.histogram.sub(&before.histogram) else {
             ctx.add(&Notice::MixedSchemas(metric));
             return None;
