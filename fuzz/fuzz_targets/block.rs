@@ -18,7 +18,7 @@ use libfuzzer_sys::fuzz_target;
 use tokio::runtime::{Builder, Runtime};
 
 const FOLDER: &str = "anonymous/raw/block=01";
-const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../crates/block/tests/golden/v2");
+const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../crates/block/tests/golden/v3");
 /// The numbers that seeds have in their first byte: do not reorder.
 const FILES: [&str; 7] = [
     "meta.json",

@@ -9,6 +9,7 @@ mod harness;
 
 mod configuration;
 mod conformance;
+mod corpus;
 mod crash;
 mod differential;
 mod histograms;

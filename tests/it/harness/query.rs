@@ -67,6 +67,15 @@ impl Answer {
         answer
     }
 
+    /// The same with the count alone of each histogram.
+    pub fn with_counts_of_histograms(self) -> Self {
+        let counts = self.0.into_iter().filter_map(|(mut labels, points)| {
+            let part = labels.remove(PART);
+            part.is_none_or(|part| part == "count").then_some((labels, points))
+        });
+        Self(counts.collect())
+    }
+
     /// How many samples.
     pub fn len(&self) -> usize {
         self.0.values().map(BTreeMap::len).sum()
