@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use futures::stream::{self, BoxStream};
 use futures::{StreamExt, TryStreamExt};
-use latewood_model::{Labels, SeriesSamples, StartTimestamps, TimeRange};
+use latewood_model::{HistogramSample, Labels, SeriesSamples, StartTimestamps, TimeRange, TimestampMs};
 use parking_lot::Mutex;
 
 use super::SelectSpec;
@@ -13,6 +13,7 @@ use super::decoded::{Fetched, PageCache, Times};
 use super::paged::PageKey;
 use super::plan::{Batch, plan};
 use super::tables::Tables;
+use crate::schema::SCRAPES;
 use crate::{BlockError, ReaderConfig};
 
 type Series = Vec<SeriesSamples>;
@@ -120,7 +121,7 @@ fn materialise(
         if last == Some(piece.span.series)
             && let Some(before) = out.last_mut()
         {
-            join(before, series);
+            join(before, series)?;
             continue;
         }
         last = Some(piece.span.series);
@@ -138,7 +139,16 @@ fn materialise(
 }
 
 /// Appends a later span's samples.
-fn join(series: &mut SeriesSamples, mut later: SeriesSamples) {
+fn join(series: &mut SeriesSamples, mut later: SeriesSamples) -> Result<(), BlockError> {
+    let follows = |before: Option<TimestampMs>, first: Option<TimestampMs>| {
+        before.zip(first).is_none_or(|(before, first)| before < first)
+    };
+    let floats = follows(series.timestamps.last().copied(), later.timestamps.first().copied());
+    let at = |sample: Option<&HistogramSample>| sample.map(|sample| sample.timestamp);
+    let histograms = follows(at(series.histograms.last()), at(later.histograms.first()));
+    if !floats || !histograms {
+        return Err(BlockError::corrupt(SCRAPES, "the spans of a series are at times that do not ascend"));
+    }
     later.timestamps.first().into_iter().for_each(|&first| series.starts.append(first, &later.starts));
     if series.values.is_empty() {
         series.timestamps = later.timestamps;
@@ -147,4 +157,35 @@ fn join(series: &mut SeriesSamples, mut later: SeriesSamples) {
     }
     series.values.append(&mut later.values);
     series.histograms.append(&mut later.histograms);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use latewood_model::NativeHistogram;
+
+    use super::*;
+
+    fn series(floats: &[TimestampMs], histograms: &[TimestampMs]) -> SeriesSamples {
+        let histogram = |at: &TimestampMs| HistogramSample::new(*at, NativeHistogram::stale());
+        SeriesSamples {
+            labels: Labels::empty(),
+            timestamps: floats.into(),
+            values: vec![1.0; floats.len()],
+            starts: StartTimestamps::none(),
+            histograms: histograms.iter().map(histogram).collect(),
+        }
+    }
+
+    #[test]
+    fn spans_whose_times_a_damaged_table_mixed_up_are_refused() {
+        let joined = |a, b| {
+            let mut joined = a;
+            join(&mut joined, b).map(|()| (joined.timestamps.len(), joined.histograms.len()))
+        };
+        assert_eq!(joined(series(&[1, 2], &[]), series(&[], &[1, 2])).unwrap(), (2, 2));
+        assert_eq!(joined(series(&[1, 4], &[2]), series(&[5], &[3])).unwrap(), (3, 2));
+        assert!(joined(series(&[1, 4], &[]), series(&[4], &[])).is_err());
+        assert!(joined(series(&[], &[1, 4]), series(&[5], &[3])).is_err());
+    }
 }
