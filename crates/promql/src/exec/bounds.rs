@@ -70,6 +70,11 @@ impl StepWindows {
         self.grid.time(step)
     }
 
+    /// For work on the windows, in pieces.
+    pub(super) fn pace(&self) -> Pace<'_> {
+        Pace::new(&self.control)
+    }
+
     /// The bounds of shared times, which are strictly ascending.
     pub(super) fn of_shared(&mut self, times: &Arc<[TimestampMs]>) -> Result<Bounds, QueryError> {
         // Allocations are 16 bytes apart at least.
@@ -89,7 +94,7 @@ impl StepWindows {
     /// The bounds of strictly ascending times.
     pub(super) fn of(&self, times: &[TimestampMs]) -> Result<Bounds, QueryError> {
         let (mut low, mut high) = (0, 0);
-        let mut pace = Pace::new(&self.control);
+        let mut pace = self.pace();
         let bounds = (0..self.grid.len()).map(|step| {
             pace.did(1)?;
             let start = self.start(step).saturating_sub(self.reach.before_ms);

@@ -8,7 +8,6 @@ use super::bounds::StepWindows;
 use super::counts::size_in_samples;
 use super::matching::drop_reserved;
 use super::merge::Merger;
-use super::pace::Pace;
 use super::reach::Reach;
 use super::row::RowMut;
 use super::scalar::Scalars;
@@ -20,7 +19,7 @@ use crate::ast::Extension;
 use crate::functions::histograms::HistogramKernel;
 use crate::functions::{self, RangeKernel, Window, extended};
 use crate::plan::{MetricNames, WindowCall, WindowInput, WindowKernel, metric_names};
-use crate::{CallContext, Control, HistogramPoint, Notice, QueryError, SampleValue};
+use crate::{CallContext, HistogramPoint, Notice, QueryError, SampleValue};
 
 /// A series with its samples, stale markers gone.
 pub(super) struct WindowSeries {
@@ -100,7 +99,7 @@ impl WindowFeed {
 }
 
 /// The windows of a call, one to a step.
-pub(super) struct Windows(StepWindows, Control);
+pub(super) struct Windows(StepWindows);
 
 impl Windows {
     pub(super) fn new(env: &Env, grid: Grid, input: &WindowInput) -> Result<Self, QueryError> {
@@ -109,8 +108,7 @@ impl Windows {
             WindowInput::Subquery { range_ms, offset_ms, at, .. } => (*range_ms, *offset_ms, *at),
         };
         let windows = StepWindows::new(&env.control, grid, range_ms, offset_ms, at)?;
-        let windows = windows.reaching(Reach::of_windows(input, env.lookback_ms));
-        Ok(Self(windows, env.control.clone()))
+        Ok(Self(windows.reaching(Reach::of_windows(input, env.lookback_ms))))
     }
 
     /// Calls `visit` with each step that has samples in its window.
@@ -122,8 +120,9 @@ impl Windows {
         let points = series.histograms.as_slice();
         let times: Vec<_> = points.iter().map(|point| point.timestamp).collect();
         let beside = (!times.is_empty()).then(|| self.0.of(&times)).transpose()?;
-        let mut pace = Pace::new(&self.1);
-        for (step, &(low, high)) in self.0.of_shared(&series.timestamps)?.iter().enumerate() {
+        let bounds = self.0.of_shared(&series.timestamps)?;
+        let mut pace = self.0.pace();
+        for (step, &(low, high)) in bounds.iter().enumerate() {
             let beside = beside.as_ref().and_then(|bounds| bounds.get(step)).copied().unwrap_or((0, 0));
             let histograms = points.get(beside.0..beside.1).unwrap_or_default();
             // Of floats a kernel takes in many at once.
