@@ -3,7 +3,7 @@
 //! ```text
 //! LATEWOOD_PEERS=… cargo bench --bench side_by_side -- ingest [ROUNDS [SERIES [SAMPLES]]]
 //! LATEWOOD_PEERS=… cargo bench --bench side_by_side -- query  [ROUNDS [SERIES [SAMPLES]]]
-//! LATEWOOD_PEERS=… cargo bench --bench side_by_side -- exploding
+//! LATEWOOD_PEERS=… cargo bench --bench side_by_side -- exploding [ROUNDS [SERIES [SAMPLES]]]
 //! ```
 //!
 //! prints a table of medians, and of ratios to Latewood. Without arguments it measures ingest: 3 rounds of
@@ -44,7 +44,7 @@ async fn measure() {
     if asked("query") {
         query::measure(&peers, rounds, &load).await;
     } else if asked("exploding") {
-        exploding::measure(&peers, &load).await;
+        exploding::measure(&peers, rounds, &load).await;
     } else {
         ingest::measure(&peers, rounds, &load).await;
     }

@@ -83,13 +83,13 @@ impl Evaluator {
         }
     }
 
-    /// Evaluates a query and turns its result into something, both off the runtime.
+    /// Evaluates a query and turns its result into something, both off the runtime and under its control.
     pub(crate) async fn run<T: Send + 'static>(
         &self,
         tenant: &TenantId,
         query: Query,
         options: QueryOptions,
-        finish: impl Fn(QueryResult, Timings) -> T + Send + Sync + 'static,
+        finish: impl Fn(QueryResult, Timings, &Control) -> Result<T, QueryError> + Send + Sync + 'static,
     ) -> Result<T, ApiError> {
         let control = self.engine.control(&self.clock, options.timeout);
         if control.remaining().is_zero() {
@@ -128,12 +128,16 @@ impl Evaluator {
     }
 
     /// One evaluation under one view. What the stores failed with is the outer error.
-    async fn attempt<T: Send + 'static, F: Fn(QueryResult, Timings) -> T + Send + Sync + 'static>(
+    async fn attempt<T, F>(
         &self,
         attempt: &Arc<Attempt<F>>,
         pinned: Pinned,
         canceled: &CancellationToken,
-    ) -> Result<Result<T, QueryError>, StoreError> {
+    ) -> Result<Result<T, QueryError>, StoreError>
+    where
+        T: Send + 'static,
+        F: Fn(QueryResult, Timings, &Control) -> Result<T, QueryError> + Send + Sync + 'static,
+    {
         let coverage = Arc::clone(&pinned.coverage);
         let source = Arc::new(FanoutSource {
             fanout: Arc::clone(&self.fanout),
@@ -172,7 +176,7 @@ struct Attempt<F> {
     finish: F,
 }
 
-impl<T, F: Fn(QueryResult, Timings) -> T> Attempt<F> {
+impl<T, F: Fn(QueryResult, Timings, &Control) -> Result<T, QueryError>> Attempt<F> {
     /// Evaluates on this thread.
     fn evaluate(
         &self,
@@ -192,6 +196,9 @@ impl<T, F: Fn(QueryResult, Timings) -> T> Attempt<F> {
             }
         }
         let timings = Timings { queued: self.queued, evaluated: self.clock.elapsed().saturating_sub(begun) };
-        Ok((self.finish)(result, timings))
+        let finished = (self.finish)(result, timings, &self.control);
+        // What was made may hold on to the control for long.
+        self.control.rest();
+        finished
     }
 }

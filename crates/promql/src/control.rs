@@ -119,7 +119,7 @@ impl Control {
     }
 
     /// To be called before waiting for others and at the end: nobody's turn is spent waiting.
-    pub(crate) fn rest(&self) {
+    pub fn rest(&self) {
         if let (Some(commons), Some(_)) = (&self.0.commons, self.0.turn.lock().take()) {
             commons.give_turn();
         }
