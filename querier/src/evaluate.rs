@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use latewood_base::{Clock, ErrorKind, Offload};
+use latewood_base::{Clock, ErrorKind, Threads};
 use latewood_model::TenantId;
 use latewood_promql::plan::Explanation;
 use latewood_promql::{
@@ -50,9 +50,9 @@ pub(crate) struct Evaluator {
     fanout: Arc<Fanout>,
     clock: Clock,
     gate: QueryGate,
-    /// A lane of its own: evaluations wait for stores, and were they to wait in the lane in which blocks
-    /// are decoded, each would keep the other from going on.
-    lane: Offload,
+    /// Threads of its own: evaluations wait for stores, and were they to wait in the lane in which blocks
+    /// are decoded, each would keep the other from going on. Long ones lower their thread's priority.
+    threads: Threads,
     batches_ahead: usize,
     metrics: Metrics,
 }
@@ -77,7 +77,7 @@ impl Evaluator {
             fanout,
             clock,
             gate: QueryGate::new(config.max_concurrent_queries, config.max_outstanding_requests_per_tenant),
-            lane: Offload::new(config.max_concurrent_queries),
+            threads: Threads::new("query", config.max_concurrent_queries),
             batches_ahead: config.batches_ahead,
             metrics,
         }
@@ -119,7 +119,7 @@ impl Evaluator {
     /// The plan of a query, made off the runtime.
     pub(crate) async fn explain(&self, query: Query) -> Result<Explanation, ApiError> {
         let engine = self.engine.clone();
-        let explained = self.lane.run(move || match &query {
+        let explained = self.threads.run(move || match &query {
             Query::Instant(query) => engine.explain_instant(query),
             Query::Range(query) => engine.explain_range(query),
         });
@@ -149,7 +149,7 @@ impl Evaluator {
         });
         let attempt = Arc::clone(attempt);
         let work = move || attempt.evaluate(source, &|| coverage.warnings());
-        let evaluated = self.lane.run(work).await;
+        let evaluated = self.threads.run(work).await;
         let evaluated = evaluated.map_err(|error| StoreError::new(ErrorKind::Internal, error))?;
         match evaluated.as_ref().err().and_then(store_error) {
             Some(stale @ StoreError::StaleView { .. }) => {

@@ -9,12 +9,18 @@ mod error;
 mod folders;
 mod ids;
 mod offload;
+mod pieces;
+mod priority;
 mod shutdown;
+mod threads;
 
 pub use clock::{Clock, ManualClock};
 pub use error::{ErrorKind, Kinded};
 pub use folders::{make_folder, sync_parent};
 pub use ids::{Ids, Rng};
 pub use offload::{Offload, OffloadError};
+pub use pieces::Pieces;
+pub use priority::lower_priority;
 pub use shutdown::{Shutdown, Tasks};
+pub use threads::Threads;
 pub use ulid::Ulid;

@@ -4,17 +4,18 @@ use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
-use crate::{ErrorKind, Kinded};
+use crate::{ErrorKind, Kinded, Threads};
 
 /// A bounded lane for work that would block the async runtime for more than half a millisecond:
 /// Parquet, PromQL, compression of large bodies, file writes. Work that lasts for seconds goes into the
 /// lane's [background](Offload::background), so that it does not keep what somebody waits for.
 ///
-/// Clones share both lanes.
+/// Clones share all lanes.
 #[derive(Clone, Debug)]
 pub struct Offload {
     lane: Arc<Semaphore>,
     background: Arc<Semaphore>,
+    patient: Threads,
 }
 
 /// Why offloaded work gave no result.
@@ -26,13 +27,16 @@ pub enum OffloadError {
     /// The runtime is stopping.
     #[error("the process is stopping")]
     Stopping,
+    /// The system gives no further thread.
+    #[error("no thread could be started; try again later")]
+    NoThread,
 }
 
 impl Kinded for OffloadError {
     fn kind(&self) -> ErrorKind {
         match self {
             Self::Panicked => ErrorKind::Internal,
-            Self::Stopping => ErrorKind::Unavailable,
+            Self::Stopping | Self::NoThread => ErrorKind::Unavailable,
         }
     }
 }
@@ -42,14 +46,22 @@ impl Offload {
     #[must_use]
     pub fn new(width: usize) -> Self {
         let lane = |width: usize| Arc::new(Semaphore::new(width.clamp(1, Semaphore::MAX_PERMITS)));
-        Self { lane: lane(width), background: lane(width / 2) }
+        let patient = Threads::of_low_priority("patient", width / 2);
+        Self { lane: lane(width), background: lane(width / 2), patient }
     }
 
     /// The lane beside this one for work of seconds that nobody waits for, half as wide: encoding of
     /// blocks. The operating system shares the cores among the two.
     #[must_use]
     pub fn background(&self) -> Self {
-        Self { lane: Arc::clone(&self.background), background: Arc::clone(&self.background) }
+        Self { lane: Arc::clone(&self.background), ..self.clone() }
+    }
+
+    /// The lane beside this one for pieces of work that has gone on for long, half as wide and of low priority: in it
+    /// much can wait without keeping what has just begun.
+    #[must_use]
+    pub fn patient(&self) -> &Threads {
+        &self.patient
     }
 
     /// One piece of work per core.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use latewood_base::Clock;
+use latewood_base::{Clock, lower_priority};
 use parking_lot::Mutex;
 
 use crate::QueryError;
@@ -96,7 +96,7 @@ impl Control {
     }
 
     /// To be called between pieces of work of at most some milliseconds. Blocks while it is the turn of
-    /// others.
+    /// others, and lowers the priority of the thread of a query that runs for long.
     ///
     /// # Errors
     /// [`QueryError::Canceled`] and [`QueryError::Timeout`].
@@ -113,6 +113,8 @@ impl Control {
             *turn = None;
             commons.give_turn();
         }
+        // Beside turns: the cores are shared with more than queries.
+        lower_priority();
         commons.take_turn(|| self.in_time().map(|_| ()))?;
         *turn = Some(self.0.clock.elapsed());
         Ok(())

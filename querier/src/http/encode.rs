@@ -83,7 +83,14 @@ fn type_name(value: &Value) -> &'static str {
 
 fn write_value(pages: &mut Pages<'_>, value: Value, held: &mut Reservation) -> Result<(), QueryError> {
     match value {
-        Value::Scalar(point) => write_point(pages.json(), point),
+        Value::Scalar(Point { timestamp, value }) => {
+            let json = pages.json();
+            json.raw("[");
+            json.timestamp(timestamp);
+            json.raw(",");
+            json.scalar(value);
+            json.raw("]");
+        }
         Value::String { timestamp, text } => {
             let json = pages.json();
             json.raw("[");

@@ -64,6 +64,15 @@ impl Json {
         self.raw("\"");
     }
 
+    /// A scalar's value, as a string: as [`Self::value`], and never with an exponent.
+    pub(super) fn scalar(&mut self, value: f64) {
+        if value.is_finite() {
+            let _ = write!(self.0, "\"{value}\"");
+        } else {
+            self.value(value);
+        }
+    }
+
     /// `mantissa` × 10^`exponent`, the mantissa with one digit before its point. Go writes an exponent with its
     /// sign and two digits at least.
     fn scaled(&mut self, mantissa: &str, exponent: i32) {
@@ -179,6 +188,14 @@ mod tests {
             (f64::NEG_INFINITY, "-Inf"),
         ] {
             assert_eq!(written(|json| json.value(value)), format!("\"{expected}\""));
+        }
+    }
+
+    #[test]
+    fn scalars_have_no_exponent() {
+        for (value, expected) in [(1e21, "1000000000000000000000"), (1.5e-7, "0.00000015"), (f64::NAN, "NaN")]
+        {
+            assert_eq!(written(|json| json.scalar(value)), format!("\"{expected}\""));
         }
     }
 

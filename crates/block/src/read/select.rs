@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use futures::stream::{self, BoxStream};
 use futures::{StreamExt, TryStreamExt};
+use latewood_base::Pieces;
 use latewood_model::{HistogramSample, Labels, SeriesSamples, StartTimestamps, TimeRange, TimestampMs};
 use parking_lot::Mutex;
 
@@ -17,6 +18,9 @@ use crate::schema::SCRAPES;
 use crate::{BlockError, ReaderConfig};
 
 type Series = Vec<SeriesSamples>;
+
+/// Batches of a block after which a read is a long one; they are larger than a head's.
+const PROMPT_BATCHES: usize = 4;
 
 /// The stream of a select.
 pub(super) fn select(
@@ -47,12 +51,11 @@ async fn begin(
     let cache = Arc::new(Mutex::new(PageCache::default()));
     let fetching = Arc::clone(&block);
     let fetched = stream::iter(batches).map(move |batch| fetch(Arc::clone(&fetching), batch)).buffered(ahead);
+    let pieces = Arc::new(Pieces::new(block.offload.clone(), PROMPT_BATCHES));
     let decoded = fetched.and_then(move |fetched| {
         let (block, tables, cache) = (Arc::clone(&block), Arc::clone(&tables), Arc::clone(&cache));
-        async move {
-            let offload = block.offload.clone();
-            offload.run(move || materialise(&block, &tables, &cache, fetched, range)).await?
-        }
+        let pieces = Arc::clone(&pieces);
+        async move { pieces.run(move || materialise(&block, &tables, &cache, fetched, range)).await? }
     });
     Ok(decoded.try_filter(|series| std::future::ready(!series.is_empty())).boxed())
 }
