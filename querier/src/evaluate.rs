@@ -202,3 +202,45 @@ impl<T, F: Fn(QueryResult, Timings, &Control) -> Result<T, QueryError>> Attempt<
         finished
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+
+    use latewood_promql::ReportOptions;
+    use latewood_promql::parse::{ParseOptions, parse};
+    use prometheus_client::registry::Registry;
+
+    use super::*;
+    use crate::testing::catalogs;
+
+    #[tokio::test]
+    async fn an_answer_is_not_written_on_when_the_caller_goes() {
+        let fanout = Arc::new(Fanout::new(catalogs(), Vec::new(), Vec::new()));
+        let metrics = Metrics::new(&mut Registry::default());
+        let evaluator = Evaluator::new(&QuerierConfig::default(), fanout, Clock::system(), metrics);
+        let expr = parse("1", &ParseOptions::default()).unwrap();
+        let query =
+            Query::Instant(InstantQuery { expr, time: 0, lookback: None, report: ReportOptions::default() });
+        let (told, heard) = channel();
+        let (begun, mut beginning) = tokio::sync::mpsc::unbounded_channel();
+        let write_without_end =
+            move |_: QueryResult, _: Timings, control: &Control| -> Result<(), QueryError> {
+                begun.send(()).unwrap();
+                let ended = loop {
+                    if let Err(error) = control.check() {
+                        break error;
+                    }
+                };
+                told.send(matches!(ended, QueryError::Canceled)).unwrap();
+                Err(ended)
+            };
+        let options = QueryOptions { timeout: None, partial: false };
+        let tenant = TenantId::anonymous();
+        tokio::select! {
+            ended = evaluator.run(&tenant, query, options, write_without_end) => panic!("ended: {ended:?}"),
+            _ = beginning.recv() => {}
+        }
+        assert!(tokio::task::spawn_blocking(move || heard.recv()).await.unwrap().unwrap());
+    }
+}

@@ -219,9 +219,57 @@ fn write_stats(json: &mut Json, stats: QueryStats, report: &Report, timings: Tim
 
 #[cfg(test)]
 mod tests {
+    use latewood_base::Clock;
+    use latewood_model::Labels;
     use latewood_model::histogram::{Buckets, Histogram};
+    use latewood_promql::QueryLimits;
 
     use super::*;
+
+    /// A result of so many series of 10,000 points, booked.
+    fn long_result(control: &Control, series: usize) -> QueryResult {
+        let points: Vec<Point> = (0..10_000)
+            .map(|number| Point { timestamp: number * 1000, value: 1.0 / number as f64 })
+            .collect();
+        let series: Vec<_> = (0..series)
+            .map(|number| MatrixSeries {
+                labels: Labels::from_pairs([("number", number.to_string().as_str())]),
+                points: points.clone(),
+                histograms: Vec::new(),
+            })
+            .collect();
+        let held = control.reserve(series.iter().map(|series| series.size() as u64).sum()).unwrap();
+        let (warnings, infos, report) = (Vec::new(), Vec::new(), Report::default());
+        let value = Value::Matrix(series);
+        QueryResult { value, held, warnings, infos, stats: QueryStats::default(), report }
+    }
+
+    fn encode(control: &Control, series: usize) -> Result<Answer, QueryError> {
+        encode_result(long_result(control, series), Timings::default(), Shape::default(), control)
+    }
+
+    #[test]
+    fn what_is_written_takes_the_place_of_what_was_computed() {
+        let control = Control::new(Clock::manual(0).0, QueryLimits::NONE);
+        let computed = long_result(&control, 50);
+        let computed = (control.bytes(), drop(computed)).0;
+        let answer = encode(&control, 50).unwrap();
+        let written = control.bytes();
+        assert!(written > computed, "{written}");
+        // The longer of the two, and little more.
+        assert!(control.stats().peak_bytes < written + computed / 10, "{:?}", control.stats());
+        drop(answer);
+        assert_eq!(control.bytes(), 0);
+    }
+
+    #[test]
+    fn an_answer_beyond_the_memory_of_a_query_is_refused() {
+        let limits = QueryLimits { max_bytes: 9_000_000, ..QueryLimits::NONE };
+        let control = Control::new(Clock::manual(0).0, limits);
+        let refused = encode(&control, 50);
+        assert!(matches!(refused, Err(QueryError::TooMuchMemory { limit: 9_000_000 })), "{refused:?}");
+        assert_eq!(control.bytes(), 0);
+    }
 
     #[test]
     fn histograms_are_written_as_prometheus_writes_them() {
