@@ -18,6 +18,12 @@ pub struct Offload {
     patient: Threads,
 }
 
+/// Bytes up to which a text does not hold up the runtime.
+const SHORT_TEXT: usize = 2 << 10;
+
+/// Bytes up to which a text is one that dashboards send.
+const LONG_TEXT: usize = 64 << 10;
+
 /// Why offloaded work gave no result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OffloadError {
@@ -70,6 +76,23 @@ impl Offload {
         Self::new(std::thread::available_parallelism().map_or(2, std::num::NonZero::get))
     }
 
+    /// Runs work that takes as long as a text of so many bytes is long, about a microsecond for each at worst, such as
+    /// parsing it: here if it is short, off the runtime otherwise, and if it is huge in the patient lane.
+    ///
+    /// # Errors
+    /// [`OffloadError`] when the work panicked or the runtime stops.
+    pub async fn run_on_text<F, R>(&self, bytes: usize, work: F) -> Result<R, OffloadError>
+    where
+        F: FnOnce() -> R + Send + 'static,
+        R: Send + 'static,
+    {
+        match bytes {
+            ..=SHORT_TEXT => Ok(work()),
+            ..=LONG_TEXT => self.run(work).await,
+            _ => self.patient.run(work).await,
+        }
+    }
+
     /// Runs `work` on a blocking thread. When the caller goes away while the work is queued it never
     /// starts; once started it runs to its end.
     ///
@@ -103,6 +126,25 @@ mod tests {
         let panicked = lane.run(|| panic!("contained")).await;
         assert_eq!(panicked, Err::<(), _>(OffloadError::Panicked));
         assert_eq!(lane.run(|| 7).await, Ok(7));
+    }
+
+    #[tokio::test]
+    async fn a_huge_text_holds_up_neither_the_runtime_nor_the_lane() {
+        let lane = Offload::new(1);
+        let thread = || (std::thread::current().id(), crate::priority::is_low());
+        let here = thread();
+        assert_eq!(lane.run_on_text(SHORT_TEXT, thread).await, Ok(here));
+        let off = lane.run_on_text(LONG_TEXT, thread).await.unwrap();
+        assert!(off.0 != here.0 && !off.1);
+        let (release, held) = std::sync::mpsc::channel::<()>();
+        let huge = lane.clone();
+        let huge = tokio::spawn(async move {
+            huge.run_on_text(LONG_TEXT + 1, move || (held.recv().is_ok(), crate::priority::is_low())).await
+        });
+        tokio::task::yield_now().await;
+        assert_eq!(lane.run(|| 7).await, Ok(7));
+        release.send(()).unwrap();
+        assert_eq!(huge.await.unwrap(), Ok((true, true)));
     }
 
     #[tokio::test]
