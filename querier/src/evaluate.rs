@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use latewood_base::{Clock, ErrorKind, Threads};
+use latewood_base::{Clock, ErrorKind, Threads, Turns};
 use latewood_model::TenantId;
 use latewood_promql::plan::Explanation;
 use latewood_promql::{
@@ -71,9 +71,15 @@ impl Drop for CancelOnDrop {
 }
 
 impl Evaluator {
-    pub(crate) fn new(config: &QuerierConfig, fanout: Arc<Fanout>, clock: Clock, metrics: Metrics) -> Self {
+    pub(crate) fn new(
+        config: &QuerierConfig,
+        fanout: Arc<Fanout>,
+        clock: Clock,
+        metrics: Metrics,
+        turns: Arc<Turns>,
+    ) -> Self {
         Self {
-            engine: Engine::new(engine_config(config)),
+            engine: Engine::with_turns(engine_config(config), turns),
             fanout,
             clock,
             gate: QueryGate::new(config.max_concurrent_queries, config.max_outstanding_requests_per_tenant),
@@ -218,7 +224,13 @@ mod tests {
     async fn an_answer_is_not_written_on_when_the_caller_goes() {
         let fanout = Arc::new(Fanout::new(catalogs(), Vec::new(), Vec::new()));
         let metrics = Metrics::new(&mut Registry::default());
-        let evaluator = Evaluator::new(&QuerierConfig::default(), fanout, Clock::system(), metrics);
+        let evaluator = Evaluator::new(
+            &QuerierConfig::default(),
+            fanout,
+            Clock::system(),
+            metrics,
+            Arc::new(Turns::new(1)),
+        );
         let expr = parse("1", &ParseOptions::default()).unwrap();
         let query =
             Query::Instant(InstantQuery { expr, time: 0, lookback: None, report: ReportOptions::default() });

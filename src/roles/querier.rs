@@ -24,6 +24,7 @@ pub fn start(context: &mut Context, started: &mut Started) -> anyhow::Result<()>
         ingesters,
         gateways,
         clock: context.clock.clone(),
+        offload: context.offload.clone(),
         status: status(context)?,
     };
     context.features.iter().for_each(|name| config.engine.features.enable(name));

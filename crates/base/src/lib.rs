@@ -13,6 +13,7 @@ mod pieces;
 mod priority;
 mod shutdown;
 mod threads;
+mod turns;
 
 pub use clock::{Clock, ManualClock};
 pub use error::{ErrorKind, Kinded};
@@ -23,4 +24,5 @@ pub use pieces::Pieces;
 pub use priority::lower_priority;
 pub use shutdown::{Shutdown, Tasks};
 pub use threads::Threads;
+pub use turns::Turns;
 pub use ulid::Ulid;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
-use crate::{ErrorKind, Kinded, Threads};
+use crate::{ErrorKind, Kinded, Threads, Turns};
 
 /// A bounded lane for work that would block the async runtime for more than half a millisecond:
 /// Parquet, PromQL, compression of large bodies, file writes. Work that lasts for seconds goes into the
@@ -16,6 +16,7 @@ pub struct Offload {
     lane: Arc<Semaphore>,
     background: Arc<Semaphore>,
     patient: Threads,
+    turns: Arc<Turns>,
 }
 
 /// Bytes up to which a text does not hold up the runtime.
@@ -52,8 +53,9 @@ impl Offload {
     #[must_use]
     pub fn new(width: usize) -> Self {
         let lane = |width: usize| Arc::new(Semaphore::new(width.clamp(1, Semaphore::MAX_PERMITS)));
-        let patient = Threads::of_low_priority("patient", width / 2);
-        Self { lane: lane(width), background: lane(width / 2), patient }
+        let turns = Arc::new(Turns::new(width.div_ceil(2)));
+        let patient = Threads::of_low_priority("patient", width / 2, Arc::clone(&turns));
+        Self { lane: lane(width), background: lane(width / 2), patient, turns }
     }
 
     /// The lane beside this one for work of seconds that nobody waits for, half as wide: encoding of
@@ -63,11 +65,18 @@ impl Offload {
         Self { lane: Arc::clone(&self.background), ..self.clone() }
     }
 
-    /// The lane beside this one for pieces of work that has gone on for long, half as wide and of low priority: in it
-    /// much can wait without keeping what has just begun.
+    /// The lane beside this one for pieces of work that has gone on for long, half as wide, of low priority and by
+    /// [turns](Self::turns): in it much can wait without keeping what has just begun.
     #[must_use]
     pub fn patient(&self) -> &Threads {
         &self.patient
+    }
+
+    /// The turns of long work, half as many as pieces of work at once; the patient lane takes them, and what else goes
+    /// on for long should.
+    #[must_use]
+    pub fn turns(&self) -> &Arc<Turns> {
+        &self.turns
     }
 
     /// One piece of work per core.
@@ -86,10 +95,12 @@ impl Offload {
         F: FnOnce() -> R + Send + 'static,
         R: Send + 'static,
     {
-        match bytes {
-            ..=SHORT_TEXT => Ok(work()),
-            ..=LONG_TEXT => self.run(work).await,
-            _ => self.patient.run(work).await,
+        if bytes <= SHORT_TEXT {
+            Ok(work())
+        } else if bytes <= LONG_TEXT {
+            self.run(work).await
+        } else {
+            self.patient.run(work).await
         }
     }
 

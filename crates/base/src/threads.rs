@@ -8,8 +8,8 @@ use std::time::Duration;
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::{Semaphore, oneshot};
 
-use crate::OffloadError;
 use crate::priority::{is_low, lower_priority};
+use crate::{OffloadError, Turns};
 
 /// How long a thread waits for more work before it ends.
 const IDLE: Duration = Duration::from_secs(10);
@@ -27,8 +27,8 @@ type Job = Box<dyn FnOnce() + Send>;
 
 struct Pool {
     name: &'static str,
-    /// Whether all its threads have a low priority.
-    is_low: bool,
+    /// Whose pieces are long work: they have a low priority, and wait for turns.
+    turns: Option<Arc<Turns>>,
     queue: Mutex<Queue>,
     arrived: Condvar,
 }
@@ -44,7 +44,7 @@ impl std::fmt::Debug for Pool {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         out.debug_struct("Pool")
             .field("name", &self.name)
-            .field("is_low", &self.is_low)
+            .field("turns", &self.turns)
             .finish_non_exhaustive()
     }
 }
@@ -54,17 +54,17 @@ impl Threads {
     /// needed.
     #[must_use]
     pub fn new(name: &'static str, width: usize) -> Self {
-        Self::with_priority(name, width, false)
+        Self::over(name, width, None)
     }
 
-    /// The same, of threads that have a low priority from the start and keep it.
+    /// The same for pieces of long work: they take turns, on threads that have a low priority and keep it.
     #[must_use]
-    pub fn of_low_priority(name: &'static str, width: usize) -> Self {
-        Self::with_priority(name, width, true)
+    pub fn of_low_priority(name: &'static str, width: usize, turns: Arc<Turns>) -> Self {
+        Self::over(name, width, Some(turns))
     }
 
-    fn with_priority(name: &'static str, width: usize, is_low: bool) -> Self {
-        let pool = Pool { name, is_low, queue: Mutex::default(), arrived: Condvar::new() };
+    fn over(name: &'static str, width: usize, turns: Option<Arc<Turns>>) -> Self {
+        let pool = Pool { name, turns, queue: Mutex::default(), arrived: Condvar::new() };
         let places = Semaphore::new(width.clamp(1, Semaphore::MAX_PERMITS));
         Self { places: Arc::new(places), pool: Arc::new(pool) }
     }
@@ -111,13 +111,16 @@ impl Pool {
 
     /// A thread's life.
     fn work(&self, first: Job) {
-        if self.is_low {
+        if self.turns.is_some() {
             lower_priority();
         }
         let mut next = Some(first);
         while let Some(job) = next {
-            job();
-            next = if is_low() == self.is_low { self.next() } else { None };
+            match &self.turns {
+                Some(turns) => turns.run(job),
+                None => job(),
+            }
+            next = if is_low() == self.turns.is_some() { self.next() } else { None };
         }
     }
 
@@ -160,7 +163,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_pool_of_low_priority_keeps_its_threads_and_a_panic_is_an_error() {
-        let threads = Threads::of_low_priority("work", 2);
+        let threads = Threads::of_low_priority("work", 2, Arc::new(Turns::new(1)));
         let panicked = threads.run(|| panic!("contained")).await;
         assert_eq!(panicked, Err::<(), _>(OffloadError::Panicked));
         while threads.pool.queue.lock().idle == 0 {
@@ -195,7 +198,7 @@ mod tests {
     async fn a_low_priority_is_the_threads_own() {
         let of_this = || rustix::process::getpriority_process(None).unwrap();
         let before = of_this();
-        let low = Threads::of_low_priority("work", 1).run(of_this).await.unwrap();
+        let low = Threads::of_low_priority("work", 1, Arc::new(Turns::new(1))).run(of_this).await.unwrap();
         assert_eq!((low, of_this()), ((before + 10).min(19), before));
     }
 }

@@ -49,7 +49,7 @@ struct Inner {
 impl Drop for Inner {
     fn drop(&mut self) {
         if let (Some(commons), Some(_)) = (&self.commons, self.turn.get_mut()) {
-            commons.give_turn();
+            commons.turns.give();
         }
     }
 }
@@ -107,15 +107,15 @@ impl Control {
         };
         let mut turn = self.0.turn.lock();
         if let Some(since) = *turn {
-            if now - since < TURN || !commons.somebody_waits() {
+            if now - since < TURN || !commons.turns.somebody_waits() {
                 return Ok(());
             }
             *turn = None;
-            commons.give_turn();
+            commons.turns.give();
         }
         // Beside turns: the cores are shared with more than queries.
         lower_priority();
-        commons.take_turn(|| self.in_time().map(|_| ()))?;
+        commons.turns.take(|| self.in_time().map(|_| ()))?;
         *turn = Some(self.0.clock.elapsed());
         Ok(())
     }
@@ -123,7 +123,7 @@ impl Control {
     /// To be called before waiting for others and at the end: nobody's turn is spent waiting.
     pub fn rest(&self) {
         if let (Some(commons), Some(_)) = (&self.0.commons, self.0.turn.lock().take()) {
-            commons.give_turn();
+            commons.turns.give();
         }
     }
 
@@ -214,6 +214,8 @@ pub struct QueryStats {
 
 #[cfg(test)]
 mod tests {
+    use latewood_base::Turns;
+
     use super::*;
 
     #[test]
@@ -230,7 +232,7 @@ mod tests {
 
     #[test]
     fn what_all_queries_hold_is_bounded() {
-        let commons = Arc::new(Commons::new(3 << 20));
+        let commons = Arc::new(Commons::new(3 << 20, Arc::new(Turns::new(1))));
         let [a, b] = [(); 2]
             .map(|()| Control::sharing(Clock::manual(0).0, QueryLimits::NONE, Some(Arc::clone(&commons))));
         let held = a.reserve(2 << 20).unwrap();
@@ -242,7 +244,7 @@ mod tests {
 
     #[test]
     fn a_long_query_goes_on_by_turns_and_rests_while_it_waits() {
-        let commons = Arc::new(Commons::with_turns(u64::MAX, 1));
+        let commons = Arc::new(Commons::new(u64::MAX, Arc::new(Turns::new(1))));
         let (clock, hands) = Clock::manual(0);
         let control = |timeout| {
             let limits = QueryLimits { timeout: Duration::from_millis(timeout), ..QueryLimits::NONE };
@@ -257,7 +259,7 @@ mod tests {
             let second = second.clone();
             move || second.check()
         });
-        while !commons.somebody_waits() {
+        while !commons.turns.somebody_waits() {
             std::thread::yield_now();
         }
         // Its turn is not over yet.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use latewood_base::Clock;
+use latewood_base::{Clock, Turns};
 use latewood_model::TimestampMs;
 
 use crate::ast::{Expr, Span, ValueType};
@@ -70,10 +70,16 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// An engine with these settings, which the caller has validated.
+    /// An engine with these settings, which the caller has validated, and turns of its own.
     #[must_use]
     pub fn new(config: EngineConfig) -> Self {
-        let commons = Arc::new(Commons::new(config.max_total_bytes));
+        Self::with_turns(config, Arc::new(Turns::for_half_of_the_cores()))
+    }
+
+    /// An engine whose long queries share turns with other long work.
+    #[must_use]
+    pub fn with_turns(config: EngineConfig, turns: Arc<Turns>) -> Self {
+        let commons = Arc::new(Commons::new(config.max_total_bytes, turns));
         Self { config, commons }
     }
 

@@ -18,8 +18,8 @@ pub(crate) struct Parser {
 }
 
 impl Parser {
-    pub(crate) fn new(config: &EngineConfig) -> Self {
-        Self { options: ParseOptions { features: config.features }, lane: Offload::per_core() }
+    pub(crate) fn new(config: &EngineConfig, lane: Offload) -> Self {
+        Self { options: ParseOptions { features: config.features }, lane }
     }
 
     async fn parse(&self, text: &str) -> Result<Result<Expr, ParseError>, ApiError> {

@@ -32,6 +32,7 @@ impl Server {
             ingesters,
             gateways: vec![],
             clock,
+            offload: latewood_base::Offload::new(2),
             status: StatusInfo::default(),
         };
         let mut registry = Registry::default();
@@ -288,6 +289,7 @@ async fn a_list_beyond_the_cap_is_refused_with_advice() {
         ingesters: vec![data().shared()],
         gateways: vec![],
         clock,
+        offload: latewood_base::Offload::new(2),
         status: StatusInfo::default(),
     };
     let routes = Querier::new(config, deps, &mut Registry::default()).routes();
