@@ -33,13 +33,40 @@ pub(crate) struct Spacing {
     factor: f64,
 }
 
+/// Keeps the spacing of the window before.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct SpacingMemo(Option<Spacing>);
+
+impl SpacingMemo {
+    /// What follows from a place, kept if the samples of the window before lay alike.
+    #[inline]
+    pub(crate) fn at(&mut self, place: Place) -> Spacing {
+        match self.0 {
+            Some(known) if known.place == place => known,
+            _ => *self.0.insert(Spacing::of(place)),
+        }
+    }
+}
+
 /// How a counter grew between the first and the last sample of a window.
 #[derive(Clone, Copy)]
-pub(super) struct Growth {
+pub(crate) struct Growth {
     /// Where it began.
-    pub(super) first: f64,
+    pub(crate) first: f64,
     /// By how much it grew.
-    pub(super) increase: f64,
+    pub(crate) increase: f64,
+}
+
+impl Growth {
+    /// Whether it is certain, without a division, that the counter was zero before the window's start: `to_zero` of
+    /// [`Spacing::extrapolation`] is not below `to_start` then, however it is rounded.
+    #[inline]
+    fn began_before(self, spacing: &Spacing) -> bool {
+        // Far more than three roundings can do; and no product may have over- or underflown.
+        const MARGIN: f64 = 1.0 + 1e-9;
+        let (time, least) = (spacing.sampled * self.first, spacing.to_start * self.increase * MARGIN);
+        time >= least && time < f64::INFINITY && least > 1e-290
+    }
 }
 
 /// Milliseconds as seconds.
@@ -73,9 +100,19 @@ pub(super) fn length_seconds(length: i64) -> f64 {
 
 impl Place {
     /// Of samples whose first and last time is given.
-    pub(super) fn of(window: &Window<'_>, (first, last): (i64, i64), gaps: usize, is_rate: bool) -> Self {
-        let (to_start, sampled, to_end) = (first - window.start, last - first, window.end - last);
-        Self { to_start, sampled, to_end, gaps, is_rate }
+    pub(super) fn of(window: &Window<'_>, times: (i64, i64), gaps: usize, is_rate: bool) -> Self {
+        Self::between((window.start, window.end), times, gaps, is_rate)
+    }
+
+    /// The same in a window whose start and end are given.
+    #[inline]
+    pub(crate) fn between(
+        (start, end): (i64, i64),
+        (first, last): (i64, i64),
+        gaps: usize,
+        is_rate: bool,
+    ) -> Self {
+        Self { to_start: first - start, sampled: last - first, to_end: end - last, gaps, is_rate }
     }
 
     fn length(self) -> i64 {
@@ -94,18 +131,17 @@ impl Spacing {
         Self { place, sampled, to_start, to_end, factor }
     }
 
-    /// The place that it follows from.
-    pub(crate) fn place(&self) -> Place {
-        self.place
-    }
-
     /// By what the change between the first and the last sample is to be multiplied so that it covers the window,
     /// and is per second if that is asked for. `growth` is given for counters.
-    pub(super) fn extrapolation(&self, growth: Option<Growth>) -> f64 {
-        if let Some(Growth { first, increase }) = growth
+    #[inline]
+    pub(crate) fn extrapolation(&self, growth: Option<Growth>) -> f64 {
+        if let Some(growth @ Growth { first, increase }) = growth
             && increase > 0.0
             && first >= 0.0
         {
+            if growth.began_before(self) {
+                return self.factor;
+            }
             // A counter cannot have been negative: do not extrapolate to before its zero.
             let to_zero = self.sampled * (first / increase);
             if to_zero < self.to_start {
