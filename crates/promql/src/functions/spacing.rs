@@ -152,3 +152,34 @@ impl Spacing {
         self.factor
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// Whether a division was saved or not.
+        #[test]
+        fn counters_go_back_to_their_zero_and_no_further(
+            (to_start, sampled, to_end) in (1..40_000_i64, 1..120_000_i64, 0..40_000_i64),
+            gaps in 1..20_usize,
+            first in prop_oneof![0.0..1e3, 0.0..1e-300, 0.0..f64::MAX],
+            increase in prop_oneof![1e-9..1e4, 0.0..1e-300, 0.0..f64::MAX],
+            near in prop_oneof![Just(None), (0.9..1.1).prop_map(Some), (-20..20).prop_map(|off| Some(1.0 + f64::from(off) * 1e-10))],
+        ) {
+            let spacing = Spacing::of(Place { to_start, sampled, to_end, gaps, is_rate: true });
+            // Near to where it matters.
+            let first = near.map_or(first, |near| near * spacing.to_start * increase / spacing.sampled);
+            prop_assume!(increase > 0.0);
+            let to_zero = spacing.sampled * (first / increase);
+            let expected = match to_zero < spacing.to_start {
+                true => factor(to_start + sampled + to_end, spacing.sampled, to_zero, spacing.to_end, true),
+                false => spacing.factor,
+            };
+            let seen = spacing.extrapolation(Some(Growth { first, increase }));
+            prop_assert_eq!(seen.to_bits(), expected.to_bits());
+        }
+    }
+}
