@@ -76,6 +76,7 @@ impl Prometheus {
             .arg(format!("--config.file={}", file.display()))
             .arg(format!("--storage.tsdb.path={}", folder.join("prometheus").display()))
             .arg(format!("--web.listen-address={address}"))
+            .arg("--storage.tsdb.retention.time=100y")
             .arg("--web.enable-remote-write-receiver")
             .arg(format!("--enable-feature={features}"));
         let mut process = Process::start("prometheus", &mut command, folder);
