@@ -15,6 +15,7 @@ mod differential;
 mod histograms;
 mod layers;
 mod metrics;
+mod peers_by_name;
 mod query_stats;
 mod readme;
 mod real_prometheus;
