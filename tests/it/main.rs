@@ -11,6 +11,7 @@ mod configuration;
 mod conformance;
 mod corpus;
 mod crash;
+mod deploy;
 mod differential;
 mod histograms;
 mod layers;
