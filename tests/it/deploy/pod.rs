@@ -82,6 +82,10 @@ impl Volumes {
     /// The configuration, with what needs a cluster led elsewhere.
     fn config(&self, site: &Site, container: &Value, content: &str) -> String {
         let mut config: Value = serde_saphyr::from_str(content).unwrap();
+        // The root file system is read-only: what is written to must be mounted so that it can be.
+        let is_writable =
+            |mount: &&Value| mount["mountPath"] == config["data_dir"] && mount.get("readOnly").is_none();
+        assert_eq!(list(&container["volumeMounts"]).into_iter().filter(is_writable).count(), 1);
         config["data_dir"] = json!(self.path_in(text(&config["data_dir"])));
         for name in ["http", "grpc"] {
             let addr = &mut config["service"][format!("{name}_addr")];
