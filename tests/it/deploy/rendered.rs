@@ -218,6 +218,28 @@ fn the_version_is_the_binary_s() {
     assert_eq!(chart["appVersion"], env!("CARGO_PKG_VERSION"));
 }
 
+#[test]
+fn the_notes_name_services_that_are_there() {
+    let Some(chart) = Chart::find() else { return };
+    for (name, flags) in releases() {
+        let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+        let (notes, manifests) = (chart.notes(&flags), chart.render(&flags));
+        let named: Vec<&str> = notes
+            .split("http://")
+            .skip(1)
+            .filter_map(|url| url.split_once(".monitoring.svc."))
+            .map(|(name, _)| name)
+            .collect();
+        for service in &named {
+            manifests.get("Service", service);
+        }
+        let (writes, reads) = (notes.contains("/api/v1/write"), notes.contains("Grafana"));
+        let does = |alone: &str| !COMPONENTS.contains(&&*name) || name == alone;
+        assert_eq!((writes, reads), (does("ingester"), does("querier")), "{name}: {notes}");
+        assert_eq!(named.len(), usize::from(writes) + usize::from(reads), "{name}: {notes}");
+    }
+}
+
 /// The commands that the documents show, with `template` in the place of `install`.
 #[test]
 fn the_commands_of_the_documents_work() {
