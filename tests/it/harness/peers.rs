@@ -1,4 +1,4 @@
-//! Real Prometheus, node_exporter and SeaweedFS.
+//! Real Prometheus, node_exporter, SeaweedFS, Helm.
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -19,6 +19,16 @@ impl Peers {
     /// One of the real programs.
     pub fn program(&self, name: &str) -> Command {
         Command::new(self.0.join("root/usr/bin").join(name))
+    }
+
+    /// Helm.
+    pub fn helm(&self) -> Command {
+        Command::new(self.0.join("helm/helm/helm"))
+    }
+
+    /// A checker of manifests against the schemas of Kubernetes' releases.
+    pub fn kubernetes_validate(&self) -> Command {
+        Command::new(self.0.join("venv/bin/kubernetes-validate"))
     }
 
     /// A Python with duckdb and boto3.
