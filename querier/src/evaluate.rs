@@ -218,11 +218,12 @@ mod tests {
     use prometheus_client::registry::Registry;
 
     use super::*;
+    use crate::Stores;
     use crate::testing::catalogs;
 
     #[tokio::test]
     async fn an_answer_is_not_written_on_when_the_caller_goes() {
-        let fanout = Arc::new(Fanout::new(catalogs(), Vec::new(), Vec::new()));
+        let fanout = Arc::new(Fanout::new(catalogs(), Stores::default(), Stores::default(), 1));
         let metrics = Metrics::new(&mut Registry::default());
         let evaluator = Evaluator::new(
             &QuerierConfig::default(),

@@ -42,10 +42,7 @@ struct Queue {
 
 impl std::fmt::Debug for Pool {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.debug_struct("Pool")
-            .field("name", &self.name)
-            .field("turns", &self.turns)
-            .finish_non_exhaustive()
+        out.debug_struct("Pool").field("name", &self.name).field("turns", &self.turns).finish_non_exhaustive()
     }
 }
 
