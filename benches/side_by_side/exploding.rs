@@ -11,7 +11,7 @@ use latewood_base::Clock;
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
-use crate::harness::Peers;
+use crate::harness::{Answer, Peers};
 use crate::load::Load;
 use crate::report::{memory_bytes, quantile};
 use crate::server::{Kind, Server};
@@ -25,7 +25,7 @@ const QUESTIONS: usize = 60;
 const TIMEOUT: &str = "20s";
 
 /// What the dashboards ask: some series over half an hour.
-const PANEL: &str = "sum by (job) (rate(http_requests_1_total{region=\"region-1\"}[5m]))";
+const PANEL: &str = "sum by (job) (rate(http_requests_1_total{region=\"eu-1\"}[5m]))";
 
 fn exploding() -> Vec<String> {
     let names = (0..100_000).map(|name| format!("x{name}")).collect::<Vec<_>>().join("|");
@@ -48,6 +48,9 @@ pub async fn measure(peers: &Peers, rounds: usize, load: &Load) {
     let server = Arc::new(Server::start(peers, Kind::Latewood, folder.path()).await);
     load.write(Kind::Latewood, &server.url);
     server.wait_for(load).await;
+    let (start, end, step) = panel_times(load);
+    let panel = Answer::range(&server.url, PANEL, start, end, step).await.unwrap();
+    assert!(panel.len() > 1, "dashboards show nothing");
     dashboards(&server, load, QUESTIONS).await;
     let resident = memory_bytes(server.pid(), "VmRSS").unwrap();
     println!("| beside | asked | ended | p99 alone, ms | p99 beside, ms | times |");
@@ -63,6 +66,12 @@ pub async fn measure(peers: &Peers, rounds: usize, load: &Load) {
     println!("memory: {} MB before, {} MB at most", resident / 1_000_000, peak / 1_000_000);
     let ratio = median(ratios);
     assert!(ratio <= 2.0, "dashboards feel exploding queries: {} times", shown(ratio));
+}
+
+/// The start, end and step of a panel.
+fn panel_times(load: &Load) -> (f64, f64, f64) {
+    let end = load.end() as f64;
+    (end - 1500.0, end, 15.0)
 }
 
 /// Has dashboards ask alone and then beside some queries, and prints a row; how many times longer they waited.
@@ -116,7 +125,7 @@ fn ask_for_too_much(
 async fn dashboards(server: &Arc<Server>, load: &Load, questions: usize) -> Vec<Duration> {
     let mut all = JoinSet::new();
     for dashboard in 0..DASHBOARDS {
-        let (server, end) = (Arc::clone(server), load.end() as f64);
+        let (server, range) = (Arc::clone(server), panel_times(load));
         all.spawn(async move {
             let clock = Clock::system();
             let mut times = Vec::new();
@@ -125,7 +134,7 @@ async fn dashboards(server: &Arc<Server>, load: &Load, questions: usize) -> Vec<
             for _ in 0..questions {
                 pace.tick().await;
                 let asked = clock.elapsed();
-                server.ask_raw(PANEL, (end - 1500.0, end, 15.0)).await;
+                server.ask_raw(PANEL, range).await;
                 times.push(clock.elapsed() - asked);
             }
             times
