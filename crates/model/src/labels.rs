@@ -102,6 +102,20 @@ impl Labels {
         self.iter().find(|pair| pair.0 == name).map(|pair| pair.1)
     }
 
+    /// Whether any of these labels is there. Compares the lengths of names before it looks at them.
+    #[must_use]
+    pub fn has_any<N: AsRef<str>>(&self, names: &[N]) -> bool {
+        let mut start = 0;
+        self.0.ends.chunks_exact(2).any(|ends| {
+            let (from, middle) = (std::mem::replace(&mut start, ends[1] as usize), ends[0] as usize);
+            let is_here = |name: &str| {
+                name.len() == middle - from
+                    && self.0.text.as_bytes().get(from..middle) == Some(name.as_bytes())
+            };
+            names.iter().any(|name| is_here(name.as_ref()))
+        })
+    }
+
     /// The metric's name, if there is one.
     #[must_use]
     pub fn metric_name(&self) -> Option<&str> {
@@ -220,6 +234,7 @@ mod tests {
         assert_eq!(set.iter().collect::<Vec<_>>(), [("a", "1"), ("b", "3")]);
         assert_eq!(set.to_string(), r#"{a="1", b="3"}"#);
         assert_eq!((set.get("b"), set.get("c"), set.len()), (Some("3"), None, 2));
+        assert!(set.has_any(&["c", "b"]) && !set.has_any(&["c", "3", ""]) && !set.has_any::<&str>(&[]));
     }
 
     #[test]
