@@ -21,9 +21,9 @@
 //! - A stale marker at s is kept if nobody covers s and its replica owned the time right before s, or nobody did: the
 //!   last of the replicas to lose a target tells that it is gone.
 //!
-//! A switch goes forward in time alone: a counter falls only if an exporter serves old values. Where replicas have one
-//! interval and at any time one of them scrapes, samples are at most 3 I apart, so that a window of 4 I, Grafana's
-//! `$__rate_interval`, has two (docs/adr/0007-ha-deduplication.md).
+//! A switch goes forward in time alone: a counter falls only if an exporter serves old values. Of a pair with one
+//! interval of which one scrapes, samples are at most 3 I apart, so that a window of 4 I, Grafana's `$__rate_interval`,
+//! has two (docs/adr/0007-ha-deduplication.md).
 
 mod interval;
 mod labels;
