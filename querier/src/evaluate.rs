@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use latewood_base::{Clock, ErrorKind, Offload};
 use latewood_model::TenantId;
+use latewood_model::dedup::ReplicaLabels;
 use latewood_promql::plan::Explanation;
 use latewood_promql::{
     Control, Engine, EngineConfig, InstantQuery, QueryError, QueryResult, RangeQuery, SeriesSource,
@@ -14,7 +15,7 @@ use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::store_error;
-use crate::fanout::{Fanout, FanoutSource, Pinned};
+use crate::fanout::{Fanout, FanoutSource, Pinned, Replicas};
 use crate::gate::QueryGate;
 use crate::metrics::{Metrics, Raised};
 use crate::{ApiError, QuerierConfig};
@@ -27,12 +28,21 @@ pub(crate) enum Query {
 }
 
 /// What a request asks beside the query itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct QueryOptions {
     /// Shortens the configured timeout.
     pub(crate) timeout: Option<Duration>,
     /// Whether sources that fail may be missing.
     pub(crate) partial: bool,
+    /// The labels by which HA replicas differ; without any, replicas are series of their own.
+    pub(crate) replica_labels: ReplicaLabels,
+}
+
+impl QueryOptions {
+    /// How replicas are taken, if they are put together.
+    fn deduplicated(&self) -> Option<Replicas> {
+        (!self.replica_labels.is_empty()).then(|| Replicas::new(self.replica_labels.clone()))
+    }
 }
 
 /// How long a query took.
@@ -105,11 +115,18 @@ impl Evaluator {
             control: control.clone(),
             clock: self.clock.clone(),
             queued,
+            replicas: options.deduplicated().map(Arc::new),
             finish,
         });
         let guard = CancelOnDrop { control: control.clone(), canceled: CancellationToken::new() };
         let (attempt, canceled) = (&attempt, &guard.canceled);
-        let read = move |pinned: Pinned| self.attempt(attempt, pinned, canceled);
+        let read = move |pinned: Pinned| async move {
+            let outcome = self.attempt(attempt, pinned.clone(), canceled).await;
+            if attempt.replicas.as_ref().is_some_and(|replicas| replicas.take_came_late()) {
+                return self.attempt(attempt, pinned, canceled).await;
+            }
+            outcome
+        };
         let outcome = self.fanout.under_view(tenant, options.partial, read).await;
         self.metrics.samples_read.inc_by(control.stats().samples_read);
         let (evaluated, _) = outcome?;
@@ -142,6 +159,8 @@ impl Evaluator {
             control: attempt.control.clone(),
             canceled: canceled.clone(),
             batches_ahead: self.batches_ahead,
+            replicas: attempt.replicas.clone(),
+            metrics: self.metrics.dedup.clone(),
         });
         let attempt = Arc::clone(attempt);
         let work = move || attempt.evaluate(source, &|| coverage.warnings());
@@ -169,6 +188,7 @@ struct Attempt<F> {
     control: Control,
     clock: Clock,
     queued: Duration,
+    replicas: Option<Arc<Replicas>>,
     finish: F,
 }
 
