@@ -3,7 +3,6 @@
 use std::cell::Cell;
 use std::cmp::Ordering;
 use std::fmt;
-use std::hash::{Hash, Hasher};
 use std::sync::{Arc, OnceLock};
 
 use xxhash_rust::xxh3::Xxh3Default;
@@ -20,22 +19,54 @@ pub type LabelPair<'a> = (&'a str, &'a str);
 ///
 /// Order and equality are Prometheus's `labels.Compare`: pair by pair, names before values. What is
 /// stored is sorted by [`storage_order`] instead, which puts the metric's name first.
-#[derive(Clone)]
-pub struct Labels(Arc<Inner>);
+///
+/// In memory it is one piece, names and values each behind its length, so that equal sets are equal texts:
+///
+/// ```text
+/// length name length value length name length value …
+/// ```
+///
+/// A length is written in ASCII, six bits to a byte, the lowest first; all bytes but the last have the bit 0x40.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Labels(Arc<str>);
 
-/// All names and values in one text, `name value name value …`, with the end of each piece.
-struct Inner {
-    text: Box<str>,
-    ends: Box<[u32]>,
-}
+/// In the bytes of a length: another one follows.
+const MORE: u8 = 0x40;
 
 thread_local! {
     /// Where label sets are put together, so that each is allocated once, at its size.
-    static SCRATCH: Cell<(String, Vec<u32>)> = const { Cell::new((String::new(), Vec::new())) };
+    static SCRATCH: Cell<String> = const { Cell::new(String::new()) };
 }
 
 /// Bytes of text that a thread keeps for the next label set.
 const MAX_SCRATCH: usize = 1 << 16;
+
+/// Appends a text behind its length.
+fn push_piece(set: &mut String, piece: &str) {
+    let mut length = piece.len();
+    while length >= usize::from(MORE) {
+        set.push(char::from(MORE | (length as u8 & (MORE - 1))));
+        length >>= 6;
+    }
+    set.push(char::from(length as u8));
+    set.push_str(piece);
+}
+
+/// Takes the first text off; `None` at the end.
+#[inline]
+fn take_piece<'a>(set: &mut &'a str) -> Option<&'a str> {
+    let (mut length, mut bytes) = (0, 0);
+    for &byte in set.as_bytes() {
+        length |= usize::from(byte & (MORE - 1)) << (6 * bytes);
+        bytes += 1;
+        if byte & MORE == 0 {
+            break;
+        }
+    }
+    let piece = set.get(bytes..bytes + length).filter(|_| bytes > 0)?;
+    *set = set.get(bytes + length..)?;
+    Some(piece)
+}
 
 impl Labels {
     /// The empty set.
@@ -47,18 +78,15 @@ impl Labels {
 
     /// From pairs that are sorted by name, without duplicates or empty values (checked in debug builds).
     pub fn from_sorted<'a>(pairs: impl Iterator<Item = LabelPair<'a>>) -> Self {
-        let (mut text, mut ends) = SCRATCH.take();
+        let mut set = SCRATCH.take();
         for (name, value) in pairs {
-            text.push_str(name);
-            ends.push(u32::try_from(text.len()).unwrap_or(u32::MAX));
-            text.push_str(value);
-            ends.push(u32::try_from(text.len()).unwrap_or(u32::MAX));
+            push_piece(&mut set, name);
+            push_piece(&mut set, value);
         }
-        let labels = Self(Arc::new(Inner { text: text.as_str().into(), ends: ends.as_slice().into() }));
-        if text.capacity() <= MAX_SCRATCH {
-            text.clear();
-            ends.clear();
-            SCRATCH.set((text, ends));
+        let labels = Self(set.as_str().into());
+        if set.capacity() <= MAX_SCRATCH {
+            set.clear();
+            SCRATCH.set(set);
         }
         debug_assert!(labels.iter().zip(labels.iter().skip(1)).all(|(a, b)| a.0 < b.0), "{labels}");
         labels
@@ -76,24 +104,19 @@ impl Labels {
     /// How many pairs.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.0.ends.len() / 2
+        self.iter().count()
     }
 
     /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.ends.is_empty()
+        self.0.is_empty()
     }
 
     /// The pairs in the order of their names.
     pub fn iter(&self) -> impl Iterator<Item = LabelPair<'_>> {
-        let mut start = 0;
-        self.0.ends.chunks_exact(2).filter_map(move |ends| {
-            let (middle, end) = (ends[0] as usize, ends[1] as usize);
-            let pair = (self.0.text.get(start..middle)?, self.0.text.get(middle..end)?);
-            start = end;
-            Some(pair)
-        })
+        let mut rest = &*self.0;
+        std::iter::from_fn(move || Some((take_piece(&mut rest)?, take_piece(&mut rest)?)))
     }
 
     /// The value of a label, if it is there.
@@ -143,7 +166,7 @@ impl Labels {
     /// Bytes of memory held by this set, shared by its clones.
     #[must_use]
     pub fn heap_size(&self) -> usize {
-        self.0.text.len() + self.0.ends.len() * 4 + 48
+        self.0.len() + 2 * size_of::<usize>()
     }
 }
 
@@ -169,14 +192,6 @@ pub fn storage_order(a: &Labels, b: &Labels) -> Ordering {
     })
 }
 
-impl PartialEq for Labels {
-    fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0) || (self.0.ends == other.0.ends && self.0.text == other.0.text)
-    }
-}
-
-impl Eq for Labels {}
-
 impl Ord for Labels {
     fn cmp(&self, other: &Self) -> Ordering {
         self.iter().cmp(other.iter())
@@ -186,13 +201,6 @@ impl Ord for Labels {
 impl PartialOrd for Labels {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
-    }
-}
-
-impl Hash for Labels {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.0.ends.hash(state);
-        self.0.text.hash(state);
     }
 }
 
@@ -235,6 +243,19 @@ mod tests {
         assert_eq!(set.to_string(), r#"{a="1", b="3"}"#);
         assert_eq!((set.get("b"), set.get("c"), set.len()), (Some("3"), None, 2));
         assert!(set.has_any(&["c", "b"]) && !set.has_any(&["c", "3", ""]) && !set.has_any::<&str>(&[]));
+    }
+
+    #[test]
+    fn pieces_of_any_length_come_back() {
+        let lengths = [1, 63, 64, 4_095, 4_096, 300_000];
+        let values: Vec<(String, String)> =
+            lengths.iter().map(|&length| (format!("n{length:06}"), "ü".repeat(length))).collect();
+        let set = Labels::from_sorted(values.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+        assert!(set.iter().eq(values.iter().map(|(name, value)| (name.as_str(), value.as_str()))));
+        assert_eq!(
+            (set.len(), Labels::empty().len(), Labels::empty().iter().next()),
+            (lengths.len(), 0, None)
+        );
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::collections::btree_map::Entry;
 
 use crate::Notice;
 use crate::ast::Span;
-use crate::functions::spacing::{Place, Spacing};
+use crate::functions::spacing::{Place, Spacing, SpacingMemo};
 
 /// Distinct texts kept of each sort; further ones are counted only.
 const MAX_TEXTS: usize = 256;
@@ -107,7 +107,7 @@ pub struct CallContext {
     metric_name: String,
     annotations: Annotations,
     failure: Option<String>,
-    spacing: Option<Spacing>,
+    spacing: SpacingMemo,
 }
 
 impl CallContext {
@@ -132,10 +132,7 @@ impl CallContext {
     /// What follows from where samples lie in a window, kept from the window before if they lay alike.
     #[inline]
     pub(crate) fn spacing_at(&mut self, place: Place) -> Spacing {
-        match self.spacing {
-            Some(known) if known.place() == place => known,
-            _ => *self.spacing.insert(Spacing::of(place)),
-        }
+        self.spacing.at(place)
     }
 
     /// Adds a warning, once; the text begins with `PromQL warning: `.

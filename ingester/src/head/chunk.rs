@@ -8,19 +8,17 @@
 //! A chunk with start timestamps has behind each value the difference to the start before, coded as times are: a bit
 //! while it stays the same. In front of its bits stands the newest one, so that a chunk without them is no larger.
 
-use std::sync::Arc;
-
 use latewood_model::{NO_START, Sample, TimeRange, TimestampMs};
 
-use super::bits::{BitReader, push_bits};
-use super::started::StartedSamples;
+use super::bits::push_bits;
+use super::sealed_chunk::SealedChunk;
 
 /// Bytes in front of the bits of a chunk with start timestamps.
-const START_BYTES: usize = size_of::<TimestampMs>();
+pub(super) const START_BYTES: usize = size_of::<TimestampMs>();
 
 /// Widths in bits of a delta-of-delta's classes; class `n` is announced by `n` ones and a zero (the last
 /// one by ones only), class 0 is the delta-of-delta 0.
-const TIME_WIDTHS: [u32; 6] = [0, 6, 10, 17, 32, 64];
+pub(super) const TIME_WIDTHS: [u32; 6] = [0, 6, 10, 17, 32, 64];
 
 /// Bits that announce a new window of significant value bits: `11`, leading zeros, length.
 const NEW_WINDOW_BITS: u32 = 2 + 5 + 6;
@@ -181,155 +179,39 @@ impl OpenChunk {
 
     /// A copy that can be read while this one grows.
     pub(super) fn snapshot(&self) -> SealedChunk {
-        SealedChunk {
-            bytes: self.bytes.as_slice().into(),
-            span: self.span(),
-            count: self.count,
-            has_starts: self.has_starts,
-        }
-    }
-}
-
-/// A chunk that no longer changes.
-#[derive(Clone, Debug)]
-pub(super) struct SealedChunk {
-    bytes: Arc<[u8]>,
-    span: TimeRange,
-    count: u32,
-    has_starts: bool,
-}
-
-impl SealedChunk {
-    /// Packs samples of strictly ascending times.
-    pub(super) fn pack(samples: &StartedSamples) -> Self {
-        let has_starts = samples.has_starts();
-        let mut open = if has_starts { OpenChunk::with_starts() } else { OpenChunk::default() };
-        samples.started().for_each(|(sample, start)| open.push(sample, start));
-        open.snapshot()
-    }
-
-    /// The span of its times.
-    pub(super) fn span(&self) -> TimeRange {
-        self.span
-    }
-
-    /// How many samples.
-    pub(super) fn count(&self) -> u32 {
-        self.count
-    }
-
-    /// Bytes of memory.
-    pub(super) fn heap_size(&self) -> usize {
-        self.bytes.len() + 16
-    }
-
-    /// Hands out the samples within a range with their start timestamps, oldest first.
-    #[inline]
-    pub(super) fn read(&self, range: TimeRange, mut each: impl FnMut(Sample, TimestampMs)) {
-        let mut reader = ChunkReader::new(self);
-        while let Some(sample) = reader.next()
-            && sample.timestamp <= range.end
-        {
-            if sample.timestamp >= range.start {
-                each(sample, reader.start);
-            }
-        }
-    }
-}
-
-/// Unpacks a chunk.
-struct ChunkReader<'a> {
-    bits: BitReader<'a>,
-    left: u32,
-    first: Option<TimestampMs>,
-    at: TimestampMs,
-    delta: i64,
-    value: u64,
-    leading: u32,
-    significant: u32,
-    has_starts: bool,
-    /// The start timestamp of the sample that was read last.
-    start: TimestampMs,
-}
-
-impl<'a> ChunkReader<'a> {
-    fn new(chunk: &'a SealedChunk) -> Self {
-        let first = if chunk.has_starts { START_BYTES } else { 0 };
-        Self {
-            bits: BitReader::new(chunk.bytes.get(first..).unwrap_or_default()),
-            has_starts: chunk.has_starts,
-            start: NO_START,
-            left: chunk.count,
-            first: Some(chunk.span.start),
-            at: 0,
-            delta: 0,
-            value: 0,
-            leading: 0,
-            significant: 0,
-        }
-    }
-
-    #[inline]
-    fn next(&mut self) -> Option<Sample> {
-        self.left = self.left.checked_sub(1)?;
-        match self.first.take() {
-            Some(first) => self.at = first,
-            None => {
-                self.delta = self.delta.wrapping_add(self.read_change()?);
-                self.at = self.at.wrapping_add(self.delta);
-            }
-        }
-        self.read_value()?;
-        if self.has_starts {
-            self.start = self.start.wrapping_add(self.read_change()?);
-        }
-        Some(Sample { timestamp: self.at, value: f64::from_bits(self.value) })
-    }
-
-    #[inline]
-    fn read_change(&mut self) -> Option<i64> {
-        let class = self.bits.ones(TIME_WIDTHS.len() as u32 - 1)?;
-        let width = *TIME_WIDTHS.get(class as usize)?;
-        if width == 0 {
-            return Some(0);
-        }
-        let (raw, unused) = (self.bits.bits(width)?, 64 - width);
-        Some(((raw << unused) as i64) >> unused)
-    }
-
-    #[inline]
-    fn read_value(&mut self) -> Option<()> {
-        if !self.bits.bit()? {
-            return Some(());
-        }
-        if self.bits.bit()? {
-            let header = self.bits.bits(11)? as u32;
-            (self.leading, self.significant) = (header >> 6, (header & 63) + 1);
-        }
-        let shift = 64_u32.checked_sub(self.leading + self.significant)?;
-        self.value ^= self.bits.bits(self.significant)?.checked_shl(shift)?;
-        Some(())
+        SealedChunk::xored(&self.bytes, self.span(), self.count, self.has_starts)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use proptest::prelude::*;
 
-    fn packed(samples: &[Sample], start: impl Fn(usize) -> TimestampMs) -> SealedChunk {
-        let mut started = StartedSamples::default();
-        samples.iter().enumerate().for_each(|(at, &sample)| started.push(sample, start(at)));
-        SealedChunk::pack(&started)
+    use super::super::started::StartedSamples;
+    use super::*;
+
+    fn packed(samples: &[Sample], start: impl Fn(usize) -> TimestampMs) -> OpenChunk {
+        let starts: Vec<TimestampMs> = (0..samples.len()).map(start).collect();
+        let started = starts.iter().any(|start| *start != NO_START);
+        let mut open = if started { OpenChunk::with_starts() } else { OpenChunk::default() };
+        samples.iter().zip(starts).for_each(|(&sample, start)| open.push(sample, start));
+        open
     }
 
-    fn unpacked(samples: &[Sample]) -> Vec<Sample> {
-        let mut out = Vec::new();
-        packed(samples, |_| NO_START).read(TimeRange::ALL, |sample, start| {
-            assert_eq!(start, NO_START);
-            out.push(sample);
-        });
-        out
+    fn read(chunk: &SealedChunk) -> Vec<(Sample, TimestampMs)> {
+        let mut out = StartedSamples::default();
+        chunk.read(TimeRange::ALL, &mut out);
+        out.started().collect()
+    }
+
+    /// As they are read from the open chunk, and from it packed for good, which must be the same.
+    fn unpacked(samples: &[Sample], start: impl Fn(usize) -> TimestampMs) -> Vec<(Sample, TimestampMs)> {
+        let chunk = packed(samples, start).snapshot();
+        let (mut all, read_open) = (StartedSamples::default(), read(&chunk));
+        read_open.iter().for_each(|&(sample, start)| all.push(sample, start));
+        assert_eq!(read(&SealedChunk::pack(&all)), read_open);
+        assert_eq!(read(&chunk.settled(&all)), read_open);
+        read_open
     }
 
     #[test]
@@ -348,7 +230,8 @@ mod tests {
         ];
         let samples: Vec<_> =
             times.into_iter().zip(values).map(|(timestamp, value)| Sample { timestamp, value }).collect();
-        assert_eq!(unpacked(&samples), samples);
+        let expected: Vec<_> = samples.iter().map(|&sample| (sample, NO_START)).collect();
+        assert_eq!(unpacked(&samples, |_| NO_START), expected);
     }
 
     #[test]
@@ -363,11 +246,14 @@ mod tests {
             value: (n * 37) as f64,
         };
         let samples: Vec<_> = (0..480).map(sample).collect();
-        let chunk = packed(&samples, |_| NO_START);
+        let chunk = packed(&samples, |_| NO_START).snapshot();
         assert!(chunk.heap_size() < 480 * 3, "{}", chunk.heap_size());
-        let started = packed(&samples, |_| 1_699_999_999_999);
+        let started = packed(&samples, |_| 1_699_999_999_999).snapshot();
         assert!(started.heap_size() - chunk.heap_size() <= 480 / 8 + 8 + 9, "{}", started.heap_size());
-        assert_eq!(unpacked(&samples), samples);
+        let mut columns = StartedSamples::default();
+        chunk.read(TimeRange::ALL, &mut columns);
+        let settled = chunk.clone().settled(&columns).heap_size();
+        assert!(settled < chunk.heap_size() * 3 / 4, "{settled} of {}", chunk.heap_size());
     }
 
     proptest! {
@@ -379,12 +265,12 @@ mod tests {
         ) {
             let samples: Vec<_> = times.into_iter().zip(seed)
                 .map(|(timestamp, bits)| Sample { timestamp, value: f64::from_bits(bits) }).collect();
-            prop_assert_eq!(unpacked(&samples), samples.clone());
+            let expected = |start: &dyn Fn(usize) -> TimestampMs| -> Vec<_> {
+                samples.iter().copied().enumerate().map(|(at, sample)| (sample, start(at))).collect()
+            };
+            prop_assert_eq!(unpacked(&samples, |_| NO_START), expected(&|_| NO_START));
             let starts = |at: usize| starts.get(at).copied().unwrap_or(7);
-            let mut out = Vec::new();
-            packed(&samples, starts).read(TimeRange::ALL, |sample, start| out.push((sample, start)));
-            let expected: Vec<_> = samples.iter().copied().enumerate().map(|(at, sample)| (sample, starts(at))).collect();
-            prop_assert_eq!(out, expected);
+            prop_assert_eq!(unpacked(&samples, starts), expected(&starts));
         }
     }
 }

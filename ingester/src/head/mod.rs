@@ -12,6 +12,7 @@
 mod bits;
 mod chunk;
 mod closed;
+mod columns;
 mod cursor;
 mod generation;
 mod histogram_chunk;
@@ -19,6 +20,7 @@ mod histograms;
 mod matching;
 mod order;
 mod pairs;
+mod sealed_chunk;
 mod series;
 mod shard_head;
 mod started;
@@ -27,6 +29,7 @@ mod table;
 mod tenant_head;
 #[cfg(test)]
 mod tests;
+mod xor_reader;
 
 pub use closed::{ClosedData, ClosedGeneration, Frozen};
 pub use cursor::HeadCursor;

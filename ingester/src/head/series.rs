@@ -6,12 +6,16 @@
 
 use latewood_model::{HistogramSample, NO_START, Sample, TimeRange, TimestampMs, preferred_started};
 
-use super::chunk::{OpenChunk, SealedChunk};
+use super::chunk::OpenChunk;
 use super::histograms::{Histograms, HistogramsSnapshot};
+use super::sealed_chunk::SealedChunk;
 use super::started::StartedSamples;
 
 /// A chunk of this many bytes is sealed, so that reading a short range of a long generation is cheap.
 const SEAL_AT_BYTES: usize = 1024;
+
+/// So is one of this many samples: from then on they are quicker to read, and mostly take less memory.
+const SEAL_AT_SAMPLES: u32 = 120;
 
 /// This many late samples are packed into a chunk of their own.
 const PACK_LATE_AT: usize = 128;
@@ -73,7 +77,7 @@ impl Samples {
         let before = self.open.capacity();
         self.open.push(sample, start);
         grown += self.open.capacity() as isize - before as isize;
-        if self.open.len() >= SEAL_AT_BYTES {
+        if self.open.len() >= SEAL_AT_BYTES || self.open.count() >= SEAL_AT_SAMPLES {
             grown += self.seal();
         }
         (Appended::InOrder, grown)
@@ -116,7 +120,9 @@ impl Samples {
         let open = std::mem::replace(&mut self.open, next);
         let grown = self.aside_grows(|aside| {
             aside.span = aside.span.union(open.span());
-            aside.sealed.push(open.snapshot());
+            let (chunk, mut samples) = (open.snapshot(), StartedSamples::with_room(open.count() as usize));
+            chunk.read(TimeRange::ALL, &mut samples);
+            aside.seal(chunk.settled(&samples));
         });
         grown + self.open.capacity() as isize - open.capacity() as isize
     }
@@ -124,12 +130,10 @@ impl Samples {
     fn push_late(&mut self, sample: Sample, start: TimestampMs) -> isize {
         self.aside_grows(|aside| {
             aside.span.include(sample.timestamp);
-            let late = aside.late.get_or_insert_default();
-            late.push(sample, start);
-            if late.len() >= PACK_LATE_AT {
+            aside.late.get_or_insert_default().push(sample, start);
+            if let Some(mut late) = aside.late.take_if(|late| late.len() >= PACK_LATE_AT) {
                 late.put_in_order();
-                aside.sealed.push(SealedChunk::pack(late));
-                aside.late = None;
+                aside.seal(SealedChunk::pack(&late));
             }
         })
     }
@@ -189,6 +193,14 @@ impl Samples {
 }
 
 impl Aside {
+    /// Adds a chunk. There are few, so that room for several more would cost more than to move them.
+    fn seal(&mut self, chunk: SealedChunk) {
+        if self.sealed.len() == self.sealed.capacity() {
+            self.sealed.reserve_exact(1 + self.sealed.len() / 4);
+        }
+        self.sealed.push(chunk);
+    }
+
     fn heap_size(&self) -> usize {
         size_of::<Self>()
             + self.sealed.capacity() * size_of::<SealedChunk>()
@@ -216,7 +228,7 @@ impl SamplesSnapshot {
         let packed: usize = self.chunks.iter().map(|chunk| chunk.count() as usize).sum();
         let mut out = StartedSamples::with_room(packed + self.late.len());
         for chunk in &self.chunks {
-            chunk.read(range, |sample, start| out.push(sample, start));
+            chunk.read(range, &mut out);
         }
         out.extend_within(&self.late, TimeRange::ALL);
         out.put_in_order();
@@ -247,7 +259,7 @@ mod tests {
                 (prop_oneof![4 => -50i64..2000, 1 => any::<i64>()], prop_oneof![Just(latewood_model::STALE_NAN_BITS), any::<u64>(), 0u64..3],
                     prop_oneof![5 => Just(0), 2 => 0..3_i64, 1 => any::<i64>()]),
                 0..700),
-            (ascending, started) in (any::<bool>(), any::<bool>()),
+            (ascending, started, whole) in (any::<bool>(), any::<bool>(), any::<bool>()),
             (start, end) in (-100i64..2100, -100i64..2100),
         ) {
             let mut arrivals = arrivals;
@@ -257,7 +269,8 @@ mod tests {
             let mut model: BTreeMap<i64, (f64, i64)> = BTreeMap::new();
             let (mut samples, mut heap) = (Samples::default(), 0);
             for (timestamp, bits, start) in arrivals {
-                let (value, start) = (f64::from_bits(bits), if started { start } else { NO_START });
+                let value = if whole { (bits % 1000) as f64 } else { f64::from_bits(bits) };
+                let start = if started { start } else { NO_START };
                 heap += samples.push(Sample { timestamp, value }, start).1;
                 let stands = model.entry(timestamp).or_insert((value, start));
                 *stands = preferred_started(*stands, (value, start));

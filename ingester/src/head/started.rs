@@ -35,6 +35,32 @@ impl StartedSamples {
         inside.for_each(|(sample, start)| self.push(sample, start));
     }
 
+    /// Adds samples without start timestamps, as many to one column as to the other.
+    pub(super) fn extend_columns(&mut self, add: impl FnOnce(&mut Vec<TimestampMs>, &mut Vec<f64>)) {
+        add(&mut self.times, &mut self.values);
+    }
+
+    /// Leaves of the samples from the `first`th on, which ascend and have no start timestamps, those in a range.
+    pub(super) fn cut(&mut self, first: usize, range: TimeRange) {
+        let times = self.times.get(first..).unwrap_or_default();
+        let end = first + times.partition_point(|time| *time <= range.end);
+        let start = first + times.partition_point(|time| *time < range.start);
+        self.times.truncate(end);
+        self.values.truncate(end);
+        self.times.drain(first..start.min(end));
+        self.values.drain(first..start.min(end));
+    }
+
+    /// Their times.
+    pub(super) fn times(&self) -> &[TimestampMs] {
+        &self.times
+    }
+
+    /// Their values.
+    pub(super) fn values(&self) -> &[f64] {
+        &self.values
+    }
+
     /// How many samples.
     pub(super) fn len(&self) -> usize {
         self.times.len()

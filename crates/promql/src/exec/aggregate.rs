@@ -10,7 +10,7 @@ use super::pace::Pace;
 use super::row::Row;
 use super::scalar::Scalar;
 use super::tile::{Tile, computed, is_present};
-use super::{BoxOperator, Env, Grid, Operator};
+use super::{BoxOperator, Env, Grid, Operator, windows};
 use crate::ast::AggregateOp;
 use crate::plan::AggregateNode;
 use crate::{Notice, QueryError, Reservation, SampleValue};
@@ -36,7 +36,7 @@ impl<C: Cell> FoldOperator<C> {
             env: env.clone(),
             steps: grid.len(),
             input: Some(input),
-            groups: Some(Groups::new(node)),
+            groups: Some(Groups::new(node, windows::drops_names(&node.input, env))),
             cells: Vec::new(),
             histograms: HashMap::new(),
             op: node.op,

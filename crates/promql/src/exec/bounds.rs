@@ -8,15 +8,10 @@ use std::sync::Arc;
 use latewood_model::TimestampMs;
 
 use super::Grid;
+use super::by_times::ByTimes;
 use super::pace::Pace;
 use super::reach::Reach;
-use crate::{Control, QueryError, Reservation};
-
-/// Steps of bounds that are remembered: as much as a small tile.
-const REMEMBERED_STEPS: usize = 8_192;
-
-/// Vectors of times whose bounds are remembered at most.
-const MAX_REMEMBERED: usize = 64;
+use crate::{Control, QueryError};
 
 /// The samples of each step's window: from the first number up to, without, the second.
 pub(super) type Bounds = Arc<[(usize, usize)]>;
@@ -29,9 +24,7 @@ pub(super) struct StepWindows {
     at: Option<TimestampMs>,
     reach: Reach,
     control: Control,
-    /// By address; the times are held, so that the address stays theirs.
-    remembered: Vec<Option<(Arc<[TimestampMs]>, Bounds)>>,
-    _held: Reservation,
+    known: ByTimes<Bounds>,
 }
 
 impl StepWindows {
@@ -42,12 +35,9 @@ impl StepWindows {
         offset_ms: i64,
         at: Option<TimestampMs>,
     ) -> Result<Self, QueryError> {
-        let slots = (REMEMBERED_STEPS / grid.len()).clamp(1, MAX_REMEMBERED);
-        let bytes = (slots * size_of::<(usize, usize)>()).saturating_mul(grid.len());
-        let held = control.reserve(bytes as u64)?;
-        let (reach, remembered) = (Reach::default(), vec![None; slots]);
-        let control = control.clone();
-        Ok(Self { grid, length_ms, offset_ms, at, reach, control, remembered, _held: held })
+        let known = ByTimes::new::<(usize, usize)>(control, grid)?;
+        let (reach, control) = (Reach::default(), control.clone());
+        Ok(Self { grid, length_ms, offset_ms, at, reach, control, known })
     }
 
     /// The same, with samples beyond both ends.
@@ -77,17 +67,11 @@ impl StepWindows {
 
     /// The bounds of shared times, which are strictly ascending.
     pub(super) fn of_shared(&mut self, times: &Arc<[TimestampMs]>) -> Result<Bounds, QueryError> {
-        // Allocations are 16 bytes apart at least.
-        let slot = (times.as_ptr().addr() >> 4) % self.remembered.len();
-        if let Some(Some((known, bounds))) = self.remembered.get(slot)
-            && Arc::ptr_eq(known, times)
-        {
-            return Ok(Arc::clone(bounds));
+        if let Some(bounds) = self.known.get(times) {
+            return Ok(bounds);
         }
         let bounds = self.of(times)?;
-        if let Some(remembered) = self.remembered.get_mut(slot) {
-            *remembered = Some((Arc::clone(times), Arc::clone(&bounds)));
-        }
+        self.known.put(times, Arc::clone(&bounds));
         Ok(bounds)
     }
 

@@ -130,8 +130,26 @@ fn results_are_unique(binary: &VectorBinary, names: &[MetricNames; 2]) -> bool {
     matching.cardinality != Cardinality::OneToOne || (!matching.on && matching.labels.is_empty())
 }
 
+/// The input of an operator that folds groups into one series each, and looks at the labels of groups alone.
+fn build_grouped(node: &Node, grid: Grid, env: &Env) -> Result<BoxOperator, QueryError> {
+    match node {
+        Node::Window(call) if windows::drops_names(node, env) => probe::built(node, env, |env| {
+            let operator = windows::WindowOperator::new(&env.at(call.place), grid, call)?;
+            Ok(Box::new(operator.for_groups()))
+        }),
+        _ => build(node, grid, env),
+    }
+}
+
 fn build_aggregate(node: &AggregateNode, grid: Grid, env: &Env) -> Result<BoxOperator, QueryError> {
-    let input = build(&node.input, grid, env)?;
+    let input = match node.op {
+        AggregateOp::Topk
+        | AggregateOp::Bottomk
+        | AggregateOp::Limitk
+        | AggregateOp::LimitRatio
+        | AggregateOp::CountValues => build(&node.input, grid, env)?,
+        _ => build_grouped(&node.input, grid, env)?,
+    };
     let env = &env.at(node.place);
     Ok(match node.op {
         AggregateOp::Sum => Box::new(FoldOperator::<fold::Sum>::new(env, grid, input, node)),

@@ -26,7 +26,7 @@ impl CountValuesOperator {
             env: env.clone(),
             steps: grid.len(),
             input: Some(input),
-            groups: Groups::new(node),
+            groups: Groups::new(node, false),
             label: node.label.clone().unwrap_or_default(),
         }
     }

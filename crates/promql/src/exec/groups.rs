@@ -7,6 +7,7 @@ use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 use latewood_model::{LabelPair, Labels, METRIC_NAME};
 
+use super::matching::RESERVED;
 use super::row::Row;
 use super::tile::is_present;
 use crate::plan::AggregateNode;
@@ -23,10 +24,15 @@ pub(super) struct Groups {
 }
 
 impl Groups {
-    pub(super) fn new(aggregate: &AggregateNode) -> Self {
+    /// The groups of an aggregation. Labels that say what a metric is may be as if they were not there: then nobody need
+    /// drop them from each series before.
+    pub(super) fn new(aggregate: &AggregateNode, ignores_reserved: bool) -> Self {
         let mut names = aggregate.grouping.clone();
-        if aggregate.without {
-            names.push(METRIC_NAME.to_owned());
+        match (aggregate.without, ignores_reserved) {
+            (true, true) => names.extend(RESERVED.map(str::to_owned)),
+            (true, false) => names.push(METRIC_NAME.to_owned()),
+            (false, true) => names.retain(|name| !RESERVED.contains(&name.as_str())),
+            (false, false) => {}
         }
         let (index, hashing) = (HashTable::new(), RandomState::default());
         let (without, labels, marks) = (aggregate.without, Vec::new(), Vec::new());

@@ -5,7 +5,7 @@ use latewood_model::{Labels, LabelsBuilder, METRIC_NAME};
 use crate::ast::{BinaryOp, Cardinality, Matching};
 
 /// The labels that say what a metric is: operators that change its meaning drop them.
-const RESERVED: [&str; 3] = [METRIC_NAME, "__type__", "__unit__"];
+pub(super) const RESERVED: [&str; 3] = [METRIC_NAME, "__type__", "__unit__"];
 
 /// The labels without those that say what the metric is.
 pub(super) fn drop_reserved(labels: &Labels) -> Labels {

@@ -29,6 +29,11 @@ impl SeriesStarts {
         out
     }
 
+    /// Whether no sample has any, or nobody looks.
+    pub(super) fn is_empty(&self) -> bool {
+        self.floats.is_empty() && self.histograms.is_empty()
+    }
+
     /// Those of a window, given by the numbers of its samples.
     pub(super) fn within(&self, floats: (usize, usize), histograms: (usize, usize)) -> WindowStarts<'_> {
         WindowStarts {

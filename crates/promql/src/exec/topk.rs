@@ -43,7 +43,7 @@ impl TopkOperator {
             steps: grid.len(),
             op: node.op,
             input: Some(input),
-            groups: Groups::new(node),
+            groups: Groups::new(node, false),
             param: node.param.as_ref().map(|param| Scalar::new(env, grid, param)),
             series: Vec::new(),
             histograms: HashMap::new(),

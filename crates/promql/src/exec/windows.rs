@@ -6,6 +6,7 @@ use latewood_model::{Labels, SeriesSamples, TimestampMs, is_stale};
 
 use super::bounds::StepWindows;
 use super::counts::size_in_samples;
+use super::extrapolate::RowExtrapolation;
 use super::matching::drop_reserved;
 use super::merge::Merger;
 use super::reach::Reach;
@@ -18,7 +19,7 @@ use super::{Env, Grid, Operator, SampleCounts, SeriesFeed};
 use crate::ast::Extension;
 use crate::functions::histograms::HistogramKernel;
 use crate::functions::{self, RangeKernel, Window, extended};
-use crate::plan::{MetricNames, WindowCall, WindowInput, WindowKernel, metric_names};
+use crate::plan::{MetricNames, Node, WindowCall, WindowInput, WindowKernel, metric_names};
 use crate::{CallContext, HistogramPoint, Notice, QueryError, SampleValue};
 
 /// A series with its samples, stale markers gone.
@@ -221,6 +222,12 @@ impl Call {
     }
 }
 
+/// Whether a node is a call that drops what says what its metric is, so that its results do not have it.
+pub(super) fn drops_names(node: &Node, env: &Env) -> bool {
+    let Node::Window(call) = node else { return false };
+    matches!(call.kernel, WindowKernel::Value(..)) && !call.keeps_name && !env.delays_names
+}
+
 /// See the module.
 pub(super) struct WindowOperator {
     env: Env,
@@ -233,6 +240,8 @@ pub(super) struct WindowOperator {
     drops_name: bool,
     warns_of_gauges: bool,
     feed: WindowFeed,
+    /// Computes whole rows, where it can.
+    rows: Option<RowExtrapolation>,
     merger: Option<Merger>,
 }
 
@@ -262,12 +271,32 @@ impl WindowOperator {
             drops_name: !call.keeps_name && env.delays_names,
             warns_of_gauges: matches!(call.function.as_str(), "rate" | "increase"),
             feed: WindowFeed::new(env, grid, &call.input)?,
+            rows: RowExtrapolation::of(env, grid, call)?,
             merger: merger.transpose()?,
         })
     }
 
+    /// The same for who ignores the labels that would be dropped: see [`drops_names`].
+    pub(super) fn for_groups(self) -> Self {
+        let keeps_labels = self.keeps_labels || self.merger.is_none();
+        Self { keeps_labels, ..self }
+    }
+
     /// Fills a row; how many values it has.
     fn fill(&mut self, series: &WindowSeries, row: &mut RowMut<'_>) -> Result<usize, QueryError> {
+        let rows = self.rows.as_mut().map(|rows| rows.fill(&self.windows.0, series, row.values));
+        if let Some(filled) = rows.transpose()?.flatten() {
+            self.env.counts.add(filled.samples);
+            if filled.values > 0 && self.warns_of_gauges {
+                self.warn_of_gauge(&series.labels);
+            }
+            return Ok(filled.values);
+        }
+        self.fill_by_windows(series, row)
+    }
+
+    /// The same, window by window.
+    fn fill_by_windows(&mut self, series: &WindowSeries, row: &mut RowMut<'_>) -> Result<usize, QueryError> {
         self.call.context.set_metric_name(series.labels.metric_name());
         let (call, counts) = (&mut self.call, &self.env.counts);
         let (mut filled, mut floats, mut evaluated) = (0, 0, 0);

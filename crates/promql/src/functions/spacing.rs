@@ -33,13 +33,40 @@ pub(crate) struct Spacing {
     factor: f64,
 }
 
+/// Keeps the spacing of the window before.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct SpacingMemo(Option<Spacing>);
+
+impl SpacingMemo {
+    /// What follows from a place, kept if the samples of the window before lay alike.
+    #[inline]
+    pub(crate) fn at(&mut self, place: Place) -> Spacing {
+        match self.0 {
+            Some(known) if known.place == place => known,
+            _ => *self.0.insert(Spacing::of(place)),
+        }
+    }
+}
+
 /// How a counter grew between the first and the last sample of a window.
 #[derive(Clone, Copy)]
-pub(super) struct Growth {
+pub(crate) struct Growth {
     /// Where it began.
-    pub(super) first: f64,
+    pub(crate) first: f64,
     /// By how much it grew.
-    pub(super) increase: f64,
+    pub(crate) increase: f64,
+}
+
+impl Growth {
+    /// Whether it is certain, without a division, that the counter was zero before the window's start: `to_zero` of
+    /// [`Spacing::extrapolation`] is not below `to_start` then, however it is rounded.
+    #[inline]
+    fn began_before(self, spacing: &Spacing) -> bool {
+        // Far more than three roundings can do; and no product may have over- or underflown.
+        const MARGIN: f64 = 1.0 + 1e-9;
+        let (time, least) = (spacing.sampled * self.first, spacing.to_start * self.increase * MARGIN);
+        time >= least && time < f64::INFINITY && least > 1e-290
+    }
 }
 
 /// Milliseconds as seconds.
@@ -73,9 +100,19 @@ pub(super) fn length_seconds(length: i64) -> f64 {
 
 impl Place {
     /// Of samples whose first and last time is given.
-    pub(super) fn of(window: &Window<'_>, (first, last): (i64, i64), gaps: usize, is_rate: bool) -> Self {
-        let (to_start, sampled, to_end) = (first - window.start, last - first, window.end - last);
-        Self { to_start, sampled, to_end, gaps, is_rate }
+    pub(super) fn of(window: &Window<'_>, times: (i64, i64), gaps: usize, is_rate: bool) -> Self {
+        Self::between((window.start, window.end), times, gaps, is_rate)
+    }
+
+    /// The same in a window whose start and end are given.
+    #[inline]
+    pub(crate) fn between(
+        (start, end): (i64, i64),
+        (first, last): (i64, i64),
+        gaps: usize,
+        is_rate: bool,
+    ) -> Self {
+        Self { to_start: first - start, sampled: last - first, to_end: end - last, gaps, is_rate }
     }
 
     fn length(self) -> i64 {
@@ -94,18 +131,17 @@ impl Spacing {
         Self { place, sampled, to_start, to_end, factor }
     }
 
-    /// The place that it follows from.
-    pub(crate) fn place(&self) -> Place {
-        self.place
-    }
-
     /// By what the change between the first and the last sample is to be multiplied so that it covers the window,
     /// and is per second if that is asked for. `growth` is given for counters.
-    pub(super) fn extrapolation(&self, growth: Option<Growth>) -> f64 {
-        if let Some(Growth { first, increase }) = growth
+    #[inline]
+    pub(crate) fn extrapolation(&self, growth: Option<Growth>) -> f64 {
+        if let Some(growth @ Growth { first, increase }) = growth
             && increase > 0.0
             && first >= 0.0
         {
+            if growth.began_before(self) {
+                return self.factor;
+            }
             // A counter cannot have been negative: do not extrapolate to before its zero.
             let to_zero = self.sampled * (first / increase);
             if to_zero < self.to_start {
@@ -114,5 +150,36 @@ impl Spacing {
             }
         }
         self.factor
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// Whether a division was saved or not.
+        #[test]
+        fn counters_go_back_to_their_zero_and_no_further(
+            (to_start, sampled, to_end) in (1..40_000_i64, 1..120_000_i64, 0..40_000_i64),
+            gaps in 1..20_usize,
+            first in prop_oneof![0.0..1e3, 0.0..1e-300, 0.0..f64::MAX],
+            increase in prop_oneof![1e-9..1e4, 0.0..1e-300, 0.0..f64::MAX],
+            near in prop_oneof![Just(None), (0.9..1.1).prop_map(Some), (-20..20).prop_map(|off| Some(1.0 + f64::from(off) * 1e-10))],
+        ) {
+            let spacing = Spacing::of(Place { to_start, sampled, to_end, gaps, is_rate: true });
+            // Near to where it matters.
+            let first = near.map_or(first, |near| near * spacing.to_start * increase / spacing.sampled);
+            prop_assume!(increase > 0.0);
+            let to_zero = spacing.sampled * (first / increase);
+            let expected = match to_zero < spacing.to_start {
+                true => factor(to_start + sampled + to_end, spacing.sampled, to_zero, spacing.to_end, true),
+                false => spacing.factor,
+            };
+            let seen = spacing.extrapolation(Some(Growth { first, increase }));
+            prop_assert_eq!(seen.to_bits(), expected.to_bits());
+        }
     }
 }
