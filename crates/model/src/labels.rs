@@ -52,17 +52,33 @@ fn push_piece(set: &mut String, piece: &str) {
     set.push_str(piece);
 }
 
-/// Takes the first text off; `None` at the end.
+/// The length of the first piece and of how it is written; the latter is 0 at the end.
 #[inline]
-fn take_piece<'a>(set: &mut &'a str) -> Option<&'a str> {
+fn first_length(set: &[u8]) -> (usize, usize) {
     let (mut length, mut bytes) = (0, 0);
-    for &byte in set.as_bytes() {
+    for &byte in set {
         length |= usize::from(byte & (MORE - 1)) << (6 * bytes);
         bytes += 1;
         if byte & MORE == 0 {
             break;
         }
     }
+    (length, bytes)
+}
+
+/// Takes the first piece off as bytes; `None` at the end.
+#[inline]
+fn take_bytes<'a>(set: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let (length, bytes) = first_length(set);
+    let (piece, rest) = set.get(bytes..).filter(|_| bytes > 0)?.split_at_checked(length)?;
+    *set = rest;
+    Some(piece)
+}
+
+/// Takes the first text off; `None` at the end.
+#[inline]
+fn take_piece<'a>(set: &mut &'a str) -> Option<&'a str> {
+    let (length, bytes) = first_length(set.as_bytes());
     let piece = set.get(bytes..bytes + length).filter(|_| bytes > 0)?;
     *set = set.get(bytes + length..)?;
     Some(piece)
@@ -125,18 +141,17 @@ impl Labels {
         self.iter().find(|pair| pair.0 == name).map(|pair| pair.1)
     }
 
-    /// Whether any of these labels is there. Compares the lengths of names before it looks at them.
+    /// Whether any of these labels is there. Steps over what is not asked for without a look at it.
     #[must_use]
     pub fn has_any<N: AsRef<str>>(&self, names: &[N]) -> bool {
-        let mut start = 0;
-        self.0.ends.chunks_exact(2).any(|ends| {
-            let (from, middle) = (std::mem::replace(&mut start, ends[1] as usize), ends[0] as usize);
-            let is_here = |name: &str| {
-                name.len() == middle - from
-                    && self.0.text.as_bytes().get(from..middle) == Some(name.as_bytes())
-            };
-            names.iter().any(|name| is_here(name.as_ref()))
-        })
+        let mut rest = self.0.as_bytes();
+        while let Some(name) = take_bytes(&mut rest) {
+            if names.iter().any(|wanted| wanted.as_ref().as_bytes() == name) {
+                return true;
+            }
+            take_bytes(&mut rest);
+        }
+        false
     }
 
     /// The metric's name, if there is one.
