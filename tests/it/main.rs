@@ -12,6 +12,7 @@ mod conformance;
 mod corpus;
 mod crash;
 mod differential;
+mod ha;
 mod histograms;
 mod layers;
 mod metrics;

@@ -6,14 +6,15 @@
 //! compactor apply the same function, which is why it lives beside the tie rule, the other one that both share.
 //!
 //! ```text
-//! replica 1   ●────●────●····|                        ○────●────●      ● kept   ○ dropped
-//! replica 2     ○────○────○──|─○────●────●────●────●────○────○────○      · covered, | no more
+//! replica 1   ●────●────●─────·                  ○────●────●────●      ● kept   ○ dropped
+//! replica 2     ○────○────○────●────●────●────●────○────○────○────○     · no longer covered
 //! ```
 //!
 //! - The interval I(s) of a replica at its sample s is the lower median of the distances between its samples in
 //!   (s − 40 min, s], stale markers included, held within 1 s and 5 min. A replica without a distance there is a
 //!   newcomer; its interval is 5 min.
-//! - A sample at s covers [s, s + 2 I(s)), or up to the replica's next sample. A stale marker covers nothing.
+//! - A sample covers its interval and a tenth of it, at least a second, from its time on, or up to the replica's next
+//!   sample: then the next one is late, as it is for `rate`. A stale marker covers nothing.
 //! - The owner of t is the first in rank of the replicas that cover t. Newcomers come behind all others, the one that
 //!   came first before the later ones, so that a replica which is started again and again takes nothing over.
 //! - A sample at s is kept if its replica owns s and no other replica has a sample that it owned in (s − I(s), s). So
@@ -21,9 +22,9 @@
 //! - A stale marker at s is kept if nobody covers s and its replica owned the time right before s, or nobody did: the
 //!   last of the replicas to lose a target tells that it is gone.
 //!
-//! A switch goes forward in time alone: a counter falls only if an exporter serves old values. Of a pair with one
-//! interval of which one scrapes, samples are at most 3 I apart, so that a window of 4 I, Grafana's `$__rate_interval`,
-//! has two (docs/adr/0007-ha-deduplication.md).
+//! A switch goes forward in time alone: a counter falls only if an exporter serves old values. When one of a pair with
+//! one interval dies, samples are at most 2.1 I apart; should the first come back just for a scrape, 3 I. So a window of
+//! 4 I, Grafana's `$__rate_interval`, has two (docs/adr/0007-ha-deduplication.md).
 
 mod interval;
 mod labels;
@@ -38,11 +39,13 @@ use interval::Interval;
 use crate::TimestampMs;
 
 /// How far before a range samples must be known for what is kept in the range to be exact: 5 minutes to a sample that
-/// was owned, 10 to one that covers it, 40 to the distances that say how long it does.
+/// was owned, 5.5 to one that covers it, 40 to the distances that say how long it does.
 pub const LOOKBACK_MS: i64 = 3_600_000;
 
-/// Intervals for which a sample covers.
-const COVERED_INTERVALS: i64 = 2;
+/// How long a sample covers.
+fn covered_ms(interval_ms: i64) -> i64 {
+    interval_ms + (interval_ms / 10).max(1_000)
+}
 
 /// A sample of a replica that comes in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,8 +132,8 @@ impl Replica {
         let interval = self.interval.push(at);
         self.newcomer_since = interval.is_none().then_some(at);
         self.interval_ms = interval.unwrap_or(interval::MAX_MS);
-        let covers = at.saturating_add(COVERED_INTERVALS * self.interval_ms);
-        self.covered_until = if is_stale { TimestampMs::MIN } else { covers };
+        let until = at.saturating_add(covered_ms(self.interval_ms));
+        self.covered_until = if is_stale { TimestampMs::MIN } else { until };
     }
 }
 

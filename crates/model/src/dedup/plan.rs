@@ -37,7 +37,16 @@ pub(super) struct KeptHistogram {
     pub(super) follows: bool,
 }
 
-/// Where a sample of a replica is.
+/// A sample of a replica.
+#[derive(Clone, Copy, Debug)]
+struct Taken {
+    arrival: Arrival,
+    place: Place,
+    /// How many samples of its replica were taken with it.
+    number: usize,
+}
+
+/// Where it is.
 #[derive(Clone, Copy, Debug)]
 enum Place {
     Float(usize),
@@ -46,6 +55,7 @@ enum Place {
 
 /// A replica's samples of both kinds, one by one.
 struct Track<'a> {
+    replica: usize,
     series: &'a SeriesSamples,
     float: usize,
     histogram: usize,
@@ -58,72 +68,71 @@ impl Track<'_> {
         float.into_iter().chain(histogram).min()
     }
 
-    /// Takes the sample at its next time; where it is and whether it is a stale marker.
-    fn take(&mut self, at: TimestampMs) -> (Place, bool) {
-        if self.series.timestamps.get(self.float) == Some(&at) {
-            let place = self.float;
+    /// Takes the sample at a time that is not later than its next, if there is one.
+    fn take(&mut self, at: TimestampMs) -> Option<Taken> {
+        if self.next_time() != Some(at) {
+            return None;
+        }
+        let (place, is_stale) = if self.series.timestamps.get(self.float) == Some(&at) {
             self.float += 1;
+            let place = self.float - 1;
             (Place::Float(place), self.series.values.get(place).is_some_and(|&value| is_stale(value)))
         } else {
-            let place = self.histogram;
             self.histogram += 1;
+            let place = self.histogram - 1;
             let sample = self.series.histograms.get(place);
             (Place::Histogram(place), sample.is_some_and(|sample| sample.histogram.is_stale()))
-        }
-    }
-
-    /// How many samples were taken.
-    fn taken(&self) -> usize {
-        self.float + self.histogram
+        };
+        let arrival = Arrival { replica: self.replica, is_stale };
+        Some(Taken { arrival, place, number: self.float + self.histogram })
     }
 }
 
 impl Plan {
     /// Of replicas in their rank; samples before `from` are looked at and not kept.
     pub(super) fn new(replicas: &[SeriesSamples], from: TimestampMs) -> Self {
+        let tracks = replicas.iter().enumerate();
         let mut tracks: Vec<Track<'_>> =
-            replicas.iter().map(|series| Track { series, float: 0, histogram: 0 }).collect();
+            tracks.map(|(replica, series)| Track { replica, series, float: 0, histogram: 0 }).collect();
         let mut election = Election::new(replicas.len());
-        let (mut arrivals, mut places) = (Vec::new(), Vec::new());
+        let (mut taken, mut arrivals) = (Vec::new(), Vec::new());
         let (mut plan, mut times, mut last) = (Self::default(), Vec::new(), None);
         while let Some(at) = tracks.iter().filter_map(Track::next_time).min() {
+            taken.clear();
+            taken.extend(tracks.iter_mut().filter_map(|track| track.take(at)));
             arrivals.clear();
-            places.clear();
-            for (replica, track) in tracks.iter_mut().enumerate() {
-                if track.next_time() == Some(at) {
-                    let (place, is_stale) = track.take(at);
-                    arrivals.push(Arrival { replica, is_stale });
-                    places.push((replica, place, track.taken()));
-                }
-            }
+            arrivals.extend(taken.iter().map(|taken| taken.arrival));
             let kept = election.take(at, &arrivals);
-            let kept = kept.and_then(|kept| places.iter().find(|place| place.0 == kept));
-            let in_range = at >= from;
-            plan.dropped += if in_range { (places.len() - usize::from(kept.is_some())) as u64 } else { 0 };
-            let Some(&(replica, place, number)) = kept else { continue };
-            if in_range {
-                plan.switches += u64::from(last.is_some_and(|(before, _)| before != replica));
-                match place {
-                    Place::Float(place) => {
-                        times.push(at);
-                        plan.add_float(replica, place);
-                    }
-                    Place::Histogram(place) => {
-                        let follows = last.is_none_or(|last| last == (replica, number - 1));
-                        plan.histograms.push(KeptHistogram { replica, place, follows });
-                    }
-                }
+            let kept = kept.and_then(|kept| taken.iter().find(|taken| taken.arrival.replica == kept));
+            if at >= from {
+                plan.dropped += (taken.len() - usize::from(kept.is_some())) as u64;
+                kept.into_iter().for_each(|kept| plan.keep(at, kept, last, &mut times));
             }
-            last = Some((replica, number));
+            last = kept.copied().or(last);
         }
         plan.times = times.into();
         plan
     }
 
-    fn add_float(&mut self, replica: usize, place: usize) {
-        match self.floats.last_mut() {
-            Some(run) if run.replica == replica && run.places.end == place => run.places.end = place + 1,
-            _ => self.floats.push(Run { replica, places: place..place + 1 }),
+    /// Adds the next sample, behind the one kept before.
+    fn keep(&mut self, at: TimestampMs, kept: &Taken, last: Option<Taken>, times: &mut Vec<TimestampMs>) {
+        let replica = kept.arrival.replica;
+        self.switches += u64::from(last.is_some_and(|last| last.arrival.replica != replica));
+        match kept.place {
+            Place::Float(place) => {
+                times.push(at);
+                match self.floats.last_mut() {
+                    Some(run) if run.replica == replica && run.places.end == place => {
+                        run.places.end = place + 1;
+                    }
+                    _ => self.floats.push(Run { replica, places: place..place + 1 }),
+                }
+            }
+            Place::Histogram(place) => {
+                let is_before =
+                    |last: Taken| (last.arrival.replica, last.number + 1) == (replica, kept.number);
+                self.histograms.push(KeptHistogram { replica, place, follows: last.is_none_or(is_before) });
+            }
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The function as it is defined, letter by letter: slow, and without memory of what came before.
 
-use super::{Arrival, COVERED_INTERVALS, Election, interval};
+use super::{Arrival, Election, covered_ms, interval};
 use crate::TimestampMs;
 
 /// A replica's samples: time and whether it is a stale marker.
@@ -58,7 +58,7 @@ fn owner(replicas: &[Samples], at: TimestampMs) -> Option<usize> {
     let covering = replicas.iter().enumerate().filter_map(|(rank, samples)| {
         let &(newest, is_stale) = samples.iter().rfind(|sample| sample.0 <= at)?;
         let interval = interval_at(samples, newest);
-        let covered = COVERED_INTERVALS * interval.unwrap_or(interval::MAX_MS);
+        let covered = covered_ms(interval.unwrap_or(interval::MAX_MS));
         let newcomer_since = interval.is_none().then_some(newest);
         (!is_stale && at < newest + covered).then_some((newcomer_since, rank))
     });
