@@ -61,7 +61,7 @@ impl DedupMetrics {
             ("dedup_dropped_samples", "Samples of HA replicas that were not kept", &self.dropped),
             ("dedup_switches", "Times that a series went on with another HA replica", &self.switches),
             (
-                "dedup_counter_falls",
+                "dedup_falls",
                 "Switches between HA replicas at which a counter, by its name, fell",
                 &self.counter_falls,
             ),

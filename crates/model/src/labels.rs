@@ -141,12 +141,15 @@ impl Labels {
         self.iter().find(|pair| pair.0 == name).map(|pair| pair.1)
     }
 
-    /// Whether any of these labels is there. Steps over what is not asked for without a look at it.
+    /// Whether any of these labels is there. Looks at lengths first: it is asked of every series that a query reads.
     #[must_use]
     pub fn has_any<N: AsRef<str>>(&self, names: &[N]) -> bool {
+        let bit = |length: usize| 1u64 << length.min(63);
+        let lengths = names.iter().fold(0, |lengths, name| lengths | bit(name.as_ref().len()));
         let mut rest = self.0.as_bytes();
         while let Some(name) = take_bytes(&mut rest) {
-            if names.iter().any(|wanted| wanted.as_ref().as_bytes() == name) {
+            if lengths & bit(name.len()) != 0 && names.iter().any(|wanted| wanted.as_ref().as_bytes() == name)
+            {
                 return true;
             }
             take_bytes(&mut rest);
