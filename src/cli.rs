@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use latewood_discovery::PeerAddr;
 use latewood_service::ListenAddr;
 
 /// Long-term storage for Prometheus metrics, on object storage.
@@ -73,12 +74,13 @@ pub struct RoleArgs {
 /// The flags of the querier.
 #[derive(Clone, Debug, Default, Args)]
 pub struct QuerierArgs {
-    /// gRPC address of an ingester; give it once for each
-    #[arg(long, value_name = "HOST:PORT")]
-    pub ingester_addr: Vec<String>,
-    /// gRPC address of a store-gateway; give it once for each
-    #[arg(long, value_name = "HOST:PORT")]
-    pub store_gateway_addr: Vec<String>,
+    /// gRPC address of ingesters; may be repeated: host:port, dns+name:port (A and AAAA records) or
+    /// dnssrv+_grpc._tcp.name (SRV records)
+    #[arg(long, value_name = "ADDR")]
+    pub ingester_addr: Vec<PeerAddr>,
+    /// gRPC address of store-gateways, likewise
+    #[arg(long, value_name = "ADDR")]
+    pub store_gateway_addr: Vec<PeerAddr>,
     /// As for every role
     #[command(flatten)]
     pub role: RoleArgs,

@@ -2,32 +2,37 @@
 //!
 //! ```text
 //! LATEWOOD_PEERS=… cargo bench --bench side_by_side -- ingest [ROUNDS [SERIES [SAMPLES]]]
-//! LATEWOOD_PEERS=… cargo bench --bench side_by_side -- query  [ROUNDS [SERIES [SAMPLES]]]
+//! LATEWOOD_PEERS=… cargo bench --bench side_by_side -- hour   [ROUNDS [SERIES [SAMPLES]]]
+//! LATEWOOD_PEERS=… cargo bench --bench side_by_side -- month  [ROUNDS [SERIES [SAMPLES]]]
+//! LATEWOOD_PEERS=… cargo bench --bench side_by_side -- query  [ROUNDS]
 //! LATEWOOD_PEERS=… cargo bench --bench side_by_side -- exploding
 //! ```
 //!
 //! prints a table of medians, and of ratios to Latewood. Without arguments it measures ingest: 3 rounds of
-//! dataset S, 50,000 series of 120 samples.
+//! dataset S, 50,000 series of 120 samples. `hour` asks over dataset M, `month` over dataset H once it lies in
+//! blocks, `query` does both.
 
 #![allow(clippy::unwrap_used, reason = "a measurement that cannot go on panics")]
 
+mod costs;
 mod exploding;
 #[allow(dead_code, unused_imports, reason = "shared with the tests")]
 #[path = "../../tests/it/harness/mod.rs"]
 mod harness;
 mod ingest;
 mod load;
-#[path = "../../src/bench/queries.rs"]
-mod queries;
 mod query;
+mod questions;
 #[allow(dead_code, unused_imports, reason = "shared with the binary")]
 #[path = "../../src/bench/report.rs"]
 mod report;
 mod server;
 mod victoria_metrics;
 
+use costs::Costs;
 use harness::Peers;
 use load::Load;
+use questions::{HOUR, MONTH};
 
 fn main() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -37,16 +42,24 @@ fn main() {
 async fn measure() {
     let Some(peers) = Peers::find() else { return };
     let numbers: Vec<usize> = std::env::args().filter_map(|argument| argument.parse().ok()).collect();
-    let number = |index: usize, default| numbers.get(index).copied().unwrap_or(default);
-    let (rounds, load) = (number(0, 3), Load::ending_now(number(1, 50_000), number(2, 120)));
+    let rounds = numbers.first().copied().unwrap_or(3);
+    let (series, samples) = (numbers.get(1).copied(), numbers.get(2).copied());
     // Cargo adds arguments of its own.
     let asked = |mode: &str| std::env::args().any(|argument| argument == mode);
-    if asked("query") {
-        query::measure(&peers, rounds, &load).await;
-    } else if asked("exploding") {
-        exploding::measure(&peers, &load).await;
+    if asked("exploding") {
+        return exploding::measure(&peers, &Load::half_hour(series, samples)).await;
+    }
+    let mut costs = Costs::default();
+    if asked("hour") || asked("query") {
+        query::measure(&peers, rounds, &Load::hour(series, samples), HOUR, &mut costs).await;
+    }
+    if asked("month") || asked("query") {
+        query::measure(&peers, rounds, &Load::month(series, samples), MONTH, &mut costs).await;
+    }
+    if costs.is_empty() {
+        ingest::measure(&peers, rounds, &Load::half_hour(series, samples)).await;
     } else {
-        ingest::measure(&peers, rounds, &load).await;
+        println!("{costs}");
     }
 }
 

@@ -6,6 +6,9 @@ use std::time::Duration;
 use crate::harness::process::Process;
 use crate::harness::{Answer, Latewood, Peers, Prometheus};
 use crate::load::Load;
+use crate::query::request;
+use crate::questions::{Api, Question};
+use crate::report::cpu_seconds;
 use crate::victoria_metrics::VictoriaMetrics;
 
 /// A server and the protocol that is spoken to it.
@@ -105,20 +108,58 @@ impl Server {
         panic!("{} has {samples} of {expected} samples", self.kind.name());
     }
 
-    /// Asks for a range, caches switched off, and throws the answer away.
+    /// Puts what is in memory where old samples are. Prometheus does so while they come, VictoriaMetrics has no choice.
+    pub async fn store(&self) {
+        if self.kind == Kind::Latewood {
+            let url = format!("{}/api/v1/admin/flush?wait=true", self.url);
+            let answer = reqwest::Client::new().post(url).send().await.unwrap();
+            assert!(answer.status().is_success());
+        }
+    }
+
+    /// Waits until it has nothing left to do.
+    pub async fn rest(&self) {
+        let (mut before, mut quiet) = (cpu_seconds(self.pid()).unwrap(), 0);
+        while quiet < 3 {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            let now = cpu_seconds(self.pid()).unwrap();
+            quiet = if now - before < 0.05 { quiet + 1 } else { 0 };
+            before = now;
+        }
+    }
+
+    /// Asks for a range and throws the answer away.
     pub async fn ask_raw(&self, query: &str, (start, end, step): (f64, f64, f64)) {
         let [start, end, step] = [start, end, step].map(|number| number.to_string());
-        let form = [
-            ("query", query),
-            ("start", &start),
-            ("end", &end),
-            ("step", &step),
-            ("nocache", "1"),
-            ("latency_offset", "1ms"),
-        ];
+        let form = [("query", query), ("start", &start), ("end", &end), ("step", &step)];
         let answer = reqwest::Client::new().post(format!("{}/api/v1/query_range", self.url)).form(&form);
         let answer = answer.send().await.unwrap().error_for_status().unwrap();
         answer.bytes().await.unwrap();
+    }
+
+    /// Asks, caches switched off, and throws the answer away.
+    pub async fn ask(&self, question: &Question, load: &Load) {
+        let (path, form) = request(question, load);
+        let url = format!("{}/api/v1/{path}", self.url);
+        let client = reqwest::Client::new();
+        // The values of a label are to be had by GET alone.
+        let asked = match question.api {
+            Api::LabelValues => client.get(url).query(&form),
+            _ => client.post(url).form(&form),
+        };
+        let answer = asked.send().await.unwrap().error_for_status().unwrap();
+        answer.bytes().await.unwrap();
+    }
+
+    /// Asks, and reads the answer.
+    pub async fn answer(&self, question: &Question, load: &Load) -> Answer {
+        let (path, form) = request(question, load);
+        let url = format!("{}/api/v1/{path}", self.url);
+        let answer = match question.api {
+            Api::LabelValues => Answer::get(&url, &form).await,
+            _ => Answer::post(&url, &form).await,
+        };
+        answer.unwrap_or_else(|error| panic!("{}: {}: {error}", self.kind.name(), question.text))
     }
 
     /// How many samples of the dataset it has, asked name by name so that no limit is met.

@@ -1,5 +1,6 @@
 //! Settings of the querier.
 
+use latewood_discovery::{DiscoveryConfig, PeerAddr};
 use latewood_promql::EngineConfig;
 use latewood_proto::store::WireLimits;
 use serde::{Deserialize, Serialize};
@@ -10,11 +11,17 @@ use serde::{Deserialize, Serialize};
 pub struct QuerierConfig {
     /// The PromQL engine: lookback, timeout and limits of one query.
     pub engine: EngineConfig,
-    /// Ingesters in other processes, each as `host:port` of its gRPC address. Default none.
-    pub ingester_addrs: Vec<String>,
-    /// Store-gateways in other processes, each as `host:port` of its gRPC address. A block is asked of one
-    /// of them, so that each holds its share in memory. Default none.
-    pub store_gateway_addrs: Vec<String>,
+    /// gRPC addresses of ingesters in other processes: `host:port`; `dns+name:port`, whose A and AAAA records are one
+    /// each; `dnssrv+_grpc._tcp.name`, whose SRV records are. Default none.
+    pub ingester_addrs: Vec<PeerAddr>,
+    /// gRPC addresses of store-gateways in other processes, likewise. A block is asked of one of them, so that each
+    /// holds its share in memory: by its name, which SRV records keep over a restart. Default none.
+    pub store_gateway_addrs: Vec<PeerAddr>,
+    /// How those addresses are looked up.
+    pub store_sd: DiscoveryConfig,
+    /// The fewest ingesters that an answer is complete with: as many as hold samples that are in no block yet. With
+    /// fewer known, such as when one has no DNS record while it is restarted, answers lack a source.
+    pub min_ingesters: usize,
     /// Bounds on messages between this querier and those processes.
     pub wire: WireLimits,
     /// Queries evaluated at once, and as many listings of series and labels beside them.
@@ -50,6 +57,8 @@ impl Default for QuerierConfig {
             engine: EngineConfig::default(),
             ingester_addrs: Vec::new(),
             store_gateway_addrs: Vec::new(),
+            store_sd: DiscoveryConfig::default(),
+            min_ingesters: 1,
             wire: WireLimits::default(),
             max_concurrent_queries: 20,
             max_outstanding_requests_per_tenant: 100,
@@ -76,7 +85,9 @@ impl QuerierConfig {
         if self.replica_labels.iter().any(String::is_empty) {
             return Err("querier.replica_labels must not hold an empty name".to_owned());
         }
+        self.store_sd.validate().map_err(|error| format!("querier.store_sd.{error}"))?;
         let positive = [
+            ("min_ingesters", self.min_ingesters),
             ("max_concurrent_queries", self.max_concurrent_queries),
             ("max_form_bytes", self.max_form_bytes),
             ("batches_ahead", self.batches_ahead),

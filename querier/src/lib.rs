@@ -11,6 +11,7 @@ mod gate;
 mod http;
 mod metrics;
 mod querier;
+mod stores;
 #[cfg(test)]
 mod testing;
 
@@ -18,3 +19,4 @@ pub use config::QuerierConfig;
 pub use error::ApiError;
 pub use latewood_promql::Features;
 pub use querier::{Querier, QuerierDeps, StatusInfo};
+pub use stores::{NamedStore, Stores};

@@ -7,7 +7,6 @@ use axum::Router;
 use latewood_base::Clock;
 use latewood_catalog::Catalogs;
 use latewood_model::TimestampMs;
-use latewood_proto::store::StoreApi;
 use latewood_service::LogLimit;
 use prometheus_client::registry::Registry;
 
@@ -17,6 +16,7 @@ use crate::fanout::Fanout;
 use crate::gate::QueryGate;
 use crate::http::{self, Api, Parser};
 use crate::metrics::Metrics;
+use crate::stores::Stores;
 
 /// What `status/*` tells of the process.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -52,9 +52,9 @@ pub struct QuerierDeps {
     /// The catalogs of the tenants.
     pub catalogs: Arc<Catalogs>,
     /// All ingesters, local or remote.
-    pub ingesters: Vec<Arc<dyn StoreApi>>,
+    pub ingesters: Stores,
     /// All store-gateways, local or remote. Each block is asked of one of them.
-    pub gateways: Vec<Arc<dyn StoreApi>>,
+    pub gateways: Stores,
     /// The clock.
     pub clock: Clock,
     /// What `status/*` tells.
@@ -71,7 +71,8 @@ impl Querier {
     #[must_use]
     pub fn new(config: QuerierConfig, deps: QuerierDeps, registry: &mut Registry) -> Self {
         let metrics = Metrics::new(registry);
-        let fanout = Arc::new(Fanout::new(deps.catalogs, deps.ingesters, deps.gateways));
+        let fanout = Fanout::new(deps.catalogs, deps.ingesters, deps.gateways, config.min_ingesters);
+        let fanout = Arc::new(fanout);
         let evaluator = Evaluator::new(&config, Arc::clone(&fanout), deps.clock.clone(), metrics.clone());
         Self(Arc::new(Api {
             parser: Parser::new(&config.engine),

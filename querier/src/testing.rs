@@ -18,6 +18,8 @@ use latewood_proto::store::{
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
+use crate::stores::{NamedStore, Stores};
+
 /// A catalog's entry of a block.
 pub(crate) fn block(id: u128, start: i64, end: i64, resolution: Resolution) -> Arc<BlockEntry> {
     Arc::new(BlockEntry::new(Ulid(id), resolution, TimeRange::new(start, end)))
@@ -38,6 +40,12 @@ pub(crate) fn catalogs() -> Arc<Catalogs> {
     let (clock, _) = Clock::manual(1_700_000_000_000);
     let ids = Ids::new(clock.clone(), Rng::seeded(1));
     Catalogs::new(Arc::new(MemoryBucket::new()), clock, ids, CatalogConfig::default())
+}
+
+/// Stores that are known, by their places as names.
+pub(crate) fn stores(stores: Vec<Arc<dyn StoreApi>>) -> Stores {
+    let named = stores.into_iter().enumerate();
+    Stores::new(named.map(|(index, api)| NamedStore { name: index.to_string().into(), api }).collect())
 }
 
 /// A series of samples.

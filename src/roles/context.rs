@@ -45,10 +45,10 @@ pub struct Context {
 pub struct Started {
     /// HTTP routes of all parts.
     pub routes: Router,
-    /// Ingesters that a querier asks.
-    pub ingesters: Vec<Arc<dyn StoreApi>>,
-    /// Store-gateways that a querier asks.
-    pub gateways: Vec<Arc<dyn StoreApi>>,
+    /// The ingester in this process.
+    pub newest: Option<Arc<dyn StoreApi>>,
+    /// The store-gateway in this process.
+    pub blocks: Option<Arc<dyn StoreApi>>,
     /// The ingester that must be stopped in order.
     pub ingester: Option<latewood_ingester::Ingester>,
 }

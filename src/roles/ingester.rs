@@ -22,7 +22,7 @@ pub async fn start(context: &mut Context, started: &mut Started) -> anyhow::Resu
     config.push.type_and_unit_labels |= context.features.iter().any(|name| name == "type-and-unit-labels");
     let ingester = Ingester::start(config, deps, &mut context.registry).await?;
     started.mount(ingester.routes());
-    started.ingesters.push(ingester.store());
+    started.newest = Some(ingester.store());
     started.ingester = Some(ingester);
     Ok(())
 }

@@ -3,8 +3,10 @@
 mod compactor;
 mod context;
 mod ingester;
+mod peers;
 mod querier;
 mod remote;
+mod reporting;
 mod store_gateway;
 mod stores;
 mod unrouted;
@@ -62,7 +64,7 @@ impl Role {
             match part {
                 Part::Ingester => ingester::start(context, &mut started).await?,
                 Part::StoreGateway => store_gateway::start(context, &mut started)?,
-                Part::Querier => querier::start(context, &mut started)?,
+                Part::Querier => querier::start(context, &mut started).await?,
                 Part::Compactor => compactor::start(context),
             }
             tracing::debug!(?part, "started");

@@ -3,21 +3,26 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use latewood_discovery::PeerAddr;
 use latewood_querier::{Querier, QuerierDeps, StatusInfo};
 
-use super::{Context, Started, remote};
+use super::peers::Peers;
+use super::{Context, Started};
 use crate::build_info;
 
 /// Starts it over the stores that have started, and those of other processes.
-pub fn start(context: &mut Context, started: &mut Started) -> anyhow::Result<()> {
+pub async fn start(context: &mut Context, started: &mut Started) -> anyhow::Result<()> {
     let mut config = context.config.querier.clone();
-    let mut ingesters = started.ingesters.clone();
-    ingesters.extend(remote::stores(&config.ingester_addrs, &config.wire)?);
-    let mut gateways = started.gateways.clone();
-    gateways.extend(remote::stores(&config.store_gateway_addrs, &config.wire)?);
+    let has = |local: bool, addrs: &[PeerAddr]| local || !addrs.is_empty();
     anyhow::ensure!(
-        !ingesters.is_empty() && !gateways.is_empty(),
+        has(started.newest.is_some(), &config.ingester_addrs)
+            && has(started.blocks.is_some(), &config.store_gateway_addrs),
         "a querier asks ingesters and store-gateways: give --ingester-addr and --store-gateway-addr"
+    );
+    let peers = Peers::new(context);
+    let (ingesters, gateways) = tokio::join!(
+        peers.follow(&config.ingester_addrs, started.newest.clone()),
+        peers.follow(&config.store_gateway_addrs, started.blocks.clone()),
     );
     let deps = QuerierDeps {
         catalogs: Arc::clone(&context.catalogs),
@@ -31,6 +36,10 @@ pub fn start(context: &mut Context, started: &mut Started) -> anyhow::Result<()>
     Ok(())
 }
 
+fn joined(addrs: &[PeerAddr]) -> String {
+    addrs.iter().map(PeerAddr::as_str).collect::<Vec<_>>().join(",")
+}
+
 fn status(context: &Context) -> anyhow::Result<StatusInfo> {
     let (service, querier) = (&context.config.service, &context.config.querier);
     let flags = BTreeMap::from([
@@ -42,8 +51,8 @@ fn status(context: &Context) -> anyhow::Result<StatusInfo> {
         ("enable-feature".to_owned(), context.features.join(",")),
         ("query-replica-label".to_owned(), querier.replica_labels.join(",")),
         ("log-level".to_owned(), context.config.log.level.clone()),
-        ("ingester-addr".to_owned(), querier.ingester_addrs.join(",")),
-        ("store-gateway-addr".to_owned(), querier.store_gateway_addrs.join(",")),
+        ("ingester-addr".to_owned(), joined(&querier.ingester_addrs)),
+        ("store-gateway-addr".to_owned(), joined(&querier.store_gateway_addrs)),
     ]);
     Ok(StatusInfo {
         version: build_info::VERSION.to_owned(),

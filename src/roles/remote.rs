@@ -1,10 +1,9 @@
-//! Stores in other processes, reached over gRPC.
+//! A store in another process, reached over gRPC.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
-use latewood_proto::store::{RemoteStore, StoreApi, WireLimits};
+use latewood_discovery::HostPort;
+use latewood_proto::store::{RemoteStore, WireLimits};
 use tonic::transport::Endpoint;
 
 /// How long opening a connection may take.
@@ -12,21 +11,15 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often an idle connection is asked whether it lives, and how long it may take to say so.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
 
-/// The stores at these addresses. Connections are opened when they are first needed, and again when they
-/// break: a store that is not there yet keeps nobody from starting.
-///
-/// # Errors
-/// An address that is none.
-pub fn stores(addrs: &[String], limits: &WireLimits) -> anyhow::Result<Vec<Arc<dyn StoreApi>>> {
-    addrs.iter().map(|addr| store(addr, limits)).collect()
-}
-
-fn store(addr: &str, limits: &WireLimits) -> anyhow::Result<Arc<dyn StoreApi>> {
-    let wrong = || format!("the address of a store must be host:port, such as 10.0.0.1:9095, not {addr:?}");
-    let endpoint = Endpoint::from_shared(format!("http://{addr}")).with_context(wrong)?;
-    let uri = endpoint.uri();
-    let is_bare = uri.authority().is_some_and(|authority| authority.as_str() == addr);
-    anyhow::ensure!(is_bare && uri.port_u16().is_some(), wrong());
+/// The store at this address. The connection is opened when it is first needed, and again when it breaks, its name
+/// looked up anew: a store that is not there yet keeps nobody from starting.
+pub fn store(peer: &HostPort, limits: &WireLimits) -> RemoteStore {
+    let endpoint = Endpoint::from_shared(format!("http://{peer}"));
+    let endpoint = endpoint.unwrap_or_else(|error| {
+        // Every host and port is an address; were one none, whoever asks it must get an error and not less.
+        tracing::error!(%peer, %error, "a peer cannot be reached: its address is none");
+        Endpoint::from_static("http://0.0.0.0:0")
+    });
     let channel = endpoint
         .connect_timeout(CONNECT_TIMEOUT)
         .tcp_nodelay(true)
@@ -34,21 +27,5 @@ fn store(addr: &str, limits: &WireLimits) -> anyhow::Result<Arc<dyn StoreApi>> {
         .keep_alive_timeout(KEEP_ALIVE)
         .keep_alive_while_idle(true)
         .connect_lazy();
-    Ok(Arc::new(RemoteStore::new(channel, limits)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn an_address_is_a_host_and_a_port() {
-        for good in ["127.0.0.1:9095", "store-gateway.example:1", "[::1]:9095"] {
-            assert!(stores(&[good.to_owned()], &WireLimits::default()).is_ok(), "{good}");
-        }
-        for bad in ["", "host", "http://host:1", "host:1/path", "host:port", "user@host", "a b:1"] {
-            let error = stores(&[bad.to_owned()], &WireLimits::default()).err().expect(bad);
-            assert!(format!("{error:#}").contains("must be host:port"), "{bad}: {error:#}");
-        }
-    }
+    RemoteStore::new(channel, limits)
 }

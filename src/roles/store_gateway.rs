@@ -15,6 +15,6 @@ pub fn start(context: &mut Context, started: &mut Started) -> anyhow::Result<()>
         context.offload.clone(),
         &mut context.registry,
     );
-    started.gateways.push(Arc::new(gateway));
+    started.blocks = Some(Arc::new(gateway));
     Ok(())
 }

@@ -13,7 +13,7 @@ use super::Started;
 
 /// What queriers in other processes may ask of this one.
 pub fn served_store(started: &Started) -> Option<Arc<dyn StoreApi>> {
-    match (started.ingesters.first().cloned(), started.gateways.first().cloned()) {
+    match (started.newest.clone(), started.blocks.clone()) {
         (Some(newest), Some(blocks)) => Some(Arc::new(ByView { newest, blocks })),
         (newest, blocks) => newest.or(blocks),
     }

@@ -8,6 +8,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("base", &[]),
     ("model", &["base"]),
     ("wal", &["base"]),
+    ("discovery", &["base"]),
     ("objstore", &["base"]),
     ("proto", &["base", "model"]),
     ("promql", &["base", "model"]),
@@ -16,7 +17,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("block", &["base", "model", "objstore"]),
     ("cluster", &["base", "wal"]),
     ("ingester", &["base", "block", "catalog", "cluster", "model", "objstore", "proto", "service", "wal"]),
-    ("querier", &["base", "catalog", "model", "promql", "proto", "service"]),
+    ("querier", &["base", "catalog", "discovery", "model", "promql", "proto", "service"]),
     ("store-gateway", &["base", "block", "catalog", "model", "objstore", "proto", "service"]),
     ("compactor", &["base", "block", "catalog", "model", "objstore"]),
 ];
@@ -25,6 +26,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
 const KEPT_INSIDE: &[(&str, &[&str])] = &[
     ("openraft", &["cluster"]),
     ("object_store", &["objstore"]),
+    ("hickory-resolver", &["discovery"]),
+    ("hickory-proto", &["testkit"]),
     ("parquet", &["block"]),
     ("arrow", &["block"]),
     // In the parser's tests alone.

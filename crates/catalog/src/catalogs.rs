@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use latewood_base::{Clock, Ids, Offload};
 use latewood_model::TenantId;
@@ -29,6 +30,8 @@ pub(crate) struct Shared {
     /// Large logs are parsed here.
     pub(crate) offload: Offload,
     pub(crate) metrics: Metrics,
+    /// How often views were doubted.
+    pub(crate) doubts: AtomicU64,
 }
 
 /// How many tenants are kept; beyond it those that nobody holds are dropped and loaded anew when asked for.
@@ -38,8 +41,15 @@ impl Catalogs {
     /// The catalogs of a bucket. Reads nothing yet.
     #[must_use]
     pub fn new(bucket: Bucket, clock: Clock, ids: Ids, config: CatalogConfig) -> Arc<Self> {
-        let shared =
-            Shared { bucket, clock, ids, config, offload: Offload::per_core(), metrics: Metrics::default() };
+        let shared = Shared {
+            bucket,
+            clock,
+            ids,
+            config,
+            offload: Offload::per_core(),
+            metrics: Metrics::default(),
+            doubts: AtomicU64::new(0),
+        };
         Arc::new(Self { shared: Arc::new(shared), tenants: Mutex::new(HashMap::new()) })
     }
 
@@ -70,6 +80,12 @@ impl Catalogs {
         let catalog = Arc::new(TenantCatalog::new(tenant.clone(), Arc::clone(&self.shared)));
         tenants.insert(tenant.clone(), Arc::clone(&catalog));
         catalog
+    }
+
+    /// Somebody who would have told of newer commits is gone: what is known of each tenant is compared with its log
+    /// before [`TenantCatalog::view`] hands it out again.
+    pub fn doubt_views(&self) {
+        self.shared.doubts.fetch_add(1, Ordering::SeqCst);
     }
 
     /// The tenants that have a folder in the bucket. Lists folders: never on a hot path.

@@ -22,6 +22,8 @@ pub struct TenantCatalog {
     /// One reader at a time goes to the bucket; those that wait share what it found. Lock order: `turn`
     /// before `flight` before `known`.
     flight: AsyncMutex<()>,
+    /// How often views had been doubted when the last read that went well began.
+    checked: AtomicU64,
     /// How many reads have begun.
     begun: AtomicU64,
     /// The number of the last read that ended, and how.
@@ -65,6 +67,7 @@ impl TenantCatalog {
             log: Log { tenant, shared },
             known: Mutex::new(None),
             flight: AsyncMutex::new(()),
+            checked: AtomicU64::new(0),
             begun: AtomicU64::new(0),
             ended: Mutex::new((0, Ok(()))),
             turn: AsyncMutex::new(()),
@@ -81,14 +84,16 @@ impl TenantCatalog {
         &self.log
     }
 
-    /// The newest view known here; loads the log on first use, else does no I/O.
+    /// The newest view known here; loads the log on first use and once after [`crate::Catalogs::doubt_views`], else does
+    /// no I/O.
     ///
     /// # Errors
     /// [`CatalogError`] when the log cannot be read.
     pub async fn view(&self) -> Result<Arc<View>, CatalogError> {
+        let is_doubted = self.checked.load(Ordering::SeqCst) < self.log.shared.doubts.load(Ordering::SeqCst);
         match self.known_view() {
-            Some(view) => Ok(view),
-            None => self.refresh(0).await,
+            Some(view) if !is_doubted => Ok(view),
+            _ => self.refresh(0).await,
         }
     }
 
@@ -140,6 +145,7 @@ impl TenantCatalog {
 
     async fn read_on(&self) -> Result<(), CatalogError> {
         let now = Moment::now(&self.log.shared.clock);
+        let doubts = self.log.shared.doubts.load(Ordering::SeqCst);
         let known = self.known.lock().clone();
         let loaded = match known {
             // Commits after a view that old may be pruned, and their places look free.
@@ -150,6 +156,7 @@ impl TenantCatalog {
             _ => self.log.load().await?,
         };
         self.learn(loaded.view.into(), loaded.checkpoint, now);
+        self.checked.fetch_max(doubts, Ordering::SeqCst);
         Ok(())
     }
 

@@ -14,7 +14,7 @@ use latewood_catalog::{CatalogConfig, CatalogError, Change, Conflict, FlushStep,
 use latewood_objstore::{Bucket, BucketConfig, DirectoryBucket, open_bucket};
 use latewood_testkit::{Chances, Fault, FaultyBucket, Gate, Operation, Rule};
 use prometheus_client::registry::Registry;
-use support::{add, block, flush, id, memory, process, process_with};
+use support::{add, block, catalogs, flush, id, memory, process, process_with, tenant};
 
 fn conflict(error: &CatalogError) -> &Conflict {
     error.conflict().unwrap_or_else(|| panic!("{error}"))
@@ -116,6 +116,24 @@ async fn an_outcome_that_cannot_be_found_out_says_so_and_shows_later() {
     let retry = catalog.commit(flush(1, 0, 0, 1)).await.unwrap_err();
     assert!(matches!(conflict(&retry), Conflict::FlushedElsewhere { found: 1, .. }), "{retry}");
     assert!(catalog.view().await.unwrap().blocks.contains_key(&id(1)));
+}
+
+#[tokio::test]
+async fn a_view_that_is_doubted_is_compared_with_the_log_once() {
+    let inner = memory();
+    let faulty = FaultyBucket::new(Arc::clone(&inner));
+    let (catalogs, _) = catalogs(&(Arc::clone(&faulty) as Bucket), 1, CatalogConfig::default());
+    let reader = catalogs.tenant(&tenant());
+    reader.view().await.unwrap();
+    process(&inner, 2).commit(add(1)).await.unwrap();
+    assert_eq!(reader.view().await.unwrap().version, 0, "nobody told of it");
+    catalogs.doubt_views();
+    faulty.add(Rule::new(Fault::Before).on(Operation::Get));
+    assert_eq!(reader.view().await.unwrap_err().kind(), ErrorKind::Unavailable, "not silently the old one");
+    faulty.heal();
+    assert_eq!(reader.view().await.unwrap().version, 1);
+    let before = faulty.requests().len();
+    assert_eq!((reader.view().await.unwrap().version, faulty.requests().len()), (1, before));
 }
 
 #[tokio::test]

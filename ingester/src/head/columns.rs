@@ -126,47 +126,20 @@ fn read_column<'a, T>(
     }
     let width = u32::from(width).min(MAX_WIDTH);
     let mask = (1 << width) - 1;
-    let numbers =
-        Numbers { bits: rest, at: 0, width: width as usize, mask, least, number: first, left: count };
+    let (mut number, mut at) = (first, 0);
+    // Of a range, so that room is looked for once and not for each.
+    let numbers = (0..count).map(|_| {
+        let next = number;
+        let bytes = rest.get(at / 8..).and_then(<[u8]>::first_chunk);
+        // There are none behind the last number if nothing follows.
+        let word = bytes.map_or(0, |bytes| u64::from_le_bytes(*bytes)) >> (at % 8);
+        number = next.wrapping_add(least).wrapping_add((word & mask).cast_signed());
+        at += width as usize;
+        next
+    });
     out.extend(numbers.map(convert));
     rest.get(column_bytes(count, width)..)
 }
-
-/// The numbers of a column.
-struct Numbers<'a> {
-    /// The bits of the column and at least [`PADDING`] bytes more.
-    bits: &'a [u8],
-    at: usize,
-    width: usize,
-    mask: u64,
-    least: i64,
-    /// The next number.
-    number: i64,
-    left: usize,
-}
-
-impl Iterator for Numbers<'_> {
-    type Item = i64;
-
-    #[inline]
-    fn next(&mut self) -> Option<i64> {
-        self.left = self.left.checked_sub(1)?;
-        let number = self.number;
-        let bytes = self.bits.get(self.at / 8..).and_then(<[u8]>::first_chunk);
-        // There are none behind the last number if nothing follows.
-        let word = bytes.map_or(0, |bytes| u64::from_le_bytes(*bytes)) >> (self.at % 8);
-        let difference = self.least.wrapping_add((word & self.mask).cast_signed());
-        self.number = number.wrapping_add(difference);
-        self.at += self.width;
-        Some(number)
-    }
-
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        (self.left, Some(self.left))
-    }
-}
-
-impl ExactSizeIterator for Numbers<'_> {}
 
 #[cfg(test)]
 mod tests {

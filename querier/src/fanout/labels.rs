@@ -206,7 +206,7 @@ impl Fanout {
         pinned: &Pinned,
         limit: u64,
     ) -> Result<Vec<wire::StatisticsResponse>, StoreError> {
-        let heads = targets::heads(&pinned.view, self.ingesters.len());
+        let heads = targets::heads(&pinned.view, self.ingesters(pinned)?);
         let answers = self.ask_each(pinned, heads, |store, view| {
             let tenant = pinned.tenant.to_string();
             let request = wire::StatisticsRequest { tenant, view: Some(view), limit };

@@ -28,7 +28,9 @@ pub(crate) use labels::Listing;
 use replicas::Hints;
 pub(crate) use replicas::Replicas;
 pub(crate) use source::FanoutSource;
-use targets::{StoreId, Target};
+use targets::Target;
+
+use crate::stores::{NamedStore, Stores};
 
 /// How much is asked for.
 #[derive(Clone, Copy, Debug)]
@@ -44,8 +46,9 @@ pub(crate) struct Wanted {
 /// Reads over all stores.
 pub(crate) struct Fanout {
     catalogs: Arc<Catalogs>,
-    ingesters: Vec<Arc<dyn StoreApi>>,
-    gateways: Vec<Arc<dyn StoreApi>>,
+    ingesters: Stores,
+    gateways: Stores,
+    min_ingesters: usize,
     hints: Hints,
     /// Where long lists are sorted.
     lane: Offload,
@@ -56,16 +59,20 @@ pub(crate) struct Fanout {
 pub(crate) struct Pinned {
     pub(crate) tenant: TenantId,
     pub(crate) view: Arc<View>,
+    /// Known before the view was: what one flushed that had gone by then is in the view.
+    ingesters: Arc<[NamedStore]>,
     pub(crate) coverage: Arc<Coverage>,
 }
 
 impl Fanout {
     pub(crate) fn new(
         catalogs: Arc<Catalogs>,
-        ingesters: Vec<Arc<dyn StoreApi>>,
-        gateways: Vec<Arc<dyn StoreApi>>,
+        ingesters: Stores,
+        gateways: Stores,
+        min_ingesters: usize,
     ) -> Self {
-        Self { catalogs, ingesters, gateways, hints: Hints::default(), lane: Offload::per_core() }
+        let (hints, lane) = (Hints::default(), Offload::per_core());
+        Self { catalogs, ingesters, gateways, min_ingesters, hints, lane }
     }
 
     /// Runs a read under a pinned view; when a store says that the view is stale, pins a new enough one
@@ -98,6 +105,7 @@ impl Fanout {
         at_least: Option<u64>,
         partial: bool,
     ) -> Result<Pinned, StoreError> {
+        let ingesters = self.ingesters.now();
         let catalog = self.catalogs.tenant(tenant);
         let view = match at_least {
             Some(version) => catalog.refresh(version).await,
@@ -106,6 +114,7 @@ impl Fanout {
         Ok(Pinned {
             tenant: tenant.clone(),
             view: view.map_err(|error| StoreError::from_kinded(&error))?,
+            ingesters,
             coverage: Arc::new(Coverage::new(partial, at_least.is_some())),
         })
     }
@@ -158,10 +167,10 @@ impl Fanout {
     where
         Fut: Future<Output = Result<T, StoreError>>,
     {
-        let (targets, unserved) =
-            targets::targets(&pinned.view, range, self.ingesters.len(), self.gateways.len());
+        let (ingesters, gateways) = (self.ingesters(pinned)?, self.gateways.now());
+        let (targets, unserved) = targets::targets(&pinned.view, range, ingesters, &gateways);
         if unserved > 0 {
-            let text = format!("{unserved} blocks are needed and no store-gateway is configured");
+            let text = format!("{unserved} blocks are needed and no store-gateway is known");
             let error = StoreError::new(ErrorKind::Unavailable, text);
             pinned.coverage.failed("store-gateways", error)?;
         }
@@ -178,10 +187,9 @@ impl Fanout {
     where
         Fut: Future<Output = Result<T, StoreError>>,
     {
-        let calls = targets.into_iter().filter_map(|target| {
-            let store = self.store(target.store)?;
-            let (name, answer) = (target.name(), call(store, target.view));
-            Some(async move { (name, answer.await) })
+        let calls = targets.into_iter().map(|target| {
+            let (name, answer) = (target.name(), call(target.store.api, target.view));
+            async move { (name, answer.await) }
         });
         let mut answers = Vec::new();
         for (name, answer) in join_all(calls).await {
@@ -193,11 +201,14 @@ impl Fanout {
         Ok(answers)
     }
 
-    fn store(&self, id: StoreId) -> Option<Arc<dyn StoreApi>> {
-        match id {
-            StoreId::Ingester(index) => self.ingesters.get(index).cloned(),
-            StoreId::Gateway(index) => self.gateways.get(index).cloned(),
+    /// The ingesters that must answer. Too few of them are a source that is missing.
+    fn ingesters<'a>(&self, pinned: &'a Pinned) -> Result<&'a [NamedStore], StoreError> {
+        let known = pinned.ingesters.len();
+        if known < self.min_ingesters {
+            let text = format!("{known} of at least {} are known", self.min_ingesters);
+            pinned.coverage.failed("ingesters", StoreError::new(ErrorKind::Unavailable, text))?;
         }
+        Ok(&pinned.ingesters)
     }
 }
 

@@ -6,12 +6,12 @@ use latewood_model::{MatchOp, Resolution, Sample, SeriesSamples, stale_nan};
 use tokio::sync::oneshot;
 
 use super::*;
-use crate::testing::{FakeStore, block, catalogs, series, unavailable};
+use crate::testing::{FakeStore, block, catalogs, series, stores, unavailable};
 
 const ALL: Wanted = Wanted { detail: Detail::Samples, starts: true, limit: 0 };
 
 fn fanout(ingesters: Vec<Arc<dyn StoreApi>>, gateways: Vec<Arc<dyn StoreApi>>) -> Fanout {
-    Fanout::new(catalogs(), ingesters, gateways)
+    Fanout::new(catalogs(), stores(ingesters), stores(gateways), 1)
 }
 
 async fn commit_block(fanout: &Fanout) -> Ulid {
@@ -125,6 +125,24 @@ async fn blocks_that_no_gateway_serves_are_never_passed_over() {
     assert!(error.to_string().contains("1 blocks are needed"), "{error}");
     let (_, warnings) = read_all(&fanout, true).await.unwrap();
     assert_eq!(warnings.len(), 1);
+}
+
+#[tokio::test]
+async fn too_few_ingesters_that_are_known_are_a_source_that_is_missing() {
+    let up = series(&[("__name__", "up")], &[(1, 1.0)]);
+    let known = stores(vec![FakeStore::holding(vec![up]).shared()]);
+    let fanout = Fanout::new(catalogs(), known.clone(), Stores::default(), 2);
+    let error = read_all(&fanout, false).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    assert_eq!(error.to_string(), "ingesters: 1 of at least 2 are known");
+    let (all, warnings) = read_all(&fanout, true).await.unwrap();
+    assert_eq!((all.len(), &warnings[..]), (1, &["partial response: ".to_owned() + &error.to_string()][..]));
+    let pinned = fanout.pin(&TenantId::anonymous(), None, false).await.unwrap();
+    assert!(fanout.head_statistics(&pinned, 10).await.is_err());
+
+    let another = NamedStore { name: "new".into(), api: FakeStore::default().shared() };
+    known.set(known.now().iter().cloned().chain([another]).collect());
+    assert_eq!(read_all(&fanout, false).await.unwrap().1, [""; 0]);
 }
 
 #[tokio::test]

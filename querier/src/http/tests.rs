@@ -8,8 +8,8 @@ use tokio::sync::oneshot;
 use tower::ServiceExt;
 
 use super::*;
-use crate::testing::{FakeStore, catalogs, series, unavailable};
-use crate::{Querier, QuerierDeps};
+use crate::testing::{FakeStore, catalogs, series, stores, unavailable};
+use crate::{Querier, QuerierDeps, Stores};
 
 mod replicas;
 
@@ -31,8 +31,8 @@ impl Server {
         let (clock, hand) = Clock::manual(NOW * 1000 + 250);
         let deps = QuerierDeps {
             catalogs: catalogs(),
-            ingesters,
-            gateways: vec![],
+            ingesters: stores(ingesters),
+            gateways: Stores::default(),
             clock,
             status: StatusInfo::default(),
         };
@@ -197,7 +197,7 @@ async fn metadata_exemplars_and_statistics_are_shaped_as_prometheus_shapes_them(
 
 #[tokio::test]
 async fn empty_lists_and_status_are_there_and_the_rest_is_404_or_405() {
-    let server = Server::over(vec![]);
+    let server = Server::over(vec![FakeStore::default().shared()]);
     for (path, field) in [
         ("rules?type=alert", "groups"),
         ("alerts", "alerts"),
@@ -287,8 +287,8 @@ async fn a_list_beyond_the_cap_is_refused_with_advice() {
     let config = QuerierConfig { max_listed: 1, ..Default::default() };
     let deps = QuerierDeps {
         catalogs: catalogs(),
-        ingesters: vec![data().shared()],
-        gateways: vec![],
+        ingesters: stores(vec![data().shared()]),
+        gateways: Stores::default(),
         clock,
         status: StatusInfo::default(),
     };

@@ -153,7 +153,8 @@ fn words(sources: &Sources, of_type: &str) -> String {
         return words(sources, inner);
     }
     if let Some(inner) = inside("Vec<") {
-        return format!("list of {}s", words(sources, inner));
+        let one = words(sources, inner);
+        return format!("list of {one}{}", if one.ends_with('s') { "es" } else { "s" });
     }
     if let Some(variants) = sources.variants(of_type) {
         return variants.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" or ");
@@ -163,7 +164,7 @@ fn words(sources: &Sources, of_type: &str) -> String {
         "bool" => "boolean",
         "String" => "text",
         "PathBuf" => "path",
-        "ListenAddr" => "address",
+        "ListenAddr" | "PeerAddr" | "SocketAddr" => "address",
         "Duration" => "duration",
         other => panic!("say in words what {other} is"),
     };

@@ -40,16 +40,19 @@ impl Latewood {
         flags: &[&str],
         environment: &[(&str, &str)],
     ) -> Result<Self, String> {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_latewood"))
+        let mut command = Command::new(env!("CARGO_BIN_EXE_latewood"));
+        command
             .args([role, "--http-addr=127.0.0.1:0", "--grpc-addr=127.0.0.1:0", "--data-dir"])
             .arg(data)
             .args(flags)
-            .envs(environment.iter().copied())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+            .envs(environment.iter().copied());
+        Self::try_start_command(data, &mut command)
+    }
+
+    /// Starts the binary as a whole command says, which must lead it to free ports; its log will be beside `data`.
+    pub fn try_start_command(data: &Path, command: &mut Command) -> Result<Self, String> {
+        let mut child =
+            command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let (mut seen, mut addrs) = (String::new(), None);
         for line in lines.by_ref().map_while(Result::ok) {

@@ -1,4 +1,4 @@
-//! Real Prometheus, node_exporter and SeaweedFS.
+//! Real Prometheus, node_exporter, SeaweedFS, Helm.
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -19,6 +19,16 @@ impl Peers {
     /// One of the real programs.
     pub fn program(&self, name: &str) -> Command {
         Command::new(self.0.join("root/usr/bin").join(name))
+    }
+
+    /// Helm.
+    pub fn helm(&self) -> Command {
+        Command::new(self.0.join("helm/helm/helm"))
+    }
+
+    /// A checker of manifests against the schemas of Kubernetes' releases.
+    pub fn kubernetes_validate(&self) -> Command {
+        Command::new(self.0.join("venv/bin/kubernetes-validate"))
     }
 
     /// A Python with duckdb and boto3.
@@ -76,6 +86,7 @@ impl Prometheus {
             .arg(format!("--config.file={}", file.display()))
             .arg(format!("--storage.tsdb.path={}", folder.join("prometheus").display()))
             .arg(format!("--web.listen-address={address}"))
+            .arg("--storage.tsdb.retention.time=100y")
             .arg("--web.enable-remote-write-receiver")
             .arg(format!("--enable-feature={features}"));
         let mut process = Process::start("prometheus", &mut command, folder);

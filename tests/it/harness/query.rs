@@ -12,20 +12,29 @@ pub struct Answer(pub BTreeMap<BTreeMap<String, String>, BTreeMap<i64, f64>>);
 impl Answer {
     /// Asks for an expression at one time.
     pub async fn instant(url: &str, expression: &str, seconds: f64) -> Result<Self, String> {
-        let time = seconds.to_string();
-        Self::ask(&format!("{url}/api/v1/query"), &[("query", expression), ("time", &time)]).await
+        let form = [("query", expression.to_owned()), ("time", seconds.to_string())];
+        Self::post(&format!("{url}/api/v1/query"), &form).await
     }
 
     /// Asks for an expression over a range.
     pub async fn range(url: &str, expression: &str, start: f64, end: f64, step: f64) -> Result<Self, String> {
         let [start, end, step] = [start, end, step].map(|number| number.to_string());
-        let form = [("query", expression), ("start", &start), ("end", &end), ("step", &step)];
-        Self::ask(&format!("{url}/api/v1/query_range"), &form).await
+        let form = [("query", expression.to_owned()), ("start", start), ("end", end), ("step", step)];
+        Self::post(&format!("{url}/api/v1/query_range"), &form).await
     }
 
-    async fn ask(url: &str, form: &[(&str, &str)]) -> Result<Self, String> {
-        let answer =
-            reqwest::Client::new().post(url).form(form).send().await.map_err(|error| error.to_string())?;
+    /// Asks by POST.
+    pub async fn post(url: &str, form: &[(&str, String)]) -> Result<Self, String> {
+        Self::read(reqwest::Client::new().post(url).form(form)).await
+    }
+
+    /// Asks by GET.
+    pub async fn get(url: &str, form: &[(&str, String)]) -> Result<Self, String> {
+        Self::read(reqwest::Client::new().get(url).query(form)).await
+    }
+
+    async fn read(request: reqwest::RequestBuilder) -> Result<Self, String> {
+        let answer = request.send().await.map_err(|error| error.to_string())?;
         let body: Value = answer.json().await.map_err(|error| error.to_string())?;
         if body["status"] != "success" {
             return Err(body["error"].as_str().unwrap_or("no error text").to_owned());
@@ -39,6 +48,14 @@ impl Answer {
             let at = (pair[0].as_f64().unwrap() * 1000.0).round() as i64;
             (at, pair[1].as_str().unwrap().parse::<f64>().unwrap_or(f64::NAN))
         };
+        for item in data.as_array().into_iter().flatten() {
+            // A label's value, or a series.
+            let labels = match item.as_str() {
+                Some(text) => [(String::new(), text.to_owned())].into(),
+                None => serde_json::from_value(item.clone()).unwrap(),
+            };
+            answer.0.insert(labels, [(0, 1.0)].into());
+        }
         match data["resultType"].as_str() {
             Some("scalar") => {
                 answer.0.insert(BTreeMap::new(), [point(&data["result"])].into());

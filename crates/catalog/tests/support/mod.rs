@@ -28,10 +28,15 @@ pub fn process(bucket: &Bucket, seed: u64) -> Arc<TenantCatalog> {
 }
 
 pub fn process_with(bucket: &Bucket, seed: u64, config: CatalogConfig) -> (Arc<TenantCatalog>, ManualClock) {
+    let (catalogs, hand) = catalogs(bucket, seed, config);
+    (catalogs.tenant(&tenant()), hand)
+}
+
+/// The catalogs of all tenants, as another process would have them.
+pub fn catalogs(bucket: &Bucket, seed: u64, config: CatalogConfig) -> (Arc<Catalogs>, ManualClock) {
     let (clock, hand) = Clock::manual(START_MS);
     let ids = Ids::new(clock.clone(), Rng::seeded(seed));
-    let catalogs = Catalogs::new(Arc::clone(bucket), clock, ids, config);
-    (catalogs.tenant(&tenant()), hand)
+    (Catalogs::new(Arc::clone(bucket), clock, ids, config), hand)
 }
 
 pub fn block(number: u128) -> BlockEntry {

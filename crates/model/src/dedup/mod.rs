@@ -24,7 +24,7 @@
 //!
 //! A switch goes forward in time alone: a counter falls only if an exporter serves old values. When one of a pair with
 //! one interval dies, samples are at most 2.1 I apart; should the first come back just for a scrape, 3 I. So a window of
-//! 4 I, Grafana's `$__rate_interval`, has two (docs/adr/0007-ha-deduplication.md).
+//! 4 I, Grafana's `$__rate_interval`, has two (docs/adr/0008-ha-deduplication.md).
 
 mod interval;
 mod labels;

@@ -1,0 +1,43 @@
+{{/* The configuration file: what the chart knows, under what the values say. Empty texts stand for the default. */}}
+{{- define "latewood.config" -}}
+{{- $given := deepCopy .Values.config -}}
+{{- range $key := list "url" "s3_endpoint" }}
+{{- if and (hasKey $given.bucket $key) (not (index $given.bucket $key)) }}
+{{- $_ := unset $given.bucket $key }}
+{{- end }}
+{{- end }}
+{{- if not $given.bucket }}{{ $_ := unset $given "bucket" }}{{ end }}
+{{- $known := dict -}}
+{{- if eq .Values.mode "distributed" }}
+{{- include "latewood.checkBucket" . }}
+{{- if .Values.querier.enabled }}{{ $_ := set $known "querier" (include "latewood.peersConfig" . | fromYaml) }}{{ end }}
+{{- end }}
+{{- $fixed := dict "data_dir" "/data" "service" (dict "http_addr" ":9009" "grpc_addr" ":9095") -}}
+{{- toYaml (mergeOverwrite $known $given $fixed) }}
+{{- end }}
+
+{{/* Processes that share nothing but the bucket must be told one that all of them see. */}}
+{{- define "latewood.checkBucket" -}}
+{{- $url := dig "bucket" "url" "" .Values.config -}}
+{{- if not (regexMatch "^(s3|gs|az)://." $url) }}
+{{- fail "config.bucket.url must be s3://…, gs://… or az://… in mode distributed: pods share nothing but the bucket" }}
+{{- end }}
+{{- end }}
+
+{{/* The peers that the chart deploys. For those that it does not, the values must say where they are. */}}
+{{- define "latewood.peersConfig" -}}
+{{- $root := . -}}
+{{- range $component := list "ingester" "store-gateway" }}
+{{- $key := snakecase $component }}
+{{- $setting := printf "%s_addrs" $key }}
+{{- if (index $root.Values $key).enabled }}
+{{ $setting }}:
+  - {{ include "latewood.peers" (dict "root" $root "component" $component) }}
+{{- else if not (dig "querier" $setting list $root.Values.config) }}
+{{- fail (printf "%s.enabled is false: config.querier.%s must say where they are that the querier asks" $key $setting) }}
+{{- end }}
+{{- end }}
+{{- if .Values.ingester.enabled }}
+min_ingesters: {{ .Values.ingester.replicas }}
+{{- end }}
+{{- end }}

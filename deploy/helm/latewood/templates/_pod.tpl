@@ -1,0 +1,118 @@
+{{/* The pod template of a component. */}}
+{{- define "latewood.podTemplate" -}}
+{{- $values := index .root.Values (snakecase .component) -}}
+metadata:
+  labels:
+    {{- include "latewood.selectorLabels" . | nindent 4 }}
+    {{- with merge (dict) $values.podLabels .root.Values.global.extraLabels }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+  annotations:
+    # Configuration is read once, at the start. Who the querier's peers are restarts nobody else.
+    {{- $config := include "latewood.config" .root | fromYaml }}
+    checksum/config: {{ ternary $config (omit $config "querier") (has .component (list "single" "querier")) | toYaml | sha256sum }}
+    {{- with $values.podAnnotations }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+spec:
+  serviceAccountName: {{ include "latewood.serviceAccountName" .root }}
+  # Nothing here speaks to Kubernetes.
+  automountServiceAccountToken: false
+  enableServiceLinks: false
+  {{- with .root.Values.imagePullSecrets }}
+  imagePullSecrets:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  securityContext:
+    {{- toYaml .root.Values.podSecurityContext | nindent 4 }}
+  {{- with $values.priorityClassName }}
+  priorityClassName: {{ . }}
+  {{- end }}
+  terminationGracePeriodSeconds: {{ $values.terminationGracePeriodSeconds }}
+  containers:
+    - {{ include "latewood.container" . | nindent 6 | trim }}
+  {{- with include "latewood.placement" . }}
+  {{- . | nindent 2 }}
+  {{- end }}
+  volumes:
+    - name: config
+      configMap:
+        name: {{ include "latewood.fullname" .root }}
+    {{- if not (dig "persistence" "enabled" false $values) }}
+    - name: data
+      emptyDir: {}
+    {{- end }}
+    {{- with $values.extraVolumes }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+{{- end }}
+
+{{- define "latewood.container" -}}
+{{- $values := index .root.Values (snakecase .component) -}}
+name: {{ include "latewood.role" . }}
+image: {{ include "latewood.image" .root }}
+imagePullPolicy: {{ .root.Values.image.pullPolicy }}
+args:
+  - {{ include "latewood.role" . }}
+  - --config=/etc/latewood/latewood.yaml
+  {{- range $values.extraArgs }}
+  - {{ . | quote }}
+  {{- end }}
+{{- with concat .root.Values.global.extraEnv $values.extraEnv }}
+env:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with concat .root.Values.global.extraEnvFrom $values.extraEnvFrom }}
+envFrom:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+ports:
+  - name: http
+    containerPort: 9009
+  - name: grpc
+    containerPort: 9095
+{{- range $probe, $path := dict "startup" "/-/healthy" "liveness" "/-/healthy" "readiness" "/ready" }}
+{{ $probe }}Probe:
+  httpGet:
+    path: {{ $path }}
+    port: http
+  {{- toYaml (index $.root.Values.probes $probe) | nindent 2 }}
+{{- end }}
+resources:
+  {{- toYaml $values.resources | nindent 2 }}
+securityContext:
+  {{- toYaml .root.Values.containerSecurityContext | nindent 2 }}
+volumeMounts:
+  - name: config
+    mountPath: /etc/latewood
+    readOnly: true
+  - name: data
+    mountPath: /data
+  {{- with $values.extraVolumeMounts }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- end }}
+
+{{/* Where pods of a component may run. */}}
+{{- define "latewood.placement" -}}
+{{- $values := index .root.Values (snakecase .component) }}
+{{- with $values.nodeSelector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with $values.tolerations }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with $values.affinity }}
+affinity:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with $values.topologySpreadConstraints }}
+topologySpreadConstraints:
+  {{- $selector := dict "labelSelector" (dict "matchLabels" (include "latewood.selectorLabels" $ | fromYaml)) }}
+  {{- range . }}
+  - {{ toYaml (merge (deepCopy .) $selector) | nindent 4 | trim }}
+  {{- end }}
+{{- end }}
+{{- end }}

@@ -1,0 +1,262 @@
+//! What the chart renders for which values.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use super::chart::{Chart, DISTRIBUTED};
+use super::manifests::{Manifests, container, list, port, selects, text};
+
+/// Kubernetes' releases whose schemas are asked: the oldest that the chart takes, and two that are newer.
+const KUBERNETES: [&str; 3] = ["1.27", "1.33", "1.36"];
+const COMPONENTS: [&str; 4] = ["ingester", "store_gateway", "querier", "compactor"];
+
+/// The flags for each release that is looked at, with a name.
+fn releases() -> Vec<(String, Vec<String>)> {
+    let owned = |flags: &[&str]| flags.iter().map(|&flag| flag.to_owned()).collect::<Vec<_>>();
+    let mut releases = vec![
+        ("single".to_owned(), vec![]),
+        ("all together".to_owned(), owned(&DISTRIBUTED)),
+        ("single's example".to_owned(), vec![Chart::example("single-values.yaml")]),
+        ("distributed's example".to_owned(), vec![Chart::example("distributed-values.yaml")]),
+    ];
+    releases.extend(COMPONENTS.map(|alone| (alone.to_owned(), only(alone))));
+    releases
+}
+
+/// One component alone, which asks peers elsewhere.
+fn only(component: &str) -> Vec<String> {
+    let mut flags: Vec<String> = DISTRIBUTED.map(str::to_owned).into();
+    let others = COMPONENTS.iter().filter(|other| **other != component);
+    flags.extend(others.map(|other| format!("--set={other}.enabled=false")));
+    for peers in ["ingester_addrs", "store_gateway_addrs"] {
+        flags.push(format!("--set=config.querier.{peers}[0]=dns+elsewhere.example:9095"));
+    }
+    flags
+}
+
+fn render(chart: &Chart, flags: &[String]) -> Manifests {
+    chart.render(&flags.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+#[test]
+fn each_component_alone_all_together_and_single_have_their_resources() {
+    let Some(chart) = Chart::find() else { return };
+    let of = |workload: &str, name: &str, rest: &[&str]| {
+        let rest = rest.iter().map(|one| one.replace('*', name));
+        let own = [format!("{workload}/{name}"), format!("Service/{name}")];
+        own.into_iter().chain(rest).collect::<BTreeSet<_>>()
+    };
+    let shared = || ["ConfigMap/metrics-latewood", "ServiceAccount/metrics-latewood"].map(str::to_owned);
+    let (headless, budget) = ("Service/*-headless", "PodDisruptionBudget/*");
+    let expected = [
+        ("ingester", of("StatefulSet", "metrics-latewood-ingester", &[headless, budget])),
+        ("store_gateway", of("StatefulSet", "metrics-latewood-store-gateway", &[headless, budget])),
+        ("querier", of("Deployment", "metrics-latewood-querier", &[budget])),
+        ("compactor", of("Deployment", "metrics-latewood-compactor", &[])),
+    ];
+    for (component, own) in &expected {
+        let names = render(&chart, &only(component)).names();
+        assert_eq!(names, own.iter().cloned().chain(shared()).collect());
+    }
+    let all: BTreeSet<String> = expected.into_iter().flat_map(|(_, own)| own).chain(shared()).collect();
+    assert_eq!(chart.render(&DISTRIBUTED).names(), all);
+    let single = of("StatefulSet", "metrics-latewood", &[headless]);
+    assert_eq!(chart.render(&[]).names(), single.into_iter().chain(shared()).collect());
+}
+
+#[test]
+fn helm_and_the_schemas_of_kubernetes_find_nothing() {
+    let Some(chart) = Chart::find() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let mut files = Vec::new();
+    for (name, flags) in releases() {
+        let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+        chart.lint(&flags).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let file = folder.path().join(format!("{name}.yaml"));
+        std::fs::write(&file, chart.try_render(&flags).unwrap()).unwrap();
+        files.push(file);
+    }
+    let validate = |version: &str, files: &[std::path::PathBuf]| {
+        let mut command = chart.peers.kubernetes_validate();
+        command.args(["--strict", "--kubernetes-version", version]).args(files).output().unwrap()
+    };
+    for version in KUBERNETES {
+        let found = validate(version, &files);
+        assert!(found.status.success(), "{version}: {found:?}");
+    }
+    // That it would find something.
+    let text = std::fs::read_to_string(&files[0]).unwrap();
+    let wrong = folder.path().join("wrong.yaml");
+    std::fs::write(&wrong, text.replace("serviceAccountName:", "serviceAcountName:")).unwrap();
+    assert!(!validate(KUBERNETES[0], &[wrong]).status.success());
+}
+
+#[test]
+fn values_that_are_wrong_are_refused_and_named() {
+    let Some(chart) = Chart::find() else { return };
+    for (wrong, named) in [
+        ("mode=both", "/mode"),
+        ("ingestor.enabled=true", "'ingestor'"),
+        ("ingester.replica=2", "'replica'"),
+        ("ingester.replicas=many", "/ingester/replicas"),
+        ("ingester.resources.request.cpu=1", "'request'"),
+        ("ingester.resources.requests.cpu=much", "/ingester/resources/requests/cpu"),
+        ("ingester.extraArgs[0]=verbose", "/ingester/extraArgs/0"),
+        ("querier.persistence.enabled=true", "/querier/persistence"),
+        ("single.replicas=2", "/single/replicas"),
+        ("single.enabled=true", "/single/enabled"),
+        ("image.pullPolicy=Sometimes", "/image/pullPolicy"),
+        ("image.digest=sha256:1", "/image/digest"),
+        ("probes.liveness.path=/x", "'path'"),
+        ("compactor.service.type=ExternalName", "/compactor/service/type"),
+        ("compactor.podDisruptionBudget.max=1", "'max'"),
+        ("config.bucket.url=http://metrics", "/config/bucket/url"),
+        ("global.clusterDomain=a/b", "/global/clusterDomain"),
+        ("serviceAccount.annotations.role.arn=1", "/serviceAccount/annotations/role"),
+    ] {
+        let error = chart.try_render(&["--set", wrong]).expect_err(wrong);
+        assert!(error.contains(named) && error.contains("don't meet the specifications"), "{wrong}: {error}");
+    }
+    let elsewhere = ["--set=ingester.enabled=false", DISTRIBUTED[0], DISTRIBUTED[1]];
+    for (flags, says) in [
+        (&DISTRIBUTED[..1], "config.bucket.url must be s3://"),
+        (
+            &["--set=mode=distributed", "--set=config.bucket.url=file:///data"],
+            "config.bucket.url must be s3://",
+        ),
+        (&elsewhere, "config.querier.ingester_addrs must say where"),
+    ] {
+        let error = chart.try_render(flags).expect_err(says);
+        assert!(error.contains(says), "{flags:?}: {error}");
+    }
+}
+
+#[test]
+fn what_refers_to_something_finds_it() {
+    let Some(chart) = Chart::find() else { return };
+    for (name, flags) in releases() {
+        let manifests = render(&chart, &flags);
+        for service in manifests.of_kind("Service") {
+            let workload = manifests.selected(&service["spec"]["selector"]).collect::<Vec<_>>();
+            assert_eq!(workload.len(), 1, "{name}: {}", service["metadata"]["name"]);
+            for one in list(&service["spec"]["ports"]) {
+                let named = port(container(workload[0]), &one["targetPort"]);
+                assert_eq!(named, one["port"].as_u64(), "{name}: {one}");
+            }
+        }
+        for budget in manifests.of_kind("PodDisruptionBudget") {
+            assert_eq!(manifests.selected(&budget["spec"]["selector"]["matchLabels"]).count(), 1, "{name}");
+        }
+        for workload in manifests.workloads() {
+            refers_to_what_is_there(&manifests, workload);
+        }
+    }
+}
+
+fn refers_to_what_is_there(manifests: &Manifests, workload: &Value) {
+    let (spec, pod) = (&workload["spec"], &workload["spec"]["template"]["spec"]);
+    assert!(selects(&spec["selector"]["matchLabels"], workload));
+    manifests.get("ServiceAccount", text(&pod["serviceAccountName"]));
+    if workload["kind"] == "StatefulSet" {
+        let governing = manifests.get("Service", text(&spec["serviceName"]));
+        assert_eq!(governing["spec"]["clusterIP"], "None");
+    }
+    let claims = list(&spec["volumeClaimTemplates"]).into_iter().map(|claim| &claim["metadata"]["name"]);
+    let volumes: Vec<&Value> =
+        list(&pod["volumes"]).iter().map(|volume| &volume["name"]).chain(claims).collect();
+    for mount in list(&container(workload)["volumeMounts"]) {
+        assert_eq!(volumes.iter().filter(|name| **name == &mount["name"]).count(), 1, "{mount}");
+    }
+    for constraint in list(&pod["topologySpreadConstraints"]) {
+        assert!(selects(&constraint["labelSelector"]["matchLabels"], workload), "{constraint}");
+    }
+}
+
+/// <https://kubernetes.io/docs/concepts/security/pod-security-standards/#restricted>, and no root file system to write to.
+#[test]
+fn pods_are_restricted() {
+    let Some(chart) = Chart::find() else { return };
+    for (_, flags) in releases() {
+        for workload in render(&chart, &flags).workloads() {
+            let pod = &workload["spec"]["template"]["spec"];
+            assert_eq!(pod["securityContext"]["runAsNonRoot"], true);
+            assert_eq!(pod["securityContext"]["seccompProfile"], json!({"type": "RuntimeDefault"}));
+            assert_eq!(pod["automountServiceAccountToken"], false);
+            let limits = json!({
+                "allowPrivilegeEscalation": false,
+                "readOnlyRootFilesystem": true,
+                "capabilities": {"drop": ["ALL"]},
+            });
+            assert_eq!(container(workload)["securityContext"], limits);
+        }
+    }
+}
+
+#[test]
+fn who_scales_ingesters_restarts_queriers_alone() {
+    let Some(chart) = Chart::find() else { return };
+    let sums = |replicas: &str| {
+        let manifests = chart.render(&[DISTRIBUTED[0], DISTRIBUTED[1], "--set", replicas]);
+        let sum = |workload: &Value| {
+            let annotations = &workload["spec"]["template"]["metadata"]["annotations"];
+            (text(&workload["metadata"]["name"]).to_owned(), text(&annotations["checksum/config"]).to_owned())
+        };
+        manifests.workloads().map(sum).collect::<BTreeSet<_>>()
+    };
+    let (two, three) = (sums("ingester.replicas=2"), sums("ingester.replicas=3"));
+    let changed: Vec<&String> = two.difference(&three).map(|(name, _)| name).collect();
+    assert_eq!(changed, ["metrics-latewood-querier"]);
+}
+
+#[test]
+fn the_version_is_the_binary_s() {
+    let text = std::fs::read_to_string(Chart::folder().join("Chart.yaml")).unwrap();
+    let chart: Value = serde_saphyr::from_str(&text).unwrap();
+    assert_eq!(chart["appVersion"], env!("CARGO_PKG_VERSION"));
+}
+
+#[test]
+fn the_notes_name_services_that_are_there() {
+    let Some(chart) = Chart::find() else { return };
+    for (name, flags) in releases() {
+        let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+        let (notes, manifests) = (chart.notes(&flags), chart.render(&flags));
+        let named: Vec<&str> = notes
+            .split("http://")
+            .skip(1)
+            .filter_map(|url| url.split_once(".monitoring.svc."))
+            .map(|(name, _)| name)
+            .collect();
+        for service in &named {
+            manifests.get("Service", service);
+        }
+        let (writes, reads) = (notes.contains("/api/v1/write"), notes.contains("Grafana"));
+        let does = |alone: &str| !COMPONENTS.contains(&&*name) || name == alone;
+        assert_eq!((writes, reads), (does("ingester"), does("querier")), "{name}: {notes}");
+        assert_eq!(named.len(), usize::from(writes) + usize::from(reads), "{name}: {notes}");
+    }
+}
+
+/// The commands that the documents show, with `template` in the place of `install`.
+#[test]
+fn the_commands_of_the_documents_work() {
+    let Some(chart) = Chart::find() else { return };
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut tried = 0;
+    for (folder, document) in [(root.to_owned(), "README.md"), (Chart::folder(), "README.md")] {
+        let text = std::fs::read_to_string(folder.join(document)).unwrap().replace("\\\n", " ");
+        for line in text.lines().filter_map(|line| line.trim().strip_prefix("helm install ")) {
+            let script = format!("\"$HELM\" template {line}");
+            let helm = chart.peers.helm();
+            let mut shell = Command::new("sh");
+            shell.args(["-c", &script]).env("HELM", helm.get_program()).current_dir(&folder);
+            let output = shell.output().unwrap();
+            assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
+            tried += 1;
+        }
+    }
+    assert!(tried >= 4, "{tried} commands were found");
+}
