@@ -263,12 +263,15 @@ async fn check_real(server: &Latewood, begin: f64, end: f64, when: &str) {
     let (labels, points) = up.0.first_key_value().unwrap();
     assert_eq!(labels["cluster"], "one", "{when}: other external labels stay");
     assert!(!labels.contains_key("replica"));
-    assert_eq!((points.len() as f64, points.values().all(|up| *up == 1.0)), (length + 1.0, true), "{when}");
-    // What is covered, which is two intervals as they are so short, one up to the next scrape, and time to spare.
-    let scrapes = ask("count_over_time(up{job='node'}[5s])", begin, end).await;
+    assert_eq!(points.len() as f64, length + 1.0, "{when}");
+    // On a busy machine a scrape may take longer than the second that it has.
+    let failed = points.values().filter(|up| **up != 1.0).count();
+    assert!(failed * 20 <= points.len(), "{when}: {failed} of {} scrapes failed", points.len());
+    let scrapes = ask("count_over_time(up{job='node'}[8s])", begin + 8.0, end).await;
     let fewest = scrapes.0.values().flatten().map(|point| *point.1).fold(f64::MAX, f64::min);
     let most = scrapes.0.values().flatten().map(|point| *point.1).fold(0.0, f64::max);
-    assert!(fewest >= 1.0 && most <= 6.0, "{when}: {fewest} to {most} scrapes in 5 s");
+    // A gap is three seconds at most: of so short an interval two are covered.
+    assert!(fewest >= 2.0 && most <= 9.0, "{when}: {fewest} to {most} scrapes in 8 s");
     let falls = ask("resets(node_cpu_seconds_total[1m])", begin, end).await;
     assert!(falls.0.values().flatten().all(|point| *point.1 == 0.0), "{when}: a counter fell");
     // All cores together are busy or idle for their number of seconds a second.
@@ -278,7 +281,7 @@ async fn check_real(server: &Latewood, begin: f64, end: f64, when: &str) {
         end,
     );
     for (at, share) in busy.await.0.values().flatten() {
-        assert!((0.7..1.3).contains(share), "{when}: {share} at {at}");
+        assert!((0.6..1.3).contains(share), "{when}: {share} at {at}");
     }
     let expression = "sum by (mode) (rate(node_cpu_seconds_total[10s]))";
     let whole = ask(expression, begin, begin + length).await;
