@@ -1,5 +1,6 @@
 //! The querier's metrics.
 
+use latewood_model::dedup::Tally;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -29,6 +30,46 @@ pub(crate) struct Metrics {
     pub(crate) queries_running: Gauge,
     pub(crate) samples_read: Counter,
     pub(crate) stale_views: Counter,
+    pub(crate) dedup: DedupMetrics,
+}
+
+/// What deduplication of HA replicas saw.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct DedupMetrics {
+    groups: Counter,
+    dropped: Counter,
+    switches: Counter,
+    counter_falls: Counter,
+}
+
+impl DedupMetrics {
+    /// Counts what one selection saw.
+    pub(crate) fn add(&self, tally: Tally) {
+        for (counter, count) in [
+            (&self.groups, tally.groups),
+            (&self.dropped, tally.dropped),
+            (&self.switches, tally.switches),
+            (&self.counter_falls, tally.counter_falls),
+        ] {
+            counter.inc_by(count);
+        }
+    }
+
+    fn register(&self, registry: &mut Registry) {
+        let metrics = [
+            ("dedup_series", "Series put together of several HA replicas", &self.groups),
+            ("dedup_dropped_samples", "Samples of HA replicas that were not kept", &self.dropped),
+            ("dedup_switches", "Times that a series went on with another HA replica", &self.switches),
+            (
+                "dedup_falls",
+                "Switches between HA replicas at which a counter, by its name, fell",
+                &self.counter_falls,
+            ),
+        ];
+        for (name, help, counter) in metrics {
+            registry.register(name, help, counter.clone());
+        }
+    }
 }
 
 /// From a panel's answer out of memory to the default timeout of a query.
@@ -45,6 +86,7 @@ impl Metrics {
             queries_running: Gauge::default(),
             samples_read: Counter::default(),
             stale_views: Counter::default(),
+            dedup: DedupMetrics::default(),
         };
         let registry = registry.sub_registry_with_prefix("latewood_querier");
         registry.register("requests", "Requests by endpoint and outcome", metrics.requests.clone());
@@ -61,6 +103,7 @@ impl Metrics {
             "Queries run again because their view of the catalog was stale",
             metrics.stale_views.clone(),
         );
+        metrics.dedup.register(registry);
         metrics
     }
 }

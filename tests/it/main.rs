@@ -13,6 +13,7 @@ mod corpus;
 mod crash;
 mod deploy;
 mod differential;
+mod ha;
 mod histograms;
 mod layers;
 mod metrics;

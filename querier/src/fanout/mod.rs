@@ -4,7 +4,11 @@
 //! silence; whatever a query holds is bounded by a batch of each source.
 
 mod coverage;
+mod gather;
+mod groups;
 mod labels;
+mod lane;
+mod replicas;
 mod source;
 mod targets;
 
@@ -12,7 +16,7 @@ use std::sync::Arc;
 
 use futures::StreamExt;
 use futures::future::join_all;
-use latewood_base::ErrorKind;
+use latewood_base::{ErrorKind, Offload};
 use latewood_catalog::{Catalogs, View};
 use latewood_model::{Matcher, TenantId, TimeRange};
 use latewood_proto::store::{
@@ -21,6 +25,8 @@ use latewood_proto::store::{
 
 pub(crate) use coverage::Coverage;
 pub(crate) use labels::Listing;
+use replicas::Hints;
+pub(crate) use replicas::Replicas;
 pub(crate) use source::FanoutSource;
 use targets::Target;
 
@@ -43,6 +49,9 @@ pub(crate) struct Fanout {
     ingesters: Stores,
     gateways: Stores,
     min_ingesters: usize,
+    hints: Hints,
+    /// Where long lists are sorted.
+    lane: Offload,
 }
 
 /// A tenant's view, pinned for one attempt at a query, and what is known of its sources.
@@ -62,7 +71,8 @@ impl Fanout {
         gateways: Stores,
         min_ingesters: usize,
     ) -> Self {
-        Self { catalogs, ingesters, gateways, min_ingesters }
+        let (hints, lane) = (Hints::default(), Offload::per_core());
+        Self { catalogs, ingesters, gateways, min_ingesters, hints, lane }
     }
 
     /// Runs a read under a pinned view; when a store says that the view is stale, pins a new enough one
