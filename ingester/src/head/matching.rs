@@ -112,6 +112,9 @@ impl Matching {
 
     /// Whether a series of a metric that passed passes too.
     pub(super) fn passes(&mut self, table: &SeriesTable, series: u32) -> bool {
+        if self.others.is_empty() {
+            return true;
+        }
         let pairs = table.pairs_of(series);
         self.others.iter_mut().all(|memo| memo.passes(table, pairs))
     }

@@ -156,7 +156,7 @@ impl Samples {
         usize::from(self.open.count() > 0) + sealed + self.histograms().map_or(0, Histograms::chunks)
     }
 
-    /// The newest sample of a range where it is at hand, else all of them.
+    /// The newest sample of a range, alone where it is at hand, else with others.
     pub(super) fn newest(&self, range: TimeRange) -> SamplesRead {
         let rest = self.aside.as_ref().map_or(TimeRange::EMPTY, |aside| aside.span);
         let rest = self.histograms().map_or(rest, |histograms| rest.union(histograms.span()));
@@ -166,7 +166,28 @@ impl Samples {
                 floats.push(last, self.open.last_start());
                 SamplesRead { floats, histograms: HistogramsSnapshot::default() }
             }
-            _ => self.read(range),
+            None => {
+                self.newest_chunk().map_or_else(|| self.read(range), |chunk| self.read_chunk(chunk, range))
+            }
+            Some(_) => self.read(range),
+        }
+    }
+
+    /// The chunk that was sealed last, if nothing is as new as any of its samples.
+    fn newest_chunk(&self) -> Option<&SealedChunk> {
+        let aside =
+            self.aside.as_deref().filter(|aside| aside.late.is_none() && aside.histograms.is_none())?;
+        let (last, before) = aside.sealed.split_last()?;
+        before.iter().all(|chunk| chunk.span().end < last.span().start).then_some(last)
+    }
+
+    /// A chunk's samples; all of them if it has none in the range.
+    fn read_chunk(&self, chunk: &SealedChunk, range: TimeRange) -> SamplesRead {
+        let mut floats = StartedSamples::with_room(chunk.count() as usize);
+        chunk.read(range, &mut floats);
+        match floats.len() {
+            0 => self.read(range),
+            _ => SamplesRead { floats, histograms: HistogramsSnapshot::default() },
         }
     }
 

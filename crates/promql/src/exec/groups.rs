@@ -51,6 +51,9 @@ impl Groups {
 
     /// The number of a series' group, and whether it is new.
     pub(super) fn find(&mut self, labels: &Labels) -> (usize, bool) {
+        if self.names.is_empty() && !self.without && !self.labels.is_empty() {
+            return (0, false);
+        }
         let hash = hash_of(&self.hashing, self.pairs(labels));
         let is_this = |&group: &usize| self.labels[group].iter().eq(self.pairs(labels));
         if let Some(&group) = self.index.find(hash, is_this) {
