@@ -67,8 +67,12 @@ impl Load {
             .arg(format!("--series={}", self.series))
             .arg(format!("--samples={}", self.samples))
             .arg(format!("--start={}", self.start))
-            // A scrape of few series is one request, and must not overtake the one before.
-            .arg(format!("--connections={}", if self.series > 20_000 { 4 } else { 1 }))
+            // Of few series a request has several samples each, and must not overtake the one before.
+            .args(if self.series > 20_000 {
+                ["--connections=4", "--batch=2000"]
+            } else {
+                ["--connections=1", "--batch=10000"]
+            })
             .output()
             .unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

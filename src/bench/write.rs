@@ -115,14 +115,22 @@ fn encode_all(args: &WriteArgs, clock: &Clock, sender: &mpsc::Sender<Request>) -
     let start_ms =
         args.start.map_or_else(|| clock.now_ms() - args.dataset.span_ms(args.samples), |s| s * 1000);
     let mut dataset = Dataset::new(args.dataset, args.seed, start_ms, args.series, args.samples);
-    while let Some(rows) = dataset.next_scrape() {
-        for rows in rows.chunks(args.batch) {
-            let body = encode(args.protocol, &dataset, rows);
+    let (mut rows, mut goes_on) = (Vec::new(), true);
+    while goes_on {
+        match dataset.next_scrape() {
+            Some(scrape) => rows.extend(scrape),
+            None => goes_on = false,
+        }
+        // Scrapes of few series go together.
+        let whole = if goes_on { rows.len() - rows.len() % args.batch } else { rows.len() };
+        for batch in rows.get(..whole).unwrap_or_default().chunks(args.batch) {
+            let body = encode(args.protocol, &dataset, batch);
             let body = Bytes::from(compress(&body)?);
-            if sender.blocking_send(Request { body, samples: rows.len() }).is_err() {
+            if sender.blocking_send(Request { body, samples: batch.len() }).is_err() {
                 return Ok(dataset.series());
             }
         }
+        rows.drain(..whole);
     }
     Ok(dataset.series())
 }
