@@ -29,6 +29,7 @@ pub(crate) struct Metrics {
     pub(crate) queries_running: Gauge,
     pub(crate) samples_read: Counter,
     pub(crate) stale_views: Counter,
+    pub(crate) failovers: Counter,
 }
 
 /// From a panel's answer out of memory to the default timeout of a query.
@@ -45,6 +46,7 @@ impl Metrics {
             queries_running: Gauge::default(),
             samples_read: Counter::default(),
             stale_views: Counter::default(),
+            failovers: Counter::default(),
         };
         let registry = registry.sub_registry_with_prefix("latewood_querier");
         registry.register("requests", "Requests by endpoint and outcome", metrics.requests.clone());
@@ -60,6 +62,11 @@ impl Metrics {
             "stale_views",
             "Queries run again because their view of the catalog was stale",
             metrics.stale_views.clone(),
+        );
+        registry.register(
+            "store_gateway_failovers",
+            "Requests to a store-gateway that failed and whose blocks were asked of their next owners",
+            metrics.failovers.clone(),
         );
         metrics
     }

@@ -13,6 +13,7 @@ mod corpus;
 mod crash;
 mod deploy;
 mod differential;
+mod gateway_away;
 mod histograms;
 mod layers;
 mod metrics;
