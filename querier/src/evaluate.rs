@@ -10,11 +10,12 @@ use latewood_promql::{
     Control, Engine, EngineConfig, InstantQuery, QueryError, QueryResult, RangeQuery, SeriesSource,
 };
 use latewood_proto::store::StoreError;
+use latewood_proto::store::wire::BucketUsage;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::store_error;
-use crate::fanout::{Fanout, FanoutSource, Pinned};
+use crate::fanout::{Coverage, Fanout, FanoutSource, Pinned};
 use crate::gate::QueryGate;
 use crate::metrics::{Metrics, Raised};
 use crate::{ApiError, QuerierConfig};
@@ -35,13 +36,15 @@ pub(crate) struct QueryOptions {
     pub(crate) partial: bool,
 }
 
-/// How long a query took.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+/// What a query took.
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Timings {
     /// Waiting for a place.
     pub(crate) queued: Duration,
     /// Evaluating.
     pub(crate) evaluated: Duration,
+    /// What the bucket was asked for.
+    pub(crate) bucket: BucketUsage,
 }
 
 /// Evaluates queries over the fan-out.
@@ -144,7 +147,7 @@ impl Evaluator {
             batches_ahead: self.batches_ahead,
         });
         let attempt = Arc::clone(attempt);
-        let work = move || attempt.evaluate(source, &|| coverage.warnings());
+        let work = move || attempt.evaluate(source, &coverage);
         let evaluated = self.lane.run(work).await;
         let evaluated = evaluated.map_err(|error| StoreError::new(ErrorKind::Internal, error))?;
         match evaluated.as_ref().err().and_then(store_error) {
@@ -174,11 +177,7 @@ struct Attempt<F> {
 
 impl<T, F: Fn(QueryResult, Timings) -> T> Attempt<F> {
     /// Evaluates on this thread.
-    fn evaluate(
-        &self,
-        source: Arc<dyn SeriesSource>,
-        missing: &dyn Fn() -> Vec<String>,
-    ) -> Result<T, QueryError> {
+    fn evaluate(&self, source: Arc<dyn SeriesSource>, coverage: &Coverage) -> Result<T, QueryError> {
         let begun = self.clock.elapsed();
         let result = match &self.query {
             Query::Instant(query) => self.engine.instant(query, source, &self.control),
@@ -186,12 +185,13 @@ impl<T, F: Fn(QueryResult, Timings) -> T> Attempt<F> {
         };
         let mut result = result?;
         // The engine takes the warnings of cursors that it read to the end; here are all.
-        for warning in missing() {
+        for warning in coverage.warnings() {
             if !result.warnings.contains(&warning) {
                 result.warnings.push(warning);
             }
         }
-        let timings = Timings { queued: self.queued, evaluated: self.clock.elapsed().saturating_sub(begun) };
+        let evaluated = self.clock.elapsed().saturating_sub(begun);
+        let timings = Timings { queued: self.queued, evaluated, bucket: coverage.bucket() };
         Ok((self.finish)(result, timings))
     }
 }

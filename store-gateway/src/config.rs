@@ -37,11 +37,11 @@ impl Default for GatewayConfig {
                 batch_samples: 1 << 16,
                 batch_series: 1 << 10,
                 batch_pages: 16,
-                fetch_ahead: 1,
+                fetch_bytes: 32 << 20,
                 ..ReaderConfig::default()
             },
             open_blocks_bytes: 512 << 20,
-            blocks_at_once: 16,
+            blocks_at_once: 32,
             max_concurrent_requests: 64,
             decode_ahead_blocks: 32,
             max_estimated_memory_consumption_per_request: 2 << 30,

@@ -7,6 +7,7 @@
 
 mod harness;
 
+mod cold_panel;
 mod configuration;
 mod conformance;
 mod corpus;

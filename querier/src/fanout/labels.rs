@@ -147,6 +147,7 @@ impl Fanout {
         });
         let mut by_metric = MetadataByMetric::new();
         for answer in answers.await? {
+            answer.bucket.into_iter().for_each(|usage| pinned.coverage.asked_bucket(usage));
             for one in answer.metrics {
                 let metadata = MetricMetadata {
                     metric_type: MetricType::from_wire(one.metric_type),
@@ -220,6 +221,7 @@ fn add_strings(
 ) -> Result<(), StoreError> {
     for answer in answers {
         pinned.coverage.saw_version(answer.newest_version);
+        answer.bucket.into_iter().for_each(|usage| pinned.coverage.asked_bucket(usage));
         set.extend(answer.values);
     }
     listing.check(set.len())

@@ -14,7 +14,7 @@ mod targets;
 use std::sync::Arc;
 
 use latewood_base::ErrorKind;
-use latewood_catalog::{Catalogs, View};
+use latewood_catalog::{Catalogs, Usage, View};
 use latewood_model::{Matcher, TenantId, TimeRange};
 use latewood_proto::store::{Detail, SeriesStream, StoreApi, StoreError, matcher_to_wire, merge_ahead, wire};
 
@@ -99,6 +99,7 @@ impl Fanout {
             outcome => (outcome, first),
         };
         self.learn(&used);
+        self.metrics.bucket.observe(used.coverage.bucket());
         Ok((outcome?, used.coverage.warnings()))
     }
 
@@ -110,16 +111,16 @@ impl Fanout {
     ) -> Result<Pinned, StoreError> {
         let ingesters = self.ingesters.now();
         let catalog = self.catalogs.tenant(tenant);
+        let usage = Usage::new();
         let view = match at_least {
-            Some(version) => catalog.refresh(version).await,
-            None => catalog.view().await,
+            Some(version) => usage.of(catalog.refresh(version)).await,
+            None => usage.of(catalog.view()).await,
         };
-        Ok(Pinned {
-            tenant: tenant.clone(),
-            view: view.map_err(|error| StoreError::from_kinded(&error))?,
-            ingesters,
-            coverage: Arc::new(Coverage::new(partial, at_least.is_some())),
-        })
+        let coverage = Arc::new(Coverage::new(partial, at_least.is_some()));
+        let (requests, read_bytes) = usage.take();
+        coverage.asked_bucket(wire::BucketUsage { requests, read_bytes });
+        let view = view.map_err(|error| StoreError::from_kinded(&error))?;
+        Ok(Pinned { tenant: tenant.clone(), view, ingesters, coverage })
     }
 
     /// Brings the catalog up to what a source was seen to know, for the queries to come.

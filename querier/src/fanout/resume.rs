@@ -54,11 +54,12 @@ pub(crate) fn resumed(
     stream::unfold(Some(reading), step).boxed()
 }
 
-/// The series of batches; takes note of the catalog versions that they tell.
+/// The series of batches; takes note of what else they tell.
 fn observed(batches: SelectStream, coverage: Arc<Coverage>) -> SeriesStream {
     let series = batches.map(move |batch| {
         let batch = batch?;
         coverage.saw_version(batch.newest_version);
+        batch.bucket.into_iter().for_each(|usage| coverage.asked_bucket(usage));
         Ok(batch.series)
     });
     series.boxed()
