@@ -62,6 +62,10 @@ pub struct RoleArgs {
     /// Prometheus's experimental features, separated by commas; an unknown one is warned of
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     pub enable_feature: Vec<String>,
+    /// Label by which the copies of an HA pair differ in queries; give it once for each [default: __replica__,
+    /// prometheus_replica, replica]
+    #[arg(long, value_name = "LABEL")]
+    pub query_replica_label: Vec<String>,
     /// error, warn, info, debug, trace, or directives per module [default: info]
     #[arg(long, value_name = "LEVEL")]
     pub log_level: Option<String>,

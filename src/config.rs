@@ -141,6 +141,9 @@ fn apply_flags(config: &mut Config, args: &RoleArgs) {
     config.bucket.url = args.bucket.or(config.bucket.url.take());
     config.bucket.s3_endpoint = args.s3_endpoint.or(config.bucket.s3_endpoint.take());
     config.enable_features.extend(args.enable_feature);
+    if !args.query_replica_label.is_empty() {
+        config.querier.replica_labels = args.query_replica_label;
+    }
 }
 
 fn parse(text: &str) -> anyhow::Result<Config> {

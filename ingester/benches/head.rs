@@ -1,12 +1,15 @@
-//! From a validated write to the head: looking series up, and appending an entry. 10,000 series, a sample each.
+//! From a validated write to the head: looking series up, and appending an entry, of 10,000 series a sample each; and
+//! from the head to a query: reading 200 samples of each.
 
 use std::hint::black_box;
+use std::sync::Arc;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use latewood_ingester::head::Generation;
+use latewood_ingester::head::{Generation, TenantHead};
 use latewood_ingester::journal::{EntryBatch, EntryBuilder};
 use latewood_ingester::{BatchBuilder, WriteBatch};
-use latewood_model::{Labels, Sample, TenantId};
+use latewood_model::{Labels, Sample, TenantId, TimeRange};
+use latewood_proto::store::Detail;
 
 const SERIES: usize = 10_000;
 
@@ -38,6 +41,16 @@ fn generation() -> Generation {
     generation
 }
 
+/// Reads every series with all its samples; how many samples there were.
+fn read(head: &Arc<TenantHead>) -> usize {
+    let mut cursor = head.select(&[], TimeRange::ALL, Detail::Samples);
+    let mut samples = 0;
+    while let Some(batch) = cursor.next_batch(512, 65_536) {
+        samples += batch.iter().map(|series| series.values.len()).sum::<usize>();
+    }
+    samples
+}
+
 fn head(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("head");
     group.throughput(Throughput::Elements(SERIES as u64));
@@ -52,6 +65,13 @@ fn head(criterion: &mut Criterion) {
         let empty = || Generation::new(1);
         bencher.iter_batched_ref(empty, |generation| generation.apply(&defining), BatchSize::LargeInput);
     });
+    // Scrape by scrape, so that a series lies in memory as it does in life.
+    let full = generation();
+    for at in 1..200 {
+        full.apply(&entry(&full, &scrape(at)));
+    }
+    let full = full.tenant(&TenantId::anonymous()).expect("written to");
+    group.bench_function("read", |bencher| bencher.iter(|| black_box(read(&full))));
     group.finish();
 }
 

@@ -41,6 +41,10 @@ pub struct QuerierConfig {
     /// Whether an answer may lack the data of a source that failed, with a warning, where the request does
     /// not say by `partial_response`. Where they may not, the query fails with 503.
     pub partial_response: bool,
+    /// Labels by which the copies of an HA pair differ. Series that are equal but for these are answered as one,
+    /// without them, where the request does not say otherwise by `dedup=false` or `replicaLabels[]`; an empty
+    /// list leaves all series as they are. Thanos's `--query.replica-label`.
+    pub replica_labels: Vec<String>,
     /// Batches of series that a selector fetches ahead of the evaluation.
     pub batches_ahead: usize,
     /// The most series, label names or label values that one answer lists; more is refused with 422.
@@ -66,6 +70,7 @@ impl Default for QuerierConfig {
             body_timeout_seconds: 60,
             max_selectors: 1_000,
             partial_response: false,
+            replica_labels: ["__replica__", "prometheus_replica", "replica"].map(str::to_owned).into(),
             batches_ahead: 2,
             max_listed: 1_000_000,
             prometheus_version: "3.5.0".to_owned(),
@@ -81,6 +86,9 @@ impl QuerierConfig {
     pub fn validate(&self) -> Result<(), String> {
         self.engine.validate().map_err(|error| format!("querier.engine.{error}"))?;
         self.wire.validate().map_err(|error| format!("querier.{error}"))?;
+        if self.replica_labels.iter().any(String::is_empty) {
+            return Err("querier.replica_labels must not hold an empty name".to_owned());
+        }
         self.store_sd.validate().map_err(|error| format!("querier.store_sd.{error}"))?;
         let positive = [
             ("min_ingesters", self.min_ingesters),

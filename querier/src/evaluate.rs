@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use latewood_base::{Clock, ErrorKind, Offload};
 use latewood_model::TenantId;
+use latewood_model::dedup::ReplicaLabels;
 use latewood_promql::plan::Explanation;
 use latewood_promql::{
     Control, Engine, EngineConfig, InstantQuery, QueryError, QueryResult, RangeQuery, SeriesSource,
@@ -15,7 +16,7 @@ use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::store_error;
-use crate::fanout::{Coverage, Fanout, FanoutSource, Pinned};
+use crate::fanout::{Coverage, Fanout, FanoutSource, Pinned, Replicas};
 use crate::gate::QueryGate;
 use crate::metrics::{Metrics, Raised};
 use crate::{ApiError, QuerierConfig};
@@ -28,12 +29,21 @@ pub(crate) enum Query {
 }
 
 /// What a request asks beside the query itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct QueryOptions {
     /// Shortens the configured timeout.
     pub(crate) timeout: Option<Duration>,
     /// Whether sources that fail may be missing.
     pub(crate) partial: bool,
+    /// The labels by which HA replicas differ; without any, replicas are series of their own.
+    pub(crate) replica_labels: ReplicaLabels,
+}
+
+impl QueryOptions {
+    /// How replicas are taken, if they are put together.
+    fn deduplicated(&self) -> Option<Replicas> {
+        (!self.replica_labels.is_empty()).then(|| Replicas::new(self.replica_labels.clone()))
+    }
 }
 
 /// What a query took.
@@ -102,20 +112,24 @@ impl Evaluator {
         let _place = self.gate.enter(tenant, control.remaining()).await?;
         let queued = self.clock.elapsed().saturating_sub(arrived);
         let _running = Raised::new(&self.metrics.queries_running);
-        let attempt = Arc::new(Attempt {
+        let task = Arc::new(Task {
             engine: self.engine.clone(),
             query,
-            control: control.clone(),
             clock: self.clock.clone(),
             queued,
+            replicas: options.deduplicated().map(Arc::new),
             finish,
         });
-        let guard = CancelOnDrop { control: control.clone(), canceled: CancellationToken::new() };
-        let (attempt, canceled) = (&attempt, &guard.canceled);
-        let read = move |pinned: Pinned| self.attempt(attempt, pinned, canceled);
-        let outcome = self.fanout.under_view(tenant, options.partial, read).await;
-        self.metrics.samples_read.inc_by(control.stats().samples_read);
-        let (evaluated, _) = outcome?;
+        let (task, leash) = (&task, &control);
+        let read = move |pinned: Pinned| async move {
+            let outcome = self.attempt(task, pinned.clone(), leash).await;
+            let came_late = task.replicas.as_ref().is_some_and(|replicas| replicas.take_came_late());
+            if came_late && !matches!(outcome, Ok(Ok(_))) {
+                return self.attempt(task, pinned, leash).await;
+            }
+            outcome
+        };
+        let (evaluated, _) = self.fanout.under_view(tenant, options.partial, read).await?;
         Ok(evaluated?)
     }
 
@@ -130,25 +144,31 @@ impl Evaluator {
         Ok(explained.map_err(|error| ApiError::new(ErrorKind::Internal, error.to_string()))??)
     }
 
-    /// One evaluation under one view. What the stores failed with is the outer error.
+    /// One evaluation under one view, within what is left of the query's time and with an account of its own. What the
+    /// stores failed with is the outer error.
     async fn attempt<T: Send + 'static, F: Fn(QueryResult, Timings) -> T + Send + Sync + 'static>(
         &self,
-        attempt: &Arc<Attempt<F>>,
+        task: &Arc<Task<F>>,
         pinned: Pinned,
-        canceled: &CancellationToken,
+        leash: &Control,
     ) -> Result<Result<T, QueryError>, StoreError> {
+        let control = self.engine.control(&self.clock, Some(leash.remaining()));
+        let guard = CancelOnDrop { control: control.clone(), canceled: CancellationToken::new() };
         let coverage = Arc::clone(&pinned.coverage);
         let source = Arc::new(FanoutSource {
             fanout: Arc::clone(&self.fanout),
             pinned,
             runtime: Handle::current(),
-            control: attempt.control.clone(),
-            canceled: canceled.clone(),
+            control: control.clone(),
+            canceled: guard.canceled.clone(),
             batches_ahead: self.batches_ahead,
+            replicas: task.replicas.clone(),
+            metrics: self.metrics.dedup.clone(),
         });
-        let attempt = Arc::clone(attempt);
-        let work = move || attempt.evaluate(source, &coverage);
+        let (task, leash) = (Arc::clone(task), control.clone());
+        let work = move || task.evaluate(source, &leash, &coverage);
         let evaluated = self.lane.run(work).await;
+        self.metrics.samples_read.inc_by(control.stats().samples_read);
         let evaluated = evaluated.map_err(|error| StoreError::new(ErrorKind::Internal, error))?;
         match evaluated.as_ref().err().and_then(store_error) {
             Some(stale @ StoreError::StaleView { .. }) => {
@@ -166,22 +186,27 @@ fn engine_config(config: &QuerierConfig) -> EngineConfig {
 }
 
 /// What is the same for all attempts at one query.
-struct Attempt<F> {
+struct Task<F> {
     engine: Engine,
     query: Query,
-    control: Control,
     clock: Clock,
     queued: Duration,
+    replicas: Option<Arc<Replicas>>,
     finish: F,
 }
 
-impl<T, F: Fn(QueryResult, Timings) -> T> Attempt<F> {
+impl<T, F: Fn(QueryResult, Timings) -> T> Task<F> {
     /// Evaluates on this thread.
-    fn evaluate(&self, source: Arc<dyn SeriesSource>, coverage: &Coverage) -> Result<T, QueryError> {
+    fn evaluate(
+        &self,
+        source: Arc<dyn SeriesSource>,
+        control: &Control,
+        coverage: &Coverage,
+    ) -> Result<T, QueryError> {
         let begun = self.clock.elapsed();
         let result = match &self.query {
-            Query::Instant(query) => self.engine.instant(query, source, &self.control),
-            Query::Range(query) => self.engine.range(query, source, &self.control),
+            Query::Instant(query) => self.engine.instant(query, source, control),
+            Query::Range(query) => self.engine.range(query, source, control),
         };
         let mut result = result?;
         // The engine takes the warnings of cursors that it read to the end; here are all.

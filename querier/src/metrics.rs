@@ -1,5 +1,6 @@
 //! The querier's metrics.
 
+use latewood_model::dedup::Tally;
 use latewood_proto::store::wire::BucketUsage;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -32,6 +33,7 @@ pub(crate) struct Metrics {
     pub(crate) stale_views: Counter,
     pub(crate) failovers: Counter,
     pub(crate) bucket: BucketMetrics,
+    pub(crate) dedup: DedupMetrics,
 }
 
 /// What queries and listings ask of the bucket, whichever roles do it for them.
@@ -57,6 +59,45 @@ impl BucketMetrics {
     }
 }
 
+/// What deduplication of HA replicas saw.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct DedupMetrics {
+    groups: Counter,
+    dropped: Counter,
+    switches: Counter,
+    counter_falls: Counter,
+}
+
+impl DedupMetrics {
+    /// Counts what one selection saw.
+    pub(crate) fn add(&self, tally: Tally) {
+        for (counter, count) in [
+            (&self.groups, tally.groups),
+            (&self.dropped, tally.dropped),
+            (&self.switches, tally.switches),
+            (&self.counter_falls, tally.counter_falls),
+        ] {
+            counter.inc_by(count);
+        }
+    }
+
+    fn register(&self, registry: &mut Registry) {
+        let metrics = [
+            ("dedup_series", "Series put together of several HA replicas", &self.groups),
+            ("dedup_dropped_samples", "Samples of HA replicas that were not kept", &self.dropped),
+            ("dedup_switches", "Times that a series went on with another HA replica", &self.switches),
+            (
+                "dedup_falls",
+                "Switches between HA replicas at which a counter, by its name, fell",
+                &self.counter_falls,
+            ),
+        ];
+        for (name, help, counter) in metrics {
+            registry.register(name, help, counter.clone());
+        }
+    }
+}
+
 /// From a panel's answer out of memory to the default timeout of a query.
 fn duration_buckets() -> Histogram {
     Histogram::new([0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0])
@@ -73,6 +114,7 @@ impl Metrics {
             stale_views: Counter::default(),
             failovers: Counter::default(),
             bucket: BucketMetrics::new(),
+            dedup: DedupMetrics::default(),
         };
         let registry = registry.sub_registry_with_prefix("latewood_querier");
         registry.register("requests", "Requests by endpoint and outcome", metrics.requests.clone());
@@ -104,6 +146,7 @@ impl Metrics {
             "Bytes that one query or listing read from the bucket, in all roles",
             metrics.bucket.read_bytes.clone(),
         );
+        metrics.dedup.register(registry);
         metrics
     }
 }

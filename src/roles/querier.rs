@@ -49,6 +49,7 @@ fn status(context: &Context) -> anyhow::Result<StatusInfo> {
         ("bucket".to_owned(), context.config.bucket.url.clone().unwrap_or_default()),
         ("s3-endpoint".to_owned(), context.config.bucket.s3_endpoint.clone().unwrap_or_default()),
         ("enable-feature".to_owned(), context.features.join(",")),
+        ("query-replica-label".to_owned(), querier.replica_labels.join(",")),
         ("log-level".to_owned(), context.config.log.level.clone()),
         ("ingester-addr".to_owned(), joined(&querier.ingester_addrs)),
         ("store-gateway-addr".to_owned(), joined(&querier.store_gateway_addrs)),

@@ -15,6 +15,7 @@ mod crash;
 mod deploy;
 mod differential;
 mod gateway_away;
+mod ha;
 mod histograms;
 mod layers;
 mod metrics;

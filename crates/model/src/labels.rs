@@ -52,17 +52,33 @@ fn push_piece(set: &mut String, piece: &str) {
     set.push_str(piece);
 }
 
-/// Takes the first text off; `None` at the end.
+/// The length of the first piece and of how it is written; the latter is 0 at the end.
 #[inline]
-fn take_piece<'a>(set: &mut &'a str) -> Option<&'a str> {
+fn first_length(set: &[u8]) -> (usize, usize) {
     let (mut length, mut bytes) = (0, 0);
-    for &byte in set.as_bytes() {
+    for &byte in set {
         length |= usize::from(byte & (MORE - 1)) << (6 * bytes);
         bytes += 1;
         if byte & MORE == 0 {
             break;
         }
     }
+    (length, bytes)
+}
+
+/// Takes the first piece off as bytes; `None` at the end.
+#[inline]
+fn take_bytes<'a>(set: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let (length, bytes) = first_length(set);
+    let (piece, rest) = set.get(bytes..).filter(|_| bytes > 0)?.split_at_checked(length)?;
+    *set = rest;
+    Some(piece)
+}
+
+/// Takes the first text off; `None` at the end.
+#[inline]
+fn take_piece<'a>(set: &mut &'a str) -> Option<&'a str> {
+    let (length, bytes) = first_length(set.as_bytes());
     let piece = set.get(bytes..bytes + length).filter(|_| bytes > 0)?;
     *set = set.get(bytes + length..)?;
     Some(piece)
@@ -123,6 +139,22 @@ impl Labels {
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
         self.iter().find(|pair| pair.0 == name).map(|pair| pair.1)
+    }
+
+    /// Whether any of these labels is there. Looks at lengths first: it is asked of every series that a query reads.
+    #[must_use]
+    pub fn has_any<N: AsRef<str>>(&self, names: &[N]) -> bool {
+        let bit = |length: usize| 1u64 << length.min(63);
+        let lengths = names.iter().fold(0, |lengths, name| lengths | bit(name.as_ref().len()));
+        let mut rest = self.0.as_bytes();
+        while let Some(name) = take_bytes(&mut rest) {
+            if lengths & bit(name.len()) != 0 && names.iter().any(|wanted| wanted.as_ref().as_bytes() == name)
+            {
+                return true;
+            }
+            take_bytes(&mut rest);
+        }
+        false
     }
 
     /// The metric's name, if there is one.
@@ -228,6 +260,7 @@ mod tests {
         assert_eq!(set.iter().collect::<Vec<_>>(), [("a", "1"), ("b", "3")]);
         assert_eq!(set.to_string(), r#"{a="1", b="3"}"#);
         assert_eq!((set.get("b"), set.get("c"), set.len()), (Some("3"), None, 2));
+        assert!(set.has_any(&["c", "b"]) && !set.has_any(&["c", "3", ""]) && !set.has_any::<&str>(&[]));
     }
 
     #[test]

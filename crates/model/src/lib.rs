@@ -2,6 +2,7 @@
 //!
 //! Everything above this crate speaks in these types; this crate knows nothing of files, wires or roles.
 
+pub mod dedup;
 mod exemplar;
 pub mod histogram;
 mod labels;

@@ -50,20 +50,30 @@ proptest! {
     #[test]
     fn rows_and_windows_give_the_same_bits(
         gaps in prop::collection::vec(prop_oneof![8 => Just(10_000_i64), 3 => 1_i64..40_000], 0..50),
-        rows in prop::collection::vec((any::<bool>(), prop::collection::vec(value(), 50)), 1..4),
+        rows in prop::collection::vec((0..4_u8, prop::collection::vec(value(), 50)), 1..4),
     ) {
         let source = MemorySource::default();
-        for (number, (rises, values)) in rows.iter().enumerate() {
+        for (number, (shape, values)) in rows.iter().enumerate() {
             let labels = Labels::from_pairs([("__name__", "m"), ("series", &format!("{number}"))]);
             let (mut at, mut sum) = (0, 0.0);
             for (gap, value) in gaps.iter().zip(values) {
                 at += gap;
                 sum += value.abs();
-                source.add(&labels, at, if *rises { sum } else { *value });
+                let value = match shape {
+                    0 => *value,
+                    1 => sum,
+                    // A gauge of whole numbers.
+                    2 => (value.abs() % 1e6).trunc().max(1.0),
+                    _ => value.max(0.5),
+                };
+                source.add(&labels, at, value);
             }
         }
         let source = Arc::new(source);
-        for query in ["rate(m[1m])", "increase(m[1m])", "delta(m[1m])", "rate(m[25s] offset 20s)", "rate(m[2m] @ 200)"] {
+        for query in ["rate(m[1m])", "increase(m[1m])", "delta(m[1m])", "rate(m[25s] offset 20s)", "rate(m[2m] @ 200)",
+            "sum_over_time(m[2m])", "avg_over_time(m[2m])", "min_over_time(m[2m])", "max_over_time(m[2m])",
+            "max_over_time(m[1m] @ 200)", "avg_over_time(m[90s] offset 1m)",
+        ] {
             let (rows, windows) = (answer(query, &source, false), answer(query, &source, true));
             prop_assert_eq!(bits(&rows), bits(&windows), "{}", query);
             prop_assert_eq!(rows.stats.samples_evaluated, windows.stats.samples_evaluated, "{}", query);

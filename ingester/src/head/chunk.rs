@@ -12,6 +12,8 @@ use latewood_model::{NO_START, Sample, TimeRange, TimestampMs};
 
 use super::bits::push_bits;
 use super::sealed_chunk::SealedChunk;
+use super::started::StartedSamples;
+use super::xor_reader::XorReader;
 
 /// Bytes in front of the bits of a chunk with start timestamps.
 pub(super) const START_BYTES: usize = size_of::<TimestampMs>();
@@ -177,9 +179,16 @@ impl OpenChunk {
         push_bits(&mut self.bytes, &mut self.free, value, count);
     }
 
-    /// A copy that can be read while this one grows.
-    pub(super) fn snapshot(&self) -> SealedChunk {
-        SealedChunk::xored(&self.bytes, self.span(), self.count, self.has_starts)
+    /// Adds the samples within a range with their start timestamps, oldest first.
+    pub(super) fn read(&self, range: TimeRange, out: &mut StartedSamples) {
+        XorReader::new(&self.bytes, self.first, self.count, self.has_starts).read(range, out);
+    }
+
+    /// A chunk of the same samples that no longer changes.
+    pub(super) fn seal(&self) -> SealedChunk {
+        let mut samples = StartedSamples::with_room(self.count as usize);
+        self.read(TimeRange::ALL, &mut samples);
+        SealedChunk::new(&self.bytes, self.span(), self.has_starts, &samples)
     }
 }
 
@@ -198,20 +207,15 @@ mod tests {
         open
     }
 
-    fn read(chunk: &SealedChunk) -> Vec<(Sample, TimestampMs)> {
-        let mut out = StartedSamples::default();
-        chunk.read(TimeRange::ALL, &mut out);
-        out.started().collect()
-    }
-
-    /// As they are read from the open chunk, and from it packed for good, which must be the same.
+    /// As they are read from the open chunk and from the sealed one, which must be the same.
     fn unpacked(samples: &[Sample], start: impl Fn(usize) -> TimestampMs) -> Vec<(Sample, TimestampMs)> {
-        let chunk = packed(samples, start).snapshot();
-        let (mut all, read_open) = (StartedSamples::default(), read(&chunk));
-        read_open.iter().for_each(|&(sample, start)| all.push(sample, start));
-        assert_eq!(read(&SealedChunk::pack(&all)), read_open);
-        assert_eq!(read(&chunk.settled(&all)), read_open);
-        read_open
+        let chunk = packed(samples, start);
+        let (mut open, mut sealed) = (StartedSamples::default(), StartedSamples::default());
+        chunk.read(TimeRange::ALL, &mut open);
+        chunk.seal().read(TimeRange::ALL, &mut sealed);
+        let [open, sealed] = [open, sealed].map(|samples| samples.started().collect::<Vec<_>>());
+        assert_eq!(open, sealed);
+        open
     }
 
     #[test]
@@ -246,14 +250,12 @@ mod tests {
             value: (n * 37) as f64,
         };
         let samples: Vec<_> = (0..480).map(sample).collect();
-        let chunk = packed(&samples, |_| NO_START).snapshot();
-        assert!(chunk.heap_size() < 480 * 3, "{}", chunk.heap_size());
-        let started = packed(&samples, |_| 1_699_999_999_999).snapshot();
-        assert!(started.heap_size() - chunk.heap_size() <= 480 / 8 + 8 + 9, "{}", started.heap_size());
-        let mut columns = StartedSamples::default();
-        chunk.read(TimeRange::ALL, &mut columns);
-        let settled = chunk.clone().settled(&columns).heap_size();
-        assert!(settled < chunk.heap_size() * 3 / 4, "{settled} of {}", chunk.heap_size());
+        let chunk = packed(&samples, |_| NO_START);
+        assert!(chunk.len() < 480 * 3, "{}", chunk.len());
+        let started = packed(&samples, |_| 1_699_999_999_999);
+        assert!(started.len() - chunk.len() <= 480 / 8 + 8 + 9, "{}", started.len());
+        let sealed = chunk.seal().heap_size();
+        assert!(sealed < chunk.len() * 3 / 4, "{sealed} of {}", chunk.len());
     }
 
     proptest! {

@@ -7,11 +7,14 @@ use latewood_model::{Labels, Matcher, SeriesSamples, TimeRange, TimestampMs};
 use latewood_proto::store::Detail;
 
 use super::matching::Matching;
-use super::series::SamplesSnapshot;
+use super::series::SamplesRead;
 use super::tenant_head::TenantHead;
 
 /// Series looked at under one hold of the lock.
 const HOLD: usize = 256;
+
+/// Samples unpacked under one hold of the lock: some tens of microseconds, so that no writer waits for long.
+const HOLD_SAMPLES: usize = 8_192;
 
 /// Streams the series that match. Each batch is read as it stands when it is asked for.
 #[derive(Debug)]
@@ -34,8 +37,8 @@ impl HeadCursor {
 
     /// The next series, about `max_samples` samples (a histogram counts
     /// for as many as take its memory) and at most `max_series` series at once; `None` at
-    /// the end, never an empty batch. Takes the table's lock for short whiles only; unpacking happens
-    /// outside of it. CPU-bound: call it off the async runtime.
+    /// the end, never an empty batch. Takes the table's lock for short whiles only. CPU-bound: call it off the async
+    /// runtime.
     pub fn next_batch(&mut self, max_series: usize, max_samples: usize) -> Option<Vec<SeriesSamples>> {
         let (mut batch, mut samples) = (Vec::new(), 0);
         let mut times = SharedTimes::default();
@@ -48,8 +51,8 @@ impl HeadCursor {
                 continue;
             }
             let room = (max_series - batch.len(), max_samples - samples);
-            for (labels, snapshot) in self.snapshots(room) {
-                let series = self.unpack(labels, &snapshot, &mut times);
+            for (labels, read) in self.read(room) {
+                let series = self.finish(labels, read, &mut times);
                 samples += series.as_ref().map_or(0, SeriesSamples::weight);
                 batch.extend(series);
             }
@@ -57,13 +60,13 @@ impl HeadCursor {
         (!batch.is_empty()).then_some(batch)
     }
 
-    /// Copies what the next series need, under the lock.
-    fn snapshots(&mut self, (series, samples): (usize, usize)) -> Vec<(Labels, SamplesSnapshot)> {
+    /// Reads the next series, under the lock.
+    fn read(&mut self, (series, samples): (usize, usize)) -> Vec<(Labels, SamplesRead)> {
         let head = Arc::clone(&self.head);
         let table = head.table.read();
         let (mut out, mut taken) = (Vec::new(), 0);
-        let end = self.current.len().min(self.at + HOLD);
-        while self.at < end && out.len() < series && taken < samples {
+        let (end, most) = (self.current.len().min(self.at + HOLD), samples.min(HOLD_SAMPLES));
+        while self.at < end && out.len() < series && taken < most {
             let Some(&reference) = self.current.get(self.at) else {
                 break;
             };
@@ -74,30 +77,25 @@ impl HeadCursor {
             if !found.span().overlaps(self.range) || !self.matching.passes(&table, reference) {
                 continue;
             }
-            let snapshot = match self.detail {
-                Detail::Labels => SamplesSnapshot::default(),
+            let read = match self.detail {
+                Detail::Labels => SamplesRead::default(),
                 Detail::Newest => found.newest(self.range),
-                Detail::Samples => found.snapshot(self.range),
+                Detail::Samples => found.read(self.range),
             };
-            taken += snapshot.weight();
-            out.push((table.labels(reference), snapshot));
+            taken += read.floats.len() + read.histograms.weight();
+            out.push((table.labels(reference), read));
         }
         out
     }
 
-    fn unpack(
-        &self,
-        labels: Labels,
-        snapshot: &SamplesSnapshot,
-        times: &mut SharedTimes,
-    ) -> Option<SeriesSamples> {
-        let (timestamps, values, starts) = snapshot.read(self.range).into_columns();
+    fn finish(&self, labels: Labels, read: SamplesRead, times: &mut SharedTimes) -> Option<SeriesSamples> {
+        let (timestamps, values, starts) = read.floats.into_columns();
         let mut series = SeriesSamples {
             labels,
             timestamps: times.share(&timestamps),
             values,
             starts,
-            histograms: snapshot.read_histograms(self.range),
+            histograms: read.histograms.read(self.range),
         };
         series.resolve_kinds();
         (self.detail == Detail::Labels || !series.is_empty()).then_some(series)

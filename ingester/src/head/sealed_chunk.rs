@@ -33,30 +33,24 @@ enum Form {
 }
 
 impl SealedChunk {
-    /// The bits of an [`OpenChunk`].
-    pub(super) fn xored(bytes: &[u8], span: TimeRange, count: u32, has_starts: bool) -> Self {
-        let form = if has_starts { Form::XoredWithStarts } else { Form::Xored };
-        Self { bytes: bytes.into(), span, count, form }
+    /// Of the bits of an [`OpenChunk`] and the samples that they say, packed the better way.
+    pub(super) fn new(xored: &[u8], span: TimeRange, has_starts: bool, samples: &StartedSamples) -> Self {
+        let columns = if has_starts { None } else { columns::pack(samples.times(), samples.values()) };
+        let columns = columns.filter(|columns| columns.len() <= xored.len() + WORTH_BYTES);
+        let form = match (&columns, has_starts) {
+            (Some(_), _) => Form::Columns,
+            (None, false) => Form::Xored,
+            (None, true) => Form::XoredWithStarts,
+        };
+        let bytes = columns.as_deref().unwrap_or(xored).into();
+        Self { bytes, span, count: samples.len() as u32, form }
     }
 
-    /// Packs samples of strictly ascending times for good.
+    /// Packs samples of strictly ascending times.
     pub(super) fn pack(samples: &StartedSamples) -> Self {
         let mut open = if samples.has_starts() { OpenChunk::with_starts() } else { OpenChunk::default() };
         samples.started().for_each(|(sample, start)| open.push(sample, start));
-        open.snapshot().settled(samples)
-    }
-
-    /// The same samples packed for good. `samples` are what it holds.
-    pub(super) fn settled(self, samples: &StartedSamples) -> Self {
-        if self.form != Form::Xored {
-            return self;
-        }
-        match columns::pack(samples.times(), samples.values()) {
-            Some(bytes) if bytes.len() <= self.bytes.len() + WORTH_BYTES => {
-                Self { bytes: bytes.into(), form: Form::Columns, ..self }
-            }
-            _ => self,
-        }
+        open.seal()
     }
 
     /// The span of its times.
@@ -84,19 +78,9 @@ impl SealedChunk {
                 });
                 out.cut(before, range);
             }
-            Form::Xored => self.read_xored(false, range, out),
-            Form::XoredWithStarts => self.read_xored(true, range, out),
-        }
-    }
-
-    #[inline]
-    fn read_xored(&self, has_starts: bool, range: TimeRange, out: &mut StartedSamples) {
-        let mut reader = XorReader::new(&self.bytes, self.span.start, self.count, has_starts);
-        while let Some(sample) = reader.next()
-            && sample.timestamp <= range.end
-        {
-            if sample.timestamp >= range.start {
-                out.push(sample, reader.start());
+            Form::Xored | Form::XoredWithStarts => {
+                let has_starts = self.form == Form::XoredWithStarts;
+                XorReader::new(&self.bytes, self.span.start, self.count, has_starts).read(range, out);
             }
         }
     }

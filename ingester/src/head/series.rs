@@ -120,9 +120,7 @@ impl Samples {
         let open = std::mem::replace(&mut self.open, next);
         let grown = self.aside_grows(|aside| {
             aside.span = aside.span.union(open.span());
-            let (chunk, mut samples) = (open.snapshot(), StartedSamples::with_room(open.count() as usize));
-            chunk.read(TimeRange::ALL, &mut samples);
-            aside.seal(chunk.settled(&samples));
+            aside.seal(open.seal());
         });
         grown + self.open.capacity() as isize - open.capacity() as isize
     }
@@ -158,37 +156,39 @@ impl Samples {
         usize::from(self.open.count() > 0) + sealed + self.histograms().map_or(0, Histograms::chunks)
     }
 
-    /// What a reader of the newest sample of a range needs: that sample where it is at hand, else all.
-    pub(super) fn newest(&self, range: TimeRange) -> SamplesSnapshot {
+    /// The newest sample of a range where it is at hand, else all of them.
+    pub(super) fn newest(&self, range: TimeRange) -> SamplesRead {
         let rest = self.aside.as_ref().map_or(TimeRange::EMPTY, |aside| aside.span);
         let rest = self.histograms().map_or(rest, |histograms| rest.union(histograms.span()));
         match self.open.last() {
             Some(last) if rest.end < last.timestamp && range.contains(last.timestamp) => {
-                let mut late = StartedSamples::with_room(1);
-                late.push(last, self.open.last_start());
-                SamplesSnapshot { late, ..SamplesSnapshot::default() }
+                let mut floats = StartedSamples::with_room(1);
+                floats.push(last, self.open.last_start());
+                SamplesRead { floats, histograms: HistogramsSnapshot::default() }
             }
-            _ => self.snapshot(range),
+            _ => self.read(range),
         }
     }
 
-    /// What a reader of a range needs, to be unpacked without a lock.
-    pub(super) fn snapshot(&self, range: TimeRange) -> SamplesSnapshot {
-        let mut snapshot = SamplesSnapshot::default();
-        if let Some(aside) = &self.aside {
-            let sealed = aside.sealed.iter().filter(|chunk| chunk.span().overlaps(range));
-            snapshot.chunks.extend(sealed.cloned());
-            if let Some(late) = &aside.late {
-                snapshot.late.extend_within(late, range);
-            }
+    /// The samples within a range.
+    pub(super) fn read(&self, range: TimeRange) -> SamplesRead {
+        let is_open_read = self.open.span().overlaps(range);
+        let open = if is_open_read { self.open.count() as usize } else { 0 };
+        let sealed = self.aside.iter().flat_map(|aside| &aside.sealed);
+        let sealed = sealed.filter(|chunk| chunk.span().overlaps(range));
+        let late = self.aside.as_ref().and_then(|aside| aside.late.as_ref());
+        let room = sealed.clone().map(|chunk| chunk.count() as usize).sum::<usize>() + open;
+        let mut floats = StartedSamples::with_room(room + late.map_or(0, |late| late.len()));
+        sealed.for_each(|chunk| chunk.read(range, &mut floats));
+        if is_open_read {
+            self.open.read(range, &mut floats);
         }
-        if let Some(histograms) = self.histograms() {
-            snapshot.histograms = histograms.snapshot(range);
+        if let Some(late) = late {
+            floats.extend_within(late, range);
         }
-        if self.open.span().overlaps(range) {
-            snapshot.chunks.push(self.open.snapshot());
-        }
-        snapshot
+        floats.put_in_order();
+        let histograms = self.histograms().map(|histograms| histograms.snapshot(range));
+        SamplesRead { floats, histograms: histograms.unwrap_or_default() }
     }
 }
 
@@ -209,37 +209,13 @@ impl Aside {
     }
 }
 
-/// The samples of one series as they stood at one moment.
+/// The samples of one series within a range, as they stood at one moment.
 #[derive(Debug, Default)]
-pub(super) struct SamplesSnapshot {
-    chunks: Vec<SealedChunk>,
-    late: StartedSamples,
-    histograms: HistogramsSnapshot,
-}
-
-impl SamplesSnapshot {
-    /// The native histograms within a range: ascending, each time once.
-    pub(super) fn read_histograms(&self, range: TimeRange) -> Vec<HistogramSample> {
-        self.histograms.read(range)
-    }
-
-    /// The samples within a range: ascending, each time once.
-    pub(super) fn read(&self, range: TimeRange) -> StartedSamples {
-        let packed: usize = self.chunks.iter().map(|chunk| chunk.count() as usize).sum();
-        let mut out = StartedSamples::with_room(packed + self.late.len());
-        for chunk in &self.chunks {
-            chunk.read(range, &mut out);
-        }
-        out.extend_within(&self.late, TimeRange::ALL);
-        out.put_in_order();
-        out
-    }
-
-    /// At most how many samples it holds; a histogram counts for as many as take its memory.
-    pub(super) fn weight(&self) -> usize {
-        let floats: usize = self.chunks.iter().map(|chunk| chunk.count() as usize).sum();
-        floats + self.late.len() + self.histograms.weight()
-    }
+pub(super) struct SamplesRead {
+    /// The floats: ascending, each time once.
+    pub(super) floats: StartedSamples,
+    /// The native histograms, to be unpacked without a lock.
+    pub(super) histograms: HistogramsSnapshot,
 }
 
 #[cfg(test)]
@@ -276,11 +252,11 @@ mod tests {
                 *stands = preferred_started(*stands, (value, start));
             }
             for range in [TimeRange::ALL, TimeRange::new(start, end)] {
-                let (times, values, starts) = samples.newest(range).read(range).into_columns();
+                let (times, values, starts) = samples.newest(range).floats.into_columns();
                 let expected = model.iter().rfind(|entry| range.contains(*entry.0));
                 let newest = times.last().zip(values.last()).map(|(&at, value)| (at, value.to_bits(), starts.at(at)));
                 prop_assert_eq!(newest, expected.map(|(&at, &(value, start))| (at, value.to_bits(), start)));
-                let read = samples.snapshot(range).read(range);
+                let read = samples.read(range).floats;
                 let expected: Vec<_> = model.iter().filter(|entry| range.contains(*entry.0))
                     .map(|(&timestamp, &(value, start))| (Sample { timestamp, value }, start)).collect();
                 prop_assert_eq!(read.started().collect::<Vec<_>>(), expected.clone());

@@ -1,9 +1,10 @@
 //! Unpacks the bits of an open chunk.
 
-use latewood_model::{NO_START, Sample, TimestampMs};
+use latewood_model::{NO_START, Sample, TimeRange, TimestampMs};
 
 use super::bits::BitReader;
 use super::chunk::{START_BYTES, TIME_WIDTHS};
+use super::started::StartedSamples;
 
 /// Unpacks what [`OpenChunk`](super::chunk::OpenChunk) packed.
 pub(super) struct XorReader<'a> {
@@ -37,15 +38,19 @@ impl<'a> XorReader<'a> {
         }
     }
 
-    /// The start timestamp of the sample that was read last.
-    #[inline]
-    pub(super) fn start(&self) -> TimestampMs {
-        self.start
+    /// Adds the samples within a range with their start timestamps, oldest first.
+    pub(super) fn read(mut self, range: TimeRange, out: &mut StartedSamples) {
+        while let Some(sample) = self.next()
+            && sample.timestamp <= range.end
+        {
+            if sample.timestamp >= range.start {
+                out.push(sample, self.start);
+            }
+        }
     }
 
-    /// The next sample.
     #[inline]
-    pub(super) fn next(&mut self) -> Option<Sample> {
+    fn next(&mut self) -> Option<Sample> {
         self.left = self.left.checked_sub(1)?;
         match self.first.take() {
             Some(first) => self.at = first,

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures::StreamExt;
 use latewood_base::ErrorKind;
+use latewood_model::dedup::ReplicaLabels;
 use latewood_model::{Exemplar, Labels, Matcher, MetricMetadata, MetricType, TimeRange};
 use latewood_proto::store::{Detail, StoreError, matcher_to_wire, wire};
 
@@ -101,29 +102,32 @@ impl Fanout {
         Ok(values.into_iter().collect())
     }
 
-    /// The series that match any selector, sorted by their labels.
+    /// The series that match any selector, sorted by their labels; replicas are one.
     pub(crate) async fn series(
         &self,
         pinned: &Pinned,
         selectors: &[Vec<Matcher>],
         range: TimeRange,
         listing: Listing,
+        replicas: &ReplicaLabels,
     ) -> Result<Vec<Labels>, StoreError> {
         let mut found = BTreeSet::new();
+        // Of as many series as are wanted fewer may be left.
+        let limit = if replicas.is_empty() { listing.asked() } else { 0 };
         for matchers in alternatives(selectors) {
-            let wanted = Wanted { detail: Detail::Labels, starts: false, limit: listing.asked() };
+            let wanted = Wanted { detail: Detail::Labels, starts: false, limit };
             let selected = self.select(pinned, matchers, range, wanted);
             let mut batches = selected.await?;
-            let mut taken = 0;
+            let mut of_this = BTreeSet::new();
             while let Some(batch) = batches.next().await {
-                let batch = batch?;
-                taken += batch.len() as u64;
-                found.extend(batch.into_iter().map(|series| series.labels));
-                listing.check(found.len())?;
-                if taken >= listing.asked() {
+                of_this.extend(batch?.into_iter().map(|series| replicas.strip(&series.labels)));
+                listing.check(of_this.len())?;
+                if of_this.len() as u64 >= listing.asked() {
                     break;
                 }
             }
+            found.append(&mut of_this);
+            listing.check(found.len())?;
         }
         Ok(found.into_iter().collect())
     }
@@ -160,12 +164,13 @@ impl Fanout {
         Ok(by_metric)
     }
 
-    /// Exemplars of the series that match any selector, by series.
+    /// Exemplars of the series that match any selector, by series; replicas are one.
     pub(crate) async fn exemplars(
         &self,
         pinned: &Pinned,
         selectors: &[Vec<Matcher>],
         range: TimeRange,
+        replicas: &ReplicaLabels,
     ) -> Result<BTreeMap<Labels, Vec<Exemplar>>, StoreError> {
         let answers = self.ask(pinned, range, |store, view| {
             let selectors = selectors
@@ -188,7 +193,7 @@ impl Fanout {
                     value: exemplar.value,
                     timestamp: exemplar.timestamp_ms,
                 });
-                let labels = labels_from_wire(series.labels);
+                let labels = replicas.strip(&labels_from_wire(series.labels));
                 by_series.entry(labels).or_default().extend(exemplars);
             }
         }

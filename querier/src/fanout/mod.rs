@@ -5,15 +5,19 @@
 
 mod asking;
 mod coverage;
+mod gather;
+mod groups;
 mod labels;
+mod lane;
 mod owners;
+mod replicas;
 mod resume;
 mod source;
 mod targets;
 
 use std::sync::Arc;
 
-use latewood_base::ErrorKind;
+use latewood_base::{ErrorKind, Offload};
 use latewood_catalog::{Catalogs, Usage, View};
 use latewood_model::{Matcher, TenantId, TimeRange};
 use latewood_proto::store::{Detail, SeriesStream, StoreApi, StoreError, matcher_to_wire, merge_ahead, wire};
@@ -22,6 +26,8 @@ use asking::Asking;
 pub(crate) use coverage::Coverage;
 pub(crate) use labels::Listing;
 use owners::Owners;
+use replicas::Hints;
+pub(crate) use replicas::Replicas;
 pub(crate) use source::FanoutSource;
 use targets::Target;
 
@@ -48,6 +54,9 @@ pub(crate) struct Fanout {
     min_ingesters: usize,
     replication_factor: usize,
     metrics: Metrics,
+    hints: Hints,
+    /// Where long lists are sorted.
+    lane: Offload,
 }
 
 /// A tenant's view, pinned for one attempt at a query, and what is known of its sources.
@@ -75,6 +84,8 @@ impl Fanout {
             min_ingesters: config.min_ingesters,
             replication_factor: config.store_gateway_replication_factor,
             metrics,
+            hints: Hints::default(),
+            lane: Offload::per_core(),
         }
     }
 

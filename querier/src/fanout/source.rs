@@ -5,15 +5,25 @@ use std::sync::Arc;
 use futures::StreamExt;
 use latewood_base::ErrorKind;
 use latewood_model::SeriesSamples;
+use latewood_model::dedup::Deduplicator;
 use latewood_promql::{Control, Select, SeriesCursor, SeriesSource, SourceError};
 use latewood_proto::store::{Detail, StoreError};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::{Coverage, Fanout, Pinned, Wanted};
+use super::gather::{Gathered, Gatherer};
+use super::{Coverage, Fanout, Pinned, Replicas, Wanted};
+use crate::metrics::DedupMetrics;
 
-type Batch = Result<Vec<SeriesSamples>, StoreError>;
+/// What a fetching task hands to the engine's thread.
+pub(super) type Batch = Result<Fetched, StoreError>;
+
+/// Series as they are answered, or still to be put together, which is work for the engine's thread.
+pub(super) enum Fetched {
+    Series(Vec<SeriesSamples>),
+    Groups(Vec<Gathered>),
+}
 
 /// The series of one attempt at a query.
 pub(crate) struct FanoutSource {
@@ -27,6 +37,9 @@ pub(crate) struct FanoutSource {
     pub(crate) canceled: CancellationToken,
     /// Batches fetched ahead of the engine.
     pub(crate) batches_ahead: usize,
+    /// How replicas are taken; none if they are series of their own.
+    pub(crate) replicas: Option<Arc<Replicas>>,
+    pub(crate) metrics: DedupMetrics,
 }
 
 impl SeriesSource for FanoutSource {
@@ -38,9 +51,16 @@ impl SeriesSource for FanoutSource {
             select: select.clone(),
             control: self.control.clone(),
             canceled: self.canceled.clone(),
+            replicas: self.replicas.clone(),
         };
         self.runtime.spawn(fetch.run(sender));
-        Ok(Box::new(Cursor { receiver, coverage: Arc::clone(&self.pinned.coverage) }))
+        Ok(Box::new(Cursor {
+            receiver,
+            coverage: Arc::clone(&self.pinned.coverage),
+            deduplicator: Deduplicator::new(select.range.start),
+            control: self.control.clone(),
+            metrics: self.metrics.clone(),
+        }))
     }
 }
 
@@ -51,6 +71,14 @@ struct Fetch {
     select: Select,
     control: Control,
     canceled: CancellationToken,
+    replicas: Option<Arc<Replicas>>,
+}
+
+/// When a series with a replica label came.
+enum Found {
+    Never,
+    AtFirst,
+    Late,
 }
 
 impl Fetch {
@@ -72,17 +100,46 @@ impl Fetch {
     }
 
     async fn fetch(&self, sender: &mpsc::Sender<Batch>) -> Result<(), StoreError> {
+        let (tenant, matchers) = (&self.pinned.tenant, &self.select.matchers);
+        let Some(replicas) = &self.replicas else { return self.plain(sender, None).await.map(|_| ()) };
+        if !replicas.are_expected() && !self.fanout.hints.has(tenant, matchers) {
+            match self.plain(sender, Some(replicas)).await? {
+                Found::Never => return Ok(()),
+                Found::AtFirst => {}
+                Found::Late => {
+                    self.fanout.hints.set(tenant, matchers, true);
+                    replicas.came_late();
+                    return Err(StoreError::new(ErrorKind::Internal, "replicas came after other series"));
+                }
+            }
+        }
+        let (fanout, pinned, select) = (&*self.fanout, &self.pinned, &self.select);
+        Gatherer { fanout, pinned, select, replicas, control: &self.control }.run(sender).await
+    }
+
+    /// Sends the series as they come, up to the first batch that has replicas.
+    async fn plain(
+        &self,
+        sender: &mpsc::Sender<Batch>,
+        replicas: Option<&Arc<Replicas>>,
+    ) -> Result<Found, StoreError> {
         let Select { matchers, range, starts, newest_only, .. } = &self.select;
         let detail = if *newest_only { Detail::Newest } else { Detail::Samples };
         let wanted = Wanted { detail, starts: *starts, limit: 0 };
         let selected = self.fanout.select(&self.pinned, matchers, *range, wanted);
-        let mut series = selected.await?;
+        let (mut series, mut sent) = (selected.await?, false);
         while let Some(batch) = series.next().await {
-            if sender.send(Ok(batch?)).await.is_err() {
+            let batch = batch?;
+            let mut labels = batch.iter().map(|series| &series.labels);
+            if replicas.is_some_and(|replicas| labels.any(|labels| replicas.labels.are_on(labels))) {
+                return Ok(if sent { Found::Late } else { Found::AtFirst });
+            }
+            sent |= !batch.is_empty();
+            if sender.send(Ok(Fetched::Series(batch))).await.is_err() {
                 break;
             }
         }
-        Ok(())
+        Ok(Found::Never)
     }
 }
 
@@ -90,15 +147,58 @@ impl Fetch {
 struct Cursor {
     receiver: mpsc::Receiver<Batch>,
     coverage: Arc<Coverage>,
+    deduplicator: Deduplicator,
+    control: Control,
+    metrics: DedupMetrics,
+}
+
+impl Cursor {
+    /// One series of each group; those without samples are left out.
+    fn put_together(&mut self, groups: Vec<Gathered>) -> Result<Vec<SeriesSamples>, SourceError> {
+        self.control.check().map_err(|error| SourceError(Arc::new(error)))?;
+        let (mut all, mut read) = (Vec::with_capacity(groups.len()), (0, 0));
+        for group in groups {
+            read = count(&group.replicas, read);
+            let series = self.deduplicator.merge(group.labels, group.replicas);
+            if !series.is_empty() {
+                all.push(series);
+            }
+        }
+        // The engine counts what it gets; what it does not get was read as well.
+        let answered = count(&all, (0, 0));
+        self.control.count_read(read.0 - answered.0, read.1 - answered.1);
+        Ok(all)
+    }
+}
+
+/// Series and samples, added up.
+fn count(series: &[SeriesSamples], (all, samples): (u64, u64)) -> (u64, u64) {
+    let more: usize = series.iter().map(|one| one.values.len() + one.histograms.len()).sum();
+    (all + series.len() as u64, samples + more as u64)
 }
 
 impl SeriesCursor for Cursor {
     fn next_batch(&mut self) -> Result<Option<Vec<SeriesSamples>>, SourceError> {
-        let batch = self.receiver.blocking_recv().transpose();
-        batch.map_err(|error| SourceError(Arc::new(error)))
+        loop {
+            let fetched = self.receiver.blocking_recv().transpose();
+            let series = match fetched.map_err(|error| SourceError(Arc::new(error)))? {
+                None => return Ok(None),
+                Some(Fetched::Series(series)) => return Ok(Some(series)),
+                Some(Fetched::Groups(groups)) => self.put_together(groups)?,
+            };
+            if !series.is_empty() {
+                return Ok(Some(series));
+            }
+        }
     }
 
     fn warnings(&self) -> Vec<String> {
         self.coverage.warnings()
+    }
+}
+
+impl Drop for Cursor {
+    fn drop(&mut self) {
+        self.metrics.add(self.deduplicator.tally());
     }
 }

@@ -19,7 +19,9 @@ pub(super) async fn exemplars(call: Call) -> Result<Answer, ApiError> {
         return Ok(Answer::new(|json| json.raw("[]")));
     }
     let (fanout, selectors) = (&*call.api.fanout, &selectors[..]);
-    let read = move |pinned: Pinned| async move { fanout.exemplars(&pinned, selectors, range).await };
+    let replicas = &call.replica_labels()?;
+    let read =
+        move |pinned: Pinned| async move { fanout.exemplars(&pinned, selectors, range, replicas).await };
     let (by_series, warnings) = fanout.under_view(&call.tenant, call.partial()?, read).await?;
     let data = |json: &mut Json| {
         json.list(&by_series, |json, (labels, exemplars)| {

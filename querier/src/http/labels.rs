@@ -98,10 +98,11 @@ pub(super) async fn series(call: Call) -> Result<Answer, ApiError> {
     if call.params.all("match[]").next().is_none() {
         return Err(ApiError::invalid("no match[] parameter provided"));
     }
+    let replicas = &call.replica_labels()?;
     let asked = Asked::of(&call).await?;
     let (fanout, asked) = (&*call.api.fanout, &asked);
     let read = move |pinned: Pinned| async move {
-        fanout.series(&pinned, &asked.selectors, asked.range, asked.listing).await
+        fanout.series(&pinned, &asked.selectors, asked.range, asked.listing, replicas).await
     };
     let read = fanout.under_view(&call.tenant, asked.partial, read);
     let (series, warnings) = in_time(&call, read).await?;

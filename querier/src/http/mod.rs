@@ -27,6 +27,7 @@ use axum::response::Response;
 use axum::routing::{MethodRouter, get};
 use latewood_base::{Clock, ErrorKind, Kinded};
 use latewood_model::TenantId;
+use latewood_model::dedup::ReplicaLabels;
 use latewood_service::{LogLimit, TenantFromRequest, http_status};
 
 use crate::evaluate::Evaluator;
@@ -176,6 +177,11 @@ impl Call {
     fn partial(&self) -> Result<bool, ApiError> {
         let text = self.params.get("partial_response");
         params::parse_flag("partial_response", text, self.api.config.partial_response)
+    }
+
+    /// The labels by which HA replicas differ; none with `dedup=false`.
+    fn replica_labels(&self) -> Result<ReplicaLabels, ApiError> {
+        self.params.replica_labels(&self.api.config.replica_labels)
     }
 }
 

@@ -7,6 +7,7 @@ use axum::extract::Request;
 use axum::http::{Method, header};
 use latewood_base::ErrorKind;
 use latewood_model::TimeRange;
+use latewood_model::dedup::ReplicaLabels;
 use url::form_urlencoded;
 
 use super::time;
@@ -18,6 +19,8 @@ pub(super) struct Params(Vec<(String, String)>);
 
 /// The most parameters that a request may have.
 const MAX_PARAMS: usize = 100_000;
+/// The most replica labels that a request may name.
+const MAX_REPLICA_LABELS: usize = 32;
 /// The most bytes of an expression that are logged.
 const MAX_EXAMPLE_BYTES: usize = 300;
 
@@ -87,6 +90,22 @@ impl Params {
         Ok(TimeRange::new(start, end))
     }
 
+    /// By `dedup` and `replicaLabels[]`, which are Thanos's: the labels by which HA replicas differ, `configured` where
+    /// the request names none; empty where replicas are not put together.
+    pub(super) fn replica_labels(&self, configured: &[String]) -> Result<ReplicaLabels, ApiError> {
+        let dedup = parse_flag("dedup", self.get("dedup"), true)?;
+        let named: Vec<&str> = self.all("replicaLabels[]").take(MAX_REPLICA_LABELS + 1).collect();
+        if named.len() > MAX_REPLICA_LABELS {
+            let text = format!("more than {MAX_REPLICA_LABELS} labels");
+            return Err(ApiError::parameter("replicaLabels[]", text));
+        }
+        Ok(match (dedup, named.is_empty()) {
+            (false, _) => ReplicaLabels::default(),
+            (true, true) => ReplicaLabels::new(configured),
+            (true, false) => ReplicaLabels::new(named),
+        })
+    }
+
     /// `limit`; 0, no limit, where it is not given.
     pub(super) fn limit(&self) -> Result<usize, ApiError> {
         match self.get("limit") {
@@ -149,6 +168,22 @@ mod tests {
         let request = Request::post("/x").header("content-type", "application/x-www-form-urlencoded");
         let error = Params::read(request.body(never).unwrap(), 100, MINUTE).await.unwrap_err();
         assert!(error.to_string().contains("within 60 s"), "{error}");
+    }
+
+    #[test]
+    fn replicas_are_put_together_by_the_configured_labels_unless_the_request_says_otherwise() {
+        let params = |pairs: &[(&str, &str)]| {
+            let pairs = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+            Params(pairs.collect()).replica_labels(&["replica".to_owned()])
+        };
+        let labels = |names: &[&str]| Ok(ReplicaLabels::new(names));
+        assert_eq!(params(&[]), labels(&["replica"]));
+        assert_eq!(
+            params(&[("dedup", "1"), ("replicaLabels[]", "a"), ("replicaLabels[]", "b")]),
+            labels(&["a", "b"])
+        );
+        assert_eq!(params(&[("dedup", "false"), ("replicaLabels[]", "a")]), labels(&[]));
+        assert!(params(&[("dedup", "no")]).is_err() && params(&[("replicaLabels[]", "a"); 33]).is_err());
     }
 
     #[test]

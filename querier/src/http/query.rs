@@ -60,6 +60,7 @@ fn options(call: &Call) -> Result<QueryOptions, ApiError> {
     Ok(QueryOptions {
         timeout: time::parse_optional_duration("timeout", call.params.get("timeout"))?,
         partial: call.partial()?,
+        replica_labels: call.replica_labels()?,
     })
 }
 

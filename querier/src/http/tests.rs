@@ -11,6 +11,8 @@ use super::*;
 use crate::testing::{FakeStore, catalogs, series, stores, unavailable};
 use crate::{Querier, QuerierDeps, Stores};
 
+mod replicas;
+
 /// The evaluation's time where none is given, in seconds.
 const NOW: i64 = 1_700_000_000;
 

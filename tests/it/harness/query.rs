@@ -29,6 +29,7 @@ impl Answer {
     }
 
     /// Asks by GET.
+    #[allow(dead_code, reason = "only measurements ask so")]
     pub async fn get(url: &str, form: &[(&str, String)]) -> Result<Self, String> {
         Self::read(reqwest::Client::new().get(url).query(form)).await
     }

@@ -6,11 +6,11 @@ use latewood_model::{Labels, SeriesSamples, TimestampMs, is_stale};
 
 use super::bounds::StepWindows;
 use super::counts::size_in_samples;
-use super::extrapolate::RowExtrapolation;
 use super::matching::drop_reserved;
 use super::merge::Merger;
 use super::reach::Reach;
 use super::row::RowMut;
+use super::rows::RowKernel;
 use super::scalar::Scalars;
 use super::starts::SeriesStarts;
 use super::subquery::SubqueryFeed;
@@ -241,7 +241,7 @@ pub(super) struct WindowOperator {
     warns_of_gauges: bool,
     feed: WindowFeed,
     /// Computes whole rows, where it can.
-    rows: Option<RowExtrapolation>,
+    rows: Option<RowKernel>,
     merger: Option<Merger>,
 }
 
@@ -271,7 +271,7 @@ impl WindowOperator {
             drops_name: !call.keeps_name && env.delays_names,
             warns_of_gauges: matches!(call.function.as_str(), "rate" | "increase"),
             feed: WindowFeed::new(env, grid, &call.input)?,
-            rows: RowExtrapolation::of(env, grid, call)?,
+            rows: RowKernel::of(env, grid, call)?,
             merger: merger.transpose()?,
         })
     }
@@ -284,7 +284,7 @@ impl WindowOperator {
 
     /// Fills a row; how many values it has.
     fn fill(&mut self, series: &WindowSeries, row: &mut RowMut<'_>) -> Result<usize, QueryError> {
-        let rows = self.rows.as_mut().map(|rows| rows.fill(&self.windows.0, series, row.values));
+        let rows = self.rows.as_mut().map(|rows| rows.fill(&mut self.windows.0, series, row.values));
         if let Some(filled) = rows.transpose()?.flatten() {
             self.env.counts.add(filled.samples);
             if filled.values > 0 && self.warns_of_gauges {

@@ -8,14 +8,14 @@ use std::sync::Arc;
 
 use latewood_model::TimestampMs;
 
-use super::bounds::StepWindows;
-use super::by_times::ByTimes;
-use super::tile::computed;
-use super::windows::WindowSeries;
-use super::{Env, Grid};
+use super::Filled;
 use crate::QueryError;
+use crate::exec::bounds::StepWindows;
+use crate::exec::by_times::ByTimes;
+use crate::exec::tile::computed;
+use crate::exec::windows::WindowSeries;
+use crate::exec::{Env, Grid};
 use crate::functions::spacing::{Growth, Place, Spacing, SpacingMemo};
-use crate::plan::{WindowCall, WindowInput};
 
 /// Where a step's window lies in a series.
 #[derive(Clone, Copy)]
@@ -36,52 +36,37 @@ struct Spans {
 }
 
 /// See the module.
-pub(super) struct RowExtrapolation {
+pub(in crate::exec) struct Extrapolation {
     is_counter: bool,
     is_rate: bool,
     known: ByTimes<Arc<Spans>>,
 }
 
-/// What became of a row.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Filled {
-    /// How many values it has.
-    pub(super) values: usize,
-    /// Samples of all windows together.
-    pub(super) samples: u64,
-}
-
-impl RowExtrapolation {
-    /// For a call of one of the three functions; `None` for others, and where single steps count their samples.
-    pub(super) fn of(env: &Env, grid: Grid, call: &WindowCall) -> Result<Option<Self>, QueryError> {
-        let (is_counter, is_rate) = match call.function.as_str() {
+impl Extrapolation {
+    /// Of one of the three functions, by its name.
+    pub(super) fn of(env: &Env, grid: Grid, function: &str) -> Result<Option<Self>, QueryError> {
+        let (is_counter, is_rate) = match function {
             "rate" => (true, true),
             "increase" => (true, false),
             "delta" => (false, false),
             _ => return Ok(None),
         };
-        let is_plain = matches!(call.input, WindowInput::Samples { .. }) && call.input.extension().is_none();
-        if !is_plain || env.counts.wants_steps() {
-            return Ok(None);
-        }
         let known = ByTimes::new::<Option<Span>>(&env.control, grid)?;
         Ok(Some(Self { is_counter, is_rate, known }))
     }
 
-    /// Fills a row, if the series is one of floats alone whose resets show in its values.
+    /// Fills a row.
     pub(super) fn fill(
         &mut self,
         windows: &StepWindows,
         series: &WindowSeries,
         row: &mut [f64],
-    ) -> Result<Option<Filled>, QueryError> {
-        if !series.histograms.is_empty() || !series.starts.is_empty() {
-            return Ok(None);
-        }
+    ) -> Result<Filled, QueryError> {
         let spans = match self.known.get(&series.timestamps) {
             Some(spans) => spans,
             None => self.find(windows, &series.timestamps)?,
         };
+        windows.pace().did(row.len() / 4)?;
         let mut resets = Resets::of(&series.values, self.is_counter && !series.rises);
         let mut values = 0;
         for (value, span) in row.iter_mut().zip(&spans.steps) {
@@ -93,7 +78,7 @@ impl RowExtrapolation {
             *value = computed(change * span.spacing.extrapolation(growth));
             values += 1;
         }
-        Ok(Some(Filled { values, samples: spans.samples }))
+        Ok(Filled { values, samples: spans.samples })
     }
 
     /// The windows of a vector of times that is not known yet.
