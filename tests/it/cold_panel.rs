@@ -17,13 +17,13 @@ use latewood_testkit::{Asked, Operation, SlowBucket, dependent_rounds};
 use prometheus_client::registry::Registry;
 use serde_json::Value;
 
-const SERIES: usize = 10_000;
-const START_MS: i64 = 1_700_000_000_000;
-const HOUR_MS: i64 = 3_600_000;
+pub const SERIES: usize = 10_000;
+pub const START_MS: i64 = 1_700_000_000_000;
+pub const HOUR_MS: i64 = 3_600_000;
 /// Without optimisation a tenth of the samples must do: what is counted is the same.
 const SCRAPE_MS: i64 = if cfg!(debug_assertions) { 300_000 } else { 15_000 };
 
-fn catalogs(bucket: &Bucket) -> Arc<Catalogs> {
+pub fn catalogs(bucket: &Bucket) -> Arc<Catalogs> {
     let ids = Ids::new(Clock::system(), Rng::seeded(1));
     Catalogs::new(Arc::clone(bucket), Clock::system(), ids, CatalogConfig::default())
 }
@@ -68,7 +68,7 @@ async fn put_folder(bucket: &Bucket, root: &Path, dir: &Path, folder: &str) -> u
 }
 
 /// A block of the series whose number leaves this rest when divided by `shards`.
-async fn add_block(bucket: &Bucket, id: u128, hours: std::ops::Range<i64>, shard: usize, shards: usize) {
+pub async fn add_block(bucket: &Bucket, id: u128, hours: std::ops::Range<i64>, shard: usize, shards: usize) {
     let tenant = TenantId::anonymous();
     let header = BlockHeader {
         id: Ulid(id),
@@ -124,6 +124,14 @@ async fn cold(bucket: &Bucket) -> (Arc<SlowBucket>, String) {
     (slow, url)
 }
 
+/// Reads the tenant's catalog, which lists its checkpoints once, and no block.
+async fn know_the_catalog(slow: &SlowBucket, url: &str) {
+    let answer = reqwest::get(format!("{url}/api/v1/query?query=up&time=0")).await.unwrap();
+    assert_eq!(answer.status(), 200);
+    let asked = slow.take_asked();
+    assert!(!asked.is_empty() && asked.iter().all(|one| !one.key.contains("block=")), "{asked:?}");
+}
+
 async fn panel(url: &str) -> Value {
     let form = [
         ("query", "sum by (job) (rate(http_requests_total[15m]))".to_owned()),
@@ -141,6 +149,7 @@ async fn panel(url: &str) -> Value {
 
 async fn assert_few_requests(bucket: &Bucket, blocks: usize) {
     let (slow, url) = cold(bucket).await;
+    know_the_catalog(&slow, &url).await;
     let clock = Clock::system();
     let body = panel(&url).await;
     let took = clock.elapsed();

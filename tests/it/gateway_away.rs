@@ -109,8 +109,8 @@ async fn a_query_is_complete_though_a_gateway_is_killed_before_or_in_the_middle_
     for (run, bytes) in [1_000, 600_000].into_iter().enumerate() {
         let killed = start("store-gateway", &format!("killed-{run}"), &[]);
         let narrows = Narrows::before(&killed.grpc_addr).await;
-        let gateway_addrs = format!("--store-gateway-addr={},{}", narrows.addr, steady.grpc_addr);
-        let querier = start("querier", &format!("querier-{run}"), &[&ingester_addr, &gateway_addrs]);
+        let addrs = [&narrows.addr, &steady.grpc_addr].map(|addr| format!("--store-gateway-addr={addr}"));
+        let querier = start("querier", &format!("querier-{run}"), &[&ingester_addr, &addrs[0], &addrs[1]]);
         let whole = Answer::instant(&querier.url, SUMS, END).await.unwrap();
         assert_eq!((whole.0.len(), failovers(&querier).await), (SERIES, 0));
 

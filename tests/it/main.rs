@@ -18,6 +18,7 @@ mod gateway_away;
 mod ha;
 mod histograms;
 mod layers;
+mod many_blocks;
 mod metrics;
 mod peers_by_name;
 mod query_stats;
