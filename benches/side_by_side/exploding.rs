@@ -11,11 +11,11 @@ use latewood_base::Clock;
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
-use crate::harness::Peers;
+use crate::harness::{Answer, Peers};
 use crate::load::Load;
 use crate::report::{memory_bytes, quantile};
 use crate::server::{Kind, Server};
-use crate::shown;
+use crate::{median, shown};
 
 const DASHBOARDS: usize = 20;
 /// Between two questions of one asker.
@@ -25,7 +25,7 @@ const QUESTIONS: usize = 60;
 const TIMEOUT: &str = "20s";
 
 /// What the dashboards ask: some series over half an hour.
-const PANEL: &str = "sum by (job) (rate(http_requests_1_total{region=\"region-1\"}[5m]))";
+const PANEL: &str = "sum by (job) (rate(http_requests_1_total{region=\"eu-1\"}[5m]))";
 
 fn exploding() -> Vec<String> {
     let names = (0..100_000).map(|name| format!("x{name}")).collect::<Vec<_>>().join("|");
@@ -39,45 +39,73 @@ fn exploding() -> Vec<String> {
     ]
 }
 
-/// Prints how long dashboards wait alone and beside exploding queries.
+/// Prints how long dashboards wait alone and beside exploding queries: beside each, and beside all of them.
 ///
 /// # Panics
-/// When an exploding query neither ends in its time nor says why it is refused, or the dashboards feel it.
-pub async fn measure(peers: &Peers, load: &Load) {
+/// When an exploding query neither ends in its time nor says why it is refused, or the dashboards feel them.
+pub async fn measure(peers: &Peers, rounds: usize, load: &Load) {
     let folder = tempfile::tempdir().unwrap();
     let server = Arc::new(Server::start(peers, Kind::Latewood, folder.path()).await);
     load.write(Kind::Latewood, &server.url);
     server.wait_for(load).await;
-    dashboards(&server, load).await;
-    let quiet = dashboards(&server, load).await;
+    let (start, end, step) = panel_times(load);
+    let panel = Answer::range(&server.url, PANEL, start, end, step).await.unwrap();
+    assert!(panel.len() > 1, "dashboards show nothing");
+    dashboards(&server, load, QUESTIONS).await;
     let resident = memory_bytes(server.pid(), "VmRSS").unwrap();
+    println!("| beside | asked | ended | p99 alone, ms | p99 beside, ms | times |");
+    println!("|---|---|---|---|---|---|");
+    let mut ratios = Vec::new();
+    for _ in 0..rounds {
+        for query in exploding() {
+            compare(&server, load, vec![query], QUESTIONS / 2).await;
+        }
+        ratios.push(compare(&server, load, exploding(), QUESTIONS).await);
+    }
+    let peak = memory_bytes(server.pid(), "VmHWM").unwrap();
+    println!("memory: {} MB before, {} MB at most", resident / 1_000_000, peak / 1_000_000);
+    let ratio = median(ratios);
+    assert!(ratio <= 2.0, "dashboards feel exploding queries: {} times", shown(ratio));
+}
+
+/// The start, end and step of a panel.
+fn panel_times(load: &Load) -> (f64, f64, f64) {
+    let end = load.end() as f64;
+    (end - 1500.0, end, 15.0)
+}
+
+/// Has dashboards ask alone and then beside some queries, and prints a row; how many times longer they waited.
+async fn compare(server: &Arc<Server>, load: &Load, queries: Vec<String>, questions: usize) -> f64 {
+    let quiet = dashboards(server, load, questions).await;
     let goes_on = Arc::new(AtomicBool::new(true));
     // In a thread of their own: the dashboards' clocks must not wait for answers of theirs to be read.
     let others = std::thread::spawn({
         let (url, goes_on) = (server.url.clone(), Arc::clone(&goes_on));
         let range = (load.start as f64, load.end() as f64);
-        move || ask_for_too_much(&url, range, &goes_on)
+        move || ask_for_too_much(queries, &url, range, &goes_on)
     });
-    let beside = dashboards(&server, load).await;
+    let beside = dashboards(server, load, questions).await;
     goes_on.store(false, Ordering::Relaxed);
-    for (query, ends) in others.join().expect("all ended as they should") {
-        let last = ends.last().expect("asked at least once");
-        println!("{:.60}: {} times, {last}", query, ends.len());
-    }
-    let peak = memory_bytes(server.pid(), "VmHWM").unwrap();
+    let ended = others.join().expect("all ended as they should");
+    let name = match ended.as_slice() {
+        [(query, _)] => format!("{query:.60}").replace('|', "\\|"),
+        _ => "all of them".to_owned(),
+    };
+    let asked: usize = ended.iter().map(|(_, ends)| ends.len()).sum();
+    let last = ended.first().and_then(|(_, ends)| ends.last()).expect("asked at least once");
     let [alone, crowded] = [&quiet, &beside].map(|times| quantile(times, 0.99));
-    println!(
-        "p99 of a panel: {} ms alone, {} ms beside ({} times)",
-        shown(alone * 1e3),
-        shown(crowded * 1e3),
-        shown(crowded / alone)
-    );
-    println!("memory: {} MB before, {} MB at most", resident / 1_000_000, peak / 1_000_000);
-    assert!(crowded <= 2.0 * alone, "dashboards feel exploding queries");
+    let [ms_alone, ms_beside] = [alone, crowded].map(|seconds| shown(seconds * 1e3));
+    println!("| `{name}` | {asked} | {last} | {ms_alone} | {ms_beside} | {} |", shown(crowded / alone));
+    crowded / alone
 }
 
-/// Asks all exploding queries beside each other, again and again; how they ended.
-fn ask_for_too_much(url: &str, range: (f64, f64), goes_on: &Arc<AtomicBool>) -> Vec<(String, Vec<String>)> {
+/// Asks exploding queries beside each other, again and again; how they ended.
+fn ask_for_too_much(
+    queries: Vec<String>,
+    url: &str,
+    range: (f64, f64),
+    goes_on: &Arc<AtomicBool>,
+) -> Vec<(String, Vec<String>)> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let asker = |query: String, url: String, goes_on: Arc<AtomicBool>| async move {
         let mut ends = Vec::new();
@@ -89,24 +117,24 @@ fn ask_for_too_much(url: &str, range: (f64, f64), goes_on: &Arc<AtomicBool>) -> 
         }
         (query, ends)
     };
-    let askers = exploding().into_iter().map(|query| asker(query, url.to_owned(), Arc::clone(goes_on)));
+    let askers = queries.into_iter().map(|query| asker(query, url.to_owned(), Arc::clone(goes_on)));
     runtime.block_on(async { askers.collect::<JoinSet<_>>().join_all().await })
 }
 
 /// Asks all dashboards' questions; how long each answer took, sorted.
-async fn dashboards(server: &Arc<Server>, load: &Load) -> Vec<Duration> {
+async fn dashboards(server: &Arc<Server>, load: &Load, questions: usize) -> Vec<Duration> {
     let mut all = JoinSet::new();
     for dashboard in 0..DASHBOARDS {
-        let (server, end) = (Arc::clone(server), load.end() as f64);
+        let (server, range) = (Arc::clone(server), panel_times(load));
         all.spawn(async move {
             let clock = Clock::system();
             let mut times = Vec::new();
             let mut pace = tokio::time::interval(PACE);
             pace.reset_after(PACE.mul_f64(dashboard as f64 / DASHBOARDS as f64));
-            for _ in 0..QUESTIONS {
+            for _ in 0..questions {
                 pace.tick().await;
                 let asked = clock.elapsed();
-                server.ask_raw(PANEL, (end - 1500.0, end, 15.0)).await;
+                server.ask_raw(PANEL, range).await;
                 times.push(clock.elapsed() - asked);
             }
             times

@@ -67,6 +67,8 @@ impl Load {
             .arg(format!("--series={}", self.series))
             .arg(format!("--samples={}", self.samples))
             .arg(format!("--start={}", self.start))
+            // A scrape of few series is one request, and must not overtake the one before.
+            .arg(format!("--connections={}", if self.series > 20_000 { 4 } else { 1 }))
             .output()
             .unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

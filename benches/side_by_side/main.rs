@@ -5,7 +5,7 @@
 //! LATEWOOD_PEERS=… cargo bench --bench side_by_side -- hour   [ROUNDS [SERIES [SAMPLES]]]
 //! LATEWOOD_PEERS=… cargo bench --bench side_by_side -- month  [ROUNDS [SERIES [SAMPLES]]]
 //! LATEWOOD_PEERS=… cargo bench --bench side_by_side -- query  [ROUNDS]
-//! LATEWOOD_PEERS=… cargo bench --bench side_by_side -- exploding
+//! LATEWOOD_PEERS=… cargo bench --bench side_by_side -- exploding [ROUNDS [SERIES [SAMPLES]]]
 //! ```
 //!
 //! prints a table of medians, and of ratios to Latewood. Without arguments it measures ingest: 3 rounds of
@@ -47,7 +47,7 @@ async fn measure() {
     // Cargo adds arguments of its own.
     let asked = |mode: &str| std::env::args().any(|argument| argument == mode);
     if asked("exploding") {
-        return exploding::measure(&peers, &Load::half_hour(series, samples)).await;
+        return exploding::measure(&peers, rounds, &Load::half_hour(series, samples)).await;
     }
     let mut costs = Costs::default();
     if asked("hour") || asked("query") {

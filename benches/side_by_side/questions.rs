@@ -46,7 +46,7 @@ pub const HOUR: &[Question] = &[
     ask(Api::Instant, "sum by (job) (http_requests_1_total)"),
     fold(20, PANEL, "count({__name__=~\".+\"})"),
     fold(1, PANEL, "sum by (job) (rate(http_requests_1_total[5m]))"),
-    fold(9, PANEL, "sum by (pod) (rate({__name__=~\"http_requests_[0-8]_total\"}[5m]))"),
+    fold(9, PANEL, "sum by (pod) ({__name__=~\"http_requests_[0-8]_total\"})"),
     fold(1, PANEL, "sum by (job) (process_state_9)"),
     ask(PANEL, "histogram_quantile(0.9, sum by (le, job) (rate(request_duration_0_seconds_bucket[5m])))"),
     ask(PANEL, "topk(5, sum by (instance) (process_state_9))"),

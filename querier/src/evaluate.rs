@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use latewood_base::{Clock, ErrorKind, Offload};
+use latewood_base::{Clock, ErrorKind, Threads, Turns};
 use latewood_model::TenantId;
 use latewood_model::dedup::ReplicaLabels;
 use latewood_promql::plan::Explanation;
@@ -63,9 +63,9 @@ pub(crate) struct Evaluator {
     fanout: Arc<Fanout>,
     clock: Clock,
     gate: QueryGate,
-    /// A lane of its own: evaluations wait for stores, and were they to wait in the lane in which blocks
-    /// are decoded, each would keep the other from going on.
-    lane: Offload,
+    /// Threads of its own: evaluations wait for stores, and were they to wait in the lane in which blocks
+    /// are decoded, each would keep the other from going on. Long ones lower their thread's priority.
+    threads: Threads,
     batches_ahead: usize,
     metrics: Metrics,
 }
@@ -84,25 +84,31 @@ impl Drop for CancelOnDrop {
 }
 
 impl Evaluator {
-    pub(crate) fn new(config: &QuerierConfig, fanout: Arc<Fanout>, clock: Clock, metrics: Metrics) -> Self {
+    pub(crate) fn new(
+        config: &QuerierConfig,
+        fanout: Arc<Fanout>,
+        clock: Clock,
+        metrics: Metrics,
+        turns: Arc<Turns>,
+    ) -> Self {
         Self {
-            engine: Engine::new(engine_config(config)),
+            engine: Engine::with_turns(engine_config(config), turns),
             fanout,
             clock,
             gate: QueryGate::new(config.max_concurrent_queries, config.max_outstanding_requests_per_tenant),
-            lane: Offload::new(config.max_concurrent_queries),
+            threads: Threads::new("query", config.max_concurrent_queries),
             batches_ahead: config.batches_ahead,
             metrics,
         }
     }
 
-    /// Evaluates a query and turns its result into something, both off the runtime.
+    /// Evaluates a query and turns its result into something, both off the runtime and under its control.
     pub(crate) async fn run<T: Send + 'static>(
         &self,
         tenant: &TenantId,
         query: Query,
         options: QueryOptions,
-        finish: impl Fn(QueryResult, Timings) -> T + Send + Sync + 'static,
+        finish: impl Fn(QueryResult, Timings, &Control) -> Result<T, QueryError> + Send + Sync + 'static,
     ) -> Result<T, ApiError> {
         let control = self.engine.control(&self.clock, options.timeout);
         if control.remaining().is_zero() {
@@ -136,7 +142,7 @@ impl Evaluator {
     /// The plan of a query, made off the runtime.
     pub(crate) async fn explain(&self, query: Query) -> Result<Explanation, ApiError> {
         let engine = self.engine.clone();
-        let explained = self.lane.run(move || match &query {
+        let explained = self.threads.run(move || match &query {
             Query::Instant(query) => engine.explain_instant(query),
             Query::Range(query) => engine.explain_range(query),
         });
@@ -146,12 +152,16 @@ impl Evaluator {
 
     /// One evaluation under one view, within what is left of the query's time and with an account of its own. What the
     /// stores failed with is the outer error.
-    async fn attempt<T: Send + 'static, F: Fn(QueryResult, Timings) -> T + Send + Sync + 'static>(
+    async fn attempt<T, F>(
         &self,
         task: &Arc<Task<F>>,
         pinned: Pinned,
         leash: &Control,
-    ) -> Result<Result<T, QueryError>, StoreError> {
+    ) -> Result<Result<T, QueryError>, StoreError>
+    where
+        T: Send + 'static,
+        F: Fn(QueryResult, Timings, &Control) -> Result<T, QueryError> + Send + Sync + 'static,
+    {
         let control = self.engine.control(&self.clock, Some(leash.remaining()));
         let guard = CancelOnDrop { control: control.clone(), canceled: CancellationToken::new() };
         let coverage = Arc::clone(&pinned.coverage);
@@ -167,7 +177,7 @@ impl Evaluator {
         });
         let (task, leash) = (Arc::clone(task), control.clone());
         let work = move || task.evaluate(source, &leash, &coverage);
-        let evaluated = self.lane.run(work).await;
+        let evaluated = self.threads.run(work).await;
         self.metrics.samples_read.inc_by(control.stats().samples_read);
         let evaluated = evaluated.map_err(|error| StoreError::new(ErrorKind::Internal, error))?;
         match evaluated.as_ref().err().and_then(store_error) {
@@ -195,7 +205,7 @@ struct Task<F> {
     finish: F,
 }
 
-impl<T, F: Fn(QueryResult, Timings) -> T> Task<F> {
+impl<T, F: Fn(QueryResult, Timings, &Control) -> Result<T, QueryError>> Task<F> {
     /// Evaluates on this thread.
     fn evaluate(
         &self,
@@ -217,6 +227,55 @@ impl<T, F: Fn(QueryResult, Timings) -> T> Task<F> {
         }
         let evaluated = self.clock.elapsed().saturating_sub(begun);
         let timings = Timings { queued: self.queued, evaluated, bucket: coverage.bucket() };
-        Ok((self.finish)(result, timings))
+        let finished = (self.finish)(result, timings, control);
+        // What was made may hold on to the control for long.
+        control.rest();
+        finished
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+
+    use latewood_promql::ReportOptions;
+    use latewood_promql::parse::{ParseOptions, parse};
+    use prometheus_client::registry::Registry;
+
+    use super::*;
+    use crate::Stores;
+    use crate::testing::catalogs;
+
+    #[tokio::test]
+    async fn an_answer_is_not_written_on_when_the_caller_goes() {
+        let config = QuerierConfig::default();
+        let metrics = Metrics::new(&mut Registry::default());
+        let fanout =
+            Arc::new(Fanout::new(catalogs(), Stores::default(), Stores::default(), &config, metrics.clone()));
+        let evaluator = Evaluator::new(&config, fanout, Clock::system(), metrics, Arc::new(Turns::new(1)));
+        let expr = parse("1", &ParseOptions::default()).unwrap();
+        let query =
+            Query::Instant(InstantQuery { expr, time: 0, lookback: None, report: ReportOptions::default() });
+        let (told, heard) = channel();
+        let (begun, mut beginning) = tokio::sync::mpsc::unbounded_channel();
+        let write_without_end =
+            move |_: QueryResult, _: Timings, control: &Control| -> Result<(), QueryError> {
+                begun.send(()).unwrap();
+                let ended = loop {
+                    if let Err(error) = control.check() {
+                        break error;
+                    }
+                };
+                told.send(matches!(ended, QueryError::Canceled)).unwrap();
+                Err(ended)
+            };
+        let options =
+            QueryOptions { timeout: None, partial: false, replica_labels: ReplicaLabels::default() };
+        let tenant = TenantId::anonymous();
+        tokio::select! {
+            ended = evaluator.run(&tenant, query, options, write_without_end) => panic!("ended: {ended:?}"),
+            _ = beginning.recv() => {}
+        }
+        assert!(tokio::task::spawn_blocking(move || heard.recv()).await.unwrap().unwrap());
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Router;
-use latewood_base::Clock;
+use latewood_base::{Clock, Offload};
 use latewood_catalog::Catalogs;
 use latewood_model::TimestampMs;
 use latewood_service::LogLimit;
@@ -57,6 +57,8 @@ pub struct QuerierDeps {
     pub gateways: Stores,
     /// The clock.
     pub clock: Clock,
+    /// Where long expressions are parsed; long queries share its turns.
+    pub offload: Offload,
     /// What `status/*` tells.
     pub status: StatusInfo,
 }
@@ -73,9 +75,10 @@ impl Querier {
         let metrics = Metrics::new(registry);
         let fanout = Fanout::new(deps.catalogs, deps.ingesters, deps.gateways, &config, metrics.clone());
         let fanout = Arc::new(fanout);
-        let evaluator = Evaluator::new(&config, Arc::clone(&fanout), deps.clock.clone(), metrics.clone());
+        let (clock, turns) = (deps.clock.clone(), Arc::clone(deps.offload.turns()));
+        let evaluator = Evaluator::new(&config, Arc::clone(&fanout), clock, metrics.clone(), turns);
         Self(Arc::new(Api {
-            parser: Parser::new(&config.engine),
+            parser: Parser::new(&config.engine, deps.offload),
             evaluator,
             listings: QueryGate::new(
                 config.max_concurrent_queries,

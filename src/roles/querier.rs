@@ -29,6 +29,7 @@ pub async fn start(context: &mut Context, started: &mut Started) -> anyhow::Resu
         ingesters,
         gateways,
         clock: context.clock.clone(),
+        offload: context.offload.clone(),
         status: status(context)?,
     };
     context.features.iter().for_each(|name| config.engine.features.enable(name));

@@ -81,6 +81,11 @@ impl Blocks {
         }
     }
 
+    /// Where what would hold up the runtime is done.
+    pub(crate) fn offload(&self) -> &Offload {
+        &self.offload
+    }
+
     /// Opens the blocks that a view names, once there is memory for them.
     pub(crate) async fn pinned(
         &self,

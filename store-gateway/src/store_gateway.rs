@@ -13,7 +13,7 @@ use latewood_proto::store::wire::{
     ExemplarsRequest, ExemplarsResponse, LabelNamesRequest, LabelStrings, LabelValuesRequest,
     MetadataRequest, MetadataResponse, Scope, SelectRequest, StatisticsRequest, StatisticsResponse,
 };
-use latewood_proto::store::{Detail, SelectStream, StoreApi, StoreError, matcher_from_wire, wire};
+use latewood_proto::store::{Detail, SelectStream, StoreApi, StoreError, matchers_from_wire, wire};
 use prometheus_client::registry::Registry;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -64,8 +64,7 @@ impl StoreGateway {
 
     async fn asked(&self, scope: Option<Scope>, purpose: Purpose) -> Result<Asked, StoreError> {
         let scope = scope.ok_or(GatewayError::Lacks("scope"))?;
-        let matchers = scope.matchers.iter().map(matcher_from_wire);
-        let matchers = matchers.collect::<Result<_, _>>()?;
+        let matchers = matchers_from_wire(scope.matchers, self.blocks.offload()).await?;
         let place = self.place().await?;
         Ok(Asked {
             pinned: self.blocks.pinned(&scope.tenant, scope.view, purpose).await?,

@@ -99,12 +99,12 @@ async fn cold(bucket: &Bucket) -> (Arc<SlowBucket>, String) {
     let slow = SlowBucket::new(Arc::clone(bucket), clock.clone(), Duration::from_millis(20), 90e6);
     let config = BucketConfig::at("s3://far");
     let far = with_decorators(slow.clone(), &config, clock.clone(), Rng::seeded(2), &mut registry);
-    let catalogs = catalogs(&far);
+    let (catalogs, offload) = (catalogs(&far), Offload::per_core());
     let gateway = StoreGateway::new(
         GatewayConfig::default(),
         far,
         Arc::clone(&catalogs),
-        Offload::per_core(),
+        offload.clone(),
         &mut registry,
     );
     let known = |name: &str, api| Stores::new(vec![NamedStore { name: name.into(), api }]);
@@ -115,6 +115,7 @@ async fn cold(bucket: &Bucket) -> (Arc<SlowBucket>, String) {
         ingesters: known("ingester", gateway.clone()),
         gateways: known("gateway", gateway),
         clock,
+        offload,
         status: StatusInfo::default(),
     };
     let routes = Querier::new(QuerierConfig::default(), deps, &mut registry).routes();

@@ -283,14 +283,12 @@ mod tests {
         }
 
         #[test]
-        fn any_short_decimal_becomes_an_integer(
-            mantissas in prop::collection::vec(-1_000_000_000i64..1_000_000_000, 1..50), exponent in 0usize..6,
+        fn short_decimals_of_as_many_places_become_integers(
+            mantissas in prop::collection::vec(-100_000_000i64..100_000_000, 1..50), exponent in 0usize..6,
         ) {
-            let values: Vec<f64> = mantissas
-                .iter()
-                .map(|m| format!("{m}e-{exponent}").parse().unwrap())
-                .filter(|v: &f64| v.to_bits() != (-0.0f64).to_bits())
-                .collect();
+            // None ends with a zero, so that no smaller power of ten would do for some of them.
+            let values: Vec<f64> =
+                mantissas.iter().map(|m| format!("{}e-{exponent}", m * 10 + 1).parse().unwrap()).collect();
             prop_assert!(!come_back(&values).has_doubles);
         }
     }

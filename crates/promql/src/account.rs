@@ -9,6 +9,9 @@ use crate::{Control, QueryError, QueryLimits};
 /// Bytes that a query takes at once from what all share.
 const SHARE: u64 = 1 << 20;
 
+/// Bytes that a query keeps of what all share while it holds less: it may need them again.
+const SPARE: u64 = 8 << 20;
+
 /// What a query holds and held at most.
 #[derive(Debug)]
 pub(crate) struct Account {
@@ -66,6 +69,17 @@ impl Account {
         self.shared.fetch_add(piece, Relaxed);
         Ok(())
     }
+
+    /// Gives bytes back, and what it has too much of to all.
+    fn give_bytes(&self, bytes: u64) {
+        let held = self.bytes.fetch_sub(bytes, Relaxed).saturating_sub(bytes);
+        let Some(commons) = &self.commons else { return };
+        // Where another thread books meanwhile, what is short is taken with its next booking.
+        let without_surplus = |shared: u64| (shared > held.saturating_add(SPARE)).then_some(held + SHARE);
+        if let Ok(before) = self.shared.fetch_update(Relaxed, Relaxed, without_surplus) {
+            commons.give_bytes(before - (held + SHARE));
+        }
+    }
 }
 
 impl Drop for Account {
@@ -113,6 +127,13 @@ impl Reservation {
         Ok(())
     }
 
+    /// Gives some of its memory back.
+    pub fn shrink(&mut self, bytes: u64) {
+        let bytes = bytes.min(self.bytes);
+        self.bytes -= bytes;
+        self.control.account().give_bytes(bytes);
+    }
+
     /// Bytes and samples that it holds.
     pub(crate) fn booked(&self) -> [u64; 2] {
         [self.bytes, self.samples]
@@ -135,7 +156,7 @@ fn add(total: &AtomicU64, more: u64, limit: u64) -> Option<u64> {
 impl Drop for Reservation {
     fn drop(&mut self) {
         let account = self.control.account();
-        account.bytes.fetch_sub(self.bytes, Relaxed);
+        account.give_bytes(self.bytes);
         account.samples.fetch_sub(self.samples, Relaxed);
     }
 }

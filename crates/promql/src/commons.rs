@@ -3,13 +3,11 @@
 //! A query that has run for a while goes on by turns with the others that have, so that however many they are,
 //! there are cores for the short ones.
 
-use std::collections::VecDeque;
-use std::num::NonZeroUsize;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::thread::available_parallelism;
 use std::time::Duration;
 
-use parking_lot::{Condvar, Mutex};
+use latewood_base::Turns;
 
 /// How long a query runs before it goes on by turns only.
 pub(crate) const LONG: Duration = Duration::from_millis(200);
@@ -17,37 +15,19 @@ pub(crate) const LONG: Duration = Duration::from_millis(200);
 /// How long a turn lasts where others wait.
 pub(crate) const TURN: Duration = Duration::from_millis(50);
 
-/// How often those that wait look at their deadline.
-const LOOK: Duration = Duration::from_millis(20);
-
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Commons {
     max_bytes: u64,
     bytes: AtomicU64,
-    turns: Mutex<Turns>,
-    given_back: Condvar,
-}
-
-#[derive(Debug)]
-struct Turns {
-    free: usize,
-    tickets: u64,
-    /// The tickets of those that wait, first come first.
-    waiting: VecDeque<u64>,
+    /// Of long work of all sorts.
+    pub(crate) turns: Arc<Turns>,
 }
 
 impl Commons {
-    /// With so many bytes for all queries; half of the cores are for long ones.
-    pub(crate) fn new(max_bytes: u64) -> Self {
-        let cores = available_parallelism().map_or(1, NonZeroUsize::get);
-        Self::with_turns(max_bytes, cores.div_ceil(2))
-    }
-
-    pub(crate) fn with_turns(max_bytes: u64, free: usize) -> Self {
-        let turns = Turns { free, tickets: 0, waiting: VecDeque::new() };
-        let (turns, given_back) = (Mutex::new(turns), Condvar::new());
-        Self { max_bytes, bytes: AtomicU64::new(0), turns, given_back }
+    /// With so many bytes for all queries.
+    pub(crate) fn new(max_bytes: u64, turns: Arc<Turns>) -> Self {
+        Self { max_bytes, bytes: AtomicU64::new(0), turns }
     }
 
     /// How many bytes all queries may hold.
@@ -65,73 +45,15 @@ impl Commons {
     pub(crate) fn give_bytes(&self, bytes: u64) {
         self.bytes.fetch_sub(bytes, Relaxed);
     }
-
-    /// Blocks until it is the caller's turn, or `look` fails, which is asked from time to time.
-    pub(crate) fn take_turn<E>(&self, look: impl Fn() -> Result<(), E>) -> Result<(), E> {
-        let mut turns = self.turns.lock();
-        let ticket = turns.tickets;
-        turns.tickets += 1;
-        turns.waiting.push_back(ticket);
-        let outcome = loop {
-            if turns.free > 0 && turns.waiting.front() == Some(&ticket) {
-                turns.free -= 1;
-                break Ok(());
-            }
-            self.given_back.wait_for(&mut turns, LOOK);
-            if let Err(error) = look() {
-                break Err(error);
-            }
-        };
-        turns.waiting.retain(|other| *other != ticket);
-        outcome
-    }
-
-    /// Whether anybody waits for a turn.
-    pub(crate) fn somebody_waits(&self) -> bool {
-        !self.turns.lock().waiting.is_empty()
-    }
-
-    /// Ends a turn.
-    pub(crate) fn give_turn(&self) {
-        self.turns.lock().free += 1;
-        self.given_back.notify_all();
-    }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-    use std::sync::mpsc;
-
     use super::*;
 
     #[test]
-    fn turns_go_round_and_who_gives_up_does_not_hold_the_others() {
-        let commons = Arc::new(Commons::with_turns(0, 1));
-        commons.take_turn(|| Ok::<_, ()>(())).unwrap();
-        assert!(!commons.somebody_waits());
-        assert_eq!(commons.take_turn(|| Err("late")), Err("late"));
-        let (told, heard) = mpsc::channel();
-        let other = std::thread::spawn({
-            let commons = Arc::clone(&commons);
-            move || {
-                let outcome = commons.take_turn(|| told.send("waiting"));
-                let _ = told.send("turn");
-                outcome.unwrap();
-                commons.give_turn();
-            }
-        });
-        assert_eq!(heard.recv(), Ok("waiting"));
-        assert!(commons.somebody_waits());
-        commons.give_turn();
-        assert!(heard.iter().any(|said| said == "turn"));
-        other.join().unwrap();
-        assert_eq!(commons.turns.lock().free, 1);
-    }
-
-    #[test]
     fn bytes_are_shared() {
-        let commons = Commons::with_turns(100, 1);
+        let commons = Commons::new(100, Arc::new(Turns::new(1)));
         assert!(commons.take_bytes(60) && !commons.take_bytes(60));
         commons.give_bytes(60);
         assert!(commons.take_bytes(100) && !commons.take_bytes(u64::MAX));

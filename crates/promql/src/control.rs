@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use latewood_base::Clock;
+use latewood_base::{Clock, lower_priority};
 use parking_lot::Mutex;
 
 use crate::QueryError;
@@ -49,7 +49,7 @@ struct Inner {
 impl Drop for Inner {
     fn drop(&mut self) {
         if let (Some(commons), Some(_)) = (&self.commons, self.turn.get_mut()) {
-            commons.give_turn();
+            commons.turns.give();
         }
     }
 }
@@ -96,7 +96,7 @@ impl Control {
     }
 
     /// To be called between pieces of work of at most some milliseconds. Blocks while it is the turn of
-    /// others.
+    /// others, and lowers the priority of the thread of a query that runs for long.
     ///
     /// # Errors
     /// [`QueryError::Canceled`] and [`QueryError::Timeout`].
@@ -107,21 +107,23 @@ impl Control {
         };
         let mut turn = self.0.turn.lock();
         if let Some(since) = *turn {
-            if now - since < TURN || !commons.somebody_waits() {
+            if now - since < TURN || !commons.turns.somebody_waits() {
                 return Ok(());
             }
             *turn = None;
-            commons.give_turn();
+            commons.turns.give();
         }
-        commons.take_turn(|| self.in_time().map(|_| ()))?;
+        // Beside turns: the cores are shared with more than queries.
+        lower_priority();
+        commons.turns.take(|| self.in_time().map(|_| ()))?;
         *turn = Some(self.0.clock.elapsed());
         Ok(())
     }
 
     /// To be called before waiting for others and at the end: nobody's turn is spent waiting.
-    pub(crate) fn rest(&self) {
+    pub fn rest(&self) {
         if let (Some(commons), Some(_)) = (&self.0.commons, self.0.turn.lock().take()) {
-            commons.give_turn();
+            commons.turns.give();
         }
     }
 
@@ -212,6 +214,8 @@ pub struct QueryStats {
 
 #[cfg(test)]
 mod tests {
+    use latewood_base::Turns;
+
     use super::*;
 
     #[test]
@@ -228,7 +232,7 @@ mod tests {
 
     #[test]
     fn what_all_queries_hold_is_bounded() {
-        let commons = Arc::new(Commons::new(3 << 20));
+        let commons = Arc::new(Commons::new(3 << 20, Arc::new(Turns::new(1))));
         let [a, b] = [(); 2]
             .map(|()| Control::sharing(Clock::manual(0).0, QueryLimits::NONE, Some(Arc::clone(&commons))));
         let held = a.reserve(2 << 20).unwrap();
@@ -240,7 +244,7 @@ mod tests {
 
     #[test]
     fn a_long_query_goes_on_by_turns_and_rests_while_it_waits() {
-        let commons = Arc::new(Commons::with_turns(u64::MAX, 1));
+        let commons = Arc::new(Commons::new(u64::MAX, Arc::new(Turns::new(1))));
         let (clock, hands) = Clock::manual(0);
         let control = |timeout| {
             let limits = QueryLimits { timeout: Duration::from_millis(timeout), ..QueryLimits::NONE };
@@ -255,7 +259,7 @@ mod tests {
             let second = second.clone();
             move || second.check()
         });
-        while !commons.somebody_waits() {
+        while !commons.turns.somebody_waits() {
             std::thread::yield_now();
         }
         // Its turn is not over yet.

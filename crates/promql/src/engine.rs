@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use latewood_base::Clock;
+use latewood_base::{Clock, Turns};
 use latewood_model::TimestampMs;
 
 use crate::ast::{Expr, Span, ValueType};
@@ -11,8 +11,8 @@ use crate::commons::Commons;
 use crate::exec::{Env, Grid, Probe, SampleCounts};
 use crate::plan::{Explanation, QueryPlan, QueryTimes, millis, plan_instant, plan_range};
 use crate::{
-    Control, EngineConfig, QueryError, QueryLimits, QueryStats, Report, ReportOptions, SeriesSource, Value,
-    result, with_room,
+    Control, EngineConfig, QueryError, QueryLimits, QueryStats, Report, ReportOptions, Reservation,
+    SeriesSource, Value, result, with_room,
 };
 
 /// An expression at one time.
@@ -46,10 +46,12 @@ pub struct RangeQuery {
 }
 
 /// The answer to a query.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Debug)]
 pub struct QueryResult {
     /// The value.
     pub value: Value,
+    /// What the query's account has for the value: for each series [`MatrixSeries::size`](crate::MatrixSeries::size).
+    pub held: Reservation,
     /// Warnings, sorted, each once.
     pub warnings: Vec<String>,
     /// Infos, sorted, each once.
@@ -68,10 +70,16 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// An engine with these settings, which the caller has validated.
+    /// An engine with these settings, which the caller has validated, and turns of its own.
     #[must_use]
     pub fn new(config: EngineConfig) -> Self {
-        let commons = Arc::new(Commons::new(config.max_total_bytes));
+        Self::with_turns(config, Arc::new(Turns::for_half_of_the_cores()))
+    }
+
+    /// An engine whose long queries share turns with other long work.
+    #[must_use]
+    pub fn with_turns(config: EngineConfig, turns: Arc<Turns>) -> Self {
+        let commons = Arc::new(Commons::new(config.max_total_bytes, turns));
         Self { config, commons }
     }
 
@@ -225,12 +233,12 @@ struct Reader<'a> {
     step_ms: i64,
 }
 
-fn finish(value: Value, env: Env, grid: Grid) -> QueryResult {
+fn finish((value, held): (Value, Reservation), env: Env, grid: Grid) -> QueryResult {
     let annotations = std::mem::take(&mut *env.annotations.lock());
     let (warnings, infos) = annotations.into_texts();
     let report = Report {
         samples_per_step: env.counts.into_steps(grid),
         analysis: env.probe.map(|probe| probe.finish()),
     };
-    QueryResult { value, warnings, infos, stats: env.control.stats(), report }
+    QueryResult { value, held, warnings, infos, stats: env.control.stats(), report }
 }

@@ -10,30 +10,37 @@ use crate::exec::{
 use crate::plan::{Node, QueryPlan, WindowInput};
 use crate::{HistogramPoint, MatrixSeries, Point, QueryError, Reservation, Value, VectorSample};
 
+/// A value and what is booked for it.
+pub(crate) type Held<T> = (T, Reservation);
+
 /// What a plan gives at one time; a scalar for an expression that is one.
 pub(crate) fn instant(
     plan: &QueryPlan,
     is_scalar: bool,
     timestamp: TimestampMs,
     env: &Env,
-) -> Result<Value, QueryError> {
+) -> Result<Held<Value>, QueryError> {
     env.control.check()?;
     match plan {
-        QueryPlan::Text(text) => Ok(Value::String { timestamp, text: text.clone() }),
+        QueryPlan::Text(text) => {
+            Ok((Value::String { timestamp, text: text.clone() }, env.control.reserve(0)?))
+        }
         QueryPlan::Windows(input) => match &env.probe {
             Some(probe) => probe.run(|| window(input, timestamp, env)),
             None => window(input, timestamp, env),
         },
         QueryPlan::Vector(node) if is_scalar => {
-            let rows = vector(node, timestamp, env)?;
+            let (rows, held) = vector(node, timestamp, env)?;
             let value = rows.first().and_then(|sample| sample.value.as_float()).unwrap_or(f64::NAN);
-            Ok(Value::Scalar(Point { timestamp, value }))
+            Ok((Value::Scalar(Point { timestamp, value }), held))
         }
-        QueryPlan::Vector(node) => vector(node, timestamp, env).map(Value::Vector),
+        QueryPlan::Vector(node) => {
+            vector(node, timestamp, env).map(|(samples, held)| (Value::Vector(samples), held))
+        }
     }
 }
 
-fn vector(node: &Node, timestamp: TimestampMs, env: &Env) -> Result<Vec<VectorSample>, QueryError> {
+fn vector(node: &Node, timestamp: TimestampMs, env: &Env) -> Result<Held<Vec<VectorSample>>, QueryError> {
     let mut operator = build_root(node, Grid::single(timestamp), env)?;
     let mut held = env.control.reserve(0)?;
     let mut samples = Vec::new();
@@ -50,7 +57,7 @@ fn vector(node: &Node, timestamp: TimestampMs, env: &Env) -> Result<Vec<VectorSa
             samples.push(VectorSample { labels: labels.clone(), timestamp, value });
         }
     }
-    Ok(samples)
+    Ok((samples, held))
 }
 
 /// Books points of the result.
@@ -59,29 +66,29 @@ fn book(held: &mut Reservation, points: usize) -> Result<(), QueryError> {
     held.grow_samples(points as u64)
 }
 
-/// Books histograms of the result.
-fn book_histograms(held: &mut Reservation, points: &[HistogramPoint]) -> Result<(), QueryError> {
-    let bytes: usize = points.iter().map(|point| point.histogram.heap_size()).sum();
-    held.grow(bytes as u64)?;
-    book(held, points.len())
+/// Books a series of the result.
+fn book_series(held: &mut Reservation, series: &MatrixSeries) -> Result<(), QueryError> {
+    held.grow(series.size() as u64)?;
+    held.grow_samples((series.points.len() + series.histograms.len()) as u64)
 }
 
 /// A range selector or subquery by itself.
-fn window(input: &WindowInput, timestamp: TimestampMs, env: &Env) -> Result<Value, QueryError> {
+fn window(input: &WindowInput, timestamp: TimestampMs, env: &Env) -> Result<Held<Value>, QueryError> {
     let mut held = env.control.reserve(0)?;
     let mut matrix = Vec::new();
     raw_windows(env, Grid::single(timestamp), input, |labels, window| {
-        book(&mut held, window.values.len())?;
-        book_histograms(&mut held, window.histograms)?;
         let points = window.samples().map(|(timestamp, value)| Point { timestamp, value }).collect();
-        matrix.push(MatrixSeries { labels: labels.clone(), points, histograms: window.histograms.to_vec() });
+        let histograms = window.histograms.to_vec();
+        let series = MatrixSeries { labels: labels.clone(), points, histograms };
+        book_series(&mut held, &series)?;
+        matrix.push(series);
         Ok(())
     })?;
-    sorted(matrix, env)
+    Ok((sorted(matrix, env)?, held))
 }
 
 /// What a plan gives at the steps of a grid.
-pub(crate) fn range(plan: &QueryPlan, grid: Grid, env: &Env) -> Result<Value, QueryError> {
+pub(crate) fn range(plan: &QueryPlan, grid: Grid, env: &Env) -> Result<Held<Value>, QueryError> {
     env.control.check()?;
     let QueryPlan::Vector(node) = plan else {
         return Err(QueryError::execution("expected a scalar or an instant vector"));
@@ -93,7 +100,7 @@ pub(crate) fn range(plan: &QueryPlan, grid: Grid, env: &Env) -> Result<Value, Qu
         env.control.check()?;
         take_rows(&tile, grid, &mut held, &mut matrix)?;
     }
-    sorted(matrix, env)
+    Ok((sorted(matrix, env)?, held))
 }
 
 fn take_rows(
@@ -103,17 +110,24 @@ fn take_rows(
     matrix: &mut Vec<MatrixSeries>,
 ) -> Result<(), QueryError> {
     for row in tile.rows() {
-        let floats = grid.times().zip(row.values);
-        let floats = floats.filter(|(_, value)| is_present(**value) && !is_histogram(**value));
-        let points: Vec<Point> = floats.map(|(timestamp, &value)| Point { timestamp, value }).collect();
+        let points = floats(row, grid);
         let histograms = if row.has_histograms() { histograms(row, grid) } else { Vec::new() };
         if !points.is_empty() || !histograms.is_empty() {
-            book(held, points.len())?;
-            book_histograms(held, &histograms)?;
-            matrix.push(MatrixSeries { labels: row.labels.clone(), points, histograms });
+            let series = MatrixSeries { labels: row.labels.clone(), points, histograms };
+            book_series(held, &series)?;
+            matrix.push(series);
         }
     }
     Ok(())
+}
+
+fn floats(row: Row<'_>, grid: Grid) -> Vec<Point> {
+    let is_float = |value: &f64| is_present(*value) && !is_histogram(*value);
+    // Counted first: points of a long answer must not be moved as they grow.
+    let mut points = Vec::with_capacity(row.values.iter().filter(|value| is_float(value)).count());
+    let floats = grid.times().zip(row.values).filter(|(_, value)| is_float(value));
+    points.extend(floats.map(|(timestamp, &value)| Point { timestamp, value }));
+    points
 }
 
 fn histograms(row: Row<'_>, grid: Grid) -> Vec<HistogramPoint> {

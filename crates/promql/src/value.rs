@@ -105,3 +105,13 @@ pub struct MatrixSeries {
     /// Its native histograms in ascending time, at other times than the floats.
     pub histograms: Vec<HistogramPoint>,
 }
+
+impl MatrixSeries {
+    /// Bytes of memory that it takes, its labels aside, which others have too.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        let histograms = self.histograms.iter();
+        let histograms = histograms.map(|point| size_of::<HistogramPoint>() + point.histogram.heap_size());
+        size_of::<Self>() + size_of_val(self.points.as_slice()) + histograms.sum::<usize>()
+    }
+}

@@ -39,6 +39,12 @@ fn limited(limits: QueryLimits) -> Control {
     Control::new(Clock::manual(0).0, limits)
 }
 
+/// What a result of a range query holds.
+fn held(result: &QueryResult) -> u64 {
+    let Value::Matrix(series) = &result.value else { panic!("no matrix: {:?}", result.value) };
+    series.iter().map(|series| series.size() as u64).sum()
+}
+
 #[test]
 fn memory_follows_groups_and_steps_and_is_given_back() {
     let control = limited(QueryLimits::NONE);
@@ -46,6 +52,8 @@ fn memory_follows_groups_and_steps_and_is_given_back() {
     assert!(matches!(&result.value, Value::Matrix(series) if series.len() == 1));
     assert_eq!(result.stats.series_read, 100);
     assert_eq!(result.stats.samples_read, 6_000);
+    assert_eq!(control.bytes(), held(&result));
+    drop(result);
     assert_eq!(control.bytes(), 0);
 }
 
@@ -64,6 +72,8 @@ fn experiments_are_on_the_account() {
         let control = limited(QueryLimits::NONE);
         let result = range(query, source(), &control).unwrap();
         assert!(matches!(&result.value, Value::Matrix(series) if series.len() == 100), "{query}");
+        assert_eq!(control.bytes(), held(&result), "{query}");
+        drop(result);
         assert_eq!(control.bytes(), 0, "{query}");
         let little = QueryLimits { max_bytes: 20_000, ..QueryLimits::NONE };
         let error = range(query, source(), &limited(little)).unwrap_err();

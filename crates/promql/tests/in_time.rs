@@ -97,12 +97,12 @@ fn run(text: &str, source: &Arc<Source>, timeout: Duration) -> (Duration, bool) 
     // One of them joins what is ambiguous.
     let is_told = matches!(&result, Ok(_) | Err(QueryError::Timeout | QueryError::Execution(_)));
     assert!(is_told, "{text}: {result:?}");
+    let is_late = matches!(result, Err(QueryError::Timeout));
+    drop(result);
     assert_eq!(control.bytes(), 0, "{text}");
     drop(control);
     // Nothing is left of what queries share.
     assert!(engine.control(&clock, None).reserve(ALL_BYTES).is_ok(), "{text}");
-    let is_late = matches!(result, Err(QueryError::Timeout));
-    drop(result);
     (clock.elapsed() - begun, is_late)
 }
 

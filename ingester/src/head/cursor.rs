@@ -25,6 +25,8 @@ pub struct HeadCursor {
     detail: Detail,
     metrics: VecDeque<u32>,
     current: Arc<[u32]>,
+    /// Whether the current ones were asked whether they match.
+    all_pass: bool,
     at: usize,
 }
 
@@ -32,7 +34,7 @@ impl HeadCursor {
     pub(super) fn new(head: Arc<TenantHead>, matchers: &[Matcher], range: TimeRange, detail: Detail) -> Self {
         let matching = Matching::new(matchers);
         let metrics = if range.is_empty() { VecDeque::new() } else { matching.metrics(&head.table).into() };
-        Self { head, matching, range, detail, metrics, current: Arc::default(), at: 0 }
+        Self { head, matching, range, detail, metrics, current: Arc::default(), all_pass: false, at: 0 }
     }
 
     /// The next series, about `max_samples` samples (a histogram counts
@@ -47,7 +49,8 @@ impl HeadCursor {
                 let Some(metric) = self.metrics.pop_front() else {
                     break;
                 };
-                (self.current, self.at) = (self.head.order_of(metric), 0);
+                (self.current, self.all_pass) = self.head.order_of(metric, &mut self.matching);
+                self.at = 0;
                 continue;
             }
             let room = (max_series - batch.len(), max_samples - samples);
@@ -74,7 +77,8 @@ impl HeadCursor {
             let Some(found) = table.samples_of(reference) else {
                 continue;
             };
-            if !found.span().overlaps(self.range) || !self.matching.passes(&table, reference) {
+            let passes = self.all_pass || self.matching.passes(&table, reference);
+            if !passes || !found.span().overlaps(self.range) {
                 continue;
             }
             let read = match self.detail {

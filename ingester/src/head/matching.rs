@@ -116,6 +116,11 @@ impl Matching {
         self.others.iter_mut().all(|memo| memo.passes(table, pairs))
     }
 
+    /// The matchers that choose series.
+    pub(super) fn others(&self) -> impl Iterator<Item = &Matcher> {
+        self.others.iter().map(|memo| &memo.matcher)
+    }
+
     /// Whether every series passes.
     pub(super) fn is_empty(&self) -> bool {
         self.names.is_empty() && self.others.is_empty()

@@ -21,6 +21,7 @@ mod matching;
 mod order;
 mod pairs;
 mod sealed_chunk;
+mod selections;
 mod series;
 mod shard_head;
 mod started;

@@ -12,6 +12,7 @@ use parking_lot::RwLock;
 use super::cursor::HeadCursor;
 use super::matching::Matching;
 use super::order::Orders;
+use super::selections::Selections;
 use super::statistics::HeadStatistics;
 use super::table::{AppendCounts, SeriesTable};
 use crate::journal::TenantEntry;
@@ -25,6 +26,7 @@ const HOLD: usize = 1024;
 pub struct TenantHead {
     pub(super) table: RwLock<SeriesTable>,
     orders: Orders,
+    selections: Selections,
 }
 
 impl TenantHead {
@@ -78,8 +80,13 @@ impl TenantHead {
         HeadCursor::new(Arc::clone(self), matchers, range, detail)
     }
 
-    pub(super) fn order_of(&self, metric: u32) -> Arc<[u32]> {
-        self.orders.of_metric(&self.table, metric)
+    /// Series of a metric in storage order, and whether they are those alone that pass; else each is to be asked.
+    pub(super) fn order_of(&self, metric: u32, matching: &mut Matching) -> (Arc<[u32]>, bool) {
+        let order = self.orders.of_metric(&self.table, metric);
+        match self.selections.of_metric(&self.table, metric, &order, matching) {
+            Some(passing) => (passing, true),
+            None => (order, false),
+        }
     }
 
     /// The names of labels on the series that match and whose span meets a range.
@@ -126,13 +133,13 @@ impl TenantHead {
         }
         let mut seen = Vec::new();
         for metric in matching.metrics(&self.table) {
-            let series = self.table.read().series_of_metric(metric).to_vec();
+            let (series, all_pass) = self.order_of(metric, &mut matching);
             for chunk in series.chunks(HOLD) {
                 let table = self.table.read();
                 seen.resize(table.pairs.len(), false);
                 for &reference in chunk {
                     let span = table.samples_of(reference).map_or(TimeRange::EMPTY, |samples| samples.span());
-                    if span.overlaps(range) && matching.passes(&table, reference) {
+                    if span.overlaps(range) && (all_pass || matching.passes(&table, reference)) {
                         for &pair in table.pairs_of(reference) {
                             if let Some(place) = seen.get_mut(pair as usize) {
                                 *place = true;
@@ -167,6 +174,6 @@ impl TenantHead {
     /// Bytes of memory.
     #[must_use]
     pub fn heap_size(&self) -> usize {
-        self.table.read().heap_size() + self.orders.heap_size()
+        self.table.read().heap_size() + self.orders.heap_size() + self.selections.heap_size()
     }
 }

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use latewood_base::ErrorKind;
+use latewood_base::{ErrorKind, Offload};
 use latewood_model::{Matcher, TenantId, TimeRange};
-use latewood_proto::store::{StoreError, matcher_from_wire, wire};
+use latewood_proto::store::{StoreError, matchers_from_wire, wire};
 
 /// The most matchers of a request.
 const MAX_MATCHERS: usize = 1_000;
@@ -40,22 +40,25 @@ impl PinnedView {
 }
 
 impl Scope {
-    pub(super) fn new(scope: Option<wire::Scope>) -> Result<Self, StoreError> {
+    pub(super) async fn new(scope: Option<wire::Scope>, offload: &Offload) -> Result<Self, StoreError> {
         let scope = scope.ok_or_else(|| invalid("the request has no scope"))?;
         Ok(Self {
             view: PinnedView::new(&scope.tenant, scope.view)?,
-            matchers: matchers(&scope.matchers)?,
+            matchers: matchers(scope.matchers, offload).await?,
             range: TimeRange::new(scope.start_ms, scope.end_ms),
         })
     }
 }
 
-pub(super) fn matchers(sent: &[wire::LabelMatcher]) -> Result<Vec<Matcher>, StoreError> {
+pub(super) async fn matchers(
+    sent: Vec<wire::LabelMatcher>,
+    offload: &Offload,
+) -> Result<Vec<Matcher>, StoreError> {
     if sent.len() > MAX_MATCHERS {
         let text = format!("{} matchers; at most {MAX_MATCHERS} are allowed", sent.len());
         return Err(StoreError::new(ErrorKind::TooLarge, text));
     }
-    sent.iter().map(matcher_from_wire).collect()
+    matchers_from_wire(sent, offload).await
 }
 
 fn invalid(error: impl ToString) -> StoreError {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use futures::{FutureExt, StreamExt, stream};
-use latewood_base::{ErrorKind, Offload};
+use latewood_base::{ErrorKind, Offload, Pieces};
 use latewood_block::SelectSpec;
 use latewood_model::SeriesSamples;
 use latewood_proto::store::{
@@ -15,6 +15,10 @@ use super::scope::Scope;
 use super::store::store_error;
 use crate::flush::LocalBlock;
 use crate::head::{HeadCursor, HeadPart};
+
+/// Batches of a head after which a read is a long one. Counted here, because whoever asks may be another process
+/// and knows no better.
+const PROMPT_BATCHES: usize = 8;
 
 /// What is wanted of each series.
 #[derive(Clone, Copy, Debug)]
@@ -61,7 +65,8 @@ fn source(part: HeadPart, scope: &Scope, wanted: Wanted, offload: &Offload) -> S
     match part {
         HeadPart::Memory(head) => {
             let begin = move || head.select(&matchers, range, detail);
-            head_stream(Reading::Begin(Box::new(begin)), skip_starts, offload.clone())
+            let pieces = Pieces::new(offload.clone(), PROMPT_BATCHES);
+            head_stream(Reading::Begin(Box::new(begin)), skip_starts, pieces)
         }
         HeadPart::Local(local) => {
             let skip_samples = detail == Detail::Labels;
@@ -94,10 +99,10 @@ enum Reading {
 }
 
 /// A cursor's batches, each made off the runtime, as is the cursor.
-fn head_stream(reading: Reading, skip_starts: bool, offload: Offload) -> SeriesStream {
+fn head_stream(reading: Reading, skip_starts: bool, pieces: Pieces) -> SeriesStream {
     let bounds = BatchBounds::default();
-    stream::unfold(Some((reading, offload)), move |state| async move {
-        let (reading, offload) = state?;
+    stream::unfold(Some((reading, pieces)), move |state| async move {
+        let (reading, pieces) = state?;
         let work = move || {
             let mut cursor = match reading {
                 Reading::Begin(begin) => begin(),
@@ -109,8 +114,8 @@ fn head_stream(reading: Reading, skip_starts: bool, offload: Offload) -> SeriesS
             }
             (cursor, batch)
         };
-        match offload.run(work).await {
-            Ok((cursor, batch)) => Some((Ok(batch?), Some((Reading::Going(cursor), offload)))),
+        match pieces.run(work).await {
+            Ok((cursor, batch)) => Some((Ok(batch?), Some((Reading::Going(cursor), pieces)))),
             Err(error) => Some((Err(StoreError::new(ErrorKind::Internal, error)), None)),
         }
     })

@@ -72,19 +72,19 @@ impl StoreApi for IngesterStore {
     async fn select(&self, request: SelectRequest) -> Result<SelectStream, StoreError> {
         let wanted = Wanted { detail: request.detail(), skip_starts: request.skip_starts };
         let limit = request.limit;
-        let scope = Scope::new(request.scope)?;
+        let scope = Scope::new(request.scope, &self.0.offload).await?;
         let reads = self.0.reads(&scope.view).await?;
         Ok(select::batches(reads, &scope, wanted, limit, &self.0.offload))
     }
 
     async fn label_names(&self, request: LabelNamesRequest) -> Result<LabelStrings, StoreError> {
-        let scope = Scope::new(request.scope)?;
+        let scope = Scope::new(request.scope, &self.0.offload).await?;
         let reads = self.0.reads(&scope.view).await?;
         labels::strings(reads, scope, None, request.limit, &self.0.offload).await
     }
 
     async fn label_values(&self, request: LabelValuesRequest) -> Result<LabelStrings, StoreError> {
-        let scope = Scope::new(request.scope)?;
+        let scope = Scope::new(request.scope, &self.0.offload).await?;
         let reads = self.0.reads(&scope.view).await?;
         labels::strings(reads, scope, Some(request.label), request.limit, &self.0.offload).await
     }
@@ -105,9 +105,11 @@ impl StoreApi for IngesterStore {
 
     async fn exemplars(&self, request: ExemplarsRequest) -> Result<ExemplarsResponse, StoreError> {
         let tenant = tenant(&request.tenant)?;
-        let selectors: Result<Vec<_>, _> =
-            request.selectors.iter().map(|selector| matchers(&selector.matchers)).collect();
-        let (selectors, store) = (selectors?, Arc::clone(&self.0.exemplars));
+        let mut selectors = Vec::new();
+        for selector in request.selectors {
+            selectors.push(matchers(selector.matchers, &self.0.offload).await?);
+        }
+        let store = Arc::clone(&self.0.exemplars);
         let range = TimeRange::new(request.start_ms, request.end_ms);
         let work = move || store.query(&tenant, &selectors, range);
         let found = self.0.offload.run(work).await.map_err(|error| store_error(&error))?;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use latewood_base::ErrorKind;
+use latewood_base::{ErrorKind, Offload};
 use latewood_model::{Labels, MatchOp, Matcher, SeriesSamples, TimestampMs};
 
 use super::histograms::{HistogramWriter, Layout, histograms_from_wire};
@@ -37,6 +37,20 @@ pub fn matcher_from_wire(matcher: &LabelMatcher) -> Result<Matcher, StoreError> 
     };
     Matcher::new(op, &matcher.name, &matcher.value)
         .map_err(|error| StoreError::new(ErrorKind::Invalid, error))
+}
+
+/// Matchers as they were sent, compiled off the runtime where they are long: a regular expression of a megabyte takes
+/// a tenth of a second.
+///
+/// # Errors
+/// As [`matcher_from_wire`].
+pub async fn matchers_from_wire(
+    sent: Vec<LabelMatcher>,
+    offload: &Offload,
+) -> Result<Vec<Matcher>, StoreError> {
+    let bytes = sent.iter().map(|matcher| matcher.value.len()).sum();
+    let compiled = offload.run_on_text(bytes, move || sent.iter().map(matcher_from_wire).collect());
+    compiled.await.map_err(|error| StoreError::from_kinded(&error))?
 }
 
 /// A batch as it is sent.

@@ -15,7 +15,7 @@ mod status;
 
 pub use api::{SelectBatch, SelectStream, StoreApi};
 pub use client::RemoteStore;
-pub use convert::{matcher_from_wire, matcher_to_wire};
+pub use convert::{matcher_from_wire, matcher_to_wire, matchers_from_wire};
 pub use error::StoreError;
 pub use limits::WireLimits;
 pub use merge::{BatchBounds, SeriesStream, merge_ahead, merge_series, work_ahead};

@@ -3,14 +3,16 @@
 use latewood_model::histogram::Bucket;
 use latewood_model::{FloatHistogram, TimestampMs};
 use latewood_promql::{
-    HistogramPoint, MatrixSeries, Point, QueryResult, QueryStats, SampleValue, Value, VectorSample,
+    Control, HistogramPoint, MatrixSeries, Point, QueryError, QueryResult, QueryStats, Report, Reservation,
+    SampleValue, Value, VectorSample,
 };
 
 use latewood_proto::store::wire::BucketUsage;
 
-use super::envelope::Answer;
+use super::envelope::{self, Answer};
 use super::explain::write_analysis;
 use super::json::Json;
+use super::pages::Pages;
 use crate::evaluate::Timings;
 
 /// The warning on a result that was cut to the request's `limit`.
@@ -25,27 +27,36 @@ pub(super) struct Shape {
     pub(super) stats: bool,
 }
 
-/// The answer to a query.
-pub(super) fn encode_result(mut result: QueryResult, timings: Timings, shape: Shape) -> Answer {
-    if cut(&mut result.value, shape.limit) {
-        result.warnings.push(TRUNCATED.to_owned());
+/// The answer to a query, written under its control. The value goes as it is written.
+pub(super) fn encode_result(
+    result: QueryResult,
+    timings: Timings,
+    shape: Shape,
+    control: &Control,
+) -> Result<Answer, QueryError> {
+    let QueryResult { mut value, mut held, mut warnings, infos, stats, report } = result;
+    if cut(&mut value, shape.limit) {
+        warnings.push(TRUNCATED.to_owned());
     }
-    let data = |json: &mut Json| {
-        json.raw(r#"{"resultType":"#);
-        json.string(type_name(&result.value));
-        json.raw(r#","result":"#);
-        write_value(json, &result.value);
-        if shape.stats {
-            json.raw(r#","stats":"#);
-            write_stats(json, &result, timings);
-        }
-        if let Some(analysis) = &result.report.analysis {
-            json.raw(r#","analysis":"#);
-            write_analysis(json, analysis);
-        }
-        json.raw("}");
-    };
-    Answer::annotated(data, &result.warnings, &result.infos)
+    let mut pages = Pages::new(control)?;
+    let json = pages.json();
+    envelope::open(json);
+    json.raw(r#"{"resultType":"#);
+    json.string(type_name(&value));
+    json.raw(r#","result":"#);
+    write_value(&mut pages, value, &mut held)?;
+    let json = pages.json();
+    if shape.stats {
+        json.raw(r#","stats":"#);
+        write_stats(json, stats, &report, timings);
+    }
+    if let Some(analysis) = &report.analysis {
+        json.raw(r#","analysis":"#);
+        write_analysis(json, analysis);
+    }
+    json.raw("}");
+    envelope::close(json, &warnings, &infos);
+    pages.finish().map(Answer::of_pages)
 }
 
 fn cut(value: &mut Value, limit: usize) -> bool {
@@ -72,19 +83,35 @@ fn type_name(value: &Value) -> &'static str {
     }
 }
 
-fn write_value(json: &mut Json, value: &Value) {
+fn write_value(pages: &mut Pages<'_>, value: Value, held: &mut Reservation) -> Result<(), QueryError> {
     match value {
-        Value::Scalar(point) => write_point(json, *point),
-        Value::String { timestamp, text } => {
+        Value::Scalar(Point { timestamp, value }) => {
+            let json = pages.json();
             json.raw("[");
-            json.timestamp(*timestamp);
+            json.timestamp(timestamp);
             json.raw(",");
-            json.string(text);
+            json.scalar(value);
             json.raw("]");
         }
-        Value::Vector(samples) => json.list(samples, write_sample),
-        Value::Matrix(series) => json.list(series, write_series),
+        Value::String { timestamp, text } => {
+            let json = pages.json();
+            json.raw("[");
+            json.timestamp(timestamp);
+            json.raw(",");
+            json.string(&text);
+            json.raw("]");
+        }
+        Value::Vector(samples) => pages.list(samples, |pages, sample| {
+            write_sample(pages.json(), &sample);
+            Ok(())
+        })?,
+        Value::Matrix(series) => pages.list(series, |pages, series| {
+            write_series(pages, &series)?;
+            held.shrink(series.size() as u64);
+            Ok(())
+        })?,
     }
+    Ok(())
 }
 
 fn write_sample(json: &mut Json, sample: &VectorSample) {
@@ -104,20 +131,25 @@ fn write_sample(json: &mut Json, sample: &VectorSample) {
     json.raw("}");
 }
 
-fn write_series(json: &mut Json, series: &MatrixSeries) {
-    json.raw(r#"{"metric":"#);
-    json.labels(&series.labels);
+fn write_series(pages: &mut Pages<'_>, series: &MatrixSeries) -> Result<(), QueryError> {
+    pages.json().raw(r#"{"metric":"#);
+    pages.json().labels(&series.labels);
     if !series.points.is_empty() || series.histograms.is_empty() {
-        json.raw(r#","values":"#);
-        json.list(&series.points, |json, point| write_point(json, *point));
+        pages.json().raw(r#","values":"#);
+        pages.list(&series.points, |pages, point| {
+            write_point(pages.json(), *point);
+            Ok(())
+        })?;
     }
     if !series.histograms.is_empty() {
-        json.raw(r#","histograms":"#);
-        json.list(&series.histograms, |json, HistogramPoint { timestamp, histogram }| {
-            write_histogram(json, *timestamp, histogram);
-        });
+        pages.json().raw(r#","histograms":"#);
+        pages.list(&series.histograms, |pages, HistogramPoint { timestamp, histogram }| {
+            write_histogram(pages.json(), *timestamp, histogram);
+            Ok(())
+        })?;
     }
-    json.raw("}");
+    pages.json().raw("}");
+    Ok(())
 }
 
 /// `[time, {"count": …, "sum": …, "buckets": […]}]`
@@ -161,7 +193,7 @@ fn write_point(json: &mut Json, point: Point) {
 }
 
 /// Timings in seconds. What Prometheus measures apart and we do not is 0; what it does not have stands apart.
-fn write_stats(json: &mut Json, result: &QueryResult, timings: Timings) {
+fn write_stats(json: &mut Json, stats: QueryStats, report: &Report, timings: Timings) {
     let bucket = timings.bucket;
     let (queued, evaluated) = (timings.queued.as_secs_f64(), timings.evaluated.as_secs_f64());
     json.raw(r#"{"timings":"#);
@@ -175,16 +207,16 @@ fn write_stats(json: &mut Json, result: &QueryResult, timings: Timings) {
     ];
     json.object(timings, Json::number);
     json.raw(r#","samples":{"#);
-    if !result.report.samples_per_step.is_empty() {
+    if !report.samples_per_step.is_empty() {
         json.raw(r#""totalQueryableSamplesPerStep":"#);
-        json.list(&result.report.samples_per_step, |json, (timestamp, samples)| {
+        json.list(&report.samples_per_step, |json, (timestamp, samples)| {
             json.raw("[");
             json.number(*timestamp as f64 / 1000.0);
             json.raw(&format!(",{samples}]"));
         });
         json.raw(",");
     }
-    let QueryStats { samples_evaluated, peak_samples, .. } = result.stats;
+    let QueryStats { samples_evaluated, peak_samples, .. } = stats;
     json.raw(&format!(r#""totalQueryableSamples":{samples_evaluated},"peakSamples":{peak_samples}}}"#));
     let BucketUsage { requests, read_bytes } = bucket;
     json.raw(&format!(r#","latewood":{{"bucketRequests":{requests},"bucketReadBytes":{read_bytes}}}}}"#));
@@ -192,9 +224,57 @@ fn write_stats(json: &mut Json, result: &QueryResult, timings: Timings) {
 
 #[cfg(test)]
 mod tests {
+    use latewood_base::Clock;
+    use latewood_model::Labels;
     use latewood_model::histogram::{Buckets, Histogram};
+    use latewood_promql::QueryLimits;
 
     use super::*;
+
+    /// A result of so many series of 10,000 points, booked.
+    fn long_result(control: &Control, series: usize) -> QueryResult {
+        let points: Vec<Point> = (0..10_000)
+            .map(|number| Point { timestamp: number * 1000, value: 1.0 / number as f64 })
+            .collect();
+        let series: Vec<_> = (0..series)
+            .map(|number| MatrixSeries {
+                labels: Labels::from_pairs([("number", number.to_string().as_str())]),
+                points: points.clone(),
+                histograms: Vec::new(),
+            })
+            .collect();
+        let held = control.reserve(series.iter().map(|series| series.size() as u64).sum()).unwrap();
+        let (warnings, infos, report) = (Vec::new(), Vec::new(), Report::default());
+        let value = Value::Matrix(series);
+        QueryResult { value, held, warnings, infos, stats: QueryStats::default(), report }
+    }
+
+    fn encode(control: &Control, series: usize) -> Result<Answer, QueryError> {
+        encode_result(long_result(control, series), Timings::default(), Shape::default(), control)
+    }
+
+    #[test]
+    fn what_is_written_takes_the_place_of_what_was_computed() {
+        let control = Control::new(Clock::manual(0).0, QueryLimits::NONE);
+        let computed = long_result(&control, 50);
+        let computed = (control.bytes(), drop(computed)).0;
+        let answer = encode(&control, 50).unwrap();
+        let written = control.bytes();
+        assert!(written > computed, "{written}");
+        // The longer of the two, and little more.
+        assert!(control.stats().peak_bytes < written + computed / 10, "{:?}", control.stats());
+        drop(answer);
+        assert_eq!(control.bytes(), 0);
+    }
+
+    #[test]
+    fn an_answer_beyond_the_memory_of_a_query_is_refused() {
+        let limits = QueryLimits { max_bytes: 9_000_000, ..QueryLimits::NONE };
+        let control = Control::new(Clock::manual(0).0, limits);
+        let refused = encode(&control, 50);
+        assert!(matches!(refused, Err(QueryError::TooMuchMemory { limit: 9_000_000 })), "{refused:?}");
+        assert_eq!(control.bytes(), 0);
+    }
 
     #[test]
     fn histograms_are_written_as_prometheus_writes_them() {

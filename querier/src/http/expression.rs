@@ -11,9 +11,6 @@ use super::Call;
 use super::envelope::Answer;
 use crate::ApiError;
 
-/// Texts up to this length, in bytes, are parsed where they stand; longer ones would hold up the runtime.
-const SHORT: usize = 2048;
-
 /// Parses off the runtime what is long.
 pub(crate) struct Parser {
     options: ParseOptions,
@@ -21,16 +18,13 @@ pub(crate) struct Parser {
 }
 
 impl Parser {
-    pub(crate) fn new(config: &EngineConfig) -> Self {
-        Self { options: ParseOptions { features: config.features }, lane: Offload::per_core() }
+    pub(crate) fn new(config: &EngineConfig, lane: Offload) -> Self {
+        Self { options: ParseOptions { features: config.features }, lane }
     }
 
     async fn parse(&self, text: &str) -> Result<Result<Expr, ParseError>, ApiError> {
-        if text.len() <= SHORT {
-            return Ok(parse(text, &self.options));
-        }
         let (text, options) = (text.to_owned(), self.options);
-        let parsed = self.lane.run(move || parse(&text, &options)).await;
+        let parsed = self.lane.run_on_text(text.len(), move || parse(&text, &options)).await;
         parsed.map_err(|error| ApiError::new(ErrorKind::Internal, error.to_string()))
     }
 }

@@ -11,6 +11,7 @@ mod expression;
 mod json;
 mod labels;
 mod metadata;
+mod pages;
 mod params;
 mod query;
 mod status;

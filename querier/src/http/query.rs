@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use latewood_promql::ast::{Expr, ValueType};
-use latewood_promql::{InstantQuery, RangeQuery, ReportOptions};
+use latewood_promql::{Control, InstantQuery, RangeQuery, ReportOptions};
 
 use super::encode::{Shape, encode_result};
 use super::envelope::Answer;
@@ -43,7 +43,7 @@ pub(super) async fn range_query(call: &Call) -> Result<RangeQuery, ApiError> {
 
 async fn run(call: &Call, query: Query, limit: usize) -> Result<Answer, ApiError> {
     let shape = Shape { limit, stats: !call.params.get("stats").is_empty() };
-    let finish = move |result, timings| encode_result(result, timings, shape);
+    let finish = move |result, timings, control: &Control| encode_result(result, timings, shape, control);
     call.api.evaluator.run(&call.tenant, query, options(call)?, finish).await
 }
 

@@ -34,6 +34,7 @@ impl Server {
             ingesters: stores(ingesters),
             gateways: Stores::default(),
             clock,
+            offload: latewood_base::Offload::new(2),
             status: StatusInfo::default(),
         };
         let mut registry = Registry::default();
@@ -290,6 +291,7 @@ async fn a_list_beyond_the_cap_is_refused_with_advice() {
         ingesters: stores(vec![data().shared()]),
         gateways: Stores::default(),
         clock,
+        offload: latewood_base::Offload::new(2),
         status: StatusInfo::default(),
     };
     let routes = Querier::new(config, deps, &mut Registry::default()).routes();

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures::stream::{self, BoxStream};
 use futures::{StreamExt, TryStreamExt};
-use latewood_base::OffloadError;
+use latewood_base::{OffloadError, Pieces};
 use latewood_model::{HistogramSample, Labels, SeriesSamples, StartTimestamps, TimeRange, TimestampMs};
 use latewood_objstore::Usage;
 use parking_lot::Mutex;
@@ -23,6 +23,9 @@ use crate::schema::SCRAPES;
 use crate::{BlockError, ReaderConfig};
 
 type Series = Vec<SeriesSamples>;
+
+/// Batches of a block after which a read is a long one; they are larger than a head's.
+const PROMPT_BATCHES: usize = 4;
 
 /// The stream of a select.
 pub(super) fn select(
@@ -55,12 +58,11 @@ async fn begin(
     let rounds = stream::iter(rounds(batches, &block.parts, bounds.fetch_bytes));
     let fetched = rounds.map(move |round| fetch_apart(Arc::clone(&fetching), round)).buffered(ahead);
     let batches = fetched.map_ok(|batches| stream::iter(batches.into_iter().map(Ok))).try_flatten();
+    let pieces = Arc::new(Pieces::new(block.offload.clone(), PROMPT_BATCHES));
     let decoded = batches.and_then(move |fetched| {
         let (block, tables, cache) = (Arc::clone(&block), Arc::clone(&tables), Arc::clone(&cache));
-        async move {
-            let offload = block.offload.clone();
-            offload.run(move || materialise(&block, &tables, &cache, fetched, range)).await?
-        }
+        let pieces = Arc::clone(&pieces);
+        async move { pieces.run(move || materialise(&block, &tables, &cache, fetched, range)).await? }
     });
     Ok(decoded.try_filter(|series| std::future::ready(!series.is_empty())).boxed())
 }
