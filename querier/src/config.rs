@@ -17,6 +17,9 @@ pub struct QuerierConfig {
     /// gRPC addresses of store-gateways in other processes, likewise. A block is asked of one of them, so that each
     /// holds its share in memory: by its name, which SRV records keep over a restart. Default none.
     pub store_gateway_addrs: Vec<PeerAddr>,
+    /// How many of the store-gateways that are known own a block: its first owner is asked, and where that fails the
+    /// next one, within the same query. All reach all blocks; the fewer own one, the fewer have it in their caches.
+    pub store_gateway_replication_factor: usize,
     /// How those addresses are looked up.
     pub store_sd: DiscoveryConfig,
     /// The fewest ingesters that an answer is complete with: as many as hold samples that are in no block yet. With
@@ -57,6 +60,7 @@ impl Default for QuerierConfig {
             engine: EngineConfig::default(),
             ingester_addrs: Vec::new(),
             store_gateway_addrs: Vec::new(),
+            store_gateway_replication_factor: 3,
             store_sd: DiscoveryConfig::default(),
             min_ingesters: 1,
             wire: WireLimits::default(),
@@ -88,6 +92,7 @@ impl QuerierConfig {
         self.store_sd.validate().map_err(|error| format!("querier.store_sd.{error}"))?;
         let positive = [
             ("min_ingesters", self.min_ingesters),
+            ("store_gateway_replication_factor", self.store_gateway_replication_factor),
             ("max_concurrent_queries", self.max_concurrent_queries),
             ("max_form_bytes", self.max_form_bytes),
             ("batches_ahead", self.batches_ahead),

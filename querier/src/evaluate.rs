@@ -11,11 +11,12 @@ use latewood_promql::{
     Control, Engine, EngineConfig, InstantQuery, QueryError, QueryResult, RangeQuery, SeriesSource,
 };
 use latewood_proto::store::StoreError;
+use latewood_proto::store::wire::BucketUsage;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::store_error;
-use crate::fanout::{Fanout, FanoutSource, Pinned, Replicas};
+use crate::fanout::{Coverage, Fanout, FanoutSource, Pinned, Replicas};
 use crate::gate::QueryGate;
 use crate::metrics::{Metrics, Raised};
 use crate::{ApiError, QuerierConfig};
@@ -45,13 +46,15 @@ impl QueryOptions {
     }
 }
 
-/// How long a query took.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+/// What a query took.
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Timings {
     /// Waiting for a place.
     pub(crate) queued: Duration,
     /// Evaluating.
     pub(crate) evaluated: Duration,
+    /// What the bucket was asked for.
+    pub(crate) bucket: BucketUsage,
 }
 
 /// Evaluates queries over the fan-out.
@@ -173,7 +176,7 @@ impl Evaluator {
             metrics: self.metrics.dedup.clone(),
         });
         let (task, leash) = (Arc::clone(task), control.clone());
-        let work = move || task.evaluate(source, &leash, &|| coverage.warnings());
+        let work = move || task.evaluate(source, &leash, &coverage);
         let evaluated = self.threads.run(work).await;
         self.metrics.samples_read.inc_by(control.stats().samples_read);
         let evaluated = evaluated.map_err(|error| StoreError::new(ErrorKind::Internal, error))?;
@@ -208,7 +211,7 @@ impl<T, F: Fn(QueryResult, Timings, &Control) -> Result<T, QueryError>> Task<F> 
         &self,
         source: Arc<dyn SeriesSource>,
         control: &Control,
-        missing: &dyn Fn() -> Vec<String>,
+        coverage: &Coverage,
     ) -> Result<T, QueryError> {
         let begun = self.clock.elapsed();
         let result = match &self.query {
@@ -217,12 +220,13 @@ impl<T, F: Fn(QueryResult, Timings, &Control) -> Result<T, QueryError>> Task<F> 
         };
         let mut result = result?;
         // The engine takes the warnings of cursors that it read to the end; here are all.
-        for warning in missing() {
+        for warning in coverage.warnings() {
             if !result.warnings.contains(&warning) {
                 result.warnings.push(warning);
             }
         }
-        let timings = Timings { queued: self.queued, evaluated: self.clock.elapsed().saturating_sub(begun) };
+        let evaluated = self.clock.elapsed().saturating_sub(begun);
+        let timings = Timings { queued: self.queued, evaluated, bucket: coverage.bucket() };
         let finished = (self.finish)(result, timings, control);
         // What was made may hold on to the control for long.
         control.rest();
@@ -244,15 +248,11 @@ mod tests {
 
     #[tokio::test]
     async fn an_answer_is_not_written_on_when_the_caller_goes() {
-        let fanout = Arc::new(Fanout::new(catalogs(), Stores::default(), Stores::default(), 1));
+        let config = QuerierConfig::default();
         let metrics = Metrics::new(&mut Registry::default());
-        let evaluator = Evaluator::new(
-            &QuerierConfig::default(),
-            fanout,
-            Clock::system(),
-            metrics,
-            Arc::new(Turns::new(1)),
-        );
+        let fanout =
+            Arc::new(Fanout::new(catalogs(), Stores::default(), Stores::default(), &config, metrics.clone()));
+        let evaluator = Evaluator::new(&config, fanout, Clock::system(), metrics, Arc::new(Turns::new(1)));
         let expr = parse("1", &ParseOptions::default()).unwrap();
         let query =
             Query::Instant(InstantQuery { expr, time: 0, lookback: None, report: ReportOptions::default() });

@@ -1,11 +1,12 @@
 //! The querier's metrics.
 
 use latewood_model::dedup::Tally;
+use latewood_proto::store::wire::BucketUsage;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
 /// An endpoint and how its requests ended: `success` or the `errorType`.
@@ -30,7 +31,32 @@ pub(crate) struct Metrics {
     pub(crate) queries_running: Gauge,
     pub(crate) samples_read: Counter,
     pub(crate) stale_views: Counter,
+    pub(crate) failovers: Counter,
+    pub(crate) bucket: BucketMetrics,
     pub(crate) dedup: DedupMetrics,
+}
+
+/// What queries and listings ask of the bucket, whichever roles do it for them.
+#[derive(Clone, Debug)]
+pub(crate) struct BucketMetrics {
+    requests: Histogram,
+    read_bytes: Histogram,
+}
+
+impl BucketMetrics {
+    fn new() -> Self {
+        // Nothing, as from warm caches, up to a thousand blocks; from a page up to 64 GB.
+        Self {
+            requests: Histogram::new([0.0].into_iter().chain(exponential_buckets(1.0, 2.0, 14))),
+            read_bytes: Histogram::new([0.0].into_iter().chain(exponential_buckets(4096.0, 4.0, 13))),
+        }
+    }
+
+    /// Takes one query or listing into account.
+    pub(crate) fn observe(&self, usage: BucketUsage) {
+        self.requests.observe(usage.requests as f64);
+        self.read_bytes.observe(usage.read_bytes as f64);
+    }
 }
 
 /// What deduplication of HA replicas saw.
@@ -86,6 +112,8 @@ impl Metrics {
             queries_running: Gauge::default(),
             samples_read: Counter::default(),
             stale_views: Counter::default(),
+            failovers: Counter::default(),
+            bucket: BucketMetrics::new(),
             dedup: DedupMetrics::default(),
         };
         let registry = registry.sub_registry_with_prefix("latewood_querier");
@@ -102,6 +130,21 @@ impl Metrics {
             "stale_views",
             "Queries run again because their view of the catalog was stale",
             metrics.stale_views.clone(),
+        );
+        registry.register(
+            "store_gateway_failovers",
+            "Requests to a store-gateway that failed and whose blocks were asked of their next owners",
+            metrics.failovers.clone(),
+        );
+        registry.register(
+            "query_bucket_requests",
+            "Requests to the bucket of one query or listing, in all roles",
+            metrics.bucket.requests.clone(),
+        );
+        registry.register(
+            "query_bucket_read_bytes",
+            "Bytes that one query or listing read from the bucket, in all roles",
+            metrics.bucket.read_bytes.clone(),
         );
         metrics.dedup.register(registry);
         metrics

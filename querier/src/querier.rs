@@ -53,7 +53,7 @@ pub struct QuerierDeps {
     pub catalogs: Arc<Catalogs>,
     /// All ingesters, local or remote.
     pub ingesters: Stores,
-    /// All store-gateways, local or remote. Each block is asked of one of them.
+    /// All store-gateways, local or remote. Each block is asked of one of them at a time.
     pub gateways: Stores,
     /// The clock.
     pub clock: Clock,
@@ -73,7 +73,7 @@ impl Querier {
     #[must_use]
     pub fn new(config: QuerierConfig, deps: QuerierDeps, registry: &mut Registry) -> Self {
         let metrics = Metrics::new(registry);
-        let fanout = Fanout::new(deps.catalogs, deps.ingesters, deps.gateways, config.min_ingesters);
+        let fanout = Fanout::new(deps.catalogs, deps.ingesters, deps.gateways, &config, metrics.clone());
         let fanout = Arc::new(fanout);
         let (clock, turns) = (deps.clock.clone(), Arc::clone(deps.offload.turns()));
         let evaluator = Evaluator::new(&config, Arc::clone(&fanout), clock, metrics.clone(), turns);

@@ -130,7 +130,7 @@ impl FakeStore {
         if limit > 0 {
             values.truncate(usize::try_from(limit).unwrap());
         }
-        wire::LabelStrings { values, newest_version: self.newest_version }
+        wire::LabelStrings { values, newest_version: self.newest_version, bucket: None }
     }
 }
 
@@ -146,7 +146,9 @@ impl StoreApi for FakeStore {
                 series.timestamps = Arc::default();
                 series.values.clear();
             }
-            batches.push(Ok(SelectBatch { series: vec![series], newest_version: self.newest_version }));
+            let (newest_version, bucket) =
+                (self.newest_version, Some(wire::BucketUsage { requests: 2, read_bytes: 100 }));
+            batches.push(Ok(SelectBatch { series: vec![series], newest_version, bucket }));
             if request.limit > 0 && batches.len() as u64 >= request.limit {
                 break;
             }
@@ -191,7 +193,7 @@ impl StoreApi for FakeStore {
         self.called(request.view)?;
         let all = self.metadata.iter();
         let wanted = all.filter(|one| request.metric.is_empty() || one.metric == request.metric);
-        Ok(wire::MetadataResponse { metrics: wanted.cloned().collect() })
+        Ok(wire::MetadataResponse { metrics: wanted.cloned().collect(), bucket: None })
     }
 
     async fn exemplars(

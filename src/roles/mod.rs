@@ -63,7 +63,7 @@ impl Role {
         for part in self.parts {
             match part {
                 Part::Ingester => ingester::start(context, &mut started).await?,
-                Part::StoreGateway => store_gateway::start(context, &mut started)?,
+                Part::StoreGateway => store_gateway::start(context, &mut started).await?,
                 Part::Querier => querier::start(context, &mut started).await?,
                 Part::Compactor => compactor::start(context),
             }

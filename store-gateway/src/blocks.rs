@@ -154,7 +154,8 @@ impl Blocks {
             }
         };
         let reader = self.config.reader.clone();
-        let opening = Block::open(Arc::clone(&self.bucket), &folder, self.offload.clone(), reader);
+        let opening =
+            Block::open_with_tables(Arc::clone(&self.bucket), &folder, self.offload.clone(), reader);
         let block = self.open.get(tenant, id, opening).await;
         Ok(OpenBlock {
             id,

@@ -3,6 +3,8 @@
 use latewood_block::ReaderConfig;
 use serde::{Deserialize, Serialize};
 
+use crate::CacheConfig;
+
 /// Settings of the store-gateway.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -13,7 +15,7 @@ pub struct GatewayConfig {
     /// Memory of the blocks that are kept open, in bytes; the least recently used are closed first, those in
     /// use live on until they are not.
     pub open_blocks_bytes: usize,
-    /// Blocks of one request that are opened, or asked for labels, at once.
+    /// Blocks of one request that are opened, or asked for labels, at once; opening one is five requests to the bucket.
     pub blocks_at_once: usize,
     /// Requests that are answered at once, a select until its stream begins; further ones wait.
     pub max_concurrent_requests: usize,
@@ -28,6 +30,8 @@ pub struct GatewayConfig {
     pub max_estimated_memory_consumption: u64,
     /// How long a request waits for memory before it is refused with 503, in seconds.
     pub memory_wait_seconds: u64,
+    /// The cache of what is read from the bucket.
+    pub cache: CacheConfig,
 }
 
 impl Default for GatewayConfig {
@@ -37,16 +41,17 @@ impl Default for GatewayConfig {
                 batch_samples: 1 << 16,
                 batch_series: 1 << 10,
                 batch_pages: 16,
-                fetch_ahead: 1,
+                fetch_bytes: 32 << 20,
                 ..ReaderConfig::default()
             },
             open_blocks_bytes: 512 << 20,
-            blocks_at_once: 16,
+            blocks_at_once: 50,
             max_concurrent_requests: 64,
             decode_ahead_blocks: 32,
             max_estimated_memory_consumption_per_request: 2 << 30,
             max_estimated_memory_consumption: 4 << 30,
             memory_wait_seconds: 10,
+            cache: CacheConfig::default(),
         }
     }
 }
@@ -58,6 +63,7 @@ impl GatewayConfig {
     /// A text that names the field and what it must be.
     pub fn validate(&self) -> Result<(), String> {
         self.reader.validate().map_err(|error| format!("store_gateway.reader: {error}"))?;
+        self.cache.validate().map_err(|error| format!("store_gateway.cache.{error}"))?;
         let positive = [
             ("blocks_at_once", self.blocks_at_once),
             ("max_concurrent_requests", self.max_concurrent_requests),

@@ -86,6 +86,14 @@ pub enum GatewayError {
         /// How long it waited.
         waited_seconds: u64,
     },
+    /// The folder of the cache cannot be used.
+    #[error("the cache in {folder} cannot be opened: {message}")]
+    Cache {
+        /// The folder.
+        folder: String,
+        /// Why.
+        message: String,
+    },
     /// The process is stopping.
     #[error("the store-gateway is stopping")]
     Stopping,
@@ -97,7 +105,7 @@ impl Kinded for GatewayError {
             Self::Lacks(_) | Self::Tenant(_) | Self::BlockId(_) => ErrorKind::Invalid,
             Self::Replaced { .. } => ErrorKind::Conflict,
             Self::Unknown { .. } => ErrorKind::NotFound,
-            Self::Missing { .. } | Self::Stopping => ErrorKind::Unavailable,
+            Self::Missing { .. } | Self::Cache { .. } | Self::Stopping => ErrorKind::Unavailable,
             Self::Tombstone { .. } => ErrorKind::Corrupt,
             Self::Block { source, .. } => match source.kind() {
                 ErrorKind::NotFound => ErrorKind::Unavailable,

@@ -4,6 +4,10 @@
 //! what all of them hold or it is an error; which blocks are asked for, and of whom, is the querier's to say.
 
 mod blocks;
+mod cache_config;
+mod cache_metrics;
+mod cached_item;
+mod caching_bucket;
 mod config;
 mod error;
 mod masks;
@@ -14,6 +18,8 @@ mod select;
 mod statistics;
 mod store_gateway;
 
+pub use cache_config::CacheConfig;
+pub use caching_bucket::CachingBucket;
 pub use config::GatewayConfig;
 pub use error::GatewayError;
 pub use store_gateway::StoreGateway;

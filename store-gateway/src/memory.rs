@@ -75,7 +75,8 @@ pub(crate) fn tables_bytes(entry: &BlockEntry) -> u64 {
 
 /// What a block's samples take while they are streamed, in bytes.
 pub(crate) fn stream_bytes(entry: &BlockEntry, reader: &ReaderConfig) -> u64 {
-    reader.batch_bytes().min(entry.samples.saturating_mul(SAMPLE_BYTES))
+    let all = entry.samples.saturating_mul(SAMPLE_BYTES).saturating_add(entry.bytes);
+    reader.batch_bytes(entry.bytes).min(all)
 }
 
 impl RequestMemory {

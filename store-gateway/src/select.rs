@@ -1,8 +1,12 @@
 //! Series of several blocks as one stream.
 
+use std::sync::Arc;
+
 use futures::{StreamExt, stream};
 use latewood_block::SelectSpec;
 use latewood_model::SeriesSamples;
+use latewood_objstore::Usage;
+use latewood_proto::store::wire::BucketUsage;
 use latewood_proto::store::{
     BatchBounds, SelectBatch, SelectStream, SeriesStream, StoreError, merge_series, work_ahead,
 };
@@ -11,14 +15,25 @@ use crate::blocks::OpenBlock;
 use crate::metrics::Metrics;
 
 /// The blocks' series in storage order, those of equal labels joined by the tie rule.
-pub(crate) fn merged(blocks: Vec<OpenBlock>, spec: &SelectSpec, decode_ahead_blocks: usize) -> SeriesStream {
+pub(crate) fn merged(
+    blocks: Vec<OpenBlock>,
+    spec: &SelectSpec,
+    decode_ahead_blocks: usize,
+    usage: &Arc<Usage>,
+) -> SeriesStream {
     let side_by_side = blocks.len();
     let ahead = side_by_side <= decode_ahead_blocks;
     let sources = blocks.into_iter().map(|open| {
-        let series = series_of(open, spec.clone(), side_by_side);
+        let series = usage.of_stream(series_of(open, spec.clone(), side_by_side));
         if ahead { work_ahead(series) } else { series }
     });
     merge_series(sources.collect(), BatchBounds::default())
+}
+
+/// What was asked of the bucket since this was last told; none if nothing.
+pub(crate) fn told(usage: &Usage) -> Option<BucketUsage> {
+    let (requests, read_bytes) = usage.take();
+    (requests > 0 || read_bytes > 0).then_some(BucketUsage { requests, read_bytes })
 }
 
 /// A block's series, less what was deleted.
@@ -35,22 +50,29 @@ fn series_of(open: OpenBlock, spec: SelectSpec, side_by_side: usize) -> SeriesSt
         .boxed()
 }
 
-/// What answers a select, ending after `limit` series.
+/// What answers a select, ending after `limit` series; the last batch may have no series, and tell of requests alone.
 pub(crate) fn batches(
     merged: SeriesStream,
     limit: usize,
     newest_version: u64,
     metrics: Metrics,
+    usage: Arc<Usage>,
 ) -> SelectStream {
     let next = move |(mut merged, left): (SeriesStream, usize)| {
-        let metrics = metrics.clone();
+        let (metrics, usage) = (metrics.clone(), Arc::clone(&usage));
         async move {
-            if left == 0 {
-                return None;
-            }
-            let mut batch = match merged.next().await? {
-                Ok(series) => SelectBatch { series, newest_version },
-                Err(error) => return Some((Err(error), (merged, 0))),
+            let series = if left == 0 { None } else { merged.next().await };
+            let bucket = || told(&usage);
+            let mut batch = match series {
+                Some(Ok(series)) => SelectBatch { series, newest_version, bucket: bucket() },
+                Some(Err(error)) => return Some((Err(error), (merged, 0))),
+                None => {
+                    let bucket = Some(bucket()?);
+                    return Some((
+                        Ok(SelectBatch { series: Vec::new(), newest_version, bucket }),
+                        (merged, 0),
+                    ));
+                }
             };
             batch.series.truncate(left);
             let left = left - batch.series.len();

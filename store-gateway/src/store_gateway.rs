@@ -8,7 +8,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use latewood_base::Offload;
 use latewood_catalog::Catalogs;
 use latewood_model::{Matcher, MetricMetadata, TimeRange};
-use latewood_objstore::Bucket;
+use latewood_objstore::{Bucket, Usage};
 use latewood_proto::store::wire::{
     ExemplarsRequest, ExemplarsResponse, LabelNamesRequest, LabelStrings, LabelValuesRequest,
     MetadataRequest, MetadataResponse, Scope, SelectRequest, StatisticsRequest, StatisticsResponse,
@@ -90,9 +90,10 @@ impl StoreGateway {
 }
 
 /// Sorted, distinct, at most `limit` of them; 0 is no limit.
-fn union(lists: Vec<Vec<String>>, limit: u64, newest_version: u64) -> LabelStrings {
+fn union(lists: Vec<Vec<String>>, limit: u64, newest_version: u64, usage: &Usage) -> LabelStrings {
     let all: BTreeSet<String> = lists.into_iter().flatten().collect();
-    LabelStrings { values: all.into_iter().take(most(limit)).collect(), newest_version }
+    let bucket = select::told(usage);
+    LabelStrings { values: all.into_iter().take(most(limit)).collect(), newest_version, bucket }
 }
 
 fn most(limit: u64) -> usize {
@@ -107,7 +108,8 @@ impl StoreApi for StoreGateway {
     async fn select(&self, request: SelectRequest) -> Result<SelectStream, StoreError> {
         let skip_samples = request.detail() == Detail::Labels;
         let purpose = if skip_samples { Purpose::Labels } else { Purpose::Samples };
-        let asked = self.asked(request.scope, purpose).await?;
+        let usage = Usage::new();
+        let asked = usage.of(self.asked(request.scope, purpose)).await?;
         self.metrics.selects.inc();
         let spec = latewood_block::SelectSpec {
             matchers: asked.matchers,
@@ -116,41 +118,46 @@ impl StoreApi for StoreGateway {
             skip_starts: request.skip_starts,
         };
         let ahead = self.blocks.config.decode_ahead_blocks;
-        let series = select::merged(asked.pinned.blocks, &spec, ahead);
+        let series = select::merged(asked.pinned.blocks, &spec, ahead, &usage);
         let version = asked.pinned.newest_version;
-        Ok(select::batches(series, most(request.limit), version, self.metrics.clone()))
+        Ok(select::batches(series, most(request.limit), version, self.metrics.clone(), usage))
     }
 
     async fn label_names(&self, request: LabelNamesRequest) -> Result<LabelStrings, StoreError> {
-        let asked = self.asked(request.scope, Purpose::Labels).await?;
+        let usage = Usage::new();
+        let asked = usage.of(self.asked(request.scope, Purpose::Labels)).await?;
         let (matchers, range) = (&asked.matchers, asked.range);
         let names = self.each(&asked.pinned.blocks, move |open| async move {
             let names = open.block.label_names(matchers, range).await;
             names.map_err(|error| open.failed(error))
         });
-        Ok(union(names.await?, request.limit, asked.pinned.newest_version))
+        let names = usage.of(names).await?;
+        Ok(union(names, request.limit, asked.pinned.newest_version, &usage))
     }
 
     async fn label_values(&self, request: LabelValuesRequest) -> Result<LabelStrings, StoreError> {
-        let asked = self.asked(request.scope, Purpose::Labels).await?;
+        let usage = Usage::new();
+        let asked = usage.of(self.asked(request.scope, Purpose::Labels)).await?;
         let (matchers, range, label) = (&asked.matchers, asked.range, request.label.as_str());
         let values = self.each(&asked.pinned.blocks, move |open| async move {
             let values = open.block.label_values(label, matchers, range).await;
             values.map_err(|error| open.failed(error))
         });
-        Ok(union(values.await?, request.limit, asked.pinned.newest_version))
+        let values = usage.of(values).await?;
+        Ok(union(values, request.limit, asked.pinned.newest_version, &usage))
     }
 
     async fn metadata(&self, request: MetadataRequest) -> Result<MetadataResponse, StoreError> {
         let _place = self.place().await?;
-        let pinned = self.blocks.pinned(&request.tenant, request.view, Purpose::Labels).await?;
+        let usage = Usage::new();
+        let pinned = usage.of(self.blocks.pinned(&request.tenant, request.view, Purpose::Labels)).await?;
         let metric = (!request.metric.is_empty()).then_some(request.metric.as_str());
         let lists = self.each(&pinned.blocks, move |open| async move {
             let list = open.block.metadata(metric).await;
             list.map_err(|error| open.failed(error))
         });
         let mut by_metric: BTreeMap<String, BTreeSet<MetricMetadata>> = BTreeMap::new();
-        for (metric, metadata) in lists.await?.into_iter().flatten() {
+        for (metric, metadata) in usage.of(lists).await?.into_iter().flatten() {
             by_metric.entry(metric).or_default().insert(metadata);
         }
         let metrics = by_metric.into_iter().take(most(request.limit));
@@ -161,7 +168,7 @@ impl StoreApi for StoreGateway {
             help: one.help,
             unit: one.unit,
         });
-        Ok(MetadataResponse { metrics: rows.collect() })
+        Ok(MetadataResponse { metrics: rows.collect(), bucket: select::told(&usage) })
     }
 
     /// Blocks do not give exemplars yet: `docs/gaps.md`.

@@ -28,6 +28,7 @@ const KEPT_INSIDE: &[(&str, &[&str])] = &[
     ("object_store", &["objstore"]),
     ("hickory-resolver", &["discovery"]),
     ("hickory-proto", &["testkit"]),
+    ("foyer", &["store-gateway"]),
     ("parquet", &["block"]),
     ("arrow", &["block"]),
     // In the parser's tests alone.

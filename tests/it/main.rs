@@ -7,15 +7,18 @@
 
 mod harness;
 
+mod cold_panel;
 mod configuration;
 mod conformance;
 mod corpus;
 mod crash;
 mod deploy;
 mod differential;
+mod gateway_away;
 mod ha;
 mod histograms;
 mod layers;
+mod many_blocks;
 mod metrics;
 mod peers_by_name;
 mod query_stats;

@@ -69,10 +69,10 @@ pub struct ReaderConfig {
     pub batch_series: usize,
     /// Pages of samples after which a batch of a select ends; each is half a megabyte decoded.
     pub batch_pages: usize,
-    /// Batches of a select that are fetched ahead of the one being decoded.
+    /// Bytes of pages that a select fetches in one round, for as many batches as need them.
+    pub fetch_bytes: u64,
+    /// How many such rounds are under way at once or wait to be decoded.
     pub fetch_ahead: usize,
-    /// Ranges of one file closer than this are fetched as one, in bytes.
-    pub coalesce_bytes: u64,
     /// The largest file that is read whole (meta, index, series, spans), in bytes.
     pub max_table_bytes: u64,
     /// Scrape times that are kept decoded in memory; a block with more of them has its times read page
@@ -86,8 +86,8 @@ impl Default for ReaderConfig {
             batch_samples: 1 << 18,
             batch_series: 8_192,
             batch_pages: 64,
+            fetch_bytes: 8 << 20,
             fetch_ahead: 2,
-            coalesce_bytes: 512 << 10,
             max_table_bytes: 1 << 30,
             scrape_memory: 4 << 20,
         }
@@ -99,6 +99,8 @@ const PAGE_BYTES: u64 = 512 << 10;
 /// However many blocks are read side by side, a batch of each may hold so many samples, series and pages:
 /// less would be read again and again.
 const LEAST_BATCH: (usize, usize, usize) = (4_096, 64, 2);
+/// The same for the bytes of a round: less would be a request for each page.
+const LEAST_FETCH: u64 = 128 << 10;
 
 impl ReaderConfig {
     /// The settings for each of several blocks that are read side by side: the bounds of a batch are shared.
@@ -109,18 +111,19 @@ impl ReaderConfig {
             batch_samples: share(self.batch_samples, LEAST_BATCH.0),
             batch_series: share(self.batch_series, LEAST_BATCH.1),
             batch_pages: share(self.batch_pages, LEAST_BATCH.2),
+            fetch_bytes: (self.fetch_bytes / blocks.max(1) as u64).max(self.fetch_bytes.min(LEAST_FETCH)),
             ..self.clone()
         }
     }
 
-    /// Bytes that a select holds at once beside the block's tables, roughly: a batch decoded, two of series,
-    /// and those fetched ahead, which are compressed to an eighth or less.
+    /// Bytes that a select of a block of `block_bytes` holds at once beside the block's tables, roughly: a batch
+    /// decoded, two of series, and what is fetched.
     #[must_use]
-    pub fn batch_bytes(&self) -> u64 {
+    pub fn batch_bytes(&self, block_bytes: u64) -> u64 {
         let pages = (self.batch_pages as u64).saturating_mul(PAGE_BYTES);
-        let ahead = (pages / 8).saturating_mul(self.fetch_ahead as u64);
+        let fetched = self.fetch_bytes.saturating_mul(self.fetch_ahead.max(1) as u64).min(block_bytes);
         let series = (self.batch_samples as u64).saturating_mul(32);
-        pages.saturating_add(ahead).saturating_add(series)
+        pages.saturating_add(fetched).saturating_add(series)
     }
 
     /// Checks the settings.
@@ -131,6 +134,8 @@ impl ReaderConfig {
         let bounds = [self.batch_samples, self.batch_series, self.batch_pages];
         let problem = if bounds.contains(&0) {
             "batch_samples, batch_series and batch_pages must be above 0"
+        } else if self.fetch_bytes == 0 {
+            "fetch_bytes must be above 0"
         } else if self.fetch_ahead > 64 {
             "fetch_ahead must be at most 64"
         } else if self.max_table_bytes < 1 << 20 {
@@ -152,7 +157,7 @@ mod tests {
         assert_eq!(alone.shared_by(1), alone);
         for blocks in [2u64, 8, 32] {
             let each = alone.shared_by(blocks as usize);
-            assert!(each.batch_bytes() * blocks <= alone.batch_bytes(), "{blocks}");
+            assert!(each.batch_bytes(u64::MAX) * blocks <= alone.batch_bytes(u64::MAX), "{blocks}");
         }
         let many = alone.shared_by(1_000_000);
         assert_eq!((many.batch_samples, many.batch_series, many.batch_pages), LEAST_BATCH);

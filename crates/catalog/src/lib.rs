@@ -33,6 +33,7 @@ pub use error::{CatalogError, Conflict};
 pub use garbage::{
     GarbagePolicy, GarbageReport, GarbageStep, ListedBlock, collect_garbage, group_listing, plan_garbage,
 };
+pub use latewood_objstore::Usage;
 pub use lease::Lease;
 pub use rebuild::plan_rebuild;
 pub use tenant_catalog::TenantCatalog;

@@ -48,7 +48,7 @@ impl Default for BucketConfig {
             retries: 5,
             retry_initial_ms: 100,
             retry_max_ms: 10_000,
-            max_concurrent_requests: 64,
+            max_concurrent_requests: 256,
         }
     }
 }
@@ -106,6 +106,12 @@ impl BucketConfig {
         )?;
         at_most("retries", self.retries.into(), MAX_RETRIES.into())?;
         at_most("retry_initial_ms", self.retry_initial_ms, self.retry_max_ms)
+    }
+
+    /// Whether the bucket is a folder of this machine.
+    #[must_use]
+    pub fn is_folder(&self) -> bool {
+        matches!(self.location(), Ok(Location::Directory(_)))
     }
 
     /// How long opening a connection may take.

@@ -26,6 +26,7 @@ mod proven;
 mod remote;
 mod retry;
 mod retry_listing;
+mod usage;
 
 pub use client::{Bucket, ObjectClient, ObjectInfo};
 pub use config::{BucketConfig, BucketConfigError};
@@ -33,6 +34,7 @@ pub use directory::DirectoryBucket;
 pub use error::BucketError;
 pub use key::{MAX_KEY_BYTES, MAX_PART_BYTES};
 pub use memory::MemoryBucket;
-pub use open::open_bucket;
+pub use open::{open_bucket, with_decorators};
 pub use probe::{ProbeError, probe};
 pub use proven::Proven;
+pub use usage::Usage;

@@ -15,7 +15,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
-use crate::{Bucket, BucketError, ObjectClient, ObjectInfo};
+use crate::{Bucket, BucketError, ObjectClient, ObjectInfo, Usage};
 
 /// Upper bounds of the duration histogram, in seconds.
 const BOUNDS: [f64; 12] = [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 60.0, 120.0];
@@ -100,11 +100,17 @@ impl Metered {
         Self { inner, clock, metrics: Metrics::new(registry) }
     }
 
+    fn read(&self, bytes: u64) {
+        Usage::count_read(bytes);
+        self.metrics.read.inc_by(bytes);
+    }
+
     async fn measure<T>(
         &self,
         operation: &'static str,
         request: impl Future<Output = Result<T, BucketError>>,
     ) -> Result<T, BucketError> {
+        Usage::count_request();
         let begun = self.clock.elapsed();
         let result = request.await;
         let took = self.clock.elapsed().saturating_sub(begun);
@@ -140,7 +146,7 @@ impl ObjectClient for Metered {
 
     async fn get(&self, key: &str, max_bytes: u64) -> Result<Bytes, BucketError> {
         let body = self.measure("get", self.inner.get(key, max_bytes)).await?;
-        self.metrics.read.inc_by(body.len() as u64);
+        self.read(body.len() as u64);
         Ok(body)
     }
 
@@ -148,7 +154,7 @@ impl ObjectClient for Metered {
         let request = self.inner.get_ranges(key, ranges);
         let bodies = self.measure("get_ranges", request).await?;
         let size: u64 = bodies.iter().map(|body| body.len() as u64).sum();
-        self.metrics.read.inc_by(size);
+        self.read(size);
         Ok(bodies)
     }
 
@@ -167,6 +173,7 @@ impl ObjectClient for Metered {
     ) -> BoxStream<'static, Result<ObjectInfo, BucketError>> {
         let metrics = self.metrics.clone();
         let listing = self.inner.list(prefix, start_after);
+        Usage::count_request();
         metrics.count("list", &Ok(()));
         let counted = listing.inspect(move |info| {
             if info.is_err() {

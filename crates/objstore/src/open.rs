@@ -40,11 +40,23 @@ pub async fn open_bucket(
         }
         Location::Remote { service, bucket, prefix } => {
             let remote = remote::build(config, service, &bucket, prefix, rng.clone())?;
-            // From the inside out: each attempt is counted, each attempt takes a place, and what waits for
-            // its next attempt takes none.
-            let limited = limit(Arc::new(Metered::new(Arc::new(remote), clock, registry)));
-            let retrying = Retrying::new(limited, Backoff::new(config, rng));
-            Ok(Arc::new(Coalescing::new(Arc::new(retrying))))
+            Ok(with_decorators(Arc::new(remote), config, clock, rng, registry))
         }
     }
+}
+
+/// What a bucket that is reached over a network has around it. From the inside out: each attempt is counted, each
+/// takes a place, what waits for its next attempt takes none, and near ranges are one request.
+#[must_use]
+pub fn with_decorators(
+    remote: Bucket,
+    config: &BucketConfig,
+    clock: Clock,
+    rng: Rng,
+    registry: &mut Registry,
+) -> Bucket {
+    let metered = Arc::new(Metered::new(remote, clock, registry));
+    let limited = Arc::new(Limited::new(metered, config.max_concurrent_requests));
+    let retrying = Retrying::new(limited, Backoff::new(config, rng));
+    Arc::new(Coalescing::new(Arc::new(retrying)))
 }

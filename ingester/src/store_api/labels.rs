@@ -25,7 +25,7 @@ pub(super) async fn strings(
         all.append(&mut of_part(part, &scope, label.clone(), offload).await?);
     }
     let limit = if limit == 0 { usize::MAX } else { usize::try_from(limit).unwrap_or(usize::MAX) };
-    Ok(LabelStrings { values: all.into_iter().take(limit).collect(), newest_version })
+    Ok(LabelStrings { values: all.into_iter().take(limit).collect(), newest_version, bucket: None })
 }
 
 async fn of_part(

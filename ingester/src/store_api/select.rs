@@ -47,14 +47,14 @@ pub(super) fn batches(
             Some(Err(error)) => return Some((Err(error), None)),
             // An answer without series still tells the newest version.
             Some(Ok(_)) | None if first => {
-                return Some((Ok(SelectBatch { series: Vec::new(), newest_version }), None));
+                return Some((Ok(SelectBatch { newest_version, ..SelectBatch::default() }), None));
             }
             Some(Ok(_)) | None => return None,
         };
         series.truncate(usize::try_from(left).unwrap_or(usize::MAX));
         let left = left - series.len() as u64;
         let rest = (left > 0).then_some((merged, left, false));
-        Some((Ok(SelectBatch { series, newest_version }), rest))
+        Some((Ok(SelectBatch { series, newest_version, bucket: None }), rest))
     })
     .boxed()
 }

@@ -100,7 +100,7 @@ impl StoreApi for IngesterStore {
             help: metadata.help,
             unit: metadata.unit,
         });
-        Ok(MetadataResponse { metrics: metrics.collect() })
+        Ok(MetadataResponse { metrics: metrics.collect(), bucket: None })
     }
 
     async fn exemplars(&self, request: ExemplarsRequest) -> Result<ExemplarsResponse, StoreError> {

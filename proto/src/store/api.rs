@@ -6,7 +6,7 @@ use latewood_model::SeriesSamples;
 
 use super::StoreError;
 use super::wire::{
-    ExemplarsRequest, ExemplarsResponse, LabelNamesRequest, LabelStrings, LabelValuesRequest,
+    BucketUsage, ExemplarsRequest, ExemplarsResponse, LabelNamesRequest, LabelStrings, LabelValuesRequest,
     MetadataRequest, MetadataResponse, SelectRequest, StatisticsRequest, StatisticsResponse,
 };
 
@@ -17,6 +17,8 @@ pub struct SelectBatch {
     pub series: Vec<SeriesSamples>,
     /// The newest catalog version that the store knows of.
     pub newest_version: u64,
+    /// What the bucket was asked for since the batch before.
+    pub bucket: Option<BucketUsage>,
 }
 
 /// Batches of a select, ending at the first error. Dropping the stream cancels the work behind it.

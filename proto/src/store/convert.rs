@@ -57,7 +57,7 @@ pub async fn matchers_from_wire(
 pub(super) fn frame_of_batch(batch: SelectBatch) -> SelectFrame {
     let mut builder = FrameBuilder::default();
     batch.series.into_iter().for_each(|series| builder.push(series));
-    SelectFrame { newest_version: batch.newest_version, ..builder.finish() }
+    SelectFrame { newest_version: batch.newest_version, bucket: batch.bucket, ..builder.finish() }
 }
 
 /// Puts series into a frame's columns: texts once, shared times once.
@@ -156,7 +156,7 @@ pub(super) fn batch_of_frame(frame: SelectFrame) -> Result<SelectBatch, StoreErr
         Ok(SeriesSamples { labels, timestamps, values: series.values, starts, histograms })
     };
     let series: Result<_, _> = frame.series.into_iter().map(decode).collect();
-    Ok(SelectBatch { series: series?, newest_version: frame.newest_version })
+    Ok(SelectBatch { series: series?, newest_version: frame.newest_version, bucket: frame.bucket })
 }
 
 /// Numbers from differences.
@@ -171,6 +171,7 @@ pub(super) fn ascending(deltas: &[i64]) -> Arc<[TimestampMs]> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::wire::BucketUsage;
     use super::*;
 
     #[test]
@@ -184,9 +185,15 @@ mod tests {
             histograms: Vec::new(),
         };
         let sent = vec![series("up", 0x7ff0_0000_0000_0002), series("down", 0x7ff8_dead_beef_0001)];
-        let frame = frame_of_batch(SelectBatch { series: sent, newest_version: 7 });
+        let bucket = Some(BucketUsage { requests: 3, read_bytes: 4 });
+        let frame = frame_of_batch(SelectBatch { series: sent, newest_version: 7, bucket });
         assert_eq!((frame.times.len(), frame.symbols.len()), (1, 5));
-        let SelectBatch { series: back, newest_version: 7 } = batch_of_frame(frame).unwrap() else {
+        let SelectBatch {
+            series: back,
+            newest_version: 7,
+            bucket: Some(BucketUsage { requests: 3, read_bytes: 4 }),
+        } = batch_of_frame(frame).unwrap()
+        else {
             panic!("the version is lost")
         };
         assert!(Arc::ptr_eq(&back[0].timestamps, &back[1].timestamps));

@@ -34,7 +34,7 @@ fn batch(at: i64, samples: usize) -> SelectBatch {
         starts: [(at, 7)].into_iter().collect(),
         histograms: Vec::new(),
     };
-    SelectBatch { series: vec![series], newest_version: 9 }
+    SelectBatch { series: vec![series], newest_version: 9, bucket: None }
 }
 
 fn failure(tenant: &str) -> Option<StoreError> {
@@ -67,16 +67,16 @@ impl StoreApi for Scripted {
 
     async fn label_names(&self, request: LabelNamesRequest) -> Result<LabelStrings, StoreError> {
         let values = vec![request.scope.unwrap_or_default().tenant, request.limit.to_string()];
-        Ok(LabelStrings { values, newest_version: 3 })
+        Ok(LabelStrings { values, newest_version: 3, bucket: None })
     }
 
     async fn label_values(&self, request: LabelValuesRequest) -> Result<LabelStrings, StoreError> {
-        Ok(LabelStrings { values: vec![request.label], newest_version: 3 })
+        Ok(LabelStrings { values: vec![request.label], newest_version: 3, bucket: None })
     }
 
     async fn metadata(&self, request: MetadataRequest) -> Result<MetadataResponse, StoreError> {
         let one = MetricMetadata { metric: request.metric, metric_type: 1, ..Default::default() };
-        Ok(MetadataResponse { metrics: vec![one] })
+        Ok(MetadataResponse { metrics: vec![one], bucket: None })
     }
 
     async fn exemplars(&self, request: ExemplarsRequest) -> Result<ExemplarsResponse, StoreError> {

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use latewood_base::{ErrorKind, Kinded};
 use latewood_proto::store::StoreError;
+use latewood_proto::store::wire::BucketUsage;
 use parking_lot::Mutex;
 
 /// The most sources that a partial answer names one by one.
@@ -17,13 +18,22 @@ pub(crate) struct Coverage {
     last_attempt: bool,
     missing: Mutex<BTreeSet<String>>,
     newest_version: AtomicU64,
+    bucket_requests: AtomicU64,
+    bucket_read_bytes: AtomicU64,
 }
 
 impl Coverage {
     /// With `partial`, sources that fail are named instead of failing the query. A stale view fails all
     /// but the last attempt, so that the view is pinned again first.
     pub(crate) fn new(partial: bool, last_attempt: bool) -> Self {
-        Self { partial, last_attempt, missing: Mutex::default(), newest_version: AtomicU64::new(0) }
+        Self {
+            partial,
+            last_attempt,
+            missing: Mutex::default(),
+            newest_version: AtomicU64::new(0),
+            bucket_requests: AtomicU64::new(0),
+            bucket_read_bytes: AtomicU64::new(0),
+        }
     }
 
     /// Takes note of a source that failed.
@@ -58,6 +68,20 @@ impl Coverage {
     /// The newest catalog version that any source knows of.
     pub(crate) fn newest_version(&self) -> u64 {
         self.newest_version.load(Ordering::Relaxed)
+    }
+
+    /// Adds what a source, or the reading of the catalog, asked of the bucket.
+    pub(crate) fn asked_bucket(&self, usage: BucketUsage) {
+        self.bucket_requests.fetch_add(usage.requests, Ordering::Relaxed);
+        self.bucket_read_bytes.fetch_add(usage.read_bytes, Ordering::Relaxed);
+    }
+
+    /// What the bucket was asked for so far.
+    pub(crate) fn bucket(&self) -> BucketUsage {
+        BucketUsage {
+            requests: self.bucket_requests.load(Ordering::Relaxed),
+            read_bytes: self.bucket_read_bytes.load(Ordering::Relaxed),
+        }
     }
 
     /// What the answer must say: one text for each source that is missing.

@@ -150,7 +150,8 @@ impl Fanout {
             async move { store.metadata(request).await }
         });
         let mut by_metric = MetadataByMetric::new();
-        for (_, answer) in answers.await? {
+        for answer in answers.await? {
+            answer.bucket.into_iter().for_each(|usage| pinned.coverage.asked_bucket(usage));
             for one in answer.metrics {
                 let metadata = MetricMetadata {
                     metric_type: MetricType::from_wire(one.metric_type),
@@ -185,7 +186,7 @@ impl Fanout {
             async move { store.exemplars(request).await }
         });
         let mut by_series: BTreeMap<Labels, Vec<Exemplar>> = BTreeMap::new();
-        for (_, answer) in answers.await? {
+        for answer in answers.await? {
             for series in answer.series {
                 let exemplars = series.exemplars.into_iter().map(|exemplar| Exemplar {
                     labels: labels_from_wire(exemplar.labels),
@@ -207,7 +208,8 @@ impl Fanout {
         limit: u64,
     ) -> Result<Vec<wire::StatisticsResponse>, StoreError> {
         let heads = targets::heads(&pinned.view, self.ingesters(pinned)?);
-        let answers = self.ask_each(pinned, heads, |store, view| {
+        let asking = self.asking(pinned);
+        let answers = asking.ask(heads, |store, view| {
             let tenant = pinned.tenant.to_string();
             let request = wire::StatisticsRequest { tenant, view: Some(view), limit };
             async move { store.statistics(request).await }
@@ -219,11 +221,12 @@ impl Fanout {
 fn add_strings(
     pinned: &Pinned,
     set: &mut BTreeSet<String>,
-    answers: Vec<(String, wire::LabelStrings)>,
+    answers: Vec<wire::LabelStrings>,
     listing: Listing,
 ) -> Result<(), StoreError> {
-    for (_, answer) in answers {
+    for answer in answers {
         pinned.coverage.saw_version(answer.newest_version);
+        answer.bucket.into_iter().for_each(|usage| pinned.coverage.asked_bucket(usage));
         set.extend(answer.values);
     }
     listing.check(set.len())

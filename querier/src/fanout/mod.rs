@@ -3,33 +3,36 @@
 //! Invariants: all reads of one attempt use one view; a source that fails is never passed over in
 //! silence; whatever a query holds is bounded by a batch of each source.
 
+mod asking;
 mod coverage;
 mod gather;
 mod groups;
 mod labels;
 mod lane;
+mod owners;
 mod replicas;
+mod resume;
 mod source;
 mod targets;
 
 use std::sync::Arc;
 
-use futures::StreamExt;
-use futures::future::join_all;
 use latewood_base::{ErrorKind, Offload};
-use latewood_catalog::{Catalogs, View};
+use latewood_catalog::{Catalogs, Usage, View};
 use latewood_model::{Matcher, TenantId, TimeRange};
-use latewood_proto::store::{
-    Detail, SelectBatch, SelectStream, SeriesStream, StoreApi, StoreError, matcher_to_wire, merge_ahead, wire,
-};
+use latewood_proto::store::{Detail, SeriesStream, StoreApi, StoreError, matcher_to_wire, merge_ahead, wire};
 
+use asking::Asking;
 pub(crate) use coverage::Coverage;
 pub(crate) use labels::Listing;
+use owners::Owners;
 use replicas::Hints;
 pub(crate) use replicas::Replicas;
 pub(crate) use source::FanoutSource;
 use targets::Target;
 
+use crate::QuerierConfig;
+use crate::metrics::Metrics;
 use crate::stores::{NamedStore, Stores};
 
 /// How much is asked for.
@@ -49,6 +52,8 @@ pub(crate) struct Fanout {
     ingesters: Stores,
     gateways: Stores,
     min_ingesters: usize,
+    replication_factor: usize,
+    metrics: Metrics,
     hints: Hints,
     /// Where long lists are sorted.
     lane: Offload,
@@ -69,10 +74,19 @@ impl Fanout {
         catalogs: Arc<Catalogs>,
         ingesters: Stores,
         gateways: Stores,
-        min_ingesters: usize,
+        config: &QuerierConfig,
+        metrics: Metrics,
     ) -> Self {
-        let (hints, lane) = (Hints::default(), Offload::per_core());
-        Self { catalogs, ingesters, gateways, min_ingesters, hints, lane }
+        Self {
+            catalogs,
+            ingesters,
+            gateways,
+            min_ingesters: config.min_ingesters,
+            replication_factor: config.store_gateway_replication_factor,
+            metrics,
+            hints: Hints::default(),
+            lane: Offload::per_core(),
+        }
     }
 
     /// Runs a read under a pinned view; when a store says that the view is stale, pins a new enough one
@@ -96,6 +110,7 @@ impl Fanout {
             outcome => (outcome, first),
         };
         self.learn(&used);
+        self.metrics.bucket.observe(used.coverage.bucket());
         Ok((outcome?, used.coverage.warnings()))
     }
 
@@ -107,16 +122,16 @@ impl Fanout {
     ) -> Result<Pinned, StoreError> {
         let ingesters = self.ingesters.now();
         let catalog = self.catalogs.tenant(tenant);
+        let usage = Usage::new();
         let view = match at_least {
-            Some(version) => catalog.refresh(version).await,
-            None => catalog.view().await,
+            Some(version) => usage.of(catalog.refresh(version)).await,
+            None => usage.of(catalog.view()).await,
         };
-        Ok(Pinned {
-            tenant: tenant.clone(),
-            view: view.map_err(|error| StoreError::from_kinded(&error))?,
-            ingesters,
-            coverage: Arc::new(Coverage::new(partial, at_least.is_some())),
-        })
+        let coverage = Arc::new(Coverage::new(partial, at_least.is_some()));
+        let (requests, read_bytes) = usage.take();
+        coverage.asked_bucket(wire::BucketUsage { requests, read_bytes });
+        let view = view.map_err(|error| StoreError::from_kinded(&error))?;
+        Ok(Pinned { tenant: tenant.clone(), view, ingesters, coverage })
     }
 
     /// Brings the catalog up to what a source was seen to know, for the queries to come.
@@ -141,19 +156,16 @@ impl Fanout {
         range: TimeRange,
         wanted: Wanted,
     ) -> Result<SeriesStream, StoreError> {
-        let opened = self
-            .ask(pinned, range, |store, view| {
-                let request = wire::SelectRequest {
-                    scope: Some(scope(pinned, view, matchers, range)),
-                    detail: wanted.detail.into(),
-                    skip_starts: !wanted.starts,
-                    limit: wanted.limit,
-                };
-                async move { store.select(request).await }
-            })
-            .await?;
-        let streams =
-            opened.into_iter().map(|(name, batches)| tolerant(batches, name, Arc::clone(&pinned.coverage)));
+        let request = Arc::new(wire::SelectRequest {
+            scope: Some(scope(pinned, wire::View::default(), matchers, range)),
+            detail: wanted.detail.into(),
+            skip_starts: !wanted.starts,
+            limit: wanted.limit,
+        });
+        let (asking, targets) = self.whom(pinned, range)?;
+        let opened = asking.ask(targets, |store, view| resume::select(&request, store, view)).await?;
+        let streams = opened.into_iter();
+        let streams = streams.map(|(target, batches)| resume::resumed(&asking, &request, target, batches));
         Ok(merge_ahead(streams.collect()))
     }
 
@@ -163,42 +175,34 @@ impl Fanout {
         pinned: &Pinned,
         range: TimeRange,
         call: impl Fn(Arc<dyn StoreApi>, wire::View) -> Fut,
-    ) -> Result<Vec<(String, T)>, StoreError>
+    ) -> Result<Vec<T>, StoreError>
     where
         Fut: Future<Output = Result<T, StoreError>>,
     {
-        let (ingesters, gateways) = (self.ingesters(pinned)?, self.gateways.now());
-        let (targets, unserved) = targets::targets(&pinned.view, range, ingesters, &gateways);
+        let (asking, targets) = self.whom(pinned, range)?;
+        let answers = asking.ask(targets, call).await?;
+        Ok(answers.into_iter().map(|(_, answer)| answer).collect())
+    }
+
+    /// Who must answer for a range, and how they are asked.
+    fn whom(&self, pinned: &Pinned, range: TimeRange) -> Result<(Asking, Vec<Target>), StoreError> {
+        let ingesters = self.ingesters(pinned)?;
+        let asking = self.asking(pinned);
+        let (targets, unserved) = targets::targets(&pinned.view, range, ingesters, &asking.owners);
         if unserved > 0 {
             let text = format!("{unserved} blocks are needed and no store-gateway is known");
             let error = StoreError::new(ErrorKind::Unavailable, text);
             pinned.coverage.failed("store-gateways", error)?;
         }
-        self.ask_each(pinned, targets, call).await
+        Ok((asking, targets))
     }
 
-    /// Asks some stores, at once; those that failed and may be missing are left out.
-    async fn ask_each<T, Fut>(
-        &self,
-        pinned: &Pinned,
-        targets: Vec<Target>,
-        call: impl Fn(Arc<dyn StoreApi>, wire::View) -> Fut,
-    ) -> Result<Vec<(String, T)>, StoreError>
-    where
-        Fut: Future<Output = Result<T, StoreError>>,
-    {
-        let calls = targets.into_iter().map(|target| {
-            let (name, answer) = (target.name(), call(target.store.api, target.view));
-            async move { (name, answer.await) }
-        });
-        let mut answers = Vec::new();
-        for (name, answer) in join_all(calls).await {
-            match answer {
-                Ok(answer) => answers.push((name, answer)),
-                Err(error) => pinned.coverage.failed(&name, error)?,
-            }
+    fn asking(&self, pinned: &Pinned) -> Asking {
+        Asking {
+            owners: Arc::new(Owners::new(self.gateways.now(), self.replication_factor)),
+            coverage: Arc::clone(&pinned.coverage),
+            failovers: self.metrics.failovers.clone(),
         }
-        Ok(answers)
     }
 
     /// The ingesters that must answer. Too few of them are a source that is missing.
@@ -221,26 +225,6 @@ fn scope(pinned: &Pinned, view: wire::View, matchers: &[Matcher], range: TimeRan
         start_ms: range.start,
         end_ms: range.end,
     }
-}
-
-/// A source's series; a failure ends them, and is an error only where the answer may not be partial.
-fn tolerant(batches: SelectStream, name: String, coverage: Arc<Coverage>) -> SeriesStream {
-    let tolerate = move |batch: Result<SelectBatch, StoreError>| {
-        let outcome = match batch {
-            Ok(batch) => {
-                coverage.saw_version(batch.newest_version);
-                Some(Ok(batch.series))
-            }
-            Err(error) => coverage.failed(&name, error).err().map(Err),
-        };
-        std::future::ready(outcome)
-    };
-    // A tolerated failure is the end of its source.
-    batches
-        .then(tolerate)
-        .take_while(|outcome| std::future::ready(outcome.is_some()))
-        .filter_map(std::future::ready)
-        .boxed()
 }
 
 #[cfg(test)]

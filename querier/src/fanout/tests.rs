@@ -1,8 +1,10 @@
 use std::sync::atomic::Ordering;
 
+use futures::StreamExt;
 use latewood_base::{Kinded, Ulid};
 use latewood_catalog::{Change, FlushStep};
-use latewood_model::{MatchOp, Resolution, Sample, SeriesSamples, stale_nan};
+use latewood_model::{Labels, MatchOp, Resolution, Sample, SeriesSamples, stale_nan};
+use prometheus_client::registry::Registry;
 use tokio::sync::oneshot;
 
 use super::*;
@@ -11,7 +13,12 @@ use crate::testing::{FakeStore, block, catalogs, series, stores, unavailable};
 const ALL: Wanted = Wanted { detail: Detail::Samples, starts: true, limit: 0 };
 
 fn fanout(ingesters: Vec<Arc<dyn StoreApi>>, gateways: Vec<Arc<dyn StoreApi>>) -> Fanout {
-    Fanout::new(catalogs(), stores(ingesters), stores(gateways), 1)
+    fanout_of(stores(ingesters), stores(gateways), &QuerierConfig::default())
+}
+
+fn fanout_of(ingesters: Stores, gateways: Stores, config: &QuerierConfig) -> Fanout {
+    let metrics = Metrics::new(&mut Registry::default());
+    Fanout::new(catalogs(), ingesters, gateways, config, metrics)
 }
 
 async fn commit_block(fanout: &Fanout) -> Ulid {
@@ -127,11 +134,92 @@ async fn blocks_that_no_gateway_serves_are_never_passed_over() {
     assert_eq!(warnings.len(), 1);
 }
 
+/// Two store-gateways, the owner of a block failing as it is told, the other one well; which is the owner is the
+/// block's to say.
+async fn with_failing_owner(
+    replication_factor: usize,
+    failing: impl Fn() -> FakeStore,
+    good: impl Fn() -> FakeStore,
+) -> Fanout {
+    let config =
+        QuerierConfig { store_gateway_replication_factor: replication_factor, ..QuerierConfig::default() };
+    let ingester = || stores(vec![FakeStore::default().shared()]);
+    let probes = [Arc::new(FakeStore::default()), Arc::new(FakeStore::default())];
+    let gateways = probes.clone().map(|probe| -> Arc<dyn StoreApi> { probe });
+    let fanout = fanout_of(ingester(), stores(gateways.into()), &config);
+    commit_block(&fanout).await;
+    read_all(&fanout, false).await.unwrap();
+    let mut gateways: [Arc<dyn StoreApi>; 2] = [failing().shared(), good().shared()];
+    if probes[0].calls.load(Ordering::SeqCst) == 0 {
+        gateways.reverse();
+    }
+    let fanout = fanout_of(ingester(), stores(gateways.into()), &config);
+    commit_block(&fanout).await;
+    fanout
+}
+
+fn gauges() -> Vec<SeriesSamples> {
+    let gauge = |name: &str| series(&[("__name__", name)], &[(1, 1.0), (2, 2.0)]);
+    ["a", "b", "c"].map(gauge).into()
+}
+
+#[tokio::test]
+async fn another_owner_goes_on_where_one_fails_and_nothing_comes_twice() {
+    for before_the_failure in 0..=3 {
+        let failing = || FakeStore {
+            late_failure: Some(unavailable()),
+            ..FakeStore::holding(gauges().into_iter().take(before_the_failure).collect())
+        };
+        let fanout = with_failing_owner(2, failing, || FakeStore::holding(gauges())).await;
+        let (all, warnings) = read_all(&fanout, false).await.unwrap();
+        assert_eq!((told(&all), warnings), (told(&gauges()), vec![]), "after {before_the_failure} series");
+        assert_eq!(fanout.metrics.failovers.get(), 1);
+    }
+}
+
+fn told(all: &[SeriesSamples]) -> Vec<(Labels, Vec<Sample>)> {
+    all.iter().map(|one| (one.labels.clone(), samples(one))).collect()
+}
+
+#[tokio::test]
+async fn names_are_asked_of_another_owner_too() {
+    let failing = || FakeStore::failing([unavailable()]);
+    let fanout = with_failing_owner(3, failing, || FakeStore::holding(gauges())).await;
+    let pinned = fanout.pin(&TenantId::anonymous(), None, false).await.unwrap();
+    let listing = Listing { limit: 0, max: 10 };
+    let values = fanout.label_values(&pinned, "__name__", &[], TimeRange::new(0, 10), listing).await;
+    assert_eq!(values.unwrap(), ["a", "b", "c"]);
+}
+
+#[tokio::test]
+async fn a_block_whose_owners_have_all_failed_is_missing() {
+    let midway =
+        || FakeStore { late_failure: Some(unavailable()), ..FakeStore::holding(gauges()[..1].into()) };
+    let at_once = || FakeStore::failing([unavailable()]);
+    for (factor, good) in
+        [(2, at_once as fn() -> FakeStore), (2, midway), (1, || FakeStore::holding(gauges()))]
+    {
+        let error = read_all(&with_failing_owner(factor, midway, good).await, false).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unavailable);
+        assert!(error.to_string().starts_with("store-gateway "), "{error}");
+        let (all, warnings) = read_all(&with_failing_owner(factor, midway, good).await, true).await.unwrap();
+        assert_eq!((told(&all), warnings.len()), (told(&gauges()[..1]), 1));
+    }
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_the_request_is_not_asked_of_others() {
+    let refused = || FakeStore::failing([StoreError::new(ErrorKind::Unprocessable, "too much memory")]);
+    let fanout = with_failing_owner(2, refused, || FakeStore::holding(gauges())).await;
+    assert_eq!(read_all(&fanout, false).await.unwrap_err().kind(), ErrorKind::Unprocessable);
+}
+
 #[tokio::test]
 async fn too_few_ingesters_that_are_known_are_a_source_that_is_missing() {
     let up = series(&[("__name__", "up")], &[(1, 1.0)]);
     let known = stores(vec![FakeStore::holding(vec![up]).shared()]);
-    let fanout = Fanout::new(catalogs(), known.clone(), Stores::default(), 2);
+    let config = QuerierConfig { min_ingesters: 2, ..QuerierConfig::default() };
+    let fanout = fanout_of(known.clone(), Stores::default(), &config);
     let error = read_all(&fanout, false).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable);
     assert_eq!(error.to_string(), "ingesters: 1 of at least 2 are known");

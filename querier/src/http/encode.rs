@@ -7,6 +7,8 @@ use latewood_promql::{
     SampleValue, Value, VectorSample,
 };
 
+use latewood_proto::store::wire::BucketUsage;
+
 use super::envelope::{self, Answer};
 use super::explain::write_analysis;
 use super::json::Json;
@@ -190,8 +192,9 @@ fn write_point(json: &mut Json, point: Point) {
     json.raw("]");
 }
 
-/// Timings in seconds. What Prometheus measures apart and we do not is 0.
+/// Timings in seconds. What Prometheus measures apart and we do not is 0; what it does not have stands apart.
 fn write_stats(json: &mut Json, stats: QueryStats, report: &Report, timings: Timings) {
+    let bucket = timings.bucket;
     let (queued, evaluated) = (timings.queued.as_secs_f64(), timings.evaluated.as_secs_f64());
     json.raw(r#"{"timings":"#);
     let timings = [
@@ -214,7 +217,9 @@ fn write_stats(json: &mut Json, stats: QueryStats, report: &Report, timings: Tim
         json.raw(",");
     }
     let QueryStats { samples_evaluated, peak_samples, .. } = stats;
-    json.raw(&format!(r#""totalQueryableSamples":{samples_evaluated},"peakSamples":{peak_samples}}}}}"#));
+    json.raw(&format!(r#""totalQueryableSamples":{samples_evaluated},"peakSamples":{peak_samples}}}"#));
+    let BucketUsage { requests, read_bytes } = bucket;
+    json.raw(&format!(r#","latewood":{{"bucketRequests":{requests},"bucketReadBytes":{read_bytes}}}}}"#));
 }
 
 #[cfg(test)]

@@ -367,6 +367,8 @@ mod queries {
         assert_eq!(body["data"]["result"].as_array().unwrap().len(), 1);
         assert_eq!(body["warnings"], json!(["results truncated due to limit"]));
         assert!(body["data"]["stats"]["timings"]["evalTotalTime"].is_number());
+        assert!(body["data"]["stats"]["latewood"]["bucketRequests"].as_u64() >= Some(2), "{body}");
+        assert!(body["data"]["stats"]["latewood"]["bucketReadBytes"].as_u64() >= Some(100), "{body}");
         assert_eq!(body["data"]["stats"]["samples"]["totalQueryableSamplesPerStep"], json!([[NOW, 2]]));
         let (_, body) = server.json(&format!("/api/v1/query?query=up&time={NOW}&stats=1")).await;
         let samples = &body["data"]["stats"]["samples"];

@@ -11,7 +11,7 @@ use tokio::sync::OnceCell;
 
 use super::paged::PagedFile;
 use super::table_file::check_file;
-use super::tables::{Scrapes, Tables};
+use super::tables::{Scrapes, TableBytes, Tables};
 use super::{BlockStatistics, SelectSpec, select};
 use crate::index::{self, IndexEntry};
 use crate::meta::WITH_STARTS;
@@ -113,6 +113,35 @@ impl Block {
         config: ReaderConfig,
     ) -> Result<Arc<Self>, BlockError> {
         config.validate()?;
+        Self::head(bucket, folder, offload, config).await.map(Arc::new)
+    }
+
+    /// As [`Block::open`], with the series, spans and scrape times, for whoever will ask at once: all in one round.
+    ///
+    /// # Errors
+    /// As [`Block::open`].
+    pub async fn open_with_tables(
+        bucket: Bucket,
+        folder: &str,
+        offload: Offload,
+        config: ReaderConfig,
+    ) -> Result<Arc<Self>, BlockError> {
+        config.validate()?;
+        let head = Self::head(Arc::clone(&bucket), folder, offload, config.clone());
+        let (block, bytes) = futures::join!(head, TableBytes::fetch(&bucket, folder, &config));
+        let block = block?;
+        let tables = block.load(bytes.map_err(|error| named(error, folder))?).await?;
+        // Nobody else has the block yet.
+        let _ = block.tables.set(tables);
+        Ok(Arc::new(block))
+    }
+
+    async fn head(
+        bucket: Bucket,
+        folder: &str,
+        offload: Offload,
+        config: ReaderConfig,
+    ) -> Result<Self, BlockError> {
         let (meta_key, index_key) = (format!("{folder}/{}", BlockMeta::FILE), format!("{folder}/{INDEX}"));
         let (json, index) = futures::join!(
             bucket.get(&meta_key, BlockMeta::MAX_BYTES),
@@ -127,7 +156,7 @@ impl Block {
             Ok::<_, BlockError>((meta, parts, scrapes, json.len() + 3 * index.len()))
         });
         let (meta, parts, scrapes, index_bytes) = opened.await??;
-        Ok(Arc::new(Self {
+        Ok(Self {
             bucket,
             folder: folder.to_owned(),
             offload,
@@ -137,7 +166,7 @@ impl Block {
             scrapes: Arc::new(scrapes),
             index_bytes,
             tables: OnceCell::new(),
-        }))
+        })
     }
 
     /// What `meta.json` says.
@@ -244,12 +273,13 @@ impl Block {
 
     /// The tables, loaded once; a failed load is tried again by the next question.
     pub(crate) async fn tables(&self) -> Result<Arc<Tables>, BlockError> {
-        let load = || async {
-            let (bucket, folder, meta) = (&self.bucket, &self.folder, &self.meta);
-            let tables = Tables::load(bucket, folder, meta, &self.scrapes, &self.offload, &self.config);
-            tables.await.map(Arc::new).map_err(|error| named(error, folder))
-        };
-        self.tables.get_or_try_init(load).await.cloned()
+        self.tables.get_or_try_init(|| self.load(TableBytes::default())).await.cloned()
+    }
+
+    async fn load(&self, known: TableBytes) -> Result<Arc<Tables>, BlockError> {
+        let (bucket, folder, meta) = (&self.bucket, &self.folder, &self.meta);
+        let tables = Tables::load(bucket, folder, meta, &self.scrapes, &self.offload, &self.config, known);
+        tables.await.map(Arc::new).map_err(|error| named(error, folder))
     }
 }
 

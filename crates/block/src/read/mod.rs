@@ -1,7 +1,7 @@
 //! Reading a block from a bucket.
 //!
 //! `meta.json` and `index` are read at opening; series, spans and scrape times at the first question;
-//! pages of samples as selects need them, checksums first. Nothing here trusts a length or a count from a
+//! pages of samples as selects need them, in rounds of many batches, checksums first. Nothing here trusts a length or a count from a
 //! file before it was compared with what is really there.
 
 mod block;
@@ -16,6 +16,7 @@ mod matching;
 mod page_header;
 mod paged;
 mod plan;
+mod rounds;
 mod select;
 mod series_table;
 mod span_table;

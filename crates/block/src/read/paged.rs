@@ -43,6 +43,13 @@ pub(crate) struct PagedFile {
     columns: Vec<Vec<PageRef>>,
 }
 
+impl PageRef {
+    /// Bytes in the file.
+    pub(crate) fn size(&self) -> u64 {
+        self.bytes.end.saturating_sub(self.bytes.start)
+    }
+}
+
 /// A decoded page: a value a row, and which of them are not NULL (all, when there is no list).
 #[derive(Debug)]
 pub(crate) struct Decoded<T> {
@@ -124,34 +131,40 @@ impl PagedFile {
         self.columns.get(key.0)?.get(key.1)
     }
 
-    /// The bytes of pages; ranges closer than `gap` are read as one. Checksums are compared.
+    /// The bytes of pages. Joining ranges that are near each other is the bucket's to do.
     pub(crate) async fn fetch(
         &self,
         bucket: &Bucket,
         keys: &[PageKey],
-        gap: u64,
     ) -> Result<BTreeMap<PageKey, Bytes>, BlockError> {
-        let pages = keys.iter().filter_map(|&key| Some((key, self.page(key)?)));
-        let mut pages: Vec<(PageKey, &PageRef)> = pages.collect();
-        pages.sort_unstable_by_key(|(_, page)| page.bytes.start);
-        let ranges = coalesce(pages.iter().map(|(_, page)| page.bytes.clone()), gap);
+        let pages = keys.iter().filter_map(|&key| Some((key, self.page(key)?.bytes.clone())));
+        let (keys, ranges): (Vec<PageKey>, Vec<Range<u64>>) = pages.unzip();
         if ranges.is_empty() {
             return Ok(BTreeMap::new());
         }
         let bodies = bucket.get_ranges(&self.key, &ranges).await.map_err(|error| self.lost(error))?;
-        let cut = |page: &PageRef| {
-            let at = ranges.partition_point(|range| range.end < page.bytes.end);
-            let (range, body) = (ranges.get(at)?, bodies.get(at)?);
-            let start = usize::try_from(page.bytes.start.checked_sub(range.start)?).ok()?;
-            let end = usize::try_from(page.bytes.end.checked_sub(range.start)?).ok()?;
-            (end <= body.len()).then(|| body.slice(start..end))
+        if bodies.len() != ranges.len() {
+            return Err(BlockError::corrupt(&self.name, "the bucket returned too little"));
+        }
+        Ok(keys.into_iter().zip(bodies).collect())
+    }
+
+    /// The bytes of pages out of those of the whole file.
+    pub(crate) fn cut(
+        &self,
+        whole: &Bytes,
+        keys: &[PageKey],
+    ) -> Result<BTreeMap<PageKey, Bytes>, BlockError> {
+        let cut = |&key: &PageKey| {
+            let bytes = &self.page(key)?.bytes;
+            let (start, end) = (usize::try_from(bytes.start).ok()?, usize::try_from(bytes.end).ok()?);
+            (start <= end && end <= whole.len()).then(|| (key, whole.slice(start..end)))
         };
-        let cut = |(key, page): (PageKey, &PageRef)| {
-            let bytes =
-                cut(page).ok_or_else(|| BlockError::corrupt(&self.name, "the bucket returned too little"))?;
-            Ok((key, bytes))
+        let cut = |key| {
+            let page = cut(key);
+            page.ok_or_else(|| BlockError::corrupt(&self.name, "the file is shorter than its index says"))
         };
-        pages.into_iter().map(cut).collect()
+        keys.iter().map(cut).collect()
     }
 
     /// What `meta.json` names must be there, and as long as it says, whatever the bucket calls it.
@@ -227,27 +240,9 @@ fn spread<T: Copy + Default>(values: Vec<T>, levels: Option<Vec<i16>>, rows: usi
     Decoded { values: dense.collect(), present: Some(levels) }
 }
 
-/// Joins ranges, ascending in their starts, that are closer than `gap`.
-fn coalesce(ranges: impl Iterator<Item = Range<u64>>, gap: u64) -> Vec<Range<u64>> {
-    let mut out: Vec<Range<u64>> = Vec::new();
-    for range in ranges {
-        match out.last_mut() {
-            Some(last) if range.start <= last.end.saturating_add(gap) => last.end = last.end.max(range.end),
-            _ => out.push(range),
-        }
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn near_ranges_are_joined_and_far_ones_are_not() {
-        let joined = coalesce([0..10, 12..20, 15..18, 40..50].into_iter(), 2);
-        assert_eq!(joined, [0..20, 40..50]);
-    }
 
     #[test]
     fn values_find_their_rows() {

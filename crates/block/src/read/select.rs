@@ -1,18 +1,23 @@
-//! A select as a stream: plan, fetch ahead, decode off the runtime, in order.
+//! A select as a stream: plan, fetch in rounds ahead, decode off the runtime, in order.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use bytes::Bytes;
 use futures::stream::{self, BoxStream};
 use futures::{StreamExt, TryStreamExt};
-use latewood_base::Pieces;
+use latewood_base::{OffloadError, Pieces};
 use latewood_model::{HistogramSample, Labels, SeriesSamples, StartTimestamps, TimeRange, TimestampMs};
+use latewood_objstore::Usage;
 use parking_lot::Mutex;
+use tokio::task::JoinSet;
 
 use super::SelectSpec;
 use super::block::Block;
 use super::decoded::{Fetched, PageCache, Times};
 use super::paged::PageKey;
-use super::plan::{Batch, plan};
+use super::plan::{Batch, SamplePage, plan};
+use super::rounds::{Round, rounds};
 use super::tables::Tables;
 use crate::schema::SCRAPES;
 use crate::{BlockError, ReaderConfig};
@@ -50,9 +55,11 @@ async fn begin(
     let ahead = bounds.fetch_ahead.max(1);
     let cache = Arc::new(Mutex::new(PageCache::default()));
     let fetching = Arc::clone(&block);
-    let fetched = stream::iter(batches).map(move |batch| fetch(Arc::clone(&fetching), batch)).buffered(ahead);
+    let rounds = stream::iter(rounds(batches, &block.parts, bounds.fetch_bytes));
+    let fetched = rounds.map(move |round| fetch_apart(Arc::clone(&fetching), round)).buffered(ahead);
+    let batches = fetched.map_ok(|batches| stream::iter(batches.into_iter().map(Ok))).try_flatten();
     let pieces = Arc::new(Pieces::new(block.offload.clone(), PROMPT_BATCHES));
-    let decoded = fetched.and_then(move |fetched| {
+    let decoded = batches.and_then(move |fetched| {
         let (block, tables, cache) = (Arc::clone(&block), Arc::clone(&tables), Arc::clone(&cache));
         let pieces = Arc::clone(&pieces);
         async move { pieces.run(move || materialise(&block, &tables, &cache, fetched, range)).await? }
@@ -60,32 +67,62 @@ async fn begin(
     Ok(decoded.try_filter(|series| std::future::ready(!series.is_empty())).boxed())
 }
 
-/// Reads the pages of a batch: parts and scrapes at the same time.
-async fn fetch(block: Arc<Block>, batch: Batch) -> Result<Fetched, BlockError> {
-    let gap = block.config.coalesce_bytes;
+/// Fetches a round in a task of its own, so that it goes on while batches before it are decoded; dropping the future
+/// ends it.
+async fn fetch_apart(block: Arc<Block>, round: Round) -> Result<Vec<Fetched>, BlockError> {
+    let mut tasks = JoinSet::new();
+    tasks.spawn(Usage::carried(fetch(block, round)));
+    match tasks.join_next().await {
+        Some(Ok(fetched)) => fetched,
+        Some(Err(failed)) if failed.is_panic() => Err(OffloadError::Panicked.into()),
+        _ => Err(OffloadError::Stopping.into()),
+    }
+}
+
+/// Reads the pages of a round: parts and scrapes at the same time.
+async fn fetch(block: Arc<Block>, round: Round) -> Result<Vec<Fetched>, BlockError> {
     let mut by_part: Vec<Vec<PageKey>> = vec![Vec::new(); block.parts.len()];
-    for &(part, column, page) in &batch.pages {
+    for &(part, column, page) in &round.pages {
         if let Some(keys) = by_part.get_mut(part) {
             keys.push((column, page));
         }
     }
     let wanted = block.parts.iter().zip(&by_part).filter(|(_, keys)| !keys.is_empty());
     let parts = wanted.map(|(part, keys)| async {
-        let pages = part.file.fetch(&block.bucket, keys, gap).await?;
+        let pages = part.file.fetch(&block.bucket, keys).await?;
         Ok::<_, BlockError>(
             pages.into_iter().map(|((column, page), bytes)| ((part.number, column, page), bytes)),
         )
     });
-    let scrapes = &block.scrapes;
-    let mut keys: Vec<PageKey> = Vec::new();
-    for rows in &batch.scrapes {
-        keys.extend(scrapes.file.pages(scrapes.ts, rows).map(|page| (scrapes.ts, page)));
-    }
-    keys.sort_unstable();
-    keys.dedup();
-    let times = scrapes.file.fetch(&block.bucket, &keys, gap);
+    let of_batches: Vec<BTreeSet<PageKey>> =
+        round.batches.iter().map(|batch| scrape_pages(&block, batch)).collect();
+    let keys: Vec<PageKey> =
+        of_batches.iter().flatten().copied().collect::<BTreeSet<_>>().into_iter().collect();
+    let times = block.scrapes.file.fetch(&block.bucket, &keys);
     let (samples, times) = futures::try_join!(futures::future::try_join_all(parts), times)?;
-    Ok(Fetched { samples: samples.into_iter().flatten().collect(), scrapes: times, batch })
+    let samples: BTreeMap<SamplePage, Bytes> = samples.into_iter().flatten().collect();
+    let batches = round.batches.into_iter().zip(of_batches);
+    let fetched = batches.map(|(batch, keys)| Fetched {
+        samples: of(&samples, &batch.pages).collect(),
+        scrapes: of(&times, &keys).collect(),
+        batch,
+    });
+    Ok(fetched.collect())
+}
+
+/// The pages with the times that a batch needs.
+fn scrape_pages(block: &Block, batch: &Batch) -> BTreeSet<PageKey> {
+    let scrapes = &block.scrapes;
+    let pages = batch.scrapes.iter().flat_map(|rows| scrapes.file.pages(scrapes.ts, rows));
+    pages.map(|page| (scrapes.ts, page)).collect()
+}
+
+/// Those of the pages that were fetched.
+fn of<'a, K: Ord + Copy>(
+    fetched: &'a BTreeMap<K, Bytes>,
+    wanted: &'a BTreeSet<K>,
+) -> impl Iterator<Item = (K, Bytes)> + 'a {
+    wanted.iter().filter_map(|key| Some((*key, fetched.get(key)?.clone())))
 }
 
 /// Decodes a batch and makes series of it.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use latewood_base::Offload;
 use latewood_model::TimestampMs;
-use latewood_objstore::Bucket;
+use latewood_objstore::{Bucket, BucketError};
 use parquet::data_type::Int64Type;
 
 use super::paged::{PageKey, PagedFile};
@@ -31,8 +31,43 @@ pub(crate) struct Scrapes {
     pub(crate) ts: usize,
 }
 
+/// The bytes of the tables, as they lie in the bucket. A file that is larger than it may be has not come.
+#[derive(Default)]
+pub(crate) struct TableBytes {
+    series: Option<Bytes>,
+    spans: Option<Bytes>,
+    scrapes: Option<Bytes>,
+}
+
+impl TableBytes {
+    /// Fetches them in one round, before anything is known of the block.
+    pub(crate) async fn fetch(
+        bucket: &Bucket,
+        folder: &str,
+        config: &ReaderConfig,
+    ) -> Result<Self, BlockError> {
+        // A time takes at most its eight bytes, and a scrape's group less.
+        let most_of_scrapes = config.scrape_memory.saturating_mul(16).min(config.max_table_bytes);
+        let get = |name: &str, most: u64| {
+            let key = format!("{folder}/{name}");
+            async move {
+                match bucket.get(&key, most).await {
+                    Err(BucketError::TooLarge { .. }) => Ok(None),
+                    other => other.map(Some),
+                }
+            }
+        };
+        let (series, spans, scrapes) = futures::try_join!(
+            get(SERIES, config.max_table_bytes),
+            get(SPANS, config.max_table_bytes),
+            get(SCRAPES, most_of_scrapes),
+        )?;
+        Ok(Self { series, spans, scrapes })
+    }
+}
+
 impl Tables {
-    /// Fetches and decodes the tables: one round of reads.
+    /// Decodes the tables, fetching what has not come yet: one round of reads where nothing has.
     pub(crate) async fn load(
         bucket: &Bucket,
         folder: &str,
@@ -40,15 +75,22 @@ impl Tables {
         scrapes: &Arc<Scrapes>,
         offload: &Offload,
         config: &ReaderConfig,
+        known: TableBytes,
     ) -> Result<Self, BlockError> {
         let whole = meta.scrapes <= config.scrape_memory;
         let rows = if whole { 0..meta.scrapes } else { 0..0 };
         let pages = scrapes.file.pages(scrapes.ts, &rows);
         let keys: Vec<PageKey> = pages.map(|page| (scrapes.ts, page)).collect();
+        let times = async {
+            match &known.scrapes {
+                Some(bytes) => scrapes.file.cut(bytes, &keys),
+                None => scrapes.file.fetch(bucket, &keys).await,
+            }
+        };
         let (series, spans, pages) = futures::try_join!(
-            file(bucket, folder, meta, SERIES, config),
-            file(bucket, folder, meta, SPANS, config),
-            scrapes.file.fetch(bucket, &keys, config.coalesce_bytes),
+            file(bucket, folder, meta, SERIES, known.series, config),
+            file(bucket, folder, meta, SPANS, known.spans, config),
+            times,
         )?;
         let (meta, scrapes) = (Arc::clone(meta), Arc::clone(scrapes));
         let decode = move || {
@@ -84,14 +126,18 @@ async fn file(
     folder: &str,
     meta: &BlockMeta,
     name: &str,
+    known: Option<Bytes>,
     config: &ReaderConfig,
 ) -> Result<(FileMeta, Bytes), BlockError> {
     let file = meta.file(name);
     let file =
         file.ok_or_else(|| BlockError::corrupt(BlockMeta::FILE, format!("it does not name {name}")))?;
+    if let Some(bytes) = known {
+        return Ok((file.clone(), bytes));
+    }
     let bytes = bucket.get(&format!("{folder}/{name}"), file.size.min(config.max_table_bytes)).await;
     let bytes = match bytes {
-        Err(latewood_objstore::BucketError::TooLarge { size, .. }) if size != file.size => {
+        Err(BucketError::TooLarge { size, .. }) if size != file.size => {
             let problem = format!("it has {size} bytes instead of {}", file.size);
             return Err(BlockError::corrupt(name, problem));
         }

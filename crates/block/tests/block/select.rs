@@ -52,9 +52,15 @@ async fn selects_give_what_a_scan_gives() {
         TimeRange::new(10_000_000, i64::MAX),
         TimeRange::EMPTY,
     ];
-    let small =
-        ReaderConfig { batch_samples: 500, batch_series: 7, batch_pages: 3, ..ReaderConfig::default() };
-    let paged = ReaderConfig { scrape_memory: 0, coalesce_bytes: 0, ..small.clone() };
+    let small = ReaderConfig {
+        batch_samples: 500,
+        batch_series: 7,
+        batch_pages: 3,
+        fetch_bytes: 1,
+        ..ReaderConfig::default()
+    };
+    // Rounds of some batches, of which neighbours share pages.
+    let paged = ReaderConfig { scrape_memory: 0, fetch_bytes: 2_000, fetch_ahead: 3, ..small.clone() };
     for reader in [ReaderConfig::default(), small, paged] {
         let block = block_of(&all, tiny(), reader).await;
         assert!(block.meta().parts.len() > 3, "{:?}", block.meta().parts.len());

@@ -90,7 +90,8 @@ pub async fn open(bucket: &Bucket, config: ReaderConfig) -> Result<Arc<Block>, B
 pub async fn block_of(all: &[SeriesSamples], writer: WriterConfig, reader: ReaderConfig) -> Arc<Block> {
     let dir = tempfile::tempdir().unwrap();
     write(dir.path(), all, writer, &|_| None);
-    open(&bucket_of(&files(dir.path())).await, reader).await.unwrap()
+    let bucket = bucket_of(&files(dir.path())).await;
+    Block::open_with_tables(bucket, FOLDER, Offload::new(2), reader).await.unwrap()
 }
 
 pub async fn select(

@@ -61,7 +61,7 @@ fn frame(runs: impl IntoIterator<Item = Vec<HistogramSample>>) -> SelectFrame {
         let (timestamps, values, starts) = Default::default();
         SeriesSamples { labels, timestamps, values, starts, histograms }
     });
-    frame_of_batch(SelectBatch { series: series.collect(), newest_version: 0 })
+    frame_of_batch(SelectBatch { series: series.collect(), ..SelectBatch::default() })
 }
 
 proptest! {
