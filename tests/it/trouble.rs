@@ -43,7 +43,7 @@ async fn a_write_that_is_refused_is_logged_once_with_an_example() {
 async fn a_bucket_that_goes_away_and_comes_back() {
     let folder = tempfile::tempdir().unwrap();
     let (data, config) = (folder.path().join("data"), folder.path().join("latewood.yaml"));
-    fs::write(&config, "ingester: {flush: {wait_timeout_seconds: 1, linger_seconds: 0}}\n").unwrap();
+    fs::write(&config, "ingester: {flush: {wait_timeout_seconds: 5, linger_seconds: 0}}\n").unwrap();
     let server = Latewood::start(&data, &[&format!("--config={}", config.display())]);
     write(&server.url, &[series("up")]).await.unwrap();
     server.flush().await;
@@ -61,7 +61,7 @@ async fn a_bucket_that_goes_away_and_comes_back() {
     assert_eq!(answer.status(), 503);
     let text = answer.text().await.unwrap();
     assert!(
-        text.contains("not all blocks are in the bucket after 1 s") && text.contains("is gone"),
+        text.contains("not all blocks are in the bucket after 5 s") && text.contains("is gone"),
         "{text}"
     );
     fs::rename(&away, &bucket).unwrap();

@@ -493,7 +493,8 @@ async fn an_evaluation_ends_when_its_caller_goes_away() {
     let (status, body) = server.json("/api/v1/query?query=1").await;
     let took = clock.elapsed() - gone;
     assert_eq!(status, 200, "{body}");
-    assert!(took < Duration::from_millis(100), "{took:?}");
+    // It would take hours. How soon a query ends on a machine with nothing else to do, promql's tests of time say.
+    assert!(took < Duration::from_secs(5), "{took:?}");
     assert_eq!(running(), "latewood_querier_queries_running 0");
 }
 
