@@ -89,33 +89,37 @@ impl TenantHead {
         }
     }
 
-    /// The names of labels on the series that match and whose span meets a range.
+    /// The names of labels on the series that match and whose span meets a range, sorted.
     #[must_use]
-    pub fn label_names(&self, matchers: &[Matcher], range: TimeRange) -> BTreeSet<String> {
-        let pairs = self.pairs(matchers, range);
-        self.texts(&pairs, |(name, _)| Some(name))
+    pub fn label_names(&self, matchers: &[Matcher], range: TimeRange) -> Vec<String> {
+        let mut names = BTreeSet::new();
+        self.for_each_pair(&self.pairs(matchers, range), |(name, _)| {
+            if !names.contains(name) {
+                names.insert(name.to_owned());
+            }
+        });
+        names.into_iter().collect()
     }
 
-    /// The values of a label on the series that match and whose span meets a range.
+    /// The values of a label on the series that match and whose span meets a range, sorted.
     #[must_use]
-    pub fn label_values(&self, label: &str, matchers: &[Matcher], range: TimeRange) -> BTreeSet<String> {
-        let pairs = self.pairs(matchers, range);
-        self.texts(&pairs, |(name, value)| (name == label).then_some(value))
+    pub fn label_values(&self, label: &str, matchers: &[Matcher], range: TimeRange) -> Vec<String> {
+        let mut values = Vec::new();
+        // Each pair is there once, so each value is.
+        self.for_each_pair(&self.pairs(matchers, range), |(name, value)| {
+            if name == label {
+                values.push(value.to_owned());
+            }
+        });
+        values.sort_unstable();
+        values
     }
 
-    fn texts(&self, pairs: &[u32], pick: impl Fn(LabelPair<'_>) -> Option<&str>) -> BTreeSet<String> {
-        let mut texts = BTreeSet::new();
+    fn for_each_pair(&self, pairs: &[u32], mut each: impl FnMut(LabelPair<'_>)) {
         for chunk in pairs.chunks(HOLD) {
             let table = self.table.read();
-            for &pair in chunk {
-                if let Some(text) = pick(table.pair_text(pair))
-                    && !texts.contains(text)
-                {
-                    texts.insert(text.to_owned());
-                }
-            }
+            chunk.iter().for_each(|&pair| each(table.pair_text(pair)));
         }
-        texts
     }
 
     /// The label pairs that occur on the series that match.

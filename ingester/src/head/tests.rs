@@ -124,8 +124,10 @@ proptest! {
         let all: Vec<Labels> = model.keys().map(|pairs| Labels::from_pairs(pairs.clone()))
             .filter(|labels| matches(labels, &matchers)).collect();
         let names: std::collections::BTreeSet<String> = all.iter().flat_map(|labels| labels.iter().map(|pair| pair.0.to_owned()).collect::<Vec<_>>()).collect();
+        let names: Vec<String> = names.into_iter().collect();
         prop_assert_eq!(head.label_names(&matchers, TimeRange::ALL), names);
         let values: std::collections::BTreeSet<String> = all.iter().filter_map(|labels| labels.get("job").map(str::to_owned)).collect();
+        let values: Vec<String> = values.into_iter().collect();
         prop_assert_eq!(head.label_values("job", &matchers, TimeRange::ALL), values);
         let statistics = head.statistics();
         prop_assert_eq!(statistics.series, model.len() as u64);

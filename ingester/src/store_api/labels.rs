@@ -1,7 +1,5 @@
 //! Label names and values over heads and local blocks.
 
-use std::collections::BTreeSet;
-
 use latewood_base::Offload;
 use latewood_proto::store::StoreError;
 use latewood_proto::store::wire::LabelStrings;
@@ -20,10 +18,13 @@ pub(super) async fn strings(
     offload: &Offload,
 ) -> Result<LabelStrings, StoreError> {
     let newest_version = reads.newest_version;
-    let mut all = BTreeSet::new();
+    let mut all = Vec::new();
     for part in reads.parts() {
         all.append(&mut of_part(part, &scope, label.clone(), offload).await?);
     }
+    // Of sorted parts, which this sort makes use of.
+    all.sort();
+    all.dedup();
     let limit = if limit == 0 { usize::MAX } else { usize::try_from(limit).unwrap_or(usize::MAX) };
     Ok(LabelStrings { values: all.into_iter().take(limit).collect(), newest_version, bucket: None })
 }
@@ -33,7 +34,7 @@ async fn of_part(
     scope: &Scope,
     label: Option<String>,
     offload: &Offload,
-) -> Result<BTreeSet<String>, StoreError> {
+) -> Result<Vec<String>, StoreError> {
     let (matchers, range) = (scope.matchers.clone(), scope.range);
     match part {
         HeadPart::Memory(head) => {
@@ -49,8 +50,7 @@ async fn of_part(
                 Some(label) => open.block().label_values(&label, &matchers, range).await,
                 None => open.block().label_names(&matchers, range).await,
             };
-            let found = found.map_err(|error| store_error(&error))?;
-            Ok(found.into_iter().collect())
+            found.map_err(|error| store_error(&error))
         }
     }
 }

@@ -66,7 +66,7 @@ impl Fanout {
         range: TimeRange,
         listing: Listing,
     ) -> Result<Vec<String>, StoreError> {
-        let mut names = BTreeSet::new();
+        let mut names = Vec::new();
         for matchers in alternatives(selectors) {
             let answers = self.ask(pinned, range, |store, view| {
                 let scope = Some(scope(pinned, view, matchers, range));
@@ -75,7 +75,7 @@ impl Fanout {
             });
             add_strings(pinned, &mut names, answers.await?, listing)?;
         }
-        Ok(names.into_iter().collect())
+        Ok(names)
     }
 
     /// The values of a label on series that match any selector, sorted.
@@ -87,7 +87,7 @@ impl Fanout {
         range: TimeRange,
         listing: Listing,
     ) -> Result<Vec<String>, StoreError> {
-        let mut values = BTreeSet::new();
+        let mut values = Vec::new();
         for matchers in alternatives(selectors) {
             let answers = self.ask(pinned, range, |store, view| {
                 let request = wire::LabelValuesRequest {
@@ -99,7 +99,7 @@ impl Fanout {
             });
             add_strings(pinned, &mut values, answers.await?, listing)?;
         }
-        Ok(values.into_iter().collect())
+        Ok(values)
     }
 
     /// The series that match any selector, sorted by their labels; replicas are one.
@@ -218,18 +218,22 @@ impl Fanout {
     }
 }
 
+/// Adds what stores answered to sorted texts, each of which is there once.
 fn add_strings(
     pinned: &Pinned,
-    set: &mut BTreeSet<String>,
+    all: &mut Vec<String>,
     answers: Vec<wire::LabelStrings>,
     listing: Listing,
 ) -> Result<(), StoreError> {
     for answer in answers {
         pinned.coverage.saw_version(answer.newest_version);
         answer.bucket.into_iter().for_each(|usage| pinned.coverage.asked_bucket(usage));
-        set.extend(answer.values);
+        all.extend(answer.values);
     }
-    listing.check(set.len())
+    // Of sorted parts, which this sort makes use of.
+    all.sort();
+    all.dedup();
+    listing.check(all.len())
 }
 
 fn labels_from_wire(labels: Vec<wire::Label>) -> Labels {
