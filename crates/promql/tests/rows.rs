@@ -46,6 +46,20 @@ fn value() -> impl Strategy<Value = f64> {
     ]
 }
 
+/// Sums of these round: one more than 2^53 is 2^53.
+#[test]
+fn sums_that_would_round_are_left_to_windows() {
+    let source = MemorySource::default();
+    let labels = Labels::from_pairs([("__name__", "m")]);
+    let values = [9_007_199_254_740_992.0].into_iter().chain(std::iter::repeat_n(1.0, 40));
+    (1..).zip(values).for_each(|(number, value)| source.add(&labels, number * 10_000, value));
+    let source = Arc::new(source);
+    for query in ["sum_over_time(m[1m])", "avg_over_time(m[1m])"] {
+        let (rows, windows) = (answer(query, &source, false), answer(query, &source, true));
+        assert_eq!(bits(&rows), bits(&windows), "{query}");
+    }
+}
+
 proptest! {
     #[test]
     fn rows_and_windows_give_the_same_bits(

@@ -24,6 +24,9 @@ const MIN_SERIES: usize = 1 << 16;
 /// A metric with more series than this is not looked through at once.
 const MAX_SERIES: usize = 1 << 17;
 
+/// Matchers with longer texts than this, all together, are not kept.
+const MAX_TEXT: usize = 1 << 12;
+
 /// A metric and what else is asked of its series, in the order of the texts.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Key {
@@ -54,7 +57,9 @@ impl Selections {
         order: &[u32],
         matching: &mut Matching,
     ) -> Option<Arc<[u32]>> {
-        if matching.others().next().is_none() || order.len() > MAX_SERIES {
+        let texts = matching.others().map(|matcher| matcher.name().len() + matcher.value().len());
+        let text = texts.fold(None, |sum, length| Some(sum.unwrap_or(0) + length))?;
+        if text > MAX_TEXT || order.len() > MAX_SERIES {
             return None;
         }
         let mut matchers: Vec<_> = matching.others().map(text_of).collect();
@@ -71,7 +76,8 @@ impl Selections {
             }
         };
         let series = Arc::clone(&selection.series);
-        self.keep(key, selection, table.read().len());
+        let known = table.read().len();
+        self.keep(key, selection, known);
         Some(series)
     }
 

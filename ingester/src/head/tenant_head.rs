@@ -1,6 +1,7 @@
 //! One tenant's part of a generation: its series table behind a lock, and what readers keep beside it.
 //!
-//! Lock order: the orders' mutex is never held while the table's lock is waited for, nor the other way.
+//! Lock order: neither the orders' mutex nor that of the selections is held while the table's lock is waited for, nor the
+//! other way.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -178,6 +179,7 @@ impl TenantHead {
     /// Bytes of memory.
     #[must_use]
     pub fn heap_size(&self) -> usize {
-        self.table.read().heap_size() + self.orders.heap_size() + self.selections.heap_size()
+        let table = self.table.read().heap_size();
+        table + self.orders.heap_size() + self.selections.heap_size()
     }
 }

@@ -21,6 +21,8 @@ pub(super) struct FoldOperator<C> {
     steps: usize,
     input: Option<BoxOperator>,
     groups: Option<Groups>,
+    /// Whether rows may have the names of metrics that they should have lost.
+    ignores_names: bool,
     cells: Vec<Option<C>>,
     /// By the number of the cell.
     histograms: HashMap<usize, HistogramCell>,
@@ -32,11 +34,13 @@ pub(super) struct FoldOperator<C> {
 
 impl<C: Cell> FoldOperator<C> {
     pub(super) fn new(env: &Env, grid: Grid, input: BoxOperator, node: &AggregateNode) -> Self {
+        let ignores_names = windows::drops_names(&node.input, env);
         Self {
             env: env.clone(),
             steps: grid.len(),
             input: Some(input),
-            groups: Some(Groups::new(node, windows::drops_names(&node.input, env))),
+            groups: Some(Groups::new(node, ignores_names)),
+            ignores_names,
             cells: Vec::new(),
             histograms: HashMap::new(),
             op: node.op,
@@ -92,7 +96,8 @@ impl<C: Cell> FoldOperator<C> {
                 match self.histograms.get_mut(&number) {
                     Some(cell) => {
                         let before = cell.size();
-                        cell.add(&self.env, histogram, row.labels.metric_name());
+                        let name = row.labels.metric_name().filter(|_| !self.ignores_names);
+                        cell.add(&self.env, histogram, name);
                         held.grow(cell.size().saturating_sub(before))?;
                     }
                     None => {

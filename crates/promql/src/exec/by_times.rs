@@ -13,6 +13,9 @@ const REMEMBERED_STEPS: usize = 8_192;
 /// Vectors of times that are remembered at most.
 const MAX_REMEMBERED: usize = 64;
 
+/// Longer vectors are not remembered: they would be held beyond the batch of series that they came with.
+const MAX_TIMES: usize = 8_192;
+
 /// Remembers something for each step of a grid, by vectors of times.
 pub(super) struct ByTimes<T> {
     /// By address; the times are held, so that the address stays theirs.
@@ -24,7 +27,9 @@ impl<T: Clone> ByTimes<T> {
     /// Remembers nothing yet. Of each step there will be an `Item`.
     pub(super) fn new<Item>(control: &Control, grid: Grid) -> Result<Self, QueryError> {
         let slots = (REMEMBERED_STEPS / grid.len()).clamp(1, MAX_REMEMBERED);
-        let bytes = (slots * size_of::<Item>()).saturating_mul(grid.len());
+        let items = (slots * size_of::<Item>()).saturating_mul(grid.len());
+        // As long as most are; a few may be longer.
+        let bytes = items.saturating_add(slots * MAX_TIMES / 8 * size_of::<TimestampMs>());
         let held = control.reserve(bytes as u64)?;
         Ok(Self { slots: vec![None; slots], _held: held })
     }
@@ -37,6 +42,9 @@ impl<T: Clone> ByTimes<T> {
 
     /// Remembers what was found out about these times.
     pub(super) fn put(&mut self, times: &Arc<[TimestampMs]>, found: T) {
+        if times.len() > MAX_TIMES {
+            return;
+        }
         let slot = self.slot(times);
         if let Some(slot) = self.slots.get_mut(slot) {
             *slot = Some((Arc::clone(times), found));

@@ -12,7 +12,7 @@ use crate::QueryError;
 use crate::exec::bounds::{Bounds, StepWindows};
 use crate::exec::windows::WindowSeries;
 
-/// Up to here, whole numbers and their sums are exact.
+/// Below this, whole numbers and their sums are exact. A sum that has come here may have lost something.
 const MAX_EXACT: f64 = 9_007_199_254_740_992.0;
 
 /// So often the samples lie in windows at least, on average.
@@ -67,7 +67,7 @@ fn fill_sums(values: &[f64], bounds: &Bounds, row: &mut [f64], is_mean: bool) ->
     let is_whole = |value: &f64| value.trunc() == *value && !is_negative_zero(*value);
     let magnitude: f64 = values.iter().map(|value| value.abs()).sum();
     // Not true of NaN either.
-    if !(magnitude <= MAX_EXACT && values.iter().fold(true, |all, value| all & is_whole(value))) {
+    if !(magnitude < MAX_EXACT && values.iter().fold(true, |all, value| all & is_whole(value))) {
         return None;
     }
     let mut total = 0.0;
