@@ -8,6 +8,10 @@ use tonic::transport::Endpoint;
 
 /// How long opening a connection may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Bytes of all streams of a connection together that may be under way: as many as there can be.
+const CONNECTION_WINDOW: u32 = (1 << 31) - 1;
+
 /// How often an idle connection is asked whether it lives, and how long it may take to say so.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
 
@@ -23,6 +27,8 @@ pub fn store(peer: &HostPort, limits: &WireLimits) -> RemoteStore {
     let channel = endpoint
         .connect_timeout(CONNECT_TIMEOUT)
         .tcp_nodelay(true)
+        // Streams have windows of their own; one for all of them would let a stream that nobody reads hold up the others.
+        .initial_connection_window_size(CONNECTION_WINDOW)
         .http2_keep_alive_interval(KEEP_ALIVE)
         .keep_alive_timeout(KEEP_ALIVE)
         .keep_alive_while_idle(true)

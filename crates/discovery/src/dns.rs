@@ -88,15 +88,14 @@ impl Asking {
 
     /// The records of the first full name that has any. That none has is an answer only when each look-up gave one.
     async fn first_found(&self, addr: &PeerAddr, name: &str) -> Result<BTreeSet<HostPort>, LookupError> {
-        let mut failed = None;
         for full in self.search.full_names(name) {
-            match self.records(addr, &full).await {
-                Ok(peers) if peers.is_empty() => {}
-                Ok(peers) => return Ok(peers),
-                Err(error) => failed = Some(error),
+            // A name that could not be looked up is not one that has no records: what a later one has may be strangers.
+            let peers = self.records(addr, &full).await?;
+            if !peers.is_empty() {
+                return Ok(peers);
             }
         }
-        failed.map_or_else(|| Ok(BTreeSet::new()), Err)
+        Ok(BTreeSet::new())
     }
 
     async fn records(&self, addr: &PeerAddr, full: &str) -> Result<BTreeSet<HostPort>, LookupError> {

@@ -219,9 +219,14 @@ type SharedTimes = Arc<[TimestampMs]>;
 /// Vectors of times remembered, so that series that shared times still do after a join.
 const MAX_REMEMBERED_TIMES: usize = 1024;
 
+/// Times that these hold together: of 8 bytes each.
+const MAX_HELD_TIMES: usize = 1 << 20;
+
 /// Joins the runs of one series.
 #[derive(Default)]
 struct Joiner {
+    /// Times that are held.
+    held: usize,
     /// By the addresses of two vectors that follow each other: the two, which keeps the addresses taken,
     /// and both in one.
     joined: HashMap<(usize, usize), (SharedTimes, SharedTimes, SharedTimes)>,
@@ -271,10 +276,12 @@ impl Joiner {
         {
             return Arc::clone(both);
         }
-        if self.joined.len() >= MAX_REMEMBERED_TIMES {
+        if self.joined.len() >= MAX_REMEMBERED_TIMES || self.held > MAX_HELD_TIMES {
             self.joined.clear();
+            self.held = 0;
         }
         let both: SharedTimes = a.iter().chain(b.iter()).copied().collect();
+        self.held += 2 * both.len();
         self.joined.insert(key, (a, b, Arc::clone(&both)));
         both
     }

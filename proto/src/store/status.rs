@@ -68,6 +68,8 @@ fn transport_error(status: &Status) -> StoreError {
     let kind = match status.code() {
         // What the transport says of a connection that broke in the middle of a stream.
         Code::Unknown | Code::Unavailable => ErrorKind::Unavailable,
+        // And of a request on a connection that is being closed. Whoever cancels does not read the answer.
+        Code::Cancelled => ErrorKind::Unavailable,
         // What tonic says of a message that is larger than the limit once decompressed.
         Code::ResourceExhausted => ErrorKind::TooLarge,
         code => KINDS.iter().find(|entry| entry.2 == code).map_or(ErrorKind::Internal, |entry| entry.0),

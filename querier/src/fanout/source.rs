@@ -180,6 +180,8 @@ fn count(series: &[SeriesSamples], (all, samples): (u64, u64)) -> (u64, u64) {
 impl SeriesCursor for Cursor {
     fn next_batch(&mut self) -> Result<Option<Vec<SeriesSamples>>, SourceError> {
         loop {
+            // Stores may need the turn that putting groups together has taken.
+            self.control.rest();
             let fetched = self.receiver.blocking_recv().transpose();
             let series = match fetched.map_err(|error| SourceError(Arc::new(error)))? {
                 None => return Ok(None),

@@ -27,6 +27,8 @@ pub struct Tally {
 pub struct Deduplicator {
     from: TimestampMs,
     plans: HashMap<Key, (Vec<SharedTimes>, Arc<Plan>)>,
+    /// Times that the plans hold.
+    held: usize,
     tally: Tally,
 }
 
@@ -38,11 +40,14 @@ type Key = (Vec<(usize, usize)>, Vec<Vec<usize>>);
 /// Plans remembered.
 const MAX_PLANS: usize = 1024;
 
+/// Times that they hold together: of 8 bytes each.
+const MAX_HELD: usize = 1 << 20;
+
 impl Deduplicator {
     /// Keeps samples from this time on. The replicas' samples must be known from [`super::LOOKBACK_MS`] before.
     #[must_use]
     pub fn new(from: TimestampMs) -> Self {
-        Self { from, plans: HashMap::new(), tally: Tally::default() }
+        Self { from, plans: HashMap::new(), held: 0, tally: Tally::default() }
     }
 
     /// What was seen so far.
@@ -98,10 +103,12 @@ impl Deduplicator {
         if let Some((_, known)) = self.plans.get(&key) {
             return Arc::clone(known);
         }
-        if self.plans.len() >= MAX_PLANS {
-            self.plans.clear();
-        }
         let plan = Arc::new(Plan::new(replicas, self.from));
+        if self.plans.len() >= MAX_PLANS || self.held > MAX_HELD {
+            self.plans.clear();
+            self.held = 0;
+        }
+        self.held += plan.times.len() + replicas.iter().map(|series| series.timestamps.len()).sum::<usize>();
         // Held so that their addresses stay taken.
         let times = replicas.iter().map(|series| Arc::clone(&series.timestamps)).collect();
         self.plans.insert(key, (times, Arc::clone(&plan)));
