@@ -8,12 +8,14 @@
 //!
 //! ```text
 //! ┌────────┬─────────────────────┬──────────────────────┬─────────┐
-//! │ places │ times: first … bits │ values: first … bits │ padding │   padding: 7 zero bytes, so that 8 can be read
-//! └────────┴─────────────────────┴──────────────────────┴─────────┘   at each number
+//! │ places │ times: first … bits │ values: first … bits │ newest  │   newest: the last value, f64. 8 bytes, so that as
+//! └────────┴─────────────────────┴──────────────────────┴─────────┘   many can be read at each number
 //! column:  first i64 │ least difference i64 │ width u8 │ (count - 1) × width bits: difference - least, lowest first
 //! ```
 //!
 //! Numbers are little-endian. In memory only.
+
+use std::ops::Range;
 
 use latewood_model::TimestampMs;
 
@@ -29,8 +31,8 @@ const MAX_EXACT: u64 = 1 << 53;
 /// A number of this many bits lies within 8 bytes wherever its first bit is.
 const MAX_WIDTH: u32 = 57;
 
-/// Zero bytes at the end.
-const PADDING: usize = 7;
+/// Bytes of a column in front of its bits.
+const COLUMN_HEAD: usize = 17;
 
 /// Packs samples of ascending times. `None` if a value is no decimal of few places, or numbers lie too far apart.
 pub(super) fn pack(times: &[TimestampMs], values: &[f64]) -> Option<Vec<u8>> {
@@ -38,19 +40,38 @@ pub(super) fn pack(times: &[TimestampMs], values: &[f64]) -> Option<Vec<u8>> {
     let mut bytes = vec![places];
     push_column(&mut bytes, times)?;
     push_column(&mut bytes, &numbers)?;
-    bytes.resize(bytes.len() + PADDING, 0);
+    bytes.extend(values.last()?.to_le_bytes());
     Some(bytes)
 }
 
-/// Unpacks `count` samples behind those that are there.
-pub(super) fn unpack(bytes: &[u8], count: usize, times: &mut Vec<TimestampMs>, values: &mut Vec<f64>) {
-    let Some((&places, rest)) = bytes.split_first() else { return };
-    let Some(rest) = read_column(rest, count, times, |number| number) else { return };
+/// The column of `count` times as it is packed: equal times are equal bytes.
+#[inline]
+pub(super) fn packed_times(bytes: &[u8], count: usize) -> &[u8] {
+    let width = bytes.get(COLUMN_HEAD).map_or(0, |width| u32::from(*width));
+    bytes.get(1..1 + COLUMN_HEAD + column_bytes(count, width)).unwrap_or_default()
+}
+
+/// Adds `count` times.
+pub(super) fn unpack_times(bytes: &[u8], count: usize, times: &mut Vec<TimestampMs>) {
+    let column = bytes.get(1..).unwrap_or_default();
+    read_column(column, 0..count, times, |number| number);
+}
+
+/// Adds those values of `count` whose places are in a range.
+pub(super) fn unpack_values(bytes: &[u8], count: usize, range: Range<usize>, values: &mut Vec<f64>) {
+    let Some((&places, _)) = bytes.split_first() else { return };
+    let column = bytes.get(1 + packed_times(bytes, count).len()..).unwrap_or_default();
     // Dividing by one would change nothing, but take its time.
     match SCALES.get(usize::from(places)) {
-        None | Some(1.0) => read_column(rest, count, values, |number| number as f64),
-        Some(scale) => read_column(rest, count, values, |number| number as f64 / scale),
+        None | Some(1.0) => read_column(column, range, values, |number| number as f64),
+        Some(scale) => read_column(column, range, values, |number| number as f64 / scale),
     };
+}
+
+/// The last value.
+#[inline]
+pub(super) fn newest(bytes: &[u8]) -> Option<f64> {
+    bytes.last_chunk().copied().map(f64::from_le_bytes)
 }
 
 /// The fewest decimal places with which all values are integers, and these.
@@ -107,28 +128,28 @@ fn column_bytes(count: usize, width: u32) -> usize {
     (count.saturating_sub(1) * width as usize).div_ceil(8)
 }
 
-/// Adds the numbers of a column, converted, to `out`; what is behind the column.
+/// Adds the numbers at a range of places of a column, converted, to `out`.
 #[inline]
-fn read_column<'a, T>(
-    bytes: &'a [u8],
-    count: usize,
+fn read_column<T>(
+    bytes: &[u8],
+    places: Range<usize>,
     out: &mut Vec<T>,
     convert: impl Fn(i64) -> T,
-) -> Option<&'a [u8]> {
+) -> Option<()> {
     let (first, rest) = bytes.split_first_chunk()?;
     let (least, rest) = rest.split_first_chunk()?;
     let (&width, rest) = rest.split_first()?;
     let (first, least) = (i64::from_le_bytes(*first), i64::from_le_bytes(*least));
     if width == 0 {
-        let even = (0..count as i64).map(|n| first.wrapping_add(n.wrapping_mul(least)));
+        let even =
+            (places.start as i64..places.end as i64).map(|n| first.wrapping_add(n.wrapping_mul(least)));
         out.extend(even.map(convert));
-        return Some(rest);
+        return Some(());
     }
     let width = u32::from(width).min(MAX_WIDTH);
     let mask = (1 << width) - 1;
     let (mut number, mut at) = (first, 0);
-    // Of a range, so that room is looked for once and not for each.
-    let numbers = (0..count).map(|_| {
+    let mut next = || {
         let next = number;
         let bytes = rest.get(at / 8..).and_then(<[u8]>::first_chunk);
         // There are none behind the last number if nothing follows.
@@ -136,9 +157,13 @@ fn read_column<'a, T>(
         number = next.wrapping_add(least).wrapping_add((word & mask).cast_signed());
         at += width as usize;
         next
-    });
-    out.extend(numbers.map(convert));
-    rest.get(column_bytes(count, width)..)
+    };
+    for _ in 0..places.start {
+        next();
+    }
+    // Of a range, so that room is looked for once and not for each.
+    out.extend(places.map(|_| convert(next())));
+    Some(())
 }
 
 #[cfg(test)]
@@ -147,14 +172,16 @@ mod tests {
 
     use super::*;
 
-    /// Bytes of a column in front of its bits.
-    const COLUMN_HEAD: usize = 17;
-
     fn unpacked(times: &[i64], values: &[f64]) -> Option<(Vec<i64>, Vec<u64>)> {
         let bytes = pack(times, values)?;
-        let (mut back_times, mut back) = (vec![1], Vec::new());
-        unpack(&bytes, times.len(), &mut back_times, &mut back);
+        let (count, mut back_times, mut back) = (times.len(), vec![1], Vec::new());
+        unpack_times(&bytes, count, &mut back_times);
         assert_eq!(back_times.remove(0), 1);
+        unpack_values(&bytes, count, 0..count, &mut back);
+        assert_eq!(newest(&bytes).map(f64::to_bits), back.last().map(|value| value.to_bits()));
+        let mut middle = Vec::new();
+        unpack_values(&bytes, count, count / 3..count / 2, &mut middle);
+        assert_eq!(middle, back[count / 3..count / 2]);
         Some((back_times, back.iter().map(|value| value.to_bits()).collect()))
     }
 
@@ -163,7 +190,7 @@ mod tests {
         let (times, values): (Vec<i64>, Vec<f64>) =
             (0..120).map(|n| (1_700_000_000_000 + n * 15_000, (n * 37 + n * 7919 % 5) as f64)).unzip();
         let bytes = pack(&times, &values).unwrap();
-        assert_eq!(bytes.len(), 1 + 2 * COLUMN_HEAD + (119_usize * 3).div_ceil(8) + PADDING);
+        assert_eq!(bytes.len(), 1 + 2 * COLUMN_HEAD + (119_usize * 3).div_ceil(8) + 8);
     }
 
     #[test]

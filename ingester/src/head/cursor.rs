@@ -1,13 +1,14 @@
 //! Reading series of a generation, batch by batch, in storage order.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
-use latewood_model::{Labels, Matcher, SeriesSamples, TimeRange, TimestampMs};
+use latewood_model::{Labels, Matcher, SeriesSamples, TimeRange};
 use latewood_proto::store::Detail;
 
 use super::matching::Matching;
-use super::series::SamplesRead;
+use super::samples_read::SamplesRead;
+use super::shared_times::SharedTimes;
 use super::tenant_head::TenantHead;
 
 /// Series looked at under one hold of the lock.
@@ -21,7 +22,7 @@ const HOLD_SAMPLES: usize = 8_192;
 pub struct HeadCursor {
     head: Arc<TenantHead>,
     matching: Matching,
-    range: TimeRange,
+    times: SharedTimes,
     detail: Detail,
     metrics: VecDeque<u32>,
     current: Arc<[u32]>,
@@ -34,7 +35,8 @@ impl HeadCursor {
     pub(super) fn new(head: Arc<TenantHead>, matchers: &[Matcher], range: TimeRange, detail: Detail) -> Self {
         let matching = Matching::new(matchers);
         let metrics = if range.is_empty() { VecDeque::new() } else { matching.metrics(&head.table).into() };
-        Self { head, matching, range, detail, metrics, current: Arc::default(), all_pass: false, at: 0 }
+        let times = SharedTimes::new(range);
+        Self { head, matching, times, detail, metrics, current: Arc::default(), all_pass: false, at: 0 }
     }
 
     /// The next series, about `max_samples` samples (a histogram counts
@@ -43,7 +45,6 @@ impl HeadCursor {
     /// runtime.
     pub fn next_batch(&mut self, max_series: usize, max_samples: usize) -> Option<Vec<SeriesSamples>> {
         let (mut batch, mut samples) = (Vec::new(), 0);
-        let mut times = SharedTimes::default();
         while batch.len() < max_series && samples < max_samples {
             if self.at >= self.current.len() {
                 let Some(metric) = self.metrics.pop_front() else {
@@ -55,7 +56,7 @@ impl HeadCursor {
             }
             let room = (max_series - batch.len(), max_samples - samples);
             for (labels, read) in self.read(room) {
-                let series = self.finish(labels, read, &mut times);
+                let series = self.finish(labels, read);
                 samples += series.as_ref().map_or(0, SeriesSamples::weight);
                 batch.extend(series);
             }
@@ -78,51 +79,25 @@ impl HeadCursor {
                 continue;
             };
             let passes = self.all_pass || self.matching.passes(&table, reference);
-            if !passes || !found.span().overlaps(self.range) {
+            if !passes || !found.span().overlaps(self.times.range()) {
                 continue;
             }
             let read = match self.detail {
                 Detail::Labels => SamplesRead::default(),
-                Detail::Newest => found.newest(self.range),
-                Detail::Samples => found.read(self.range),
+                Detail::Newest => found.newest(&mut self.times),
+                Detail::Samples => found.read(&mut self.times),
             };
-            taken += read.floats.len() + read.histograms.weight();
+            taken += read.values.len() + read.histograms.weight();
             out.push((table.labels(reference), read));
         }
         out
     }
 
-    fn finish(&self, labels: Labels, read: SamplesRead, times: &mut SharedTimes) -> Option<SeriesSamples> {
-        let (timestamps, values, starts) = read.floats.into_columns();
-        let mut series = SeriesSamples {
-            labels,
-            timestamps: times.share(&timestamps),
-            values,
-            starts,
-            histograms: read.histograms.read(self.range),
-        };
+    fn finish(&self, labels: Labels, read: SamplesRead) -> Option<SeriesSamples> {
+        let SamplesRead { timestamps, values, starts, histograms } = read;
+        let histograms = histograms.read(self.times.range());
+        let mut series = SeriesSamples { labels, timestamps, values, starts, histograms };
         series.resolve_kinds();
         (self.detail == Detail::Labels || !series.is_empty()).then_some(series)
-    }
-}
-
-/// Vectors of times of one batch: series that were scraped together share one.
-#[derive(Debug, Default)]
-struct SharedTimes(HashMap<(usize, TimestampMs, TimestampMs), Arc<[TimestampMs]>>);
-
-impl SharedTimes {
-    fn share(&mut self, times: &[TimestampMs]) -> Arc<[TimestampMs]> {
-        let (Some(&first), Some(&last)) = (times.first(), times.last()) else {
-            return Arc::default();
-        };
-        let key = (times.len(), first, last);
-        if let Some(known) = self.0.get(&key)
-            && **known == *times
-        {
-            return Arc::clone(known);
-        }
-        let times: Arc<[TimestampMs]> = times.into();
-        self.0.insert(key, Arc::clone(&times));
-        times
     }
 }

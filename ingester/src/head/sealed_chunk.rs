@@ -1,8 +1,9 @@
 //! Samples of one series that no longer change.
 
+use std::ops::Range;
 use std::sync::Arc;
 
-use latewood_model::TimeRange;
+use latewood_model::{Sample, TimeRange, TimestampMs};
 
 use super::chunk::OpenChunk;
 use super::columns;
@@ -72,9 +73,10 @@ impl SealedChunk {
     pub(super) fn read(&self, range: TimeRange, out: &mut StartedSamples) {
         match self.form {
             Form::Columns => {
-                let before = out.len();
+                let (before, count) = (out.len(), self.count as usize);
                 out.extend_columns(|times, values| {
-                    columns::unpack(&self.bytes, self.count as usize, times, values);
+                    columns::unpack_times(&self.bytes, count, times);
+                    columns::unpack_values(&self.bytes, count, 0..count, values);
                 });
                 out.cut(before, range);
             }
@@ -83,5 +85,35 @@ impl SealedChunk {
                 XorReader::new(&self.bytes, self.span.start, self.count, has_starts).read(range, out);
             }
         }
+    }
+
+    /// Whether times and values can be read one without the other, and there are no start timestamps.
+    pub(super) fn has_columns(&self) -> bool {
+        self.form == Form::Columns
+    }
+
+    /// Whether another chunk of columns has the same times. Unpacks nothing.
+    pub(super) fn has_times_of(&self, other: &Self) -> bool {
+        self.count == other.count && self.packed_times() == other.packed_times()
+    }
+
+    fn packed_times(&self) -> &[u8] {
+        columns::packed_times(&self.bytes, self.count as usize)
+    }
+
+    /// Adds all times of a chunk of columns.
+    pub(super) fn times(&self, out: &mut Vec<TimestampMs>) {
+        columns::unpack_times(&self.bytes, self.count as usize, out);
+    }
+
+    /// Adds those values of a chunk of columns whose places are in a range.
+    pub(super) fn values(&self, places: Range<usize>, out: &mut Vec<f64>) {
+        columns::unpack_values(&self.bytes, self.count as usize, places, out);
+    }
+
+    /// The newest sample of a chunk of columns.
+    pub(super) fn newest(&self) -> Option<Sample> {
+        let value = columns::newest(&self.bytes).filter(|_| self.has_columns())?;
+        Some(Sample { timestamp: self.span.end, value })
     }
 }

@@ -7,8 +7,10 @@
 use latewood_model::{HistogramSample, NO_START, Sample, TimeRange, TimestampMs, preferred_started};
 
 use super::chunk::OpenChunk;
-use super::histograms::{Histograms, HistogramsSnapshot};
+use super::histograms::Histograms;
+use super::samples_read::SamplesRead;
 use super::sealed_chunk::SealedChunk;
+use super::shared_times::SharedTimes;
 use super::started::StartedSamples;
 
 /// A chunk of this many bytes is sealed, so that reading a short range of a long generation is cheap.
@@ -157,42 +159,71 @@ impl Samples {
     }
 
     /// The newest sample of a range, alone where it is at hand, else with others.
-    pub(super) fn newest(&self, range: TimeRange) -> SamplesRead {
+    pub(super) fn newest(&self, times: &mut SharedTimes) -> SamplesRead {
         let rest = self.aside.as_ref().map_or(TimeRange::EMPTY, |aside| aside.span);
         let rest = self.histograms().map_or(rest, |histograms| rest.union(histograms.span()));
-        match self.open.last() {
-            Some(last) if rest.end < last.timestamp && range.contains(last.timestamp) => {
-                let mut floats = StartedSamples::with_room(1);
-                floats.push(last, self.open.last_start());
-                SamplesRead { floats, histograms: HistogramsSnapshot::default() }
-            }
-            None => {
-                self.newest_chunk().map_or_else(|| self.read(range), |chunk| self.read_chunk(chunk, range))
-            }
-            Some(_) => self.read(range),
+        let newest = match self.open.last() {
+            Some(last) if rest.end < last.timestamp => Some((last, self.open.last_start())),
+            Some(_) => None,
+            None => self.newest_sealed().map(|sample| (sample, NO_START)),
+        };
+        match newest.filter(|(sample, _)| times.range().contains(sample.timestamp)) {
+            Some((sample, start)) => SamplesRead::of_one(sample, start, times),
+            None => self.read(times),
         }
     }
 
-    /// The chunk that was sealed last, if nothing is as new as any of its samples.
-    fn newest_chunk(&self) -> Option<&SealedChunk> {
+    /// The newest sample of the chunk that was sealed last, if it is at hand and nothing is as new.
+    fn newest_sealed(&self) -> Option<Sample> {
         let aside =
             self.aside.as_deref().filter(|aside| aside.late.is_none() && aside.histograms.is_none())?;
         let (last, before) = aside.sealed.split_last()?;
-        before.iter().all(|chunk| chunk.span().end < last.span().start).then_some(last)
+        before.iter().all(|chunk| chunk.span().end < last.span().end).then(|| last.newest())?
     }
 
-    /// A chunk's samples; all of them if it has none in the range.
-    fn read_chunk(&self, chunk: &SealedChunk, range: TimeRange) -> SamplesRead {
-        let mut floats = StartedSamples::with_room(chunk.count() as usize);
-        chunk.read(range, &mut floats);
-        match floats.len() {
-            0 => self.read(range),
-            _ => SamplesRead { floats, histograms: HistogramsSnapshot::default() },
+    /// The samples within the range of some times.
+    pub(super) fn read(&self, times: &mut SharedTimes) -> SamplesRead {
+        let mut read = self.read_columns(times).unwrap_or_else(|| self.read_any(times));
+        if let Some(histograms) = self.histograms() {
+            read.histograms = histograms.snapshot(times.range());
         }
+        read
     }
 
-    /// The samples within a range.
-    pub(super) fn read(&self, range: TimeRange) -> SamplesRead {
+    /// The floats where all sealed chunks have columns and follow one another, as those of most series do.
+    fn read_columns(&self, times: &mut SharedTimes) -> Option<SamplesRead> {
+        let range = times.range();
+        let aside = self.aside.as_deref().filter(|aside| aside.late.is_none())?;
+        let sealed = aside.sealed.iter().filter(|chunk| chunk.span().overlaps(range));
+        let mut end = TimestampMs::MIN;
+        for chunk in sealed.clone() {
+            if !chunk.has_columns() || chunk.span().start <= end {
+                return None;
+            }
+            end = chunk.span().end;
+        }
+        let open = Some(&self.open).filter(|open| open.span().overlaps(range));
+        if open.is_some_and(|open| open.has_starts() || open.span().start <= end) {
+            return None;
+        }
+        let known = times.of(sealed.clone(), open.map_or(TimestampMs::MIN, |open| open.span().start));
+        let room = known.packed() + open.map_or(0, |open| open.count() as usize);
+        let mut values = Vec::with_capacity(room);
+        for (chunk, places) in sealed.zip(known.places()) {
+            chunk.values(places, &mut values);
+        }
+        let mut newer = StartedSamples::default();
+        if let Some(open) = open {
+            open.read(range, &mut newer);
+        }
+        values.extend_from_slice(newer.values());
+        let timestamps = known.followed_by(newer.times());
+        Some(SamplesRead { timestamps, values, ..SamplesRead::default() })
+    }
+
+    /// The floats, however they are kept.
+    fn read_any(&self, times: &mut SharedTimes) -> SamplesRead {
+        let range = times.range();
         let is_open_read = self.open.span().overlaps(range);
         let open = if is_open_read { self.open.count() as usize } else { 0 };
         let sealed = self.aside.iter().flat_map(|aside| &aside.sealed);
@@ -208,8 +239,7 @@ impl Samples {
             floats.extend_within(late, range);
         }
         floats.put_in_order();
-        let histograms = self.histograms().map(|histograms| histograms.snapshot(range));
-        SamplesRead { floats, histograms: histograms.unwrap_or_default() }
+        SamplesRead::new(floats, times)
     }
 }
 
@@ -228,15 +258,6 @@ impl Aside {
             + self.late.as_ref().map_or(0, |late| size_of::<StartedSamples>() + late.heap_size())
             + self.sealed.iter().map(SealedChunk::heap_size).sum::<usize>()
     }
-}
-
-/// The samples of one series within a range, as they stood at one moment.
-#[derive(Debug, Default)]
-pub(super) struct SamplesRead {
-    /// The floats: ascending, each time once.
-    pub(super) floats: StartedSamples,
-    /// The native histograms, to be unpacked without a lock.
-    pub(super) histograms: HistogramsSnapshot,
 }
 
 #[cfg(test)]
@@ -265,24 +286,32 @@ mod tests {
             }
             let mut model: BTreeMap<i64, (f64, i64)> = BTreeMap::new();
             let (mut samples, mut heap) = (Samples::default(), 0);
-            for (timestamp, bits, start) in arrivals {
+            let ranges = [TimeRange::ALL, TimeRange::new(start, end)];
+            // As a reader does who saw other times before.
+            let mut times = ranges.map(SharedTimes::new);
+            for (number, (timestamp, bits, start)) in arrivals.into_iter().enumerate() {
+                if number % 128 == 127 {
+                    times.iter_mut().for_each(|times| drop(samples.read(times)));
+                }
                 let value = if whole { (bits % 1000) as f64 } else { f64::from_bits(bits) };
                 let start = if started { start } else { NO_START };
                 heap += samples.push(Sample { timestamp, value }, start).1;
                 let stands = model.entry(timestamp).or_insert((value, start));
                 *stands = preferred_started(*stands, (value, start));
             }
-            for range in [TimeRange::ALL, TimeRange::new(start, end)] {
-                let (times, values, starts) = samples.newest(range).floats.into_columns();
+            for (range, shared) in ranges.into_iter().zip(&mut times) {
+                let SamplesRead { timestamps: times, values, starts, .. } = samples.newest(shared);
                 let expected = model.iter().rfind(|entry| range.contains(*entry.0));
                 let newest = times.last().zip(values.last()).map(|(&at, value)| (at, value.to_bits(), starts.at(at)));
                 prop_assert_eq!(newest, expected.map(|(&at, &(value, start))| (at, value.to_bits(), start)));
-                let read = samples.read(range).floats;
+                let read = samples.read(shared);
                 let expected: Vec<_> = model.iter().filter(|entry| range.contains(*entry.0))
                     .map(|(&timestamp, &(value, start))| (Sample { timestamp, value }, start)).collect();
-                prop_assert_eq!(read.started().collect::<Vec<_>>(), expected.clone());
-                let (_, _, starts) = read.into_columns();
-                prop_assert!(expected.iter().all(|(sample, start)| starts.at(sample.timestamp) == *start));
+                let found = read.timestamps.iter().zip(&read.values);
+                let found: Vec<_> = found.map(|(&timestamp, &value)| {
+                    (Sample { timestamp, value }, read.starts.at(timestamp))
+                }).collect();
+                prop_assert_eq!(found, expected);
             }
             let counted = samples.open.capacity() + samples.aside.as_ref().map_or(0, |aside| aside.heap_size());
             prop_assert_eq!(heap, counted as isize);
