@@ -15,9 +15,8 @@ use std::sync::Arc;
 
 use latewood_base::{Offload, Rng, Shutdown};
 use latewood_block::{BlockHeader, BlockWriter, ReaderConfig, WriterConfig};
-use latewood_model::{Resolution, TenantId, TimeRange};
+use latewood_model::{Resolution, TenantId};
 use latewood_objstore::{Bucket, DirectoryBucket};
-use latewood_proto::store::Detail;
 use serde::{Deserialize, Serialize};
 
 use super::local_block::BlockSource;
@@ -200,7 +199,7 @@ impl LocalStore {
             lineage: Vec::new(),
         };
         let mut writer = BlockWriter::create(dir, header, self.shared.writer.clone())?;
-        let mut cursor = head.select(&[], TimeRange::ALL, Detail::Samples);
+        let mut cursor = head.read_once();
         // Series come by metric: one look-up for each.
         let mut known = (None::<String>, None);
         while let Some(batch) = cursor.next_batch(BATCH.0, BATCH.1) {

@@ -9,6 +9,7 @@ use latewood_proto::store::Detail;
 use super::matching::Matching;
 use super::samples_read::SamplesRead;
 use super::shared_times::SharedTimes;
+use super::table::SeriesTable;
 use super::tenant_head::TenantHead;
 
 /// Series looked at under one hold of the lock.
@@ -29,6 +30,7 @@ pub struct HeadCursor {
     /// Whether the current ones were asked whether they match.
     all_pass: bool,
     at: usize,
+    keeps_labels: bool,
 }
 
 impl HeadCursor {
@@ -36,7 +38,13 @@ impl HeadCursor {
         let matching = Matching::new(matchers);
         let metrics = if range.is_empty() { VecDeque::new() } else { matching.metrics(&head.table).into() };
         let times = SharedTimes::new(range);
-        Self { head, matching, times, detail, metrics, current: Arc::default(), all_pass: false, at: 0 }
+        let (current, all_pass, at) = (Arc::default(), false, 0);
+        Self { head, matching, times, detail, metrics, current, all_pass, at, keeps_labels: true }
+    }
+
+    /// Keeps no labels for other reads.
+    pub(super) fn keeping_nothing(self) -> Self {
+        Self { keeps_labels: false, ..self }
     }
 
     /// The next series, about `max_samples` samples (a histogram counts
@@ -67,30 +75,44 @@ impl HeadCursor {
     /// Reads the next series, under the lock.
     fn read(&mut self, (series, samples): (usize, usize)) -> Vec<(Labels, SamplesRead)> {
         let head = Arc::clone(&self.head);
-        let table = head.table.read();
-        let (mut out, mut taken) = (Vec::new(), 0);
+        let (table, kept) = (head.table.read(), head.labels.read());
+        let (mut out, mut taken, mut made) = (Vec::new(), 0, Vec::new());
         let (end, most) = (self.current.len().min(self.at + HOLD), samples.min(HOLD_SAMPLES));
         while self.at < end && out.len() < series && taken < most {
             let Some(&reference) = self.current.get(self.at) else {
                 break;
             };
             self.at += 1;
-            let Some(found) = table.samples_of(reference) else {
+            let Some(read) = self.read_one(&table, reference) else {
                 continue;
-            };
-            let passes = self.all_pass || self.matching.passes(&table, reference);
-            if !passes || !found.span().overlaps(self.times.range()) {
-                continue;
-            }
-            let read = match self.detail {
-                Detail::Labels => SamplesRead::default(),
-                Detail::Newest => found.newest(&mut self.times),
-                Detail::Samples => found.read(&mut self.times),
             };
             taken += read.values.len() + read.histograms.weight();
-            out.push((table.labels(reference), read));
+            let labels = kept.get(reference).cloned().unwrap_or_else(|| {
+                let labels = table.labels(reference);
+                made.extend(self.keeps_labels.then(|| (reference, labels.clone())));
+                labels
+            });
+            out.push((labels, read));
         }
+        // As much again as half of the rest.
+        let room = if made.is_empty() { 0 } else { table.heap_size() / 2 };
+        drop((table, kept));
+        head.labels.keep(made, room);
         out
+    }
+
+    /// What is wanted of a series, if it passes.
+    fn read_one(&mut self, table: &SeriesTable, reference: u32) -> Option<SamplesRead> {
+        let found = table.samples_of(reference)?;
+        let passes = self.all_pass || self.matching.passes(table, reference);
+        if !passes || !found.span().overlaps(self.times.range()) {
+            return None;
+        }
+        Some(match self.detail {
+            Detail::Labels => SamplesRead::default(),
+            Detail::Newest => found.newest(&mut self.times),
+            Detail::Samples => found.read(&mut self.times),
+        })
     }
 
     fn finish(&self, labels: Labels, read: SamplesRead) -> Option<SeriesSamples> {

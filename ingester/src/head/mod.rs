@@ -17,6 +17,7 @@ mod cursor;
 mod generation;
 mod histogram_chunk;
 mod histograms;
+mod kept_labels;
 mod matching;
 mod order;
 mod pairs;

@@ -1,7 +1,7 @@
 //! One tenant's part of a generation: its series table behind a lock, and what readers keep beside it.
 //!
 //! Lock order: neither the orders' mutex nor that of the selections is held while the table's lock is waited for, nor the
-//! other way.
+//! other way. The kept labels are read under the table's lock, and changed under none.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -11,6 +11,7 @@ use latewood_proto::store::Detail;
 use parking_lot::RwLock;
 
 use super::cursor::HeadCursor;
+use super::kept_labels::KeptLabels;
 use super::matching::Matching;
 use super::order::Orders;
 use super::selections::Selections;
@@ -28,6 +29,7 @@ pub struct TenantHead {
     pub(super) table: RwLock<SeriesTable>,
     orders: Orders,
     selections: Selections,
+    pub(super) labels: KeptLabels,
 }
 
 impl TenantHead {
@@ -50,7 +52,7 @@ impl TenantHead {
         entry.for_each_histogram(&defined, |reference, sample| {
             table.append_histogram(reference, sample, &mut counts);
         });
-        (counts, table.heap_size())
+        (counts, table.heap_size() + self.labels.heap_size())
     }
 
     /// The references of label sets that are known, in one hold of the lock. `None` for those that are not.
@@ -79,6 +81,11 @@ impl TenantHead {
     #[must_use]
     pub fn select(self: &Arc<Self>, matchers: &[Matcher], range: TimeRange, detail: Detail) -> HeadCursor {
         HeadCursor::new(Arc::clone(self), matchers, range, detail)
+    }
+
+    /// Streams all series for the last time: nothing is kept for those that come after.
+    pub(crate) fn read_once(self: &Arc<Self>) -> HeadCursor {
+        self.select(&[], TimeRange::ALL, Detail::Samples).keeping_nothing()
     }
 
     /// Series of a metric in storage order, and whether they are those alone that pass; else each is to be asked.
@@ -180,6 +187,6 @@ impl TenantHead {
     #[must_use]
     pub fn heap_size(&self) -> usize {
         let table = self.table.read().heap_size();
-        table + self.orders.heap_size() + self.selections.heap_size()
+        table + self.orders.heap_size() + self.selections.heap_size() + self.labels.heap_size()
     }
 }
