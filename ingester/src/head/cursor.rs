@@ -18,6 +18,9 @@ const HOLD: usize = 256;
 /// Samples unpacked under one hold of the lock: some tens of microseconds, so that no writer waits for long.
 const HOLD_SAMPLES: usize = 8_192;
 
+/// Series whose memory is brought near at once: so many that all of it has room in the nearest cache.
+const WARM: usize = 32;
+
 /// Streams the series that match. Each batch is read as it stands when it is asked for.
 #[derive(Debug)]
 pub struct HeadCursor {
@@ -82,6 +85,11 @@ impl HeadCursor {
             let Some(&reference) = self.current.get(self.at) else {
                 break;
             };
+            if self.at.is_multiple_of(WARM) {
+                let next = self.current.get(self.at..end.min(self.at + WARM)).unwrap_or_default();
+                kept.warm(next);
+                table.warm(next, self.detail == Detail::Samples);
+            }
             self.at += 1;
             let Some(read) = self.read_one(&table, reference) else {
                 continue;

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
+use foldhash::fast::FixedState;
 use latewood_model::{TimeRange, TimestampMs};
 
 use super::sealed_chunk::SealedChunk;
@@ -21,7 +22,7 @@ const MAX_HELD: usize = 1 << 18;
 pub(super) struct SharedTimes {
     range: TimeRange,
     /// By where the packed times begin and end, and where the others begin.
-    known: HashMap<[TimestampMs; 3], KnownTimes>,
+    known: HashMap<[TimestampMs; 3], KnownTimes, FixedState>,
 }
 
 /// A vector of times.
@@ -36,7 +37,7 @@ pub(super) struct KnownTimes {
 impl SharedTimes {
     /// Of samples in a range.
     pub(super) fn new(range: TimeRange) -> Self {
-        Self { range, known: HashMap::new() }
+        Self { range, known: HashMap::default() }
     }
 
     /// The range.

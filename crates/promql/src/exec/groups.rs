@@ -44,6 +44,12 @@ impl Groups {
         labels.iter().filter(|(name, _)| self.names.iter().any(|named| named == name) != self.without)
     }
 
+    /// The same, as bytes.
+    fn byte_pairs<'a>(&self, labels: &'a Labels) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
+        let is_named = |name: &[u8]| self.names.iter().any(|named| named.as_bytes() == name);
+        labels.byte_pairs().filter(move |(name, _)| is_named(name) != self.without)
+    }
+
     /// The labels that a series' group has.
     pub(super) fn key(&self, labels: &Labels) -> Labels {
         Labels::from_sorted(self.pairs(labels))
@@ -54,8 +60,8 @@ impl Groups {
         if self.names.is_empty() && !self.without && !self.labels.is_empty() {
             return (0, false);
         }
-        let hash = hash_of(&self.hashing, self.pairs(labels));
-        let is_this = |&group: &usize| self.labels[group].iter().eq(self.pairs(labels));
+        let hash = hash_of(&self.hashing, self.byte_pairs(labels));
+        let is_this = |&group: &usize| self.labels[group].byte_pairs().eq(self.byte_pairs(labels));
         if let Some(&group) = self.index.find(hash, is_this) {
             return (group, false);
         }
@@ -63,7 +69,7 @@ impl Groups {
         self.labels.push(self.key(labels));
         self.marks.push((0, false));
         let (hashing, known) = (&self.hashing, &self.labels);
-        self.index.insert_unique(hash, group, |&other| hash_of(hashing, known[other].iter()));
+        self.index.insert_unique(hash, group, |&other| hash_of(hashing, known[other].byte_pairs()));
         (group, true)
     }
 
@@ -90,7 +96,7 @@ impl Groups {
     }
 }
 
-fn hash_of<'a>(hashing: &RandomState, pairs: impl Iterator<Item = LabelPair<'a>>) -> u64 {
+fn hash_of<'a>(hashing: &RandomState, pairs: impl Iterator<Item = (&'a [u8], &'a [u8])>) -> u64 {
     let mut hasher = hashing.build_hasher();
     pairs.for_each(|pair| pair.hash(&mut hasher));
     hasher.finish()

@@ -1,6 +1,6 @@
 //! Instant selectors: at each step the newest sample of `(time - lookback, time]`, unless it is a stale marker.
 
-use latewood_model::{HistogramSample, SeriesSamples, is_stale};
+use latewood_model::{HistogramSample, SeriesSamples};
 
 use super::bounds::StepWindows;
 use super::counts::size_in_samples;
@@ -8,7 +8,7 @@ use super::matching::drop_reserved;
 use super::merge::Merger;
 use super::pace::Pace;
 use super::row::{Row, RowMut};
-use super::tile::{Tile, computed, is_present};
+use super::tile::{Tile, absent, computed, is_present};
 use super::{Env, Grid, Operator, SeriesFeed};
 use crate::plan::{Reading, Scan};
 use crate::{QueryError, SampleValue};
@@ -33,23 +33,29 @@ impl ScanOperator {
     fn fill(&mut self, series: &SeriesSamples, row: &mut [f64]) -> Result<usize, QueryError> {
         let mut filled = 0;
         let bounds = self.windows.of_shared(&series.timestamps)?;
-        let mut pace = Pace::new(&self.env.control);
+        Pace::new(&self.env.control).did(row.len())?;
         for (value, &(low, high)) in row.iter_mut().zip(bounds.iter()) {
-            pace.did(1)?;
-            if low == high {
-                continue;
-            }
-            let newest = series.timestamps.get(high - 1).zip(series.values.get(high - 1));
-            if let Some((&sampled, &sample)) = newest.filter(|(_, sample)| !is_stale(**sample)) {
-                *value = match self.reading {
-                    Reading::Value => computed(sample),
-                    Reading::Time => sampled as f64 / 1000.0,
-                    Reading::Start => series.starts.at(sampled) as f64 / 1000.0,
-                };
-                filled += 1;
-            }
+            let newest = if low < high { high - 1 } else { usize::MAX };
+            let sample = series.values.get(newest).copied().unwrap_or_else(absent);
+            // A stale marker is what says that there is no value.
+            let is_there = is_present(sample);
+            *value = if is_there { computed(sample) } else { sample };
+            filled += usize::from(is_there);
+        }
+        if self.reading != Reading::Value {
+            self.put_times(series, &bounds, row);
         }
         Ok(filled)
+    }
+
+    /// Puts times in the place of a row's values.
+    fn put_times(&self, series: &SeriesSamples, bounds: &[(usize, usize)], row: &mut [f64]) {
+        let present = row.iter_mut().zip(bounds).filter(|(value, _)| is_present(**value));
+        for (value, &(_, high)) in present {
+            let Some(&sampled) = series.timestamps.get(high - 1) else { continue };
+            let is_start = self.reading == Reading::Start;
+            *value = if is_start { series.starts.at(sampled) } else { sampled } as f64 / 1000.0;
+        }
     }
 
     /// Counts the samples of a row.
