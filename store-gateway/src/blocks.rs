@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use futures::{StreamExt, TryStreamExt, stream};
 use latewood_base::{ErrorKind, Kinded, Offload, Ulid};
-use latewood_block::{Block, BlockError};
+use latewood_block::{Block, BlockError, DecodedPages};
 use latewood_catalog::{BlockEntry, Catalogs, View, block_folder};
 use latewood_model::{Resolution, TenantId};
 use latewood_objstore::{Bucket, BucketError};
@@ -26,6 +26,7 @@ pub(crate) struct Blocks {
     catalogs: Arc<Catalogs>,
     offload: Offload,
     open: OpenBlocks,
+    pages: DecodedPages,
     memory: RequestMemory,
     metrics: Metrics,
 }
@@ -68,9 +69,11 @@ impl Blocks {
         bucket: Bucket,
         catalogs: Arc<Catalogs>,
         offload: Offload,
+        pages: DecodedPages,
         metrics: Metrics,
     ) -> Self {
         Self {
+            pages,
             open: OpenBlocks::new(config.open_blocks_bytes, metrics.clone()),
             memory: RequestMemory::new(&config, metrics.clone()),
             config,
@@ -154,8 +157,13 @@ impl Blocks {
             }
         };
         let reader = self.config.reader.clone();
-        let opening =
-            Block::open_with_tables(Arc::clone(&self.bucket), &folder, self.offload.clone(), reader);
+        let opening = Block::open_with_tables(
+            Arc::clone(&self.bucket),
+            &folder,
+            self.offload.clone(),
+            reader,
+            &self.pages,
+        );
         let block = self.open.get(tenant, id, opening).await;
         Ok(OpenBlock {
             id,

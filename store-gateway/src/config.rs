@@ -15,6 +15,8 @@ pub struct GatewayConfig {
     /// Memory of the blocks that are kept open, in bytes; the least recently used are closed first, those in
     /// use live on until they are not.
     pub open_blocks_bytes: usize,
+    /// Memory of decoded pages of samples that are kept for the next selects, in bytes; 0 keeps none.
+    pub decoded_pages_bytes: u64,
     /// Blocks of one request that are opened, or asked for labels, at once; opening one is five requests to the bucket.
     pub blocks_at_once: usize,
     /// Requests that are answered at once, a select until its stream begins; further ones wait.
@@ -45,6 +47,7 @@ impl Default for GatewayConfig {
                 ..ReaderConfig::default()
             },
             open_blocks_bytes: 512 << 20,
+            decoded_pages_bytes: 256 << 20,
             blocks_at_once: 50,
             max_concurrent_requests: 64,
             decode_ahead_blocks: 32,

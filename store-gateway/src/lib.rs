@@ -9,6 +9,7 @@ mod cache_metrics;
 mod cached_item;
 mod caching_bucket;
 mod config;
+mod decoded_pages_metrics;
 mod error;
 mod masks;
 mod memory;

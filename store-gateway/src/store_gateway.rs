@@ -6,6 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures::{StreamExt, TryStreamExt, stream};
 use latewood_base::Offload;
+use latewood_block::DecodedPages;
 use latewood_catalog::Catalogs;
 use latewood_model::{Matcher, MetricMetadata, TimeRange};
 use latewood_objstore::{Bucket, Usage};
@@ -18,6 +19,7 @@ use prometheus_client::registry::Registry;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::blocks::{Blocks, OpenBlock, Pinned, Purpose};
+use crate::decoded_pages_metrics::DecodedPagesMetrics;
 use crate::metrics::Metrics;
 use crate::{GatewayConfig, GatewayError, select, statistics};
 
@@ -49,9 +51,11 @@ impl StoreGateway {
         registry: &mut Registry,
     ) -> Self {
         let metrics = Metrics::new(registry);
+        let pages = DecodedPages::new(config.decoded_pages_bytes);
+        registry.register_collector(Box::new(DecodedPagesMetrics(pages.clone())));
         let places = config.max_concurrent_requests.clamp(1, Semaphore::MAX_PERMITS);
         Self {
-            blocks: Blocks::new(config, bucket, catalogs, offload, metrics.clone()),
+            blocks: Blocks::new(config, bucket, catalogs, offload, pages, metrics.clone()),
             places: Arc::new(Semaphore::new(places)),
             metrics,
         }

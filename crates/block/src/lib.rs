@@ -25,7 +25,7 @@ pub use config::{ReaderConfig, WriterConfig};
 pub use error::BlockError;
 pub use inspect::inspect;
 pub use meta::{BlockHeader, BlockMeta, FORMAT_VERSION, FileMeta, PartMeta};
-pub use read::{Block, BlockStatistics, Count, SelectSpec};
+pub use read::{Block, BlockStatistics, Count, DecodedPages, SelectSpec};
 pub use verify::{Problem, VerifyReport, verify};
 pub use views::{views, views_in, views_of};
 pub use write::BlockWriter;

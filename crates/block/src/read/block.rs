@@ -9,6 +9,7 @@ use latewood_objstore::{Bucket, BucketError};
 use parquet::basic::Type;
 use tokio::sync::OnceCell;
 
+use super::decoded_pages::DecodedPages;
 use super::paged::PagedFile;
 use super::table_file::check_file;
 use super::tables::{Scrapes, TableBytes, Tables};
@@ -27,6 +28,7 @@ pub struct Block {
     folder: String,
     pub(super) offload: Offload,
     pub(super) config: ReaderConfig,
+    pub(super) pages: DecodedPages,
     meta: Arc<BlockMeta>,
     pub(super) parts: Vec<Part>,
     pub(super) scrapes: Arc<Scrapes>,
@@ -113,10 +115,11 @@ impl Block {
         config: ReaderConfig,
     ) -> Result<Arc<Self>, BlockError> {
         config.validate()?;
-        Self::head(bucket, folder, offload, config).await.map(Arc::new)
+        Self::head(bucket, folder, offload, config, DecodedPages::new(0)).await.map(Arc::new)
     }
 
-    /// As [`Block::open`], with the series, spans and scrape times, for whoever will ask at once: all in one round.
+    /// As [`Block::open`], with the series, spans and scrape times, for whoever will ask at once: all in one round. Pages
+    /// that selects decode are kept with those of other blocks.
     ///
     /// # Errors
     /// As [`Block::open`].
@@ -125,9 +128,10 @@ impl Block {
         folder: &str,
         offload: Offload,
         config: ReaderConfig,
+        pages: &DecodedPages,
     ) -> Result<Arc<Self>, BlockError> {
         config.validate()?;
-        let head = Self::head(Arc::clone(&bucket), folder, offload, config.clone());
+        let head = Self::head(Arc::clone(&bucket), folder, offload, config.clone(), pages.clone());
         let (block, bytes) = futures::join!(head, TableBytes::fetch(&bucket, folder, &config));
         let block = block?;
         let tables = block.load(bytes.map_err(|error| named(error, folder))?).await?;
@@ -141,6 +145,7 @@ impl Block {
         folder: &str,
         offload: Offload,
         config: ReaderConfig,
+        pages: DecodedPages,
     ) -> Result<Self, BlockError> {
         let (meta_key, index_key) = (format!("{folder}/{}", BlockMeta::FILE), format!("{folder}/{INDEX}"));
         let (json, index) = futures::join!(
@@ -161,6 +166,7 @@ impl Block {
             folder: folder.to_owned(),
             offload,
             config,
+            pages,
             meta: Arc::new(meta),
             parts,
             scrapes: Arc::new(scrapes),

@@ -25,10 +25,30 @@ pub(super) enum SamplePageData {
     Int32(Arc<Decoded<i32>>),
 }
 
-/// The bytes of a batch's pages.
+impl SamplePageData {
+    /// Bytes of memory.
+    pub(super) fn heap_size(&self) -> usize {
+        match self {
+            Self::Integers(page) => page.heap_size(),
+            Self::Doubles(page) => page.heap_size(),
+            Self::Int32(page) => page.heap_size(),
+        }
+    }
+}
+
+/// A page as it was found.
+#[derive(Clone, Debug)]
+pub(super) enum FoundPage {
+    /// As it is in the bucket.
+    Packed(Bytes),
+    /// As an earlier select decoded it.
+    Decoded(SamplePageData),
+}
+
+/// A batch's pages.
 pub(super) struct Fetched {
     pub(super) batch: Batch,
-    pub(super) samples: Vec<(SamplePage, Bytes)>,
+    pub(super) samples: Vec<(SamplePage, FoundPage)>,
     pub(super) scrapes: BTreeMap<PageKey, Bytes>,
 }
 
@@ -83,30 +103,27 @@ pub(super) struct PageCache {
 const MAX_SHARED_TIMES: usize = 4_096;
 
 impl PageCache {
-    /// Decodes the pages of a batch that are not here yet and drops those it does not need.
+    /// Decodes the pages of a batch that are not here yet, and drops those that it does not need. Tells `decoded` of each
+    /// that it decoded.
     pub(super) fn load(
         &mut self,
         parts: &[Part],
         batch: &Batch,
-        fetched: Vec<(SamplePage, Bytes)>,
+        fetched: Vec<(SamplePage, FoundPage)>,
+        decoded: impl Fn(SamplePage, &SamplePageData),
     ) -> Result<(), BlockError> {
         self.pages.retain(|page, _| batch.pages.contains(page));
-        for (key, bytes) in fetched {
+        for (key, found) in fetched {
             if self.pages.contains_key(&key) {
                 continue;
             }
-            let (number, column, page) = key;
-            let Some(part) = parts.get(number) else { continue };
-            let page = (column, page);
-            let data = match part.kind_of(column) {
-                PartColumn::Int64 => {
-                    SamplePageData::Integers(Arc::new(part.file.decode::<Int64Type>(page, bytes)?))
-                }
-                PartColumn::Vf => {
-                    SamplePageData::Doubles(Arc::new(part.file.decode::<DoubleType>(page, bytes)?))
-                }
-                PartColumn::Int32 => {
-                    SamplePageData::Int32(Arc::new(part.file.decode::<Int32Type>(page, bytes)?))
+            let data = match found {
+                FoundPage::Decoded(data) => data,
+                FoundPage::Packed(bytes) => {
+                    let Some(part) = parts.get(key.0) else { continue };
+                    let data = decode(part, (key.1, key.2), bytes)?;
+                    decoded(key, &data);
+                    data
                 }
             };
             self.pages.insert(key, data);
@@ -273,4 +290,12 @@ impl PageCache {
         }
         Ok(())
     }
+}
+
+fn decode(part: &Part, page: PageKey, bytes: Bytes) -> Result<SamplePageData, BlockError> {
+    Ok(match part.kind_of(page.0) {
+        PartColumn::Int64 => SamplePageData::Integers(Arc::new(part.file.decode::<Int64Type>(page, bytes)?)),
+        PartColumn::Vf => SamplePageData::Doubles(Arc::new(part.file.decode::<DoubleType>(page, bytes)?)),
+        PartColumn::Int32 => SamplePageData::Int32(Arc::new(part.file.decode::<Int32Type>(page, bytes)?)),
+    })
 }

@@ -59,6 +59,12 @@ pub(crate) struct Decoded<T> {
 }
 
 impl<T: Copy> Decoded<T> {
+    /// Bytes of memory.
+    pub(crate) fn heap_size(&self) -> usize {
+        let levels = self.present.as_ref().map_or(0, |levels| levels.capacity() * size_of::<i16>());
+        self.values.capacity() * size_of::<T>() + levels
+    }
+
     /// Hands the values of some rows that have one to `take`, each with the item at its place in `out`.
     pub(crate) fn each<O>(&self, rows: Range<usize>, out: &mut [O], mut take: impl FnMut(&mut O, T)) {
         let values = self.values.get(rows.clone()).unwrap_or_default();

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use bytes::Bytes;
 use futures::stream::{self, BoxStream};
 use futures::{StreamExt, TryStreamExt};
 use latewood_base::{OffloadError, Pieces};
@@ -14,7 +13,7 @@ use tokio::task::JoinSet;
 
 use super::SelectSpec;
 use super::block::Block;
-use super::decoded::{Fetched, PageCache, Times};
+use super::decoded::{Fetched, FoundPage, PageCache, SamplePageData, Times};
 use super::paged::PageKey;
 use super::plan::{Batch, SamplePage, plan};
 use super::rounds::{Round, rounds};
@@ -82,8 +81,12 @@ async fn fetch_apart(block: Arc<Block>, round: Round) -> Result<Vec<Fetched>, Bl
 /// Reads the pages of a round: parts and scrapes at the same time.
 async fn fetch(block: Arc<Block>, round: Round) -> Result<Vec<Fetched>, BlockError> {
     let mut by_part: Vec<Vec<PageKey>> = vec![Vec::new(); block.parts.len()];
-    for &(part, column, page) in &round.pages {
-        if let Some(keys) = by_part.get_mut(part) {
+    let mut samples: BTreeMap<SamplePage, FoundPage> = BTreeMap::new();
+    for &key in &round.pages {
+        let (part, column, page) = key;
+        if let Some(data) = block.pages.get(block.meta().id, key) {
+            samples.insert(key, FoundPage::Decoded(data));
+        } else if let Some(keys) = by_part.get_mut(part) {
             keys.push((column, page));
         }
     }
@@ -91,7 +94,9 @@ async fn fetch(block: Arc<Block>, round: Round) -> Result<Vec<Fetched>, BlockErr
     let parts = wanted.map(|(part, keys)| async {
         let pages = part.file.fetch(&block.bucket, keys).await?;
         Ok::<_, BlockError>(
-            pages.into_iter().map(|((column, page), bytes)| ((part.number, column, page), bytes)),
+            pages
+                .into_iter()
+                .map(|((column, page), bytes)| ((part.number, column, page), FoundPage::Packed(bytes))),
         )
     });
     let of_batches: Vec<BTreeSet<PageKey>> =
@@ -99,8 +104,8 @@ async fn fetch(block: Arc<Block>, round: Round) -> Result<Vec<Fetched>, BlockErr
     let keys: Vec<PageKey> =
         of_batches.iter().flatten().copied().collect::<BTreeSet<_>>().into_iter().collect();
     let times = block.scrapes.file.fetch(&block.bucket, &keys);
-    let (samples, times) = futures::try_join!(futures::future::try_join_all(parts), times)?;
-    let samples: BTreeMap<SamplePage, Bytes> = samples.into_iter().flatten().collect();
+    let (packed, times) = futures::try_join!(futures::future::try_join_all(parts), times)?;
+    samples.extend(packed.into_iter().flatten());
     let batches = round.batches.into_iter().zip(of_batches);
     let fetched = batches.map(|(batch, keys)| Fetched {
         samples: of(&samples, &batch.pages).collect(),
@@ -118,10 +123,10 @@ fn scrape_pages(block: &Block, batch: &Batch) -> BTreeSet<PageKey> {
 }
 
 /// Those of the pages that were fetched.
-fn of<'a, K: Ord + Copy>(
-    fetched: &'a BTreeMap<K, Bytes>,
+fn of<'a, K: Ord + Copy, P: Clone>(
+    fetched: &'a BTreeMap<K, P>,
     wanted: &'a BTreeSet<K>,
-) -> impl Iterator<Item = (K, Bytes)> + 'a {
+) -> impl Iterator<Item = (K, P)> + 'a {
     wanted.iter().filter_map(|key| Some((*key, fetched.get(key)?.clone())))
 }
 
@@ -140,7 +145,8 @@ fn materialise(
     };
     // Batches are decoded one after the other: the lock is never waited for.
     let mut cache = cache.lock();
-    cache.load(&block.parts, &batch, samples)?;
+    let keep = |page, data: &SamplePageData| block.pages.put(block.meta().id, page, data);
+    cache.load(&block.parts, &batch, samples, keep)?;
     let mut out: Series = Vec::new();
     let mut last = None;
     for piece in &batch.pieces {

@@ -1,10 +1,15 @@
 //! Selects give what a naive scan gives, in bounded batches and few reads.
 
+use std::sync::Arc;
+
 use futures::TryStreamExt;
-use latewood_block::{ReaderConfig, SelectSpec};
+use latewood_base::Offload;
+use latewood_block::{Block, DecodedPages, ReaderConfig, SelectSpec};
 use latewood_model::{MatchOp, Matcher, SeriesSamples, TimeRange};
 
-use crate::support::{assert_same, block_of, expected, matcher, select, series, tiny};
+use crate::support::{
+    FOLDER, assert_same, block_of, bucket_of, expected, files, matcher, select, series, tiny, write,
+};
 
 /// 240 series of 4 metrics with 60 samples each; half of a pair shares its times, one in five has gaps.
 pub fn fleet() -> Vec<SeriesSamples> {
@@ -70,6 +75,33 @@ async fn selects_give_what_a_scan_gives() {
                 assert_same(&found, &expected(&all, &matchers, range));
             }
         }
+    }
+}
+
+#[tokio::test]
+async fn decoded_pages_are_read_once() {
+    let all = fleet();
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path(), &all, tiny(), &|_| None);
+    let bucket = bucket_of(&files(dir.path())).await;
+    let up = || vec![matcher(MatchOp::Equal, "__name__", "up")];
+    for (bytes, is_kept) in [(1 << 20, true), (0, false)] {
+        let pages = DecodedPages::new(bytes);
+        let (reader, offload) = (ReaderConfig::default(), Offload::new(2));
+        let block =
+            Block::open_with_tables(Arc::clone(&bucket), FOLDER, offload, reader, &pages).await.unwrap();
+        let first = select(&block, up(), TimeRange::ALL).await.unwrap();
+        let part = format!("{FOLDER}/{}", block.meta().parts.last().unwrap().path);
+        let body = bucket.get(&part, u64::MAX).await.unwrap();
+        bucket.delete(&part).await.unwrap();
+        let again = select(&block, up(), TimeRange::new(0, 300_000)).await;
+        match again {
+            Ok(again) => assert_same(&again, &expected(&first, &[], TimeRange::new(0, 300_000))),
+            Err(_) => assert!(!is_kept),
+        }
+        let (requests, hits) = pages.counts();
+        assert_eq!((hits > 0, requests > hits), (is_kept, is_kept));
+        bucket.put(&part, body.into()).await.unwrap();
     }
 }
 

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use futures::TryStreamExt;
 use latewood_base::{Offload, Ulid};
 use latewood_block::{
-    Block, BlockError, BlockHeader, BlockMeta, BlockWriter, ReaderConfig, SelectSpec, WriterConfig,
+    Block, BlockError, BlockHeader, BlockMeta, BlockWriter, DecodedPages, ReaderConfig, SelectSpec,
+    WriterConfig,
 };
 use latewood_model::{
     Labels, MatchOp, Matcher, MetricMetadata, Resolution, SeriesSamples, StartTimestamps, TenantId, TimeRange,
@@ -91,7 +92,9 @@ pub async fn block_of(all: &[SeriesSamples], writer: WriterConfig, reader: Reade
     let dir = tempfile::tempdir().unwrap();
     write(dir.path(), all, writer, &|_| None);
     let bucket = bucket_of(&files(dir.path())).await;
-    Block::open_with_tables(bucket, FOLDER, Offload::new(2), reader).await.unwrap()
+    Block::open_with_tables(bucket, FOLDER, Offload::new(2), reader, &DecodedPages::new(1 << 20))
+        .await
+        .unwrap()
 }
 
 pub async fn select(
