@@ -10,7 +10,7 @@ use std::time::Duration;
 use latewood_base::Turns;
 
 /// How long a query runs before it goes on by turns only.
-pub(crate) const LONG: Duration = Duration::from_millis(200);
+pub(crate) const LONG: Duration = Duration::from_millis(100);
 
 /// How long a turn lasts where others wait.
 pub(crate) const TURN: Duration = Duration::from_millis(50);

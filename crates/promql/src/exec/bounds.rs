@@ -35,7 +35,7 @@ impl StepWindows {
         offset_ms: i64,
         at: Option<TimestampMs>,
     ) -> Result<Self, QueryError> {
-        let known = ByTimes::new::<(usize, usize)>(control, grid)?;
+        let known = ByTimes::new::<(usize, usize)>(control, grid);
         let (reach, control) = (Reach::default(), control.clone());
         Ok(Self { grid, length_ms, offset_ms, at, reach, control, known })
     }
@@ -93,14 +93,14 @@ impl StepWindows {
 
 /// How many times are not after `until`, the first `known` among them.
 fn passed(times: &[TimestampMs], known: usize, until: TimestampMs) -> usize {
-    // A step passes a few samples only; the first one, or a long one, may pass many.
-    const NEAR: usize = 8;
+    // A step passes a few samples only; the first one, or a long one, may pass many: strides grow until they are too long.
     let rest = times.get(known..).unwrap_or_default();
-    let near = rest.iter().take(NEAR).take_while(|&&time| time <= until).count();
-    match near {
-        NEAR => known + near + rest.get(NEAR..).unwrap_or_default().partition_point(|&time| time <= until),
-        _ => known + near,
+    let mut stride = 1;
+    while rest.get(stride - 1).is_some_and(|&time| time <= until) {
+        stride *= 2;
     }
+    let (low, high) = (stride / 2, rest.len().min(stride));
+    known + low + rest.get(low..high).unwrap_or_default().partition_point(|&time| time <= until)
 }
 
 #[cfg(test)]

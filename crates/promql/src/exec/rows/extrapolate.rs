@@ -51,7 +51,7 @@ impl Extrapolation {
             "delta" => (false, false),
             _ => return Ok(None),
         };
-        let known = ByTimes::new::<Option<Span>>(&env.control, grid)?;
+        let known = ByTimes::new::<Option<Span>>(&env.control, grid);
         Ok(Some(Self { is_counter, is_rate, known }))
     }
 
