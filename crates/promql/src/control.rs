@@ -250,7 +250,7 @@ mod tests {
             let limits = QueryLimits { timeout: Duration::from_millis(timeout), ..QueryLimits::NONE };
             Control::sharing(clock.clone(), limits, Some(Arc::clone(&commons)))
         };
-        let (first, second) = (control(10_000), control(300));
+        let (first, second) = (control(10_000), control(LONG.as_millis() as u64 + 100));
         first.check().unwrap();
         second.check().unwrap();
         hands.advance(LONG);
