@@ -211,6 +211,7 @@ impl Engine {
         let lookback = lookback.filter(|given| !given.is_zero());
         Ok(Env {
             source,
+            selections: Arc::default(),
             control: control.clone(),
             lookback_ms: millis(lookback.unwrap_or(self.config.lookback)),
             step_ms,

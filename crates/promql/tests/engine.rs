@@ -1,10 +1,10 @@
 //! The engine's limits and errors, from outside.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use latewood_base::{Clock, ErrorKind, Kinded};
-use latewood_model::{Labels, StartTimestamps};
+use latewood_model::{Labels, SeriesSamples, StartTimestamps};
 use latewood_promql::parse::{ParseOptions, parse};
 use latewood_promql::{
     Control, Engine, EngineConfig, Features, InstantQuery, QueryError, QueryLimits, QueryResult, RangeQuery,
@@ -99,6 +99,89 @@ fn limits_end_a_query_as_unprocessable() {
     assert!(matches!(error, QueryError::TooMuchMemory { limit: 20_000 }));
 }
 
+/// Counts what is selected, and gives a series at a time, with further samples long before.
+struct Counting {
+    selects: Mutex<Vec<Select>>,
+    inner: Arc<MemorySource>,
+    copies: usize,
+}
+
+impl SeriesSource for Counting {
+    fn select(&self, select: &Select) -> Result<Box<dyn SeriesCursor>, SourceError> {
+        self.selects.lock().expect("no panic").push(select.clone());
+        let mut cursor = self.inner.select(select)?;
+        let mut all = Vec::new();
+        while let Some(batch) = cursor.next_batch()? {
+            all.extend(batch.into_iter().map(|series| repeated(series, self.copies)));
+        }
+        Ok(Box::new(OneByOne(all.into_iter())))
+    }
+}
+
+fn repeated(mut series: SeriesSamples, copies: usize) -> SeriesSamples {
+    let before = copies * series.values.len();
+    let first = series.timestamps.first().copied().unwrap_or_default();
+    let earlier = (0..before as i64).map(|at| first - 1_000_000 - before as i64 + at);
+    series.timestamps = earlier.chain(series.timestamps.iter().copied()).collect();
+    series.values.splice(0..0, std::iter::repeat_n(0.0, before));
+    series
+}
+
+struct OneByOne(std::vec::IntoIter<SeriesSamples>);
+
+impl SeriesCursor for OneByOne {
+    fn next_batch(&mut self) -> Result<Option<Vec<SeriesSamples>>, SourceError> {
+        Ok(self.0.next().map(|series| vec![series]))
+    }
+}
+
+/// Samples that are needed twice are read once, whatever is computed of them; unless they are so many that those who come
+/// second should not have them kept.
+#[test]
+fn selections_that_are_the_same_are_read_once() {
+    let queries = [
+        ("sum(rate(m[10s])) / sum(rate(m[10s]))", 1),
+        ("max_over_time(m[10s]) - on(series) min_over_time(m[10s])", 1),
+        (r#"m{series="001",n=""} + on() m{n="",series="001"} - on() m{series="001"}"#, 2),
+        ("topk(2, m) or sum(m) or count(m)", 1),
+        ("m + m offset 5s", 2),
+        ("sum(rate(m[10s])) + sum(rate(m[20s]))", 2),
+        ("limitk(1, m) + ignoring(series) group_right() m", 1),
+    ];
+    for (query, selects) in queries {
+        for (copies, selects) in [(0, Some(selects)), (500, None)] {
+            let ask = |copies| {
+                let source = Arc::new(Counting { selects: Mutex::default(), inner: source(), copies });
+                let control = limited(QueryLimits::NONE);
+                let result = range(query, source.clone(), &control).unwrap();
+                assert_eq!(control.bytes(), held(&result), "{query}");
+                let count = source.selects.lock().unwrap().len();
+                (format!("{:?}", result.value), count)
+            };
+            let (found, count) = ask(copies);
+            selects.into_iter().for_each(|expected| assert_eq!(count, expected, "{query}"));
+            assert_eq!(found, ask(0).0, "{query} with {copies} copies");
+        }
+    }
+}
+
+/// What is kept for those behind is on the account, and bounded.
+#[test]
+fn what_waits_is_on_the_account() {
+    let query = "sum(m) / sum(m)";
+    let peak = |query| {
+        let source = Arc::new(Counting { selects: Mutex::default(), inner: source(), copies: 500 });
+        let control = limited(QueryLimits::NONE);
+        range(query, source.clone(), &control).unwrap();
+        let selects = source.selects.lock().unwrap().len();
+        (control.stats().peak_bytes, selects)
+    };
+    let ((once, _), (twice, selects)) = (peak("sum(m)"), peak(query));
+    // 100 series of 30,060 samples.
+    assert_eq!(selects, 2);
+    assert!(twice > once + (12 << 20) && twice < once + (18 << 20), "{once} {twice}");
+}
+
 #[test]
 fn a_subquery_without_end_is_refused_before_memory_is_taken() {
     let limits = QueryLimits { max_bytes: 1 << 30, ..QueryLimits::NONE };
@@ -122,11 +205,11 @@ impl SeriesSource for Endless {
 }
 
 impl SeriesCursor for Endless {
-    fn next_batch(&mut self) -> Result<Option<Vec<latewood_model::SeriesSamples>>, SourceError> {
+    fn next_batch(&mut self) -> Result<Option<Vec<SeriesSamples>>, SourceError> {
         if self.cancel {
             self.control.cancel();
         }
-        Ok(Some(vec![latewood_model::SeriesSamples {
+        Ok(Some(vec![SeriesSamples {
             labels: Labels::from_pairs([("__name__", "m")]),
             timestamps: Arc::from([0]),
             values: vec![1.0],

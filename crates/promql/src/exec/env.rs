@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::{Probe, SampleCounts};
+use super::{Probe, SampleCounts, Selections};
 use crate::ast::Span;
 use crate::{Annotations, CallContext, Control, Notice, QueryError, SeriesSource};
 
@@ -13,6 +13,8 @@ use crate::{Annotations, CallContext, Control, Notice, QueryError, SeriesSource}
 pub(crate) struct Env {
     /// Where samples come from.
     pub(crate) source: Arc<dyn SeriesSource>,
+    /// What is selected there.
+    pub(crate) selections: Arc<Selections>,
     /// Limits, deadline, cancellation.
     pub(crate) control: Control,
     /// How far an instant selector looks back, in milliseconds.

@@ -3,25 +3,19 @@
 use latewood_model::{SeriesSamples, TimeRange};
 
 use super::reach::Reach;
+use super::selections::SelectionReader;
 use super::{Env, Grid};
 use crate::functions::STARTED;
 use crate::plan::Scan;
-use crate::{QueryError, Reservation, Select, SeriesCursor};
+use crate::{QueryError, Reservation, Select};
 
 /// Series of one selection. Opens the selection at the first pull.
 pub(crate) struct SeriesFeed {
     env: Env,
-    select: Select,
+    reader: SelectionReader,
     without_buckets: bool,
-    state: State,
     batch: std::vec::IntoIter<SeriesSamples>,
     held: Option<Reservation>,
-}
-
-enum State {
-    Unopened,
-    Open(Box<dyn SeriesCursor>),
-    Done,
 }
 
 impl SeriesFeed {
@@ -44,13 +38,13 @@ impl SeriesFeed {
             newest_only: window_ms.is_none() && first == last,
             function: scan.function.clone(),
         };
-        let (state, batch) = (State::Unopened, Vec::new().into_iter());
-        Self { env: env.clone(), select, without_buckets: scan.stats, state, batch, held: None }
+        let (reader, batch) = (env.selections.reader(select), Vec::new().into_iter());
+        Self { env: env.clone(), reader, without_buckets: scan.stats, batch, held: None }
     }
 
     /// Whether start timestamps are looked at.
     pub(crate) fn reads_starts(&self) -> bool {
-        self.select.starts
+        self.reader.select().starts
     }
 
     /// The next series; `None` at the end.
@@ -71,41 +65,15 @@ impl SeriesFeed {
     }
 
     fn pull(&mut self) -> Result<bool, QueryError> {
-        if matches!(self.state, State::Unopened) {
-            let opened = self.env.source.select(&self.select);
-            self.state = State::Open(opened.or_else(|error| self.failed(error))?);
-        }
-        let State::Open(cursor) = &mut self.state else {
-            return Ok(false);
-        };
-        self.env.control.rest();
-        let pulled = cursor.next_batch();
-        let Some(batch) = pulled.or_else(|error| self.failed(error))? else {
-            self.close();
-            return Ok(false);
-        };
+        let Some(batch) = self.reader.next(&self.env)? else { return Ok(false) };
         let samples: usize = batch.iter().map(|series| series.values.len() + series.histograms.len()).sum();
         let histograms = batch.iter().flat_map(|series| &series.histograms);
         // Twice: the float form that is computed with comes beside the stored one.
         let beside: usize = histograms.map(|sample| 2 * sample.histogram.heap_size()).sum();
         // A start timestamp may take a run, and comes as a column of its own.
-        let each = if self.select.starts { 40 } else { 16 };
-        self.env.control.count_read(batch.len() as u64, samples as u64);
+        let each = if self.reads_starts() { 40 } else { 16 };
         self.held = Some(self.env.control.reserve(samples as u64 * each + beside as u64)?);
         self.batch = batch.into_iter();
         Ok(true)
-    }
-
-    fn close(&mut self) {
-        if let State::Open(cursor) = std::mem::replace(&mut self.state, State::Done) {
-            let mut annotations = self.env.annotations.lock();
-            cursor.warnings().into_iter().for_each(|text| annotations.warn(text));
-        }
-    }
-
-    /// A source that gave up because the query ended is not to blame.
-    fn failed<T>(&self, error: crate::SourceError) -> Result<T, QueryError> {
-        self.env.control.check()?;
-        Err(error.into())
     }
 }

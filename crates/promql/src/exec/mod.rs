@@ -38,6 +38,7 @@ mod row;
 mod rows;
 mod scalar;
 mod scan;
+mod selections;
 mod set;
 mod smooth;
 mod sort;
@@ -59,6 +60,7 @@ pub(crate) use names::build_root;
 pub(crate) use pace::sort_by;
 pub(crate) use probe::Probe;
 pub(crate) use row::{Row, is_histogram};
+pub(crate) use selections::Selections;
 pub(crate) use tile::{Tile, is_present};
 pub(crate) use windows::raw_windows;
 
