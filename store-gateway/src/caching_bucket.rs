@@ -14,8 +14,7 @@ use foyer::{
     HybridCachePolicy, RecoverMode, Source,
 };
 use futures::future::join_all;
-use futures::stream::BoxStream;
-use latewood_objstore::{Bucket, BucketError, ObjectClient, ObjectInfo};
+use latewood_objstore::{Bucket, BucketError, BucketLayer};
 use prometheus_client::registry::Registry;
 
 use crate::cache_metrics::{CacheMetrics, ItemKind, Tier};
@@ -112,17 +111,9 @@ impl CachingBucket {
 }
 
 #[async_trait]
-impl ObjectClient for CachingBucket {
-    async fn put(&self, key: &str, body: Bytes) -> Result<(), BucketError> {
-        self.inner.put(key, body).await
-    }
-
-    async fn put_file(&self, key: &str, file: &Path) -> Result<(), BucketError> {
-        self.inner.put_file(key, file).await
-    }
-
-    async fn create(&self, key: &str, body: Bytes) -> Result<(), BucketError> {
-        self.inner.create(key, body).await
+impl BucketLayer for CachingBucket {
+    fn inner(&self) -> &Bucket {
+        &self.inner
     }
 
     async fn get(&self, key: &str, max_bytes: u64) -> Result<Bytes, BucketError> {
@@ -156,26 +147,6 @@ impl ObjectClient for CachingBucket {
             key: key.to_owned(),
             message: "the bucket returned too few ranges".to_owned(),
         })
-    }
-
-    async fn head(&self, key: &str) -> Result<ObjectInfo, BucketError> {
-        self.inner.head(key).await
-    }
-
-    async fn delete(&self, key: &str) -> Result<(), BucketError> {
-        self.inner.delete(key).await
-    }
-
-    fn list(
-        &self,
-        prefix: &str,
-        start_after: Option<&str>,
-    ) -> BoxStream<'static, Result<ObjectInfo, BucketError>> {
-        self.inner.list(prefix, start_after)
-    }
-
-    async fn list_folders(&self, prefix: &str) -> Result<Vec<String>, BucketError> {
-        self.inner.list_folders(prefix).await
     }
 }
 

@@ -1,14 +1,13 @@
 //! Fetches ranges that lie near each other together.
 
 use std::ops::Range;
-use std::path::Path;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures::stream::{self, BoxStream};
+use futures::stream;
 use futures::{StreamExt, TryStreamExt};
 
-use crate::{Bucket, BucketError, ObjectClient, ObjectInfo};
+use crate::{Bucket, BucketError, BucketLayer};
 
 /// Ranges with at most so many bytes between them are fetched together: a round trip costs about as much.
 const MAX_GAP: u64 = 512 << 10;
@@ -65,21 +64,9 @@ fn cut(joined: &[Range<u64>], bodies: &[Bytes], range: &Range<u64>) -> Option<By
 }
 
 #[async_trait]
-impl ObjectClient for Coalescing {
-    async fn put(&self, key: &str, body: Bytes) -> Result<(), BucketError> {
-        self.inner.put(key, body).await
-    }
-
-    async fn put_file(&self, key: &str, file: &Path) -> Result<(), BucketError> {
-        self.inner.put_file(key, file).await
-    }
-
-    async fn create(&self, key: &str, body: Bytes) -> Result<(), BucketError> {
-        self.inner.create(key, body).await
-    }
-
-    async fn get(&self, key: &str, max_bytes: u64) -> Result<Bytes, BucketError> {
-        self.inner.get(key, max_bytes).await
+impl BucketLayer for Coalescing {
+    fn inner(&self) -> &Bucket {
+        &self.inner
     }
 
     async fn get_ranges(&self, key: &str, ranges: &[Range<u64>]) -> Result<Vec<Bytes>, BucketError> {
@@ -96,26 +83,6 @@ impl ObjectClient for Coalescing {
         };
         let parts = ranges.iter();
         parts.map(|range| cut(&joined, &bodies, range).ok_or_else(missing)).collect()
-    }
-
-    async fn head(&self, key: &str) -> Result<ObjectInfo, BucketError> {
-        self.inner.head(key).await
-    }
-
-    async fn delete(&self, key: &str) -> Result<(), BucketError> {
-        self.inner.delete(key).await
-    }
-
-    fn list(
-        &self,
-        prefix: &str,
-        start_after: Option<&str>,
-    ) -> BoxStream<'static, Result<ObjectInfo, BucketError>> {
-        self.inner.list(prefix, start_after)
-    }
-
-    async fn list_folders(&self, prefix: &str) -> Result<Vec<String>, BucketError> {
-        self.inner.list_folders(prefix).await
     }
 }
 

@@ -4,17 +4,14 @@
 //! as a commit, until the bucket has answered and been found right.
 
 use std::future::pending;
-use std::ops::Range;
-use std::path::Path;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures::stream::BoxStream;
 use latewood_base::Ids;
 use tokio::sync::OnceCell;
 
-use crate::{Bucket, BucketError, ObjectClient, ObjectInfo, ProbeError, probe};
+use crate::{Bucket, BucketError, BucketLayer, ProbeError, probe};
 
 /// The pause between looks at a bucket that does not answer.
 const PAUSE: Duration = Duration::from_secs(5);
@@ -64,13 +61,9 @@ impl Proven {
 }
 
 #[async_trait]
-impl ObjectClient for Proven {
-    async fn put(&self, key: &str, body: Bytes) -> Result<(), BucketError> {
-        self.inner.put(key, body).await
-    }
-
-    async fn put_file(&self, key: &str, file: &Path) -> Result<(), BucketError> {
-        self.inner.put_file(key, file).await
+impl BucketLayer for Proven {
+    fn inner(&self) -> &Bucket {
+        &self.inner
     }
 
     async fn create(&self, key: &str, body: Bytes) -> Result<(), BucketError> {
@@ -79,33 +72,5 @@ impl ObjectClient for Proven {
             Err(ProbeError::Bucket(error)) => Err(error),
             Err(wrong) => Err(BucketError::Denied { key: key.to_owned(), message: wrong.to_string() }),
         }
-    }
-
-    async fn get(&self, key: &str, max_bytes: u64) -> Result<Bytes, BucketError> {
-        self.inner.get(key, max_bytes).await
-    }
-
-    async fn get_ranges(&self, key: &str, ranges: &[Range<u64>]) -> Result<Vec<Bytes>, BucketError> {
-        self.inner.get_ranges(key, ranges).await
-    }
-
-    async fn head(&self, key: &str) -> Result<ObjectInfo, BucketError> {
-        self.inner.head(key).await
-    }
-
-    async fn delete(&self, key: &str) -> Result<(), BucketError> {
-        self.inner.delete(key).await
-    }
-
-    fn list(
-        &self,
-        prefix: &str,
-        start_after: Option<&str>,
-    ) -> BoxStream<'static, Result<ObjectInfo, BucketError>> {
-        self.inner.list(prefix, start_after)
-    }
-
-    async fn list_folders(&self, prefix: &str) -> Result<Vec<String>, BucketError> {
-        self.inner.list_folders(prefix).await
     }
 }

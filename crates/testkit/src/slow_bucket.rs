@@ -1,7 +1,6 @@
 //! A bucket at a distance: each request takes a while, each stream has its speed, and all are written down.
 
 use std::ops::Range;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +8,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;
 use latewood_base::Clock;
-use latewood_objstore::{Bucket, BucketError, ObjectClient, ObjectInfo};
+use latewood_objstore::{Bucket, BucketError, BucketLayer, ObjectInfo};
 use parking_lot::Mutex;
 
 use crate::Operation;
@@ -84,17 +83,9 @@ impl SlowBucket {
 }
 
 #[async_trait]
-impl ObjectClient for SlowBucket {
-    async fn put(&self, key: &str, body: Bytes) -> Result<(), BucketError> {
-        self.inner.put(key, body).await
-    }
-
-    async fn put_file(&self, key: &str, file: &Path) -> Result<(), BucketError> {
-        self.inner.put_file(key, file).await
-    }
-
-    async fn create(&self, key: &str, body: Bytes) -> Result<(), BucketError> {
-        self.inner.create(key, body).await
+impl BucketLayer for SlowBucket {
+    fn inner(&self) -> &Bucket {
+        &self.inner
     }
 
     async fn get(&self, key: &str, max_bytes: u64) -> Result<Bytes, BucketError> {
@@ -115,10 +106,6 @@ impl ObjectClient for SlowBucket {
 
     async fn head(&self, key: &str) -> Result<ObjectInfo, BucketError> {
         self.go(Operation::Head, key, self.inner.head(key), |_| 0).await
-    }
-
-    async fn delete(&self, key: &str) -> Result<(), BucketError> {
-        self.inner.delete(key).await
     }
 
     fn list(
