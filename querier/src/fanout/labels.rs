@@ -111,25 +111,29 @@ impl Fanout {
         listing: Listing,
         replicas: &ReplicaLabels,
     ) -> Result<Vec<Labels>, StoreError> {
-        let mut found = BTreeSet::new();
+        let mut found = Vec::new();
         // Of as many series as are wanted fewer may be left.
         let limit = if replicas.is_empty() { listing.asked() } else { 0 };
         for matchers in alternatives(selectors) {
             let wanted = Wanted { detail: Detail::Labels, starts: false, limit };
             let selected = self.select(pinned, matchers, range, wanted);
             let mut batches = selected.await?;
-            let mut of_this = BTreeSet::new();
+            let mut of_this = Vec::new();
             while let Some(batch) = batches.next().await {
                 of_this.extend(batch?.into_iter().map(|series| replicas.strip(&series.labels)));
-                listing.check(of_this.len())?;
+                if of_this.len() as u64 >= listing.asked() {
+                    sort_unique(&mut of_this);
+                    listing.check(of_this.len())?;
+                }
                 if of_this.len() as u64 >= listing.asked() {
                     break;
                 }
             }
             found.append(&mut of_this);
+            sort_unique(&mut found);
             listing.check(found.len())?;
         }
-        Ok(found.into_iter().collect())
+        Ok(found)
     }
 
     /// Metadata of one metric or all, from the ingesters and the blocks of a range.
@@ -230,10 +234,14 @@ fn add_strings(
         answer.bucket.into_iter().for_each(|usage| pinned.coverage.asked_bucket(usage));
         all.extend(answer.values);
     }
-    // Of sorted parts, which this sort makes use of.
+    sort_unique(all);
+    listing.check(all.len())
+}
+
+/// Sorts what is made of sorted parts, of which this sort makes use, and leaves each item once.
+fn sort_unique<T: Ord>(all: &mut Vec<T>) {
     all.sort();
     all.dedup();
-    listing.check(all.len())
 }
 
 fn labels_from_wire(labels: Vec<wire::Label>) -> Labels {
