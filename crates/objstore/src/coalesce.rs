@@ -11,7 +11,8 @@ use crate::{Bucket, BucketError, BucketLayer};
 
 /// Ranges with at most so many bytes between them are fetched together: a round trip costs about as much.
 const MAX_GAP: u64 = 512 << 10;
-/// Ranges are not joined beyond this many bytes, so that a large read runs in parallel.
+/// Ranges are not joined much beyond this many bytes, so that a large read runs in parallel: by a gap, lest what is asked
+/// for by multiples of this many ends in a request for a rest.
 const MAX_JOINED: u64 = 16 << 20;
 /// How many requests one call has under way.
 const CONCURRENCY: usize = 16;
@@ -46,7 +47,7 @@ fn join(ranges: &[Range<u64>]) -> Vec<Range<u64>> {
 fn fits(last: &Range<u64>, next: &Range<u64>) -> bool {
     let contained = next.end <= last.end;
     let near = next.start <= last.end.saturating_add(MAX_GAP);
-    contained || (near && next.end - last.start <= MAX_JOINED)
+    contained || (near && next.end - last.start <= MAX_JOINED + MAX_GAP)
 }
 
 /// The part of what was fetched that a range asked for.
@@ -98,7 +99,9 @@ mod tests {
         assert_eq!(join(&[far..far + 5, 0..10, 20..30]), [0..30, far..far + 5]);
         assert_eq!(join(&[0..10, 10 + MAX_GAP..20 + MAX_GAP]).len(), 1);
         assert_eq!(join(&[0..10, 11 + MAX_GAP..20 + MAX_GAP]).len(), 2);
-        assert_eq!(join(&[0..MAX_JOINED, MAX_JOINED..MAX_JOINED + 1]).len(), 2);
+        let most = MAX_JOINED + MAX_GAP;
+        assert_eq!(join(&[0..MAX_JOINED, MAX_JOINED..most]).len(), 1);
+        assert_eq!(join(&[0..MAX_JOINED, MAX_JOINED..most + 1]).len(), 2);
         let nothing = Range { start: 5, end: 5 };
         assert_eq!(join(&[nothing]), []);
     }
