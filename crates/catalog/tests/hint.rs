@@ -66,7 +66,7 @@ async fn a_first_view_takes_no_listing_whether_there_are_checkpoints_or_not() {
 }
 
 #[tokio::test]
-async fn what_is_written_is_the_golden_form() {
+async fn a_hint_names_the_newest_checkpoint() {
     let (bucket, ..) = log_of(7).await;
     assert_eq!(bucket.get(HINT, 1_024).await.unwrap(), hint(6));
 }

@@ -18,6 +18,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// How long a reader waits before it asks again for what it did not get.
 const PAUSE: Duration = Duration::from_millis(10);
 
+/// The most steps of one query under load: with all of them queries would become fewer and fewer.
+const LONGEST: i64 = 1_000;
+
 /// A writer and, at each process that answers queries, a reader that judges every answer.
 pub struct Load {
     pub steps: Arc<Steps>,
@@ -113,8 +116,11 @@ impl Reader {
                 self.steps.advance().await;
                 continue;
             }
-            let first = i64::try_from(rng.below(acknowledged.unsigned_abs())).unwrap();
-            let outcome = self.ask(first, acknowledged, rng.below(2) == 0, rng.below(2) == 0).await;
+            let below = |bound: i64| i64::try_from(rng.below(bound.unsigned_abs())).unwrap();
+            // The newest steps, or any others.
+            let end = if rng.below(2) == 0 { acknowledged } else { 1 + below(acknowledged) };
+            let first = end - 1 - below(end.min(LONGEST));
+            let outcome = self.ask(first, end, rng.below(2) == 0, rng.below(2) == 0).await;
             if !matches!(outcome, Outcome::Complete(_)) {
                 tokio::time::sleep(PAUSE).await;
             }
