@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::harness::{Answer, Latewood, NodeExporter, Peers, Prometheus, SeaweedFs, beside, differences};
+use crate::harness::{Answer, Deployment, Layout, NodeExporter, Peers, Prometheus, beside, differences};
 
 /// How long the scraping lasts: `LATEWOOD_SCRAPE_SECONDS` sets another time, 900 for a thorough run.
 fn scrape_seconds() -> u64 {
@@ -53,7 +53,9 @@ fn is_settled(expression: &str) -> bool {
         && !["ALERTS", "time()", "vector(", "absent("].iter().any(|part| expression.contains(part))
 }
 
-async fn assert_same(ours: &str, theirs: &str, expressions: &[String], end: f64, when: &str) {
+/// Whatever answers queries here answers what Prometheus does.
+async fn assert_same(ours: &Deployment, theirs: &str, expressions: &[String], end: f64, when: &str) {
+    let queriers = ours.query_urls();
     let mut broken = Vec::new();
     for expression in expressions {
         for is_range in [false, true] {
@@ -64,23 +66,23 @@ async fn assert_same(ours: &str, theirs: &str, expressions: &[String], end: f64,
                     Answer::instant(url, expression, end).await
                 }
             };
-            let found = match (ask(ours).await, ask(theirs).await) {
-                (Ok(ours), Ok(theirs)) => differences(&ours, &theirs),
-                (Err(error), Ok(_)) => vec![error],
-                (_, Err(_)) => Vec::new(),
-            };
-            broken.extend(
-                found
-                    .first()
-                    .map(|first| format!("{expression}\n    {first} (and {} more)", found.len() - 1)),
-            );
+            // What Prometheus itself refuses is no measure.
+            let Ok(theirs) = ask(theirs).await else { continue };
+            for querier in &queriers {
+                let found = match ask(querier).await {
+                    Ok(ours) => differences(&ours, &theirs),
+                    Err(error) => vec![error],
+                };
+                let Some(first) = found.first() else { continue };
+                broken.push(format!("{querier} {expression}\n    {first} (and {} more)", found.len() - 1));
+            }
         }
     }
     assert!(
         broken.is_empty(),
         "{when}: {} of {} differ:\n{}",
         broken.len(),
-        expressions.len() * 2,
+        expressions.len() * 2 * queriers.len(),
         broken.join("\n")
     );
 }
@@ -96,33 +98,30 @@ async fn failures(prometheus: &Prometheus) -> f64 {
     answer.0.values().flat_map(|points| points.values()).sum()
 }
 
-async fn same_answers(folder: &Path, message: &str, flags: &[&str], environment: &[(&str, &str)]) {
-    let (Some(peers), Some(corpus)) = (Peers::find(), beside("LATEWOOD_CORPUS")) else { return };
-    let data = folder.join("data");
-    let start = || Latewood::try_start(&data, flags, environment).unwrap_or_else(|log| panic!("{log}"));
-    let server = start();
-    let exporter = NodeExporter::start(&peers, folder).await;
-    let written_to = server.url.clone();
-    let mut prometheus =
-        Prometheus::start(&peers, folder, &config(&exporter.address, &written_to, message)).await;
+async fn same_answers(mut ours: Deployment, peers: &Peers, folder: &Path, message: &str) {
+    let Some(corpus) = beside("LATEWOOD_CORPUS") else { return };
+    let exporter = NodeExporter::start(peers, folder).await;
+    let scraped = config(&exporter.address, &ours.write_url(), message);
+    let mut prometheus = Prometheus::start(peers, folder, &scraped).await;
     tokio::time::sleep(Duration::from_secs(scrape_seconds())).await;
 
     assert_eq!(failures(&prometheus).await, 0.0, "samples or exemplars were dropped");
-    let end = newest_everywhere(&server, &prometheus).await;
+    let end = newest_everywhere(&ours, &prometheus).await;
     let expressions = expressions_with_data(&prometheus.url, &corpus, end).await;
     assert_eq!(expressions.len(), EXPRESSIONS, "the corpus has too few expressions with data");
-    assert_same(&server.url, &prometheus.url, &expressions, end, "from the head").await;
-    server.flush().await;
-    assert_same(&server.url, &prometheus.url, &expressions, end, "after a flush").await;
-    server.stop();
-    let server = start();
-    assert_same(&server.url, &prometheus.url, &expressions, end, "after a restart").await;
-    server.stop();
+    assert_same(&ours, &prometheus.url, &expressions, end, "from the head").await;
+    ours.flush().await;
+    assert_same(&ours, &prometheus.url, &expressions, end, "after a flush").await;
+    ours.stop_all();
+    ours.start_all();
+    assert_same(&ours, &prometheus.url, &expressions, end, "after a restart").await;
+    // First, as it would wait a minute for a server that is gone to take the rest.
     prometheus.process.stop();
+    ours.stop_all();
 }
 
 /// A time whose samples have arrived: the newest scrape here, less what may still be on its way.
-async fn newest_everywhere(server: &Latewood, prometheus: &Prometheus) -> f64 {
+async fn newest_everywhere(ours: &Deployment, prometheus: &Prometheus) -> f64 {
     let newest = "max(timestamp(up))";
     let now: Value = reqwest::get(format!("{}/api/v1/query?query=time()", prometheus.url))
         .await
@@ -131,7 +130,7 @@ async fn newest_everywhere(server: &Latewood, prometheus: &Prometheus) -> f64 {
         .await
         .unwrap();
     let now = now["data"]["result"][0].as_f64().unwrap();
-    let answer = Answer::instant(&server.url, newest, now).await.unwrap();
+    let answer = Answer::instant(&ours.query_urls()[0], newest, now).await.unwrap();
     let at = answer.0.values().flat_map(|points| points.values()).copied().fold(f64::NAN, f64::max);
     assert!(now - at < 15.0, "the newest sample here is {} s old", now - at);
     (at - 5.0).floor()
@@ -141,17 +140,17 @@ const VERSION_1: &str = "prometheus.WriteRequest";
 const VERSION_2: &str = "io.prometheus.write.v2.Request";
 
 async fn same_answers_on_a_directory(message: &str) {
-    let folder = tempfile::tempdir().unwrap();
-    same_answers(folder.path(), message, &[], &[]).await;
-}
-
-async fn same_answers_on_s3(message: &str) {
     let Some(peers) = Peers::find() else { return };
     let folder = tempfile::tempdir().unwrap();
-    let s3 = SeaweedFs::start(&peers, folder.path()).await;
-    let endpoint = format!("--s3-endpoint={}", s3.endpoint);
-    let flags = ["--bucket=s3://latewood/metrics", &endpoint];
-    same_answers(folder.path(), message, &flags, &SeaweedFs::CREDENTIALS).await;
+    let ours = Deployment::on_a_directory(Layout::OneProcess, folder.path(), &[]);
+    same_answers(ours, &peers, folder.path(), message).await;
+}
+
+async fn same_answers_on_s3(layout: Layout, message: &str) {
+    let Some(peers) = Peers::find() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let ours = Deployment::on_s3(layout, &peers, folder.path(), &[]).await;
+    same_answers(ours, &peers, folder.path(), message).await;
 }
 
 #[tokio::test]
@@ -166,10 +165,15 @@ async fn remote_write_2_on_a_directory() {
 
 #[tokio::test]
 async fn remote_write_1_on_s3() {
-    same_answers_on_s3(VERSION_1).await;
+    same_answers_on_s3(Layout::OneProcess, VERSION_1).await;
 }
 
 #[tokio::test]
 async fn remote_write_2_on_s3() {
-    same_answers_on_s3(VERSION_2).await;
+    same_answers_on_s3(Layout::OneProcess, VERSION_2).await;
+}
+
+#[tokio::test]
+async fn remote_write_2_to_separate_roles_on_s3() {
+    same_answers_on_s3(Layout::Roles, VERSION_2).await;
 }

@@ -5,10 +5,10 @@ use std::process::Command;
 
 use latewood_model::Sample;
 
-use crate::harness::{Answer, Latewood, Peers, SeaweedFs, write};
+use crate::harness::{Answer, Deployment, Latewood, Layout, Peers, SeaweedFs, write};
 
 /// 200 scrapes, 15 s apart, of a counter on each of 20 instances; the end in seconds.
-async fn write_counters(server: &Latewood) -> f64 {
+async fn write_counters(write_url: &str) -> f64 {
     const START_MS: i64 = 1_700_000_000_000;
     let series = (0..20).map(|instance| {
         let labels = vec![
@@ -20,62 +20,79 @@ async fn write_counters(server: &Latewood) -> f64 {
             |k: i64| Sample { timestamp: START_MS + k * 15_000, value: (k * (instance + 1)) as f64 * 0.1 };
         (labels, (0..200).map(sample).collect())
     });
-    let answer = write(&server.url, &series.collect::<Vec<_>>()).await.unwrap();
+    let answer = write(write_url, &series.collect::<Vec<_>>()).await.unwrap();
     assert_eq!(answer, (204, String::new()));
     (START_MS + 199 * 15_000) as f64 / 1000.0
 }
 
-async fn rates(server: &Latewood, end: f64) -> Answer {
+/// What all that answer queries answer.
+async fn rates(deployment: &Deployment, end: f64) -> Answer {
     let expression = "sum by (job) (rate(requests_total[2m]))";
-    Answer::range(&server.url, expression, end - 2400.0, end, 60.0).await.unwrap()
+    let mut answers = Vec::new();
+    for url in deployment.query_urls() {
+        answers.push(Answer::range(&url, expression, end - 2400.0, end, 60.0).await.unwrap());
+    }
+    let answer = answers.pop().unwrap();
+    assert!(answers.iter().all(|other| *other == answer), "{answers:?} {answer:?}");
+    answer
 }
 
-async fn stays_the_same(folder: &std::path::Path, flags: &[&str], environment: &[(&str, &str)]) {
-    let data = folder.join("data");
-    let start = || Latewood::try_start(&data, flags, environment).unwrap_or_else(|log| panic!("{log}"));
-    let server = start();
-    let end = write_counters(&server).await;
-    let from_memory = rates(&server, end).await;
+async fn stays_the_same(deployment: &mut Deployment) {
+    let end = write_counters(&deployment.write_url()).await;
+    let from_memory = rates(deployment, end).await;
     assert_eq!((from_memory.0.len(), from_memory.len()), (3, 3 * 41));
-    server.stop();
+    deployment.stop_all();
 
-    let server = start();
-    assert_eq!(rates(&server, end).await, from_memory, "after a restart, from the journal");
-    server.flush().await;
-    assert_eq!(rates(&server, end).await, from_memory, "after a flush, from a block");
-    server.kill();
+    deployment.start_all();
+    assert_eq!(rates(deployment, end).await, from_memory, "after a restart, from the journal");
+    deployment.flush().await;
+    assert_eq!(rates(deployment, end).await, from_memory, "after a flush, from a block");
+    deployment.kill_all();
 
-    let server = start();
-    assert_eq!(rates(&server, end).await, from_memory, "after a kill, from a block");
-    let again = write_counters(&server).await;
-    assert_eq!(rates(&server, again).await, from_memory, "written twice, stored once");
-    server.stop();
+    deployment.start_all();
+    assert_eq!(rates(deployment, end).await, from_memory, "after a kill, from a block");
+    let again = write_counters(&deployment.write_url()).await;
+    assert_eq!(rates(deployment, again).await, from_memory, "written twice, stored once");
 }
 
 #[tokio::test]
 async fn on_a_directory() {
     let folder = tempfile::tempdir().unwrap();
-    stays_the_same(folder.path(), &[], &[]).await;
-    assert!(folder.path().join("data/bucket/anonymous/raw").is_dir(), "blocks lie in the default bucket");
+    let mut deployment = Deployment::on_a_directory(Layout::OneProcess, folder.path(), &[]);
+    stays_the_same(&mut deployment).await;
+    deployment.stop_all();
+    assert!(folder.path().join("bucket/anonymous/raw").is_dir(), "blocks lie in the bucket");
+}
+
+#[tokio::test]
+async fn in_separate_roles_on_a_directory() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut deployment = Deployment::on_a_directory(Layout::Roles, folder.path(), &[]);
+    stays_the_same(&mut deployment).await;
+    deployment.stop_all();
 }
 
 #[tokio::test]
 async fn on_s3() {
     let Some(peers) = Peers::find() else { return };
     let folder = tempfile::tempdir().unwrap();
-    let s3 = SeaweedFs::start(&peers, folder.path()).await;
-    let endpoint = format!("--s3-endpoint={}", s3.endpoint);
-    stays_the_same(
-        folder.path(),
-        &["--bucket=s3://latewood/some/prefix", &endpoint],
-        &SeaweedFs::CREDENTIALS,
-    )
-    .await;
-    the_block_tool_takes_urls(&peers, &s3, &endpoint);
+    let mut deployment = Deployment::on_s3(Layout::OneProcess, &peers, folder.path(), &[]).await;
+    stays_the_same(&mut deployment).await;
+    deployment.stop_all();
+    the_block_tool_takes_urls(&peers, deployment.s3().unwrap());
+}
+
+#[tokio::test]
+async fn in_separate_roles_on_s3() {
+    let Some(peers) = Peers::find() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let mut deployment = Deployment::on_s3(Layout::Roles, &peers, folder.path(), &[]).await;
+    stays_the_same(&mut deployment).await;
+    deployment.stop_all();
 }
 
 /// `latewood block` on the block that lies in the bucket now, named by its URL.
-fn the_block_tool_takes_urls(peers: &Peers, s3: &SeaweedFs, endpoint: &str) {
+fn the_block_tool_takes_urls(peers: &Peers, s3: &SeaweedFs) {
     const LIST: &str = "
 import sys, boto3
 s3 = boto3.client('s3', endpoint_url=sys.argv[1], aws_access_key_id='latewood',
@@ -91,7 +108,7 @@ print(next(key for key in keys if key.endswith('/meta.json')).removesuffix('/met
         ("views", &*format!("read_parquet('{url}/series.parquet')")),
     ] {
         let mut tool = Command::new(env!("CARGO_BIN_EXE_latewood"));
-        tool.args(["block", what, &url, endpoint]).envs(SeaweedFs::CREDENTIALS);
+        tool.args(["block", what, &url, "--s3-endpoint", &s3.endpoint]).envs(SeaweedFs::CREDENTIALS);
         let output = tool.output().unwrap();
         let printed = String::from_utf8(output.stdout).unwrap();
         assert!(output.status.success() && printed.contains(says), "{what} {url}: {printed}");
@@ -130,6 +147,6 @@ async fn it_starts_and_takes_writes_while_the_bucket_is_away() {
     let credentials = [("AWS_ACCESS_KEY_ID", "a"), ("AWS_SECRET_ACCESS_KEY", "b")];
     let server = Latewood::try_start(&data, &flags, &credentials);
     let server = server.unwrap_or_else(|log| panic!("{log}"));
-    write_counters(&server).await;
+    write_counters(&server.url).await;
     server.stop();
 }

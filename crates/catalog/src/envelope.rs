@@ -18,6 +18,7 @@ const MAX_HEADER_BYTES: usize = 256;
 pub(crate) enum Kind {
     Commit,
     Checkpoint,
+    Hint,
     Lease,
     Shard,
 }

@@ -22,6 +22,11 @@ pub(crate) fn checkpoint(tenant: &TenantId, version: u64) -> String {
     format!("{tenant}/catalog/checkpoint/{version:020}")
 }
 
+/// The hint which checkpoint is the newest.
+pub(crate) fn hint(tenant: &TenantId) -> String {
+    format!("{tenant}/catalog/hint")
+}
+
 /// A lease.
 pub(crate) fn lease(tenant: &TenantId, name: &str) -> String {
     format!("{tenant}/lease/{name}")

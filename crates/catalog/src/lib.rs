@@ -2,7 +2,7 @@
 //!
 //! A commit is the creation, if absent, of `<tenant>/catalog/<sequence>`; the log is gapless, and a view is
 //! what its commits amount to. [`View`] is pure and decides; [`TenantCatalog`] does the I/O. Nothing is asked
-//! of the bucket but create-if-absent, get, and, when a log is first opened, one listing.
+//! of the bucket but create-if-absent, put, get and head; a log that nothing leads into is listed.
 
 mod block_entry;
 mod catalogs;
@@ -14,8 +14,10 @@ mod config;
 mod envelope;
 mod error;
 mod garbage;
+mod hint;
 mod keys;
 mod lease;
+mod load;
 mod log;
 mod metrics;
 mod prune;

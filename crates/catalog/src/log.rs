@@ -1,5 +1,5 @@
 //! The I/O of one tenant's log: reads commits and checkpoints, writes checkpoints. Decides nothing about
-//! what a commit means.
+//! what a commit means, nor where a reader begins: `load.rs`.
 
 use std::sync::Arc;
 
@@ -19,20 +19,12 @@ use crate::{CatalogError, Commit, View, keys};
 const INLINE_BYTES: usize = 64 << 10;
 /// Views of up to this many blocks are copied where they are; larger ones off the runtime.
 pub(crate) const INLINE_BLOCKS: usize = 2_048;
-/// How often a log is loaded again because its checkpoint was pruned meanwhile.
-const LOAD_ATTEMPTS: usize = 3;
 
 /// One tenant's log.
 #[derive(Clone, Debug)]
 pub(crate) struct Log {
     pub(crate) tenant: TenantId,
     pub(crate) shared: Arc<Shared>,
-}
-
-/// A view, and the checkpoint that it was read from; 0 is none.
-pub(crate) struct Loaded {
-    pub(crate) view: View,
-    pub(crate) checkpoint: u64,
 }
 
 impl Log {
@@ -58,7 +50,7 @@ impl Log {
         Ok(self.read_commit(sequence).await?.map(|commit| commit.id))
     }
 
-    async fn decode<T>(&self, kind: Kind, key: &str, object: Bytes) -> Result<T, CatalogError>
+    pub(crate) async fn decode<T>(&self, kind: Kind, key: &str, object: Bytes) -> Result<T, CatalogError>
     where
         T: serde::de::DeserializeOwned + Send + 'static,
     {
@@ -70,23 +62,34 @@ impl Log {
         decoded.await?
     }
 
-    /// Applies the commits after a view, to the end of the log. The first place that is free ends it: the log
-    /// has no gaps.
-    pub(crate) async fn follow(&self, mut view: View) -> Result<View, CatalogError> {
-        // One commit or none is the rule; a log far ahead is read side by side.
-        let mut width = 1;
+    /// Applies the commits after a view, to the end of the log; `width` are read at once to begin with. The first place
+    /// that is free ends the log, which has no gaps: a commit that is seen beyond it is damage.
+    pub(crate) async fn follow(&self, mut view: View, width: usize) -> Result<View, CatalogError> {
+        let widest = self.shared.config.read_concurrency;
+        let (mut width, mut newest, mut missed) = (width.min(widest), 0, None);
         loop {
             let sequences = view.version + 1..=view.version + width as u64;
             let reads = stream::iter(sequences).map(|sequence| self.read_commit(sequence));
             let commits: Vec<Option<Commit>> = reads.buffered(width).try_collect().await?;
+            newest = commits.iter().flatten().map(|commit| commit.sequence).fold(newest, u64::max);
             let found: Vec<Commit> = commits.into_iter().map_while(|commit| commit).collect();
             let ended = found.len() < width;
             view = self.replay(view, found).await?;
-            if ended {
+            if ended && view.version >= newest {
                 return Ok(view);
             }
-            width = (width * 2).min(self.shared.config.read_concurrency);
+            // One that was made while its successors were read is there at the second look.
+            if ended && missed.replace(view.version) == Some(view.version) {
+                return Err(self.missing(view.version + 1, newest));
+            }
+            width = (width * 2).min(widest);
         }
+    }
+
+    /// The error of a commit that is not there though a later one is.
+    pub(crate) fn missing(&self, sequence: u64, later: u64) -> CatalogError {
+        let key = keys::commit(&self.tenant, sequence);
+        CatalogError::Corrupt { key, message: format!("it is missing, and commit {later} is there") }
     }
 
     async fn replay(&self, mut view: View, commits: Vec<Commit>) -> Result<View, CatalogError> {
@@ -104,52 +107,7 @@ impl Log {
         if large { self.shared.offload.run(replay).await? } else { replay() }
     }
 
-    /// The newest view, from the newest checkpoint and the commits after it.
-    pub(crate) async fn load(&self) -> Result<Loaded, CatalogError> {
-        for _ in 1..LOAD_ATTEMPTS {
-            match self.load_once().await {
-                // Pruned between the listing and the reading, which takes its age: there is a newer one.
-                Err(CatalogError::Bucket(BucketError::NotFound { .. })) => {}
-                loaded => return loaded,
-            }
-        }
-        self.load_once().await
-    }
-
-    /// A checkpoint is a shortcut: one that is damaged is passed over for an older one, or for none, as long
-    /// as the commits from there on lead to where it was taken.
-    async fn load_once(&self) -> Result<Loaded, CatalogError> {
-        let mut versions: Vec<u64> = self.checkpoints().await?.iter().map(|(version, _)| *version).collect();
-        let mut damaged = None;
-        while let Some(version) = versions.pop() {
-            match self.load_from(version).await {
-                Err(error @ CatalogError::Corrupt { .. }) => {
-                    tracing::error!(tenant = %self.tenant, %error, "an older checkpoint is tried");
-                    damaged.get_or_insert((version, error));
-                }
-                loaded => return covering(damaged, loaded),
-            }
-        }
-        let loaded = self.load_from(0).await;
-        covering(damaged, loaded)
-    }
-
-    async fn load_from(&self, checkpoint: u64) -> Result<Loaded, CatalogError> {
-        let view = match checkpoint {
-            0 => View::empty(self.tenant.clone()),
-            version => self.read_checkpoint(version).await?,
-        };
-        let listed = self.commits_after(checkpoint).await?.last().map_or(0, |(last, _)| *last);
-        let view = self.follow(view).await?;
-        if view.version < listed {
-            let key = keys::commit(&self.tenant, view.version + 1);
-            let message = format!("it is missing, and commit {listed} is there");
-            return Err(CatalogError::Corrupt { key, message });
-        }
-        Ok(Loaded { view, checkpoint })
-    }
-
-    async fn read_checkpoint(&self, version: u64) -> Result<View, CatalogError> {
+    pub(crate) async fn read_checkpoint(&self, version: u64) -> Result<View, CatalogError> {
         let key = keys::checkpoint(&self.tenant, version);
         let max = self.shared.config.max_checkpoint_bytes;
         let object = self.shared.bucket.get(&key, max).await?;
@@ -174,6 +132,15 @@ impl Log {
         Ok(())
     }
 
+    /// Whether an object is there.
+    pub(crate) async fn is_there(&self, key: &str) -> Result<bool, CatalogError> {
+        match self.shared.bucket.head(key).await {
+            Ok(_) => Ok(true),
+            Err(BucketError::NotFound { .. }) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// The versions of the checkpoints with their objects, oldest first.
     pub(crate) async fn checkpoints(&self) -> Result<Vec<(u64, ObjectInfo)>, CatalogError> {
         let folder = keys::checkpoint_folder(&self.tenant);
@@ -194,19 +161,6 @@ impl Log {
         let after = keys::commit(&self.tenant, sequence);
         let listing = self.shared.bucket.list(&folder, Some(&after));
         numbered(listing, folder).await
-    }
-}
-
-/// What was loaded without the newest checkpoint, if it is all that the checkpoint had; else its damage.
-fn covering(
-    damaged: Option<(u64, CatalogError)>,
-    loaded: Result<Loaded, CatalogError>,
-) -> Result<Loaded, CatalogError> {
-    match (damaged, loaded) {
-        (None, loaded) => loaded,
-        (Some((version, _)), Ok(loaded)) if loaded.view.version >= version => Ok(loaded),
-        (Some((_, damage)), Ok(_) | Err(CatalogError::Corrupt { .. })) => Err(damage),
-        (Some(_), Err(error)) => Err(error),
     }
 }
 

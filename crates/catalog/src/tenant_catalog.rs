@@ -11,7 +11,8 @@ use tokio::sync::Mutex as AsyncMutex;
 
 use crate::catalogs::Shared;
 use crate::committer::Committer;
-use crate::log::{Loaded, Log};
+use crate::load::Loaded;
+use crate::log::Log;
 use crate::{CatalogError, Change, View};
 
 /// One tenant's catalog. Any number of callers, and any number of processes, may use it at once.
@@ -150,7 +151,7 @@ impl TenantCatalog {
         let loaded = match known {
             // Commits after a view that old may be pruned, and their places look free.
             Some(known) if !self.is_too_old(&known, now) => Loaded {
-                view: self.log.follow(View::clone(&known.view)).await?,
+                view: self.log.follow(View::clone(&known.view), 1).await?,
                 checkpoint: known.checkpoint,
             },
             _ => self.log.load().await?,
@@ -214,18 +215,18 @@ impl TenantCatalog {
         let begun = Moment::now(&self.log.shared.clock);
         let view = Committer::new(self, change).run(base).await?;
         self.learn(Arc::clone(&view), 0, begun);
-        self.checkpoint_if_due(&view).await;
+        self.checkpoint_if_due(&view, begun).await;
         Ok(view)
     }
 
     /// Writes a checkpoint when there are enough commits since the last. A failure costs time at the next
     /// load and nothing else.
-    async fn checkpoint_if_due(&self, view: &Arc<View>) {
+    async fn checkpoint_if_due(&self, view: &Arc<View>, begun: Moment) {
         let last = self.known.lock().as_ref().map_or(0, |known| known.checkpoint);
         if view.version.saturating_sub(last) < self.log.shared.config.checkpoint_interval {
             return;
         }
-        match self.log.write_checkpoint(Arc::clone(view)).await {
+        match self.write_checkpoint(view, begun).await {
             Ok(()) => {
                 if let Some(known) = self.known.lock().as_mut() {
                     known.checkpoint = known.checkpoint.max(view.version);
@@ -236,6 +237,15 @@ impl TenantCatalog {
                 tracing::warn!(tenant = %self.tenant(), %error, "could not write a checkpoint of the catalog");
             }
         }
+    }
+
+    async fn write_checkpoint(&self, view: &Arc<View>, begun: Moment) -> Result<(), CatalogError> {
+        self.log.write_checkpoint(Arc::clone(view)).await?;
+        // A machine that slept meanwhile may have written it when the commits after it were pruned already.
+        if Moment::now(&self.log.shared.clock).since(begun) > self.log.shared.config.reload_after() {
+            return Ok(());
+        }
+        self.log.write_hint(view.version).await
     }
 }
 

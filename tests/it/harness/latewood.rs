@@ -40,16 +40,23 @@ impl Latewood {
         flags: &[&str],
         environment: &[(&str, &str)],
     ) -> Result<Self, String> {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_latewood"));
+        let mut command = Self::command(role, data);
         command
-            .args([role, "--http-addr=127.0.0.1:0", "--grpc-addr=127.0.0.1:0", "--data-dir"])
-            .arg(data)
+            .args(["--http-addr=127.0.0.1:0", "--grpc-addr=127.0.0.1:0"])
             .args(flags)
             .envs(environment.iter().copied());
         Self::try_start_command(data, &mut command)
     }
 
+    /// The binary with a role and its data folder; addresses and flags are to be added.
+    pub fn command(role: &str, data: &Path) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_latewood"));
+        command.arg(role).arg("--data-dir").arg(data);
+        command
+    }
+
     /// Starts the binary as a whole command says, which must lead it to free ports; its log will be beside `data`.
+    /// Waits until it is ready.
     pub fn try_start_command(data: &Path, command: &mut Command) -> Result<Self, String> {
         let mut child =
             command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();

@@ -1,11 +1,13 @@
 //! Starting real processes, Latewood and others, and talking to them.
 
+mod deployment;
 mod latewood;
 pub mod peers;
 pub mod process;
 mod query;
 mod write;
 
+pub use deployment::{Deployment, Layout};
 pub use latewood::Latewood;
 pub use peers::{NodeExporter, Peers, Prometheus, SeaweedFs};
 pub use query::{Answer, differences};

@@ -1,8 +1,10 @@
 //! A child process that dies with its test.
 
 use std::fs::File;
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 /// A child process with its output in a file.
@@ -62,6 +64,20 @@ impl Process {
         }
         panic!("{}: {url} did not answer within a minute", self.name);
     }
+}
+
+/// A port that its process finds free again after a restart: below those that the kernel gives to connections and to
+/// listeners at port 0.
+pub fn lasting_port() -> u16 {
+    const FIRST: u32 = 10_000;
+    const COUNT: u32 = 22_000;
+    static TAKEN: AtomicU32 = AtomicU32::new(0);
+    let ports = std::iter::repeat_with(|| {
+        // Other test processes begin elsewhere.
+        let number = std::process::id().wrapping_mul(101).wrapping_add(TAKEN.fetch_add(1, Ordering::SeqCst));
+        u16::try_from(FIRST + number % COUNT).unwrap()
+    });
+    ports.take(1000).find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).unwrap()
 }
 
 impl Drop for Process {

@@ -43,7 +43,8 @@ impl Answer {
         Ok(Self::of(&body["data"]))
     }
 
-    fn of(data: &Value) -> Self {
+    /// What the `data` of an answer says.
+    pub fn of(data: &Value) -> Self {
         let mut answer = Self::default();
         let point = |pair: &Value| {
             let at = (pair[0].as_f64().unwrap() * 1000.0).round() as i64;
