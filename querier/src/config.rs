@@ -47,7 +47,8 @@ pub struct QuerierConfig {
     /// without them, where the request does not say otherwise by `dedup=false` or `replicaLabels[]`; an empty
     /// list leaves all series as they are. Thanos's `--query.replica-label`.
     pub replica_labels: Vec<String>,
-    /// Answers to range queries that are kept, so that a dashboard that is loaded again takes what is new alone.
+    /// Answers to range queries that are kept, so that a dashboard that is loaded again takes what is new alone. A request
+    /// is answered without them, and adds nothing to them, by the header `Cache-Control: no-store` or by `nocache=1`.
     pub results_cache: ResultsCacheConfig,
     /// Batches of series that a selector fetches ahead of the evaluation.
     pub batches_ahead: usize,

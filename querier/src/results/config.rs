@@ -2,8 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Settings of the cache of range queries' results. A request is answered without it, and leaves nothing in it, by the
-/// header `Cache-Control: no-store` or by `nocache=1`.
+/// Settings of the cache of range queries' results.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ResultsCacheConfig {

@@ -58,14 +58,14 @@ impl Results {
     /// # Errors
     /// As the engine's evaluation of the whole.
     pub(crate) fn range(&self, call: &RangeCall<'_>) -> Result<Answered, QueryError> {
-        match self.from_parts(call)? {
+        match self.put_together(call)? {
             Some(answered) => Ok(answered),
             None => Ok((call.evaluate(call.query)?, 0)),
         }
     }
 
     /// An answer put together; none where the whole query is to be evaluated, and nothing of it kept.
-    fn from_parts(&self, call: &RangeCall<'_>) -> Result<Option<Answered>, QueryError> {
+    fn put_together(&self, call: &RangeCall<'_>) -> Result<Option<Answered>, QueryError> {
         let Some(asked) = Asked::of(&self.config, call, self.clock.now_ms()) else { return Ok(None) };
         let entry = self.cache.get(&asked.key).unwrap_or_default();
         if entry.held.is_empty() && asked.steps.start > asked.keep_until {

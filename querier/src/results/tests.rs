@@ -199,6 +199,8 @@ struct Panel {
     query: String,
     length: i64,
     step: i64,
+    /// Other parameters.
+    more: &'static str,
 }
 
 impl Panel {
@@ -206,13 +208,16 @@ impl Panel {
         let query = RandomExpressions(rng).vector(1 + rng.below(3) as u32);
         let length = [6 * HOUR, DAY, 3 * DAY, 5 * DAY][rng.below(4) as usize];
         let step = [10 * MINUTE, 20 * MINUTE, HOUR, 5 * HOUR][rng.below(4) as usize];
-        Self { query, length, step }
+        // With `c` the series are pairs of replicas.
+        let more = ["", "", "", "", "&replicaLabels[]=c", "&lookback_delta=45m"];
+        let more = more[rng.below(more.len() as u64) as usize];
+        Self { query, length, step, more }
     }
 
     fn url(&self, rng: &Rng, now: i64) -> String {
         let end = now - rng.below(4) as i64 * rng.below(40) as i64 * HOUR;
         let align = |at: i64| at.div_euclid(self.step) * self.step;
-        url(&self.query, align(end - self.length), align(end), self.step)
+        url(&self.query, align(end - self.length), align(end), self.step) + self.more
     }
 }
 
@@ -265,7 +270,7 @@ async fn answers_are_the_same_with_and_without_the_cache() {
         |name: &str, default| std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default);
     let rng = Rng::seeded(number("LATEWOOD_SEED", 3));
     let (mut compared, mut cached) = (0, 0);
-    while compared < number("LATEWOOD_EXPRESSIONS", 500) {
+    while compared < number("LATEWOOD_EXPRESSIONS", 180) {
         let mut now = BEGIN + 2 * DAY;
         let mut world = World::new(config(&rng), now);
         for at in (BEGIN..now).step_by(15 * MINUTE as usize) {
