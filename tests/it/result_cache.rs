@@ -1,5 +1,7 @@
 //! The cache of results in a real process: dashboards that are loaded again, and data that change meanwhile.
 
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+
 use latewood_base::Rng;
 use latewood_model::{Sample, TimestampMs};
 use serde_json::Value;
@@ -70,6 +72,58 @@ async fn a_dashboard_hits_the_cache_and_a_late_write_changes_its_answer_at_once(
     let times = [MIDNIGHT, MIDNIGHT + 79 * HOUR, HOUR];
     let after = range(&latewood.url, "sum(sum_over_time(m[1h]))", times, &[]).await;
     assert_eq!(after["data"]["result"], flushed["data"]["result"]);
+}
+
+/// How many samples an answer counts, by windows that follow each other.
+fn counted(body: &Value) -> u64 {
+    let values = body["data"]["result"][0]["values"].as_array().cloned().unwrap_or_default();
+    values.iter().map(|point| point[1].as_str().unwrap().parse::<u64>().unwrap()).sum()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_acknowledged_is_answered_while_dashboards_refresh_and_generations_are_flushed() {
+    let folder = tempfile::tempdir().unwrap();
+    let latewood = Latewood::start(&folder.path().join("data"), &[]);
+    let days = 4;
+    let hours = (0..days * 24).map(|hour| (MIDNIGHT + hour * HOUR, 0.0));
+    put(&latewood, &[of_metric("m", hours)]).await;
+    let acknowledged = AtomicU64::new(days as u64 * 24);
+    let done = AtomicBool::new(false);
+    let ask = async || {
+        let times = [MIDNIGHT, MIDNIGHT + days * DAY, HOUR];
+        range(&latewood.url, "sum(count_over_time(m[1h]))", times, &[("stats", "1")]).await
+    };
+    let refresh = async || {
+        let mut cached = 0;
+        while !done.load(SeqCst) {
+            let least = acknowledged.load(SeqCst);
+            let body = ask().await;
+            assert!(counted(&body) >= least, "{} of {least}: {body}", counted(&body));
+            cached += cached_steps(&body);
+        }
+        cached
+    };
+    let write = async || {
+        let rng = Rng::seeded(4);
+        for number in 1..=120 {
+            // Not on the hour, and each at a time of its own.
+            let day = rng.below(days as u64) as i64;
+            let at = MIDNIGHT + day * DAY + rng.below(24) as i64 * HOUR + 1000 + number;
+            put(&latewood, &[of_metric("m", [(at, 1.0)].into_iter())]).await;
+            acknowledged.fetch_add(1, SeqCst);
+            let (body, expected) = (ask().await, acknowledged.load(SeqCst));
+            assert_eq!(counted(&body), expected, "{body}");
+            if number % 6 == 0 {
+                latewood.flush().await;
+                ask().await;
+                ask().await;
+            }
+        }
+        done.store(true, SeqCst);
+    };
+    let ((), one, other) = tokio::join!(write(), refresh(), refresh());
+    println!("{} steps came from the cache", one + other);
+    assert!(one + other > 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

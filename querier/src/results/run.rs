@@ -9,7 +9,7 @@ use latewood_model::TimeRange;
 use latewood_model::dedup::ReplicaLabels;
 use latewood_promql::{
     Control, Engine, MatrixSeries, QueryError, QueryResult, RangeQuery, Report, Reservation, SeriesSource,
-    Value,
+    Value, with_room,
 };
 
 use super::asked::Asked;
@@ -77,8 +77,9 @@ impl Results {
         let plan = Plan::new(&asked, &entry, call.text, &around);
         let Some((result, fresh)) = evaluate(call, &plan, &entry)? else { return Ok(None) };
         let cached = self.count(&asked, &plan);
-        if plan.parts.iter().any(|part| matches!(part, Part::Missing(_))) {
-            self.keep(call, &asked, (&entry, &near), &result, fresh)?;
+        let update = Update { asked: &asked, around: &around, entry: &entry, text: call.text };
+        if update.plan(&fresh, call.engine.config().max_steps).is_some() {
+            self.keep(call, &update, &near, &result, &fresh)?;
         }
         Ok(Some((result, cached)))
     }
@@ -104,24 +105,24 @@ impl Results {
     fn keep(
         &self,
         call: &RangeCall<'_>,
-        asked: &Asked,
-        (entry, near): (&Entry, &[TimeRange]),
+        before: &Update<'_>,
+        near: &[TimeRange],
         result: &QueryResult,
-        fresh: Vec<Fresh>,
+        fresh: &[Fresh],
     ) -> Result<(), QueryError> {
         let pinned = &call.source.pinned;
         let Value::Matrix(series) = &result.value else { return Ok(()) };
-        if asked.steps.start > asked.keep_until || !pinned.coverage.warnings().is_empty() {
+        if !pinned.coverage.warnings().is_empty() {
             return Ok(());
         }
         // A sample may have come since, and some of the reads may have seen it.
         let Some(heads) = call.source.spans() else { return Ok(()) };
         let around = Surroundings::new(&pinned.view, &heads, near);
-        let update = Update { asked, around: &around, entry, text: call.text };
+        let update = Update { around: &around, ..*before };
         let max_steps = call.engine.config().max_steps;
         let Some(next) = update.plan(fresh, max_steps) else { return Ok(()) };
         match update.fill(next, series, self.cache.largest(), call.control)? {
-            Some(entry) => self.cache.put(asked.key.clone(), entry),
+            Some(entry) => self.cache.put(update.asked.key.clone(), entry),
             None => _ = self.metrics.too_large.inc(),
         }
         Ok(())
@@ -135,7 +136,8 @@ impl RangeCall<'_> {
     }
 
     fn evaluate_steps(&self, steps: TimeRange) -> Result<QueryResult, QueryError> {
-        self.evaluate(&RangeQuery { start: steps.start, end: steps.end, ..self.query.clone() })
+        let query = with_room(self.query.expr.levels(), || self.query.clone())?;
+        self.evaluate(&RangeQuery { start: steps.start, end: steps.end, ..query })
     }
 }
 

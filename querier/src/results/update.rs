@@ -33,14 +33,14 @@ pub(super) struct Next {
 
 impl Update<'_> {
     /// What the next entry is to have, at most so many steps; none if it would have nothing new.
-    pub(super) fn plan(&self, fresh: Vec<Fresh>, max_steps: u64) -> Option<Next> {
+    pub(super) fn plan(&self, fresh: &[Fresh], max_steps: u64) -> Option<Next> {
         let (mut new, mut is_annotated) = (Vec::new(), self.entry.is_annotated);
         for Fresh { steps, notes } in fresh {
-            let parts: Vec<TimeRange> = self.asked.grid.by_extent(steps).collect();
+            let parts: Vec<TimeRange> = self.asked.grid.by_extent(*steps).collect();
             for part in &parts {
                 let keepable = self.asked.keepable(*part, self.around);
                 // Annotations are those of all steps, and are kept with all of them or not at all.
-                let is_told = notes.is_empty() || (parts.len() == 1 && keepable == steps);
+                let is_told = notes.is_empty() || (parts.len() == 1 && keepable == *steps);
                 is_annotated |= !is_told && !keepable.is_empty();
                 if is_told && !keepable.is_empty() {
                     new.push((keepable, notes.clone()));
