@@ -33,23 +33,18 @@ pub(super) struct Plan {
 
 impl Plan {
     pub(super) fn new(asked: &Asked, entry: &Entry, text: &str, around: &Surroundings<'_>) -> Self {
-        let (mut kept, mut outdated): (Vec<(TimeRange, &Notes)>, u64) = (Vec::new(), 0);
-        for held in &entry.held {
+        let met = entry.held.iter().filter(|held| !asked.grid.common(held.steps, asked.steps).is_empty());
+        let (current, outdated): (Vec<&Held>, Vec<&Held>) =
+            met.partition(|held| is_current(asked, held, around));
+        let same_text = *entry.text == *text;
+        let usable = |held: &Held| {
             let common = asked.grid.common(held.steps, asked.steps);
-            if common.is_empty() {
-                continue;
-            }
-            if !is_current(asked, held, around) {
-                outdated += 1;
-                continue;
-            }
             let usable = asked.grid.longest(common, |run| asked.is_settled(run, around));
             // Nobody knows which of its steps the annotations are of.
-            let is_told = held.notes.is_empty() || (usable == held.steps && *entry.text == *text);
-            if !usable.is_empty() && is_told {
-                kept.push((usable, &held.notes));
-            }
-        }
+            let is_told = held.notes.is_empty() || (usable == held.steps && same_text);
+            (!usable.is_empty() && is_told).then(|| (usable, held.notes.clone()))
+        };
+        let mut kept: Vec<(TimeRange, Notes)> = current.into_iter().filter_map(usable).collect();
         let mut gaps = asked.grid.gaps(asked.steps, kept.iter().map(|kept| kept.0));
         if let [first, .., last] = gaps.as_slice()
             && gaps.len() > MAX_GAPS
@@ -61,15 +56,10 @@ impl Plan {
         if entry.is_annotated {
             gaps = one_by_one(asked, gaps, around);
         }
-        let kept = kept.into_iter().map(|(steps, notes)| Part::Kept(steps, notes.clone()));
+        let kept = kept.into_iter().map(|(steps, notes)| Part::Kept(steps, notes));
         let mut parts: Vec<Part> = kept.chain(gaps.into_iter().map(Part::Missing)).collect();
         parts.sort_by_key(|part| part.steps().start);
-        Self { parts, outdated }
-    }
-
-    /// Whether it is one evaluation of the whole query.
-    pub(super) fn is_whole(&self) -> bool {
-        matches!(self.parts.as_slice(), [Part::Missing(_)])
+        Self { parts, outdated: outdated.len() as u64 }
     }
 }
 

@@ -8,8 +8,7 @@ use latewood_base::Clock;
 use latewood_model::TimeRange;
 use latewood_model::dedup::ReplicaLabels;
 use latewood_promql::{
-    Control, Engine, MatrixSeries, QueryError, QueryResult, RangeQuery, Report, Reservation, SeriesSource,
-    Value, with_room,
+    Control, Engine, QueryError, QueryResult, RangeQuery, Report, SeriesSource, Value, with_room,
 };
 
 use super::asked::Asked;
@@ -141,22 +140,24 @@ impl RangeCall<'_> {
     }
 }
 
-/// The answer by a plan and what of it is new; none where it must be evaluated as a whole.
-fn evaluate(
-    call: &RangeCall<'_>,
-    plan: &Plan,
-    entry: &Entry,
-) -> Result<Option<(QueryResult, Vec<Fresh>)>, QueryError> {
-    if plan.is_whole() {
-        let result = call.evaluate(call.query)?;
-        let notes = Notes { warnings: result.warnings.clone(), infos: result.infos.clone() };
-        let fresh =
-            plan.parts.iter().map(|part| Fresh { steps: part.steps(), notes: notes.clone() }).collect();
-        return Ok(Some((result, fresh)));
+/// An answer, and what of it is new; none where the query must be evaluated as a whole.
+type Evaluated = Option<(QueryResult, Vec<Fresh>)>;
+
+fn evaluate(call: &RangeCall<'_>, plan: &Plan, entry: &Entry) -> Result<Evaluated, QueryError> {
+    match plan.parts.as_slice() {
+        [Part::Missing(steps)] => {
+            let result = call.evaluate(call.query)?;
+            let notes = Notes { warnings: result.warnings.clone(), infos: result.infos.clone() };
+            Ok(Some((result, vec![Fresh { steps: *steps, notes }])))
+        }
+        parts => evaluate_parts(call, parts, entry),
     }
+}
+
+fn evaluate_parts(call: &RangeCall<'_>, parts: &[Part], entry: &Entry) -> Result<Evaluated, QueryError> {
     let (mut pieces, mut fresh, mut kept) = (Vec::new(), Vec::new(), Vec::new());
     let mut held = call.control.reserve(0)?;
-    for part in &plan.parts {
+    for part in parts {
         let steps = match part {
             Part::Kept(steps, notes) => {
                 pieces.push(Piece::Kept(*steps));
@@ -176,17 +177,13 @@ fn evaluate(
         fresh.push(Fresh { steps, notes: Notes { warnings: result.warnings, infos: result.infos } });
     }
     let all = kept.into_iter().chain(fresh.iter().map(|fresh| &fresh.notes));
-    let Some(notes) = Notes::union(all) else { return Ok(None) };
+    let Some(Notes { warnings, infos }) = Notes::union(all) else { return Ok(None) };
     let (series, held) = join(pieces, entry, held, call.control)?;
-    Ok(Some((answer(series, held, notes, call.control), fresh)))
+    let (value, stats, report) = (Value::Matrix(series), call.control.stats(), Report::default());
+    Ok(Some((QueryResult { value, held, warnings, infos, stats, report }, fresh)))
 }
 
 /// Whether the whole query fails too: with which text, its evaluation says.
 fn is_about_the_data(error: &QueryError) -> bool {
     !matches!(error, QueryError::Source(_) | QueryError::Timeout | QueryError::Canceled)
-}
-
-fn answer(series: Vec<MatrixSeries>, held: Reservation, notes: Notes, control: &Control) -> QueryResult {
-    let (Notes { warnings, infos }, stats, report) = (notes, control.stats(), Report::default());
-    QueryResult { value: Value::Matrix(series), held, warnings, infos, stats, report }
 }
