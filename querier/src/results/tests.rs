@@ -209,6 +209,8 @@ struct Panel {
     query: String,
     length: i64,
     step: i64,
+    /// By how much its steps are behind multiples of their distance.
+    phase: i64,
     /// Other parameters.
     more: &'static str,
 }
@@ -221,12 +223,13 @@ impl Panel {
         // With `c` the series are pairs of replicas.
         let more = ["", "", "", "", "&replicaLabels[]=c", "&lookback_delta=45m"];
         let more = more[rng.below(more.len() as u64) as usize];
-        Self { query, length, step, more }
+        let phase = if rng.below(4) == 0 { 90_500 } else { 0 };
+        Self { query, length, step, phase, more }
     }
 
     fn url(&self, rng: &Rng, now: i64) -> String {
         let end = now - rng.below(4) as i64 * rng.below(40) as i64 * HOUR;
-        let align = |at: i64| at.div_euclid(self.step) * self.step;
+        let align = |at: i64| at.div_euclid(self.step) * self.step + self.phase;
         url(&self.query, align(end - self.length), align(end), self.step) + self.more
     }
 }
@@ -236,7 +239,11 @@ fn config(rng: &Rng) -> QuerierConfig {
     config.engine.features = Features { promql_delayed_name_removal: false, ..Features::ALL };
     // Some worlds have room for little.
     let max_bytes = if rng.below(3) == 0 { 60_000 } else { 100 << 20 };
-    config.results_cache = ResultsCacheConfig { max_bytes, ..ResultsCacheConfig::default() };
+    config.results_cache = ResultsCacheConfig {
+        max_bytes,
+        cache_unaligned_requests: rng.below(2) == 0,
+        ..ResultsCacheConfig::default()
+    };
     config
 }
 
