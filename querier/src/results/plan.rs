@@ -11,7 +11,7 @@ use super::sources::Surroundings;
 /// stores, and reads again what lies before its first step.
 const MAX_GAPS: usize = 8;
 /// The most extents that are evaluated one by one.
-const MAX_EXTENTS: usize = 64;
+const MAX_EXTENTS: usize = 96;
 
 /// A run of steps and where its results come from.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,13 +1,18 @@
 //! Runs of a query's steps: ranges of time whose ends are steps. Pure arithmetic.
 //!
-//! Runs are cut at the bounds of extents, which are UTC days, so that what one late sample touches is computed again for
-//! its day and not for a month. Of queries with few steps a day an extent has more days.
+//! Runs are cut at the bounds of extents, so that what one late sample touches is computed again for its day and not for a
+//! month. An extent is a UTC day; of queries with many steps a day a half of it, a quarter and so on, of those with few
+//! steps several days.
 
 use latewood_model::{TimeRange, TimestampMs};
 
 const DAY_MS: i64 = 86_400_000;
-/// So many steps an extent has at least.
-const MIN_STEPS: i64 = 24;
+/// So many steps an extent of several days has at least.
+const FEW: i64 = 24;
+/// So many steps a part of a day has at least.
+const MANY: i64 = 128;
+/// A day can be halved so often without a rest.
+const MAX_HALVINGS: u32 = 10;
 /// Times beyond it, some 285,000 years, are not calculated with.
 const FAR_MS: i64 = 1 << 53;
 
@@ -22,11 +27,12 @@ impl StepGrid {
     /// None if the times are too far away.
     pub(super) fn new(step_ms: i64, start: TimestampMs, end: TimestampMs) -> Option<Self> {
         let is_near = |at: i64| (-FAR_MS..=FAR_MS).contains(&at);
-        if !is_near(start) || !is_near(end) || !(1..=FAR_MS / MIN_STEPS).contains(&step_ms) {
+        if !is_near(start) || !is_near(end) || !(1..=FAR_MS / FEW).contains(&step_ms) {
             return None;
         }
-        let days = (step_ms * MIN_STEPS + DAY_MS - 1) / DAY_MS;
-        Some(Self { step_ms, extent_ms: days * DAY_MS })
+        let halvings = (DAY_MS / step_ms / MANY).checked_ilog2().unwrap_or(0).min(MAX_HALVINGS);
+        let days = (step_ms * FEW + DAY_MS - 1) / DAY_MS;
+        Some(Self { step_ms, extent_ms: (days * DAY_MS) >> halvings })
     }
 
     /// The step behind one.
@@ -111,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn runs_are_cut_at_utc_days_and_of_coarse_steps_at_several() {
+    fn runs_are_cut_at_utc_days_of_coarse_steps_at_several_and_of_fine_ones_at_parts() {
         let parts = |step: i64, run: TimeRange| grid(step).by_extent(run).collect::<Vec<_>>();
         let day = |number: i64, from: i64, to: i64| {
             TimeRange::new(number * DAY_MS + from * HOUR, number * DAY_MS + to * HOUR)
@@ -123,6 +129,14 @@ mod tests {
         assert_eq!(parts(5 * HOUR, TimeRange::new(-5 * HOUR, 0)), [day(0, -5, -5), day(0, 0, 0)]);
         // Five days have 24 steps of five hours.
         assert_eq!(parts(5 * HOUR, grid(5 * HOUR).run(0, 130 * HOUR)), [day(0, 0, 115), day(5, 0, 10)]);
+        // 180 steps of 15 s.
+        let part = TimeRange::new(DAY_MS, DAY_MS + 45 * 60_000 - 15_000);
+        assert_eq!(parts(15_000, TimeRange::new(DAY_MS - 15_000, DAY_MS + 45 * 60_000))[1], part);
+        for step in [1, 7, 1_000, 15_000, 60_000, 300_000, 337_500, HOUR, DAY_MS, 90 * DAY_MS] {
+            let StepGrid { extent_ms, .. } = grid(step);
+            let is_aligned = extent_ms % DAY_MS == 0 || DAY_MS % extent_ms == 0;
+            assert!(is_aligned && extent_ms / step >= FEW, "{step}: {extent_ms}");
+        }
         assert_eq!(parts(7, TimeRange::EMPTY), []);
         assert_eq!(StepGrid::new(1, 0, i64::MAX), None);
         assert_eq!(StepGrid::new(i64::MAX, 0, 0), None);

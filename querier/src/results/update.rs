@@ -89,6 +89,8 @@ impl Update<'_> {
             if let Some((last, said)) = joined.last_mut()
                 && grid.after(last.end) == run.start
                 && grid.extent_of(last.start) == grid.extent_of(run.start)
+                // What has annotations is used as a whole or not at all.
+                && notes.is_empty() == said.is_empty()
                 && let Some(all) = Notes::union([&*said, &notes].into_iter())
                 // With a distance above the lookback there are times between that neither reads.
                 && self.asked.is_settled(last.union(run), self.around)
