@@ -42,7 +42,11 @@ impl ResultsMetrics {
                 &self.outdated,
             ),
             ("evictions", "Queries whose results gave way to others", &self.evictions),
-            ("too_large", "Results that were not kept because they are too large", &self.too_large),
+            (
+                "too_large",
+                "Results that were not kept because they are too large, or memory is short",
+                &self.too_large,
+            ),
         ] {
             registry.register(name, help, counter.clone());
         }

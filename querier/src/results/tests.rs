@@ -154,6 +154,62 @@ async fn what_is_young_unaligned_or_has_no_footprint_is_not_kept() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_decides_an_answer_is_part_of_the_key() {
+    let mut config = QuerierConfig::default();
+    config.results_cache.cache_unaligned_requests = true;
+    let mut world = World::new(config, BEGIN + 4 * DAY);
+    world.write((0..48).map(|hour| sample("m", "1", BEGIN + hour * HOUR, 1.0)));
+    world.flush(false).await;
+    world.refresh().await;
+    let of = |start: i64, step: i64| url("sum(m)", start, BEGIN + DAY, step) + "&stats=1";
+    let get = |path: String, tenant: &str| {
+        Request::get(path).header("x-scope-orgid", tenant).body(Body::empty()).unwrap()
+    };
+    let cached = async |request: Request| cached_steps(&world.send(request).await);
+    let requests = || {
+        [
+            get(of(BEGIN, HOUR), "anonymous"),
+            get(of(BEGIN, HOUR), "other"),
+            get(of(BEGIN, 2 * HOUR), "anonymous"),
+            get(of(BEGIN + 1000, HOUR), "anonymous"),
+            get(of(BEGIN, HOUR) + "&lookback_delta=2h", "anonymous"),
+            get(of(BEGIN, HOUR) + "&dedup=false", "anonymous"),
+            get(of(BEGIN, HOUR) + "&replicaLabels[]=a", "anonymous"),
+        ]
+    };
+    for request in requests() {
+        assert_eq!(cached(request).await, 0);
+    }
+    let mut again = Vec::new();
+    for request in requests() {
+        again.push(cached(request).await);
+    }
+    // To the other tenant all is in no block.
+    assert_eq!(again, [25, 0, 13, 24, 25, 25, 25]);
+    // What is another way of asking the same is no other key.
+    let same = of(BEGIN, HOUR)
+        + "&lookback_delta=5m&timeout=7s&limit=3&replicaLabels[]=replica&\
+         replicaLabels[]=__replica__&replicaLabels[]=prometheus_replica";
+    assert_eq!(cached(get(same, "anonymous")).await, 25);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_hour_more_matters_where_replicas_are_put_together() {
+    let mut world = four_days().await;
+    world.flush(true).await;
+    world.refresh().await;
+    let path = four_days_of("sum(m)");
+    let cached = async |more: &str| cached_steps(&world.get(&(path.clone() + more)).await);
+    for more in ["", "&dedup=false"] {
+        assert_eq!(cached(more).await, 0);
+    }
+    assert_eq!((cached("").await, cached("&dedup=false").await), (96, 96));
+    // Forty minutes before the first step of the second day.
+    world.write([sample("m", "1", BEGIN + DAY - 40 * MINUTE, 1.0)]);
+    assert_eq!((cached("").await, cached("&dedup=false").await), (72, 96));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn deep_expressions_are_kept_too() {
     let world = four_days().await;
     let deep = four_days_of(&format!("m{}", " + m".repeat(900)));

@@ -103,7 +103,8 @@ impl Update<'_> {
         joined
     }
 
-    /// The entry, from the answer and from what was kept; none if it has more bytes than it may.
+    /// The entry, from the answer and from what was kept; none if it has more bytes than it may, or than the query may
+    /// hold until the cache has it.
     ///
     /// # Errors
     /// When the query is to end.
@@ -117,15 +118,16 @@ impl Update<'_> {
         let Next { held, is_annotated } = next;
         let mut old = self.entry.series.iter().peekable();
         let mut new = answer.iter().peekable();
-        let (mut series, mut bytes) = (Vec::new(), 0);
+        let (mut series, mut bytes, mut booked) = (Vec::new(), 0, control.reserve(0)?);
         while let Some(labels) = old.peek().into_iter().chain(new.peek()).map(|series| &series.labels).min() {
             control.check()?;
             let old = old.next_if(|series| series.labels == *labels);
             let new = new.next_if(|series| series.labels == *labels);
             let one = self.kept_of(old, new, &held);
             if !(one.points.is_empty() && one.histograms.is_empty()) {
-                bytes += (one.size() + one.labels.heap_size()) as u64;
-                if bytes > max_bytes {
+                let more = (one.size() + one.labels.heap_size()) as u64;
+                bytes += more;
+                if bytes > max_bytes || booked.grow(more).is_err() {
                     return Ok(None);
                 }
                 series.push(one);
