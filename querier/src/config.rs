@@ -5,6 +5,8 @@ use latewood_promql::EngineConfig;
 use latewood_proto::store::WireLimits;
 use serde::{Deserialize, Serialize};
 
+use crate::ResultsCacheConfig;
+
 /// Settings of the querier.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -45,6 +47,9 @@ pub struct QuerierConfig {
     /// without them, where the request does not say otherwise by `dedup=false` or `replicaLabels[]`; an empty
     /// list leaves all series as they are. Thanos's `--query.replica-label`.
     pub replica_labels: Vec<String>,
+    /// Answers to range queries that are kept, so that a dashboard that is loaded again takes what is new alone. A request
+    /// is answered without them, and adds nothing to them, by the header `Cache-Control: no-store` or by `nocache=1`.
+    pub results_cache: ResultsCacheConfig,
     /// Batches of series that a selector fetches ahead of the evaluation.
     pub batches_ahead: usize,
     /// The most series, label names or label values that one answer lists; more is refused with 422.
@@ -71,6 +76,7 @@ impl Default for QuerierConfig {
             max_selectors: 1_000,
             partial_response: false,
             replica_labels: ["__replica__", "prometheus_replica", "replica"].map(str::to_owned).into(),
+            results_cache: ResultsCacheConfig::default(),
             batches_ahead: 2,
             max_listed: 1_000_000,
             prometheus_version: "3.5.0".to_owned(),
@@ -90,6 +96,7 @@ impl QuerierConfig {
             return Err("querier.replica_labels must not hold an empty name".to_owned());
         }
         self.store_sd.validate().map_err(|error| format!("querier.store_sd.{error}"))?;
+        self.results_cache.validate().map_err(|error| format!("querier.results_cache.{error}"))?;
         let positive = [
             ("min_ingesters", self.min_ingesters),
             ("store_gateway_replication_factor", self.store_gateway_replication_factor),

@@ -7,9 +7,7 @@ use latewood_base::{Clock, ErrorKind, Threads, Turns};
 use latewood_model::TenantId;
 use latewood_model::dedup::ReplicaLabels;
 use latewood_promql::plan::Explanation;
-use latewood_promql::{
-    Control, Engine, EngineConfig, InstantQuery, QueryError, QueryResult, RangeQuery, SeriesSource,
-};
+use latewood_promql::{Control, Engine, EngineConfig, InstantQuery, QueryError, QueryResult, RangeQuery};
 use latewood_proto::store::StoreError;
 use latewood_proto::store::wire::BucketUsage;
 use tokio::runtime::Handle;
@@ -19,6 +17,7 @@ use crate::error::store_error;
 use crate::fanout::{Coverage, Fanout, FanoutSource, Pinned, Replicas};
 use crate::gate::QueryGate;
 use crate::metrics::{Metrics, Raised};
+use crate::results::{RangeCall, Results};
 use crate::{ApiError, QuerierConfig};
 
 /// A query of either sort.
@@ -37,6 +36,8 @@ pub(crate) struct QueryOptions {
     pub(crate) partial: bool,
     /// The labels by which HA replicas differ; without any, replicas are series of their own.
     pub(crate) replica_labels: ReplicaLabels,
+    /// The query as it was written, if its results may be kept and taken from what is kept.
+    pub(crate) cached_as: Option<Arc<str>>,
 }
 
 impl QueryOptions {
@@ -55,6 +56,8 @@ pub(crate) struct Timings {
     pub(crate) evaluated: Duration,
     /// What the bucket was asked for.
     pub(crate) bucket: BucketUsage,
+    /// Steps that were not evaluated, because their results were kept.
+    pub(crate) cached_steps: u64,
 }
 
 /// Evaluates queries over the fan-out.
@@ -66,6 +69,7 @@ pub(crate) struct Evaluator {
     /// Threads of its own: evaluations wait for stores, and were they to wait in the lane in which blocks
     /// are decoded, each would keep the other from going on. Long ones lower their thread's priority.
     threads: Threads,
+    results: Arc<Results>,
     batches_ahead: usize,
     metrics: Metrics,
 }
@@ -91,8 +95,10 @@ impl Evaluator {
         metrics: Metrics,
         turns: Arc<Turns>,
     ) -> Self {
+        let results = Results::new(config.results_cache.clone(), clock.clone(), metrics.results.clone());
         Self {
             engine: Engine::with_turns(engine_config(config), turns),
+            results: Arc::new(results),
             fanout,
             clock,
             gate: QueryGate::new(config.max_concurrent_queries, config.max_outstanding_requests_per_tenant),
@@ -124,6 +130,8 @@ impl Evaluator {
             clock: self.clock.clone(),
             queued,
             replicas: options.deduplicated().map(Arc::new),
+            results: Arc::clone(&self.results),
+            options,
             finish,
         });
         let (task, leash) = (&task, &control);
@@ -135,7 +143,7 @@ impl Evaluator {
             }
             outcome
         };
-        let (evaluated, _) = self.fanout.under_view(tenant, options.partial, read).await?;
+        let (evaluated, _) = self.fanout.under_view(tenant, task.options.partial, read).await?;
         Ok(evaluated?)
     }
 
@@ -201,7 +209,9 @@ struct Task<F> {
     query: Query,
     clock: Clock,
     queued: Duration,
+    options: QueryOptions,
     replicas: Option<Arc<Replicas>>,
+    results: Arc<Results>,
     finish: F,
 }
 
@@ -209,16 +219,12 @@ impl<T, F: Fn(QueryResult, Timings, &Control) -> Result<T, QueryError>> Task<F> 
     /// Evaluates on this thread.
     fn evaluate(
         &self,
-        source: Arc<dyn SeriesSource>,
+        source: Arc<FanoutSource>,
         control: &Control,
         coverage: &Coverage,
     ) -> Result<T, QueryError> {
         let begun = self.clock.elapsed();
-        let result = match &self.query {
-            Query::Instant(query) => self.engine.instant(query, source, control),
-            Query::Range(query) => self.engine.range(query, source, control),
-        };
-        let mut result = result?;
+        let (mut result, cached_steps) = self.result(source, control)?;
         // The engine takes the warnings of cursors that it read to the end; here are all.
         for warning in coverage.warnings() {
             if !result.warnings.contains(&warning) {
@@ -226,11 +232,27 @@ impl<T, F: Fn(QueryResult, Timings, &Control) -> Result<T, QueryError>> Task<F> 
             }
         }
         let evaluated = self.clock.elapsed().saturating_sub(begun);
-        let timings = Timings { queued: self.queued, evaluated, bucket: coverage.bucket() };
+        let timings = Timings { queued: self.queued, evaluated, bucket: coverage.bucket(), cached_steps };
         let finished = (self.finish)(result, timings, control);
         // What was made may hold on to the control for long.
         control.rest();
         finished
+    }
+
+    /// The result, and how many of its steps were kept.
+    fn result(&self, source: Arc<FanoutSource>, control: &Control) -> Result<(QueryResult, u64), QueryError> {
+        match (&self.query, &self.options.cached_as) {
+            (Query::Instant(query), _) => Ok((self.engine.instant(query, source, control)?, 0)),
+            (Query::Range(query), None) => Ok((self.engine.range(query, source, control)?, 0)),
+            (Query::Range(query), Some(text)) => self.results.range(&RangeCall {
+                engine: &self.engine,
+                query,
+                text,
+                replica_labels: &self.options.replica_labels,
+                source: &source,
+                control,
+            }),
+        }
     }
 }
 
@@ -269,8 +291,12 @@ mod tests {
                 told.send(matches!(ended, QueryError::Canceled)).unwrap();
                 Err(ended)
             };
-        let options =
-            QueryOptions { timeout: None, partial: false, replica_labels: ReplicaLabels::default() };
+        let options = QueryOptions {
+            timeout: None,
+            partial: false,
+            replica_labels: ReplicaLabels::default(),
+            cached_as: None,
+        };
         let tenant = TenantId::anonymous();
         tokio::select! {
             ended = evaluator.run(&tenant, query, options, write_without_end) => panic!("ended: {ended:?}"),

@@ -11,6 +11,7 @@ mod gate;
 mod http;
 mod metrics;
 mod querier;
+mod results;
 mod stores;
 #[cfg(test)]
 mod testing;
@@ -19,4 +20,5 @@ pub use config::QuerierConfig;
 pub use error::ApiError;
 pub use latewood_promql::Features;
 pub use querier::{Querier, QuerierDeps, StatusInfo};
+pub use results::ResultsCacheConfig;
 pub use stores::{NamedStore, Stores};

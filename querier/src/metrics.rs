@@ -9,6 +9,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
+use crate::results::ResultsMetrics;
+
 /// An endpoint and how its requests ended: `success` or the `errorType`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(crate) struct RequestLabels {
@@ -34,6 +36,7 @@ pub(crate) struct Metrics {
     pub(crate) failovers: Counter,
     pub(crate) bucket: BucketMetrics,
     pub(crate) dedup: DedupMetrics,
+    pub(crate) results: ResultsMetrics,
 }
 
 /// What queries and listings ask of the bucket, whichever roles do it for them.
@@ -115,6 +118,7 @@ impl Metrics {
             failovers: Counter::default(),
             bucket: BucketMetrics::new(),
             dedup: DedupMetrics::default(),
+            results: ResultsMetrics::default(),
         };
         let registry = registry.sub_registry_with_prefix("latewood_querier");
         registry.register("requests", "Requests by endpoint and outcome", metrics.requests.clone());
@@ -147,6 +151,7 @@ impl Metrics {
             metrics.bucket.read_bytes.clone(),
         );
         metrics.dedup.register(registry);
+        metrics.results.register(registry);
         metrics
     }
 }

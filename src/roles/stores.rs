@@ -5,7 +5,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use latewood_proto::store::wire::{
     ExemplarsRequest, ExemplarsResponse, LabelNamesRequest, LabelStrings, LabelValuesRequest,
-    MetadataRequest, MetadataResponse, Scope, SelectRequest, StatisticsRequest, StatisticsResponse, View,
+    MetadataRequest, MetadataResponse, Scope, SelectRequest, SpansRequest, SpansResponse, StatisticsRequest,
+    StatisticsResponse, View,
 };
 use latewood_proto::store::{SelectStream, StoreApi, StoreError};
 
@@ -61,5 +62,9 @@ impl StoreApi for ByView {
 
     async fn statistics(&self, request: StatisticsRequest) -> Result<StatisticsResponse, StoreError> {
         self.of_view(request.view.as_ref()).statistics(request).await
+    }
+
+    async fn spans(&self, request: SpansRequest) -> Result<SpansResponse, StoreError> {
+        self.of_view(request.view.as_ref()).spans(request).await
     }
 }

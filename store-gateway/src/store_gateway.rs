@@ -100,6 +100,12 @@ fn union(lists: Vec<Vec<String>>, limit: u64, newest_version: u64, usage: &Usage
     LabelStrings { values: all.into_iter().take(most(limit)).collect(), newest_version, bucket }
 }
 
+/// Of a block's sorted texts those that may be among as many of all blocks.
+fn first(mut texts: Vec<String>, limit: u64) -> Vec<String> {
+    texts.truncate(most(limit));
+    texts
+}
+
 fn most(limit: u64) -> usize {
     match usize::try_from(limit) {
         Ok(0) | Err(_) => usize::MAX,
@@ -133,7 +139,7 @@ impl StoreApi for StoreGateway {
         let (matchers, range) = (&asked.matchers, asked.range);
         let names = self.each(&asked.pinned.blocks, move |open| async move {
             let names = open.block.label_names(matchers, range).await;
-            names.map_err(|error| open.failed(error))
+            names.map(|names| first(names, request.limit)).map_err(|error| open.failed(error))
         });
         let names = usage.of(names).await?;
         Ok(union(names, request.limit, asked.pinned.newest_version, &usage))
@@ -145,7 +151,7 @@ impl StoreApi for StoreGateway {
         let (matchers, range, label) = (&asked.matchers, asked.range, request.label.as_str());
         let values = self.each(&asked.pinned.blocks, move |open| async move {
             let values = open.block.label_values(label, matchers, range).await;
-            values.map_err(|error| open.failed(error))
+            values.map(|values| first(values, request.limit)).map_err(|error| open.failed(error))
         });
         let values = usage.of(values).await?;
         Ok(union(values, request.limit, asked.pinned.newest_version, &usage))

@@ -94,7 +94,7 @@ pub async fn add_block(bucket: &Bucket, id: u128, hours: std::ops::Range<i64>, s
 }
 
 /// A querier and a store-gateway that have seen nothing yet, over a bucket 20 ms away at 90 MB/s a stream.
-async fn cold(bucket: &Bucket) -> (Arc<SlowBucket>, String) {
+pub async fn cold(bucket: &Bucket) -> (Arc<SlowBucket>, String) {
     let (clock, mut registry) = (Clock::system(), Registry::default());
     let slow = SlowBucket::new(Arc::clone(bucket), clock.clone(), Duration::from_millis(20), 90e6);
     let config = BucketConfig::at("s3://far");
@@ -126,7 +126,7 @@ async fn cold(bucket: &Bucket) -> (Arc<SlowBucket>, String) {
 }
 
 /// A first query, which reads the tenant's catalog, lists nothing, and reads no block.
-async fn know_the_catalog(slow: &SlowBucket, url: &str) {
+pub async fn know_the_catalog(slow: &SlowBucket, url: &str) {
     let answer = reqwest::get(format!("{url}/api/v1/query?query=up&time=0")).await.unwrap();
     assert_eq!(answer.status(), 200);
     let asked = slow.take_asked();

@@ -19,6 +19,7 @@ pub mod print;
 mod report;
 mod result;
 mod source;
+mod split;
 mod stack;
 mod value;
 
@@ -33,5 +34,6 @@ pub use error::QueryError;
 pub use notices::{HistogramOperation, Notice};
 pub use report::{Report, ReportOptions};
 pub use source::{Select, SeriesCursor, SeriesSource, SourceError};
+pub use split::Footprint;
 pub use stack::{NoRoom, with_room};
 pub use value::{HistogramPoint, MatrixSeries, Point, SampleValue, Value, VectorSample};

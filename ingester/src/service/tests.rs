@@ -25,6 +25,7 @@ use crate::distributor::{ShardPart, ShardWriter};
 mod disk;
 mod failures;
 mod journals;
+mod spans;
 
 use failures::{catalog_commits, copy, to_local_blocks};
 
@@ -130,6 +131,7 @@ impl Node {
                 assert!(before.is_none(), "{} came twice", series.labels);
             }
         }
+        self.check_spans(view, &data).await;
         Ok(data)
     }
 

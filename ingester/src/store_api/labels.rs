@@ -18,15 +18,17 @@ pub(super) async fn strings(
     offload: &Offload,
 ) -> Result<LabelStrings, StoreError> {
     let newest_version = reads.newest_version;
+    let limit = if limit == 0 { usize::MAX } else { usize::try_from(limit).unwrap_or(usize::MAX) };
     let mut all = Vec::new();
     for part in reads.parts() {
-        all.append(&mut of_part(part, &scope, label.clone(), offload).await?);
+        // The first of all are among the first of each.
+        all.extend(of_part(part, &scope, label.clone(), offload).await?.into_iter().take(limit));
     }
     // Of sorted parts, which this sort makes use of.
     all.sort();
     all.dedup();
-    let limit = if limit == 0 { usize::MAX } else { usize::try_from(limit).unwrap_or(usize::MAX) };
-    Ok(LabelStrings { values: all.into_iter().take(limit).collect(), newest_version, bucket: None })
+    all.truncate(limit);
+    Ok(LabelStrings { values: all, newest_version, bucket: None })
 }
 
 async fn of_part(

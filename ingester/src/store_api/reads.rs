@@ -5,6 +5,7 @@ use std::sync::Arc;
 use latewood_base::ErrorKind;
 use latewood_catalog::{CatalogError, TenantCatalog};
 use latewood_proto::store::StoreError;
+use latewood_proto::store::wire::{SpansResponse, TimeSpan};
 
 use super::scope::PinnedView;
 use super::store::{Inner, store_error};
@@ -21,6 +22,17 @@ impl Reads {
     /// The parts of all shards.
     pub(super) fn parts(self) -> impl Iterator<Item = HeadPart> {
         self.shards.into_iter().flatten()
+    }
+
+    /// The times of what is held, one span for each part.
+    pub(super) fn spans(self) -> SpansResponse {
+        let spans = self.parts().map(|part| match part {
+            HeadPart::Memory(head) => head.span(),
+            HeadPart::Local(local) => local.meta().range,
+        });
+        let spans = spans.filter(|span| !span.is_empty());
+        let spans = spans.map(|span| TimeSpan { start_ms: span.start, end_ms: span.end });
+        SpansResponse { spans: spans.collect() }
     }
 }
 

@@ -9,7 +9,8 @@ use latewood_cluster::Group;
 use latewood_model::{Exemplar, Labels, TenantId, TimeRange};
 use latewood_proto::store::wire::{
     self, ExemplarsRequest, ExemplarsResponse, LabelNamesRequest, LabelStrings, LabelValuesRequest,
-    MetadataRequest, MetadataResponse, SelectRequest, StatisticsRequest, StatisticsResponse,
+    MetadataRequest, MetadataResponse, SelectRequest, SpansRequest, SpansResponse, StatisticsRequest,
+    StatisticsResponse,
 };
 use latewood_proto::store::{SelectStream, StoreApi, StoreError};
 
@@ -120,6 +121,11 @@ impl StoreApi for IngesterStore {
         let view = PinnedView::new(&request.tenant, request.view)?;
         let reads = self.0.reads(&view).await?;
         statistics::statistics(reads, request.limit, &self.0.offload).await
+    }
+
+    async fn spans(&self, request: SpansRequest) -> Result<SpansResponse, StoreError> {
+        let view = PinnedView::new(&request.tenant, request.view)?;
+        Ok(self.0.reads(&view).await?.spans())
     }
 }
 

@@ -7,7 +7,8 @@ use latewood_model::SeriesSamples;
 use super::StoreError;
 use super::wire::{
     BucketUsage, ExemplarsRequest, ExemplarsResponse, LabelNamesRequest, LabelStrings, LabelValuesRequest,
-    MetadataRequest, MetadataResponse, SelectRequest, StatisticsRequest, StatisticsResponse,
+    MetadataRequest, MetadataResponse, SelectRequest, SpansRequest, SpansResponse, StatisticsRequest,
+    StatisticsResponse, TimeSpan,
 };
 
 /// A part of what a select found.
@@ -40,4 +41,8 @@ pub trait StoreApi: Send + Sync + 'static {
     async fn exemplars(&self, request: ExemplarsRequest) -> Result<ExemplarsResponse, StoreError>;
     /// Cardinality of what is held.
     async fn statistics(&self, request: StatisticsRequest) -> Result<StatisticsResponse, StoreError>;
+    /// The times of what is held for a view: all of time, unless a store knows better.
+    async fn spans(&self, _: SpansRequest) -> Result<SpansResponse, StoreError> {
+        Ok(SpansResponse { spans: vec![TimeSpan { start_ms: i64::MIN, end_ms: i64::MAX }] })
+    }
 }

@@ -12,7 +12,8 @@ use super::status::error_from_status;
 use super::wire::store_client::StoreClient;
 use super::wire::{
     ExemplarsRequest, ExemplarsResponse, LabelNamesRequest, LabelStrings, LabelValuesRequest,
-    MetadataRequest, MetadataResponse, SelectRequest, StatisticsRequest, StatisticsResponse,
+    MetadataRequest, MetadataResponse, SelectRequest, SpansRequest, SpansResponse, StatisticsRequest,
+    StatisticsResponse,
 };
 use super::{SelectStream, StoreApi, StoreError, WireLimits};
 
@@ -63,5 +64,9 @@ impl StoreApi for RemoteStore {
 
     async fn statistics(&self, request: StatisticsRequest) -> Result<StatisticsResponse, StoreError> {
         take(self.0.clone().statistics(request).await)
+    }
+
+    async fn spans(&self, request: SpansRequest) -> Result<SpansResponse, StoreError> {
+        take(self.0.clone().spans(request).await)
     }
 }

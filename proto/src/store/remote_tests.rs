@@ -13,8 +13,8 @@ use tonic::transport::{Endpoint, Server, Uri};
 
 use super::wire::{
     Count, ExemplarsRequest, ExemplarsResponse, LabelNamesRequest, LabelStrings, LabelValuesRequest,
-    MetadataRequest, MetadataResponse, MetricMetadata, SelectRequest, SeriesExemplars, StatisticsRequest,
-    StatisticsResponse,
+    MetadataRequest, MetadataResponse, MetricMetadata, SelectRequest, SeriesExemplars, SpansRequest,
+    SpansResponse, StatisticsRequest, StatisticsResponse, TimeSpan,
 };
 use super::{RemoteStore, SelectBatch, SelectStream, StoreApi, StoreError, StoreService, WireLimits};
 
@@ -89,6 +89,11 @@ impl StoreApi for Scripted {
     async fn statistics(&self, request: StatisticsRequest) -> Result<StatisticsResponse, StoreError> {
         let count = Count { name: "up".to_owned(), value: request.limit };
         Ok(StatisticsResponse { series_by_metric: vec![count], ..Default::default() })
+    }
+
+    async fn spans(&self, request: SpansRequest) -> Result<SpansResponse, StoreError> {
+        let span = TimeSpan { start_ms: -1, end_ms: i64::MAX };
+        failure(&request.tenant).map_or(Ok(SpansResponse { spans: vec![span] }), Err)
     }
 }
 
@@ -170,7 +175,10 @@ async fn the_other_calls_are_the_same_near_and_far() {
             store.metadata(metadata).await.unwrap(),
             store.exemplars(exemplars).await.unwrap(),
             store.statistics(statistics).await.unwrap(),
+            store.spans(SpansRequest { tenant: "a".to_owned(), view: None }).await.unwrap(),
         ));
+        let stale = store.spans(SpansRequest { tenant: "stale".to_owned(), view: None }).await;
+        assert!(matches!(stale, Err(StoreError::StaleView { min_version: 77 })));
         let failing = ExemplarsRequest { tenant: "overloaded".to_owned(), ..Default::default() };
         let error = store.exemplars(failing).await.unwrap_err();
         assert_eq!((error.kind(), error.to_string()), (ErrorKind::Overloaded, "ü: too much".to_owned()));

@@ -13,7 +13,8 @@ use super::status::status_from_error;
 use super::wire::store_server::{Store, StoreServer};
 use super::wire::{
     ExemplarsRequest, ExemplarsResponse, LabelNamesRequest, LabelStrings, LabelValuesRequest,
-    MetadataRequest, MetadataResponse, SelectFrame, SelectRequest, StatisticsRequest, StatisticsResponse,
+    MetadataRequest, MetadataResponse, SelectFrame, SelectRequest, SpansRequest, SpansResponse,
+    StatisticsRequest, StatisticsResponse,
 };
 use super::{StoreApi, StoreError, WireLimits};
 
@@ -86,5 +87,9 @@ impl Store for StoreService {
         request: Request<StatisticsRequest>,
     ) -> Result<Response<StatisticsResponse>, Status> {
         reply(self.0.statistics(request.into_inner()).await)
+    }
+
+    async fn spans(&self, request: Request<SpansRequest>) -> Result<Response<SpansResponse>, Status> {
+        reply(self.0.spans(request.into_inner()).await)
     }
 }

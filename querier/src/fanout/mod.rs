@@ -13,6 +13,7 @@ mod owners;
 mod replicas;
 mod resume;
 mod source;
+mod spans;
 mod targets;
 
 use std::sync::Arc;

@@ -194,7 +194,7 @@ fn write_point(json: &mut Json, point: Point) {
 
 /// Timings in seconds. What Prometheus measures apart and we do not is 0; what it does not have stands apart.
 fn write_stats(json: &mut Json, stats: QueryStats, report: &Report, timings: Timings) {
-    let bucket = timings.bucket;
+    let Timings { bucket, cached_steps, .. } = timings;
     let (queued, evaluated) = (timings.queued.as_secs_f64(), timings.evaluated.as_secs_f64());
     json.raw(r#"{"timings":"#);
     let timings = [
@@ -219,7 +219,8 @@ fn write_stats(json: &mut Json, stats: QueryStats, report: &Report, timings: Tim
     let QueryStats { samples_evaluated, peak_samples, .. } = stats;
     json.raw(&format!(r#""totalQueryableSamples":{samples_evaluated},"peakSamples":{peak_samples}}}"#));
     let BucketUsage { requests, read_bytes } = bucket;
-    json.raw(&format!(r#","latewood":{{"bucketRequests":{requests},"bucketReadBytes":{read_bytes}}}}}"#));
+    json.raw(&format!(r#","latewood":{{"bucketRequests":{requests},"bucketReadBytes":{read_bytes},"#));
+    json.raw(&format!(r#""cachedSteps":{cached_steps}}}}}"#));
 }
 
 #[cfg(test)]

@@ -24,6 +24,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Request, State};
+use axum::http::{HeaderMap, header};
 use axum::response::Response;
 use axum::routing::{MethodRouter, get};
 use latewood_base::{Clock, ErrorKind, Kinded};
@@ -59,6 +60,8 @@ struct Call {
     api: Arc<Api>,
     tenant: TenantId,
     params: Params,
+    /// `Cache-Control: no-store`: results are neither kept nor taken from what is kept.
+    no_store: bool,
 }
 
 /// All routes.
@@ -168,9 +171,16 @@ fn log(limit: &LogLimit, endpoint: &'static str, asked: Option<(TenantId, String
 async fn read(api: &Arc<Api>, request: Request) -> Result<Call, ApiError> {
     let tenant = TenantFromRequest::from_headers(request.headers());
     let TenantFromRequest(tenant) = tenant.map_err(|error| ApiError::invalid(error.to_string()))?;
+    let no_store = says_no_store(request.headers());
     let patience = Duration::from_secs(api.config.body_timeout_seconds);
     let params = Params::read(request, api.config.max_form_bytes, patience).await?;
-    Ok(Call { params, api: Arc::clone(api), tenant })
+    Ok(Call { params, api: Arc::clone(api), tenant, no_store })
+}
+
+fn says_no_store(headers: &HeaderMap) -> bool {
+    let values = headers.get_all(header::CACHE_CONTROL).iter().filter_map(|value| value.to_str().ok());
+    let mut directives = values.flat_map(|value| value.split(','));
+    directives.any(|directive| directive.trim().eq_ignore_ascii_case("no-store"))
 }
 
 impl Call {
@@ -178,6 +188,11 @@ impl Call {
     fn partial(&self) -> Result<bool, ApiError> {
         let text = self.params.get("partial_response");
         params::parse_flag("partial_response", text, self.api.config.partial_response)
+    }
+
+    /// Whether results may be kept and taken from what is kept. `nocache` is VictoriaMetrics's.
+    fn uses_cache(&self) -> Result<bool, ApiError> {
+        Ok(!(self.no_store || params::parse_flag("nocache", self.params.get("nocache"), false)?))
     }
 
     /// The labels by which HA replicas differ; none with `dedup=false`.

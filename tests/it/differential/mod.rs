@@ -2,8 +2,8 @@
 //!
 //! `LATEWOOD_EXPRESSIONS` sets how many (100,000 for a thorough run), `LATEWOOD_SEED` another seed.
 
-mod data;
-mod generate;
+pub mod data;
+pub mod generate;
 mod histograms;
 
 use std::sync::Arc;

@@ -120,7 +120,7 @@ fn build_binary(binary: &VectorBinary, grid: Grid, env: &Env) -> Result<BoxOpera
 }
 
 /// Whether the results of different rows of the streaming side must differ in their labels.
-fn results_are_unique(binary: &VectorBinary, names: &[MetricNames; 2]) -> bool {
+pub(crate) fn results_are_unique(binary: &VectorBinary, names: &[MetricNames; 2]) -> bool {
     let matching = &binary.matching;
     let many = &names[usize::from(matching.cardinality == Cardinality::OneToMany)];
     let one = &names[usize::from(matching.cardinality != Cardinality::OneToMany)];

@@ -50,7 +50,7 @@ mod topk;
 mod windows;
 
 pub(crate) use arithmetic::scalar_binary;
-pub(crate) use build::build;
+pub(crate) use build::{build, results_are_unique};
 pub(crate) use counts::SampleCounts;
 pub(crate) use env::Env;
 pub(crate) use feed::SeriesFeed;

@@ -336,7 +336,8 @@ impl WindowInput {
 }
 
 impl BucketCall {
-    fn params(&self) -> Vec<&Node> {
+    /// The scalars.
+    pub fn params(&self) -> Vec<&Node> {
         match self {
             Self::Quantile(phi) => vec![phi],
             Self::Fraction(lower, upper) => vec![lower, upper],

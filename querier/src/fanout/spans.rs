@@ -1,0 +1,43 @@
+//! The times of what ingesters hold beside a view.
+
+use futures::future::try_join_all;
+use latewood_base::ErrorKind;
+use latewood_model::TimeRange;
+use latewood_proto::store::{StoreError, wire};
+
+use super::{Fanout, FanoutSource, Pinned, targets};
+
+impl Fanout {
+    /// One span or more of each ingester that holds anything which is in no block of the view.
+    ///
+    /// # Errors
+    /// Of the first ingester that does not tell, or if too few are known.
+    async fn spans(&self, pinned: &Pinned) -> Result<Vec<TimeRange>, StoreError> {
+        if pinned.ingesters.len() < self.min_ingesters {
+            return Err(StoreError::new(ErrorKind::Unavailable, "too few ingesters are known"));
+        }
+        let asked = targets::heads(&pinned.view, &pinned.ingesters).into_iter().map(|target| async move {
+            let tenant = pinned.tenant.to_string();
+            target.store.api.spans(wire::SpansRequest { tenant, view: Some(target.view) }).await
+        });
+        let spans = try_join_all(asked).await?.into_iter().flat_map(|answer| answer.spans);
+        Ok(spans.map(|span| TimeRange::new(span.start_ms, span.end_ms)).collect())
+    }
+}
+
+impl FanoutSource {
+    /// The times of what ingesters hold beside the pinned view. None where that is not known: what is wrong, an
+    /// evaluation finds out. Blocks, as the engine does that this is a source of.
+    pub(crate) fn spans(&self) -> Option<Vec<TimeRange>> {
+        // Stores may need the turn.
+        self.control.rest();
+        self.runtime.block_on(async {
+            tokio::select! {
+                biased;
+                () = self.canceled.cancelled() => None,
+                () = tokio::time::sleep(self.control.remaining()) => None,
+                spans = self.fanout.spans(&self.pinned) => spans.ok(),
+            }
+        })
+    }
+}
