@@ -101,7 +101,7 @@ async fn decoded_pages_are_read_once() {
         }
         let (requests, hits) = pages.counts();
         assert_eq!((hits > 0, requests > hits), (is_kept, is_kept));
-        bucket.put(&part, body.into()).await.unwrap();
+        bucket.put(&part, body).await.unwrap();
     }
 }
 
