@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use latewood_base::{Clock, ErrorKind, Ids, Kinded, Offload, Rng, Shutdown, Tasks};
 use latewood_catalog::Catalogs;
-use latewood_objstore::{Bucket, ProbeError, Proven, open_bucket};
+use latewood_objstore::{Bucket, ProbeError, Proven, open_bucket, reach};
 use latewood_proto::store::{StoreService, WireLimits};
 use latewood_service::{
     Health, HttpServer, LateRoutes, init_logs, metrics_routes, register_process_metrics, serve_grpc,
@@ -62,7 +62,7 @@ pub async fn run(role: &'static Role, config: Config) -> anyhow::Result<()> {
 
     let outcome = tokio::select! {
         () = stop => Ok(()),
-        wrong = bucket.refuted() => Err(wrong.into()),
+        wrong = bucket.refuted(), if role.commits() => Err(wrong.into()),
     };
     tracing::info!("stopping");
     health.set_ready(false);
@@ -88,7 +88,7 @@ struct Running {
 }
 
 async fn start(role: &Role, config: Config) -> anyhow::Result<Running> {
-    let (mut context, bucket) = open(config).await?;
+    let (mut context, bucket) = open(role, config).await?;
     let started = role.start(&mut context).await?;
     let (grpc_addr, grpc) =
         serve_grpc(&context.config.service, grpc_routes(&started), context.shutdown.child()).await?;
@@ -96,7 +96,7 @@ async fn start(role: &Role, config: Config) -> anyhow::Result<Running> {
 }
 
 /// Opens what all parts share.
-async fn open(mut config: Config) -> anyhow::Result<(Context, Arc<Proven>)> {
+async fn open(role: &Role, mut config: Config) -> anyhow::Result<(Context, Arc<Proven>)> {
     latewood_base::make_folder(&config.data_dir)
         .with_context(|| format!("cannot make the data folder {}", config.data_dir.display()))?;
     let data_dir = std::path::absolute(&config.data_dir)?;
@@ -111,8 +111,12 @@ async fn open(mut config: Config) -> anyhow::Result<(Context, Arc<Proven>)> {
     register_process_metrics(&mut registry);
     let bucket = open_bucket(&config.bucket, clock.clone(), &mut registry).await?;
     let proven = Arc::new(Proven::new(bucket, ids.clone()));
-    prove_if_there(&proven).await?;
     let bucket: Bucket = proven.clone();
+    if role.commits() {
+        if_there(proven.prove()).await?;
+    } else {
+        if_there(async { Ok(reach(&bucket).await?) }).await?;
+    }
     let catalogs = Catalogs::new(Arc::clone(&bucket), clock.clone(), ids.clone(), config.catalog.clone());
     catalogs.register_metrics(&mut registry);
     let context = Context {
@@ -132,10 +136,10 @@ async fn open(mut config: Config) -> anyhow::Result<(Context, Arc<Proven>)> {
     Ok((context, proven))
 }
 
-/// Proves the bucket right. One that does not answer is waited for a while, and then left for later: what was
-/// acknowledged is served from the journal meanwhile, and writes are taken.
-async fn prove_if_there(bucket: &Proven) -> Result<(), ProbeError> {
-    let text = match tokio::time::timeout(BUCKET_PATIENCE, bucket.prove()).await {
+/// A look at the bucket. One that does not answer is waited for a while, and then left for later: what was acknowledged
+/// is served from the journal meanwhile, and writes are taken.
+async fn if_there(look: impl Future<Output = Result<(), ProbeError>>) -> Result<(), ProbeError> {
+    let text = match tokio::time::timeout(BUCKET_PATIENCE, look).await {
         Ok(Err(error)) if error.kind() == ErrorKind::Unavailable => error.to_string(),
         Ok(verdict) => return verdict,
         Err(_) => format!("no answer within {} s", BUCKET_PATIENCE.as_secs()),

@@ -54,6 +54,11 @@ impl Role {
         self.parts.contains(&part)
     }
 
+    /// Whether it commits to catalogs, for which the bucket must honour create-if-absent.
+    pub fn commits(&self) -> bool {
+        self.has(Part::Ingester) || self.has(Part::Compactor)
+    }
+
     /// Starts the role's parts in order.
     ///
     /// # Errors

@@ -37,6 +37,6 @@ pub use key::{MAX_KEY_BYTES, MAX_PART_BYTES};
 pub use layer::BucketLayer;
 pub use memory::MemoryBucket;
 pub use open::{open_bucket, with_decorators};
-pub use probe::{ProbeError, probe};
+pub use probe::{ProbeError, probe, reach};
 pub use proven::Proven;
 pub use usage::Usage;

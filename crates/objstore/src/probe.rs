@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures::StreamExt;
 use futures::future::join_all;
 use latewood_base::{ErrorKind, Ids, Kinded, Ulid};
 use tokio::sync::Barrier;
@@ -48,6 +49,14 @@ impl Kinded for ProbeError {
             Self::NotExclusive { .. } => ErrorKind::Internal,
         }
     }
+}
+
+/// Whether a bucket is there and may be read: for who only reads, has nothing to prove, and may have no right to write.
+///
+/// # Errors
+/// Those of a listing.
+pub async fn reach(bucket: &Bucket) -> Result<(), BucketError> {
+    bucket.list(FOLDER, None).next().await.transpose().map(|_| ())
 }
 
 /// Proves with concurrent writers that exactly one `create` of a key wins, that the object is the winner's,

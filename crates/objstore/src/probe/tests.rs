@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::path::Path;
 
 use async_trait::async_trait;
-use futures::StreamExt;
+
 use futures::stream::BoxStream;
 use latewood_base::{Clock, Rng};
 use parking_lot::Mutex;
@@ -148,4 +148,29 @@ async fn a_bucket_that_comes_back_wrong_is_refuted_and_refuses_for_good() {
     *wrong.1.lock() = Fault::None;
     let refused = proven.create("k", Bytes::new()).await;
     assert!(matches!(refused, Err(BucketError::Denied { .. })), "{refused:?}");
+}
+
+#[tokio::test]
+async fn who_only_reads_leaves_nothing_behind_and_needs_the_right_to_list_alone() {
+    let bucket: Bucket = Arc::new(MemoryBucket::new());
+    reach(&bucket).await.unwrap();
+    assert!(bucket.list("", None).next().await.is_none());
+    let closed: Bucket = Arc::new(Closed(Arc::clone(&bucket)));
+    let error = reach(&closed).await.unwrap_err();
+    assert_eq!(error, BucketError::Denied { key: FOLDER.to_owned(), message: "closed".to_owned() });
+}
+
+/// Lets nobody list.
+#[derive(Debug)]
+struct Closed(Bucket);
+
+impl crate::BucketLayer for Closed {
+    fn inner(&self) -> &Bucket {
+        &self.0
+    }
+
+    fn list(&self, prefix: &str, _: Option<&str>) -> BoxStream<'static, Result<ObjectInfo, BucketError>> {
+        let denied = BucketError::Denied { key: prefix.to_owned(), message: "closed".to_owned() };
+        futures::stream::iter([Err(denied)]).boxed()
+    }
 }
