@@ -31,6 +31,6 @@ pub fn is_stale(value: f64) -> bool {
 
 /// The stale marker.
 #[must_use]
-pub fn stale_nan() -> f64 {
+pub const fn stale_nan() -> f64 {
     f64::from_bits(STALE_NAN_BITS)
 }

@@ -145,6 +145,7 @@ fn selections_that_are_the_same_are_read_once() {
         (r#"m{series="001",n=""} + on() m{n="",series="001"} - on() m{series="001"}"#, 2),
         ("topk(2, m) or sum(m) or count(m)", 1),
         ("m + m offset 5s", 2),
+        (r#"0 * sum(m{series=~"00.",series=~"00."}) + sum(m{series=~"00.",n=""})"#, 2),
         ("sum(rate(m[10s])) + sum(rate(m[20s]))", 2),
         ("limitk(1, m) + ignoring(series) group_right() m", 1),
     ];
@@ -179,7 +180,20 @@ fn what_waits_is_on_the_account() {
     let ((once, _), (twice, selects)) = (peak("sum(m)"), peak(query));
     // 100 series of 30,060 samples.
     assert_eq!(selects, 2);
-    assert!(twice > once + (12 << 20) && twice < once + (18 << 20), "{once} {twice}");
+    assert!(twice > once + (8 << 20) && twice < once + (18 << 20), "{once} {twice}");
+}
+
+/// Where there is no memory for what waits, it is read twice.
+#[test]
+fn a_query_that_has_room_to_read_twice_is_not_refused() {
+    let least = |query| {
+        let has_room = |max_bytes: &u64| {
+            range(query, source(), &limited(QueryLimits { max_bytes: *max_bytes, ..QueryLimits::NONE }))
+                .is_ok()
+        };
+        (0..24).map(|power| 1 << power).find(has_room).unwrap()
+    };
+    assert!(least("count(m) / sum(m)") <= least("count(m) / sum(m offset 1ms)"));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::hash::BuildHasher;
 
 use foldhash::fast::FixedState;
-use hashbrown::HashTable;
+use hashbrown::{HashMap, HashTable};
 use latewood_model::LabelPair;
 
 /// Each distinct pair once.
@@ -13,6 +13,8 @@ pub(super) struct Pairs {
     text: String,
     places: Vec<Place>,
     table: HashTable<u32>,
+    /// The pairs of each name, in the order in which they came.
+    by_name: HashMap<String, Vec<u32>, FixedState>,
 }
 
 /// Where a pair's text is: it starts where that of the pair before ends. In 12 bytes instead of 16.
@@ -81,7 +83,13 @@ impl Pairs {
             hash(name.as_bytes(), value.as_bytes())
         };
         self.table.insert_unique(hash(name.as_bytes(), value.as_bytes()), pair, hash_of);
+        self.by_name.entry_ref(name).or_default().push(pair);
         pair
+    }
+
+    /// The pairs of a name. Others are added behind them.
+    pub(super) fn of_name(&self, name: &str) -> &[u32] {
+        self.by_name.get(name).map_or(&[], Vec::as_slice)
     }
 
     /// How many pairs.
@@ -91,7 +99,12 @@ impl Pairs {
 
     /// Bytes of memory.
     pub(super) fn heap_size(&self) -> usize {
-        self.text.capacity() + self.places.capacity() * size_of::<Place>() + self.table.allocation_size()
+        let names = self.by_name.iter().map(|(name, pairs)| name.capacity() + pairs.capacity() * 4);
+        self.text.capacity()
+            + self.places.capacity() * size_of::<Place>()
+            + self.table.allocation_size()
+            + self.by_name.allocation_size()
+            + names.sum::<usize>()
     }
 }
 
@@ -107,6 +120,7 @@ mod tests {
         assert_eq!((pairs.get(numbers[999]), pairs.get(5000)), (("name", "value-999"), ("", "")));
         assert_eq!((pairs.find("name", "value-0"), pairs.find("name", "")), (Some(0), None));
         assert_eq!((pairs.intern("", "ä"), pairs.get(1000), pairs.len()), (1000, ("", "ä"), 1001));
+        assert_eq!((pairs.of_name("name"), pairs.of_name("nam")), (&*numbers, &[][..]));
     }
 
     #[test]

@@ -13,7 +13,7 @@ use parking_lot::RwLock;
 use super::cursor::HeadCursor;
 use super::kept_labels::KeptLabels;
 use super::matching::Matching;
-use super::order::Orders;
+use super::order::{Orders, ValueOrders};
 use super::selections::Selections;
 use super::statistics::HeadStatistics;
 use super::table::{AppendCounts, SeriesTable};
@@ -28,6 +28,7 @@ const HOLD: usize = 1024;
 pub struct TenantHead {
     pub(super) table: RwLock<SeriesTable>,
     orders: Orders,
+    values: ValueOrders,
     selections: Selections,
     pub(super) labels: KeptLabels,
 }
@@ -100,8 +101,10 @@ impl TenantHead {
     /// The names of labels on the series that match and whose span meets a range, sorted.
     #[must_use]
     pub fn label_names(&self, matchers: &[Matcher], range: TimeRange) -> Vec<String> {
+        let seen = self.seen(matchers, range);
+        let pairs: Vec<u32> = (0..self.table.read().pairs.len() as u32).collect();
         let mut names = BTreeSet::new();
-        self.for_each_pair(&self.pairs(matchers, range), |(name, _)| {
+        self.for_each_pair(&pairs, seen.as_deref(), |(name, _)| {
             if !names.contains(name) {
                 names.insert(name.to_owned());
             }
@@ -112,35 +115,33 @@ impl TenantHead {
     /// The values of a label on the series that match and whose span meets a range, sorted.
     #[must_use]
     pub fn label_values(&self, label: &str, matchers: &[Matcher], range: TimeRange) -> Vec<String> {
-        let mut values = Vec::new();
+        let seen = self.seen(matchers, range);
+        let pairs = self.values.of_label(&self.table, label);
+        let mut values = Vec::with_capacity(if seen.is_none() { pairs.len() } else { 0 });
         // Each pair is there once, so each value is.
-        self.for_each_pair(&self.pairs(matchers, range), |(name, value)| {
-            if name == label {
-                values.push(value.to_owned());
-            }
-        });
-        values.sort_unstable();
+        self.for_each_pair(&pairs, seen.as_deref(), |(_, value)| values.push(value.to_owned()));
         values
     }
 
-    fn for_each_pair(&self, pairs: &[u32], mut each: impl FnMut(LabelPair<'_>)) {
+    /// Hands out those of the pairs that were seen; all, where nobody looked.
+    fn for_each_pair(&self, pairs: &[u32], seen: Option<&[bool]>, mut each: impl FnMut(LabelPair<'_>)) {
+        let is_seen = |pair: u32| seen.is_none_or(|seen| seen.get(pair as usize).is_some_and(|seen| *seen));
         for chunk in pairs.chunks(HOLD) {
             let table = self.table.read();
-            chunk.iter().for_each(|&pair| each(table.pair_text(pair)));
+            chunk.iter().filter(|pair| is_seen(**pair)).for_each(|&pair| each(table.pair_text(pair)));
         }
     }
 
-    /// The label pairs that occur on the series that match.
-    fn pairs(&self, matchers: &[Matcher], range: TimeRange) -> Vec<u32> {
+    /// Which label pairs occur on the series that match; `None` if all do.
+    fn seen(&self, matchers: &[Matcher], range: TimeRange) -> Option<Vec<bool>> {
         let mut matching = Matching::new(matchers);
         {
-            let table = self.table.read();
-            let span = table.span();
+            let span = self.table.read().span();
             if matching.is_empty() && range.start <= span.start && span.end <= range.end {
-                return (0..table.pairs.len() as u32).collect();
+                return None;
             }
             if !span.overlaps(range) {
-                return Vec::new();
+                return Some(Vec::new());
             }
         }
         let mut seen = Vec::new();
@@ -161,8 +162,7 @@ impl TenantHead {
                 }
             }
         }
-        let seen = seen.into_iter().zip(0..);
-        seen.filter_map(|(seen, pair)| seen.then_some(pair)).collect()
+        Some(seen)
     }
 
     /// Cardinality.
@@ -187,6 +187,10 @@ impl TenantHead {
     #[must_use]
     pub fn heap_size(&self) -> usize {
         let table = self.table.read().heap_size();
-        table + self.orders.heap_size() + self.selections.heap_size() + self.labels.heap_size()
+        table
+            + self.orders.heap_size()
+            + self.values.heap_size()
+            + self.selections.heap_size()
+            + self.labels.heap_size()
     }
 }

@@ -23,7 +23,7 @@ pub(super) struct FoldOperator<C> {
     groups: Option<Groups>,
     /// Whether rows may have the names of metrics that they should have lost.
     ignores_names: bool,
-    cells: Vec<Option<C>>,
+    cells: Vec<C>,
     /// By the number of the cell.
     histograms: HashMap<usize, HistogramCell>,
     op: AggregateOp,
@@ -51,7 +51,7 @@ impl<C: Cell> FoldOperator<C> {
     }
 
     fn fold(&mut self, groups: &mut Groups, tile: &Tile, held: &mut Reservation) -> Result<(), QueryError> {
-        let cell_bytes = (self.steps as u64).saturating_mul(size_of::<Option<C>>() as u64);
+        let cell_bytes = (self.steps as u64).saturating_mul(size_of::<C>() as u64);
         for row in tile.rows() {
             let (group, new) = groups.find(row.labels);
             if self.env.delays_names {
@@ -59,7 +59,7 @@ impl<C: Cell> FoldOperator<C> {
             }
             if new {
                 held.grow(cell_bytes.saturating_add(row.labels.heap_size() as u64))?;
-                self.cells.resize(self.cells.len() + self.steps, None);
+                self.cells.resize(self.cells.len() + self.steps, C::EMPTY);
             }
             if C::BYTES_PER_VALUE > 0 {
                 held.grow(row.values.len() as u64 * C::BYTES_PER_VALUE)?;
@@ -72,10 +72,7 @@ impl<C: Cell> FoldOperator<C> {
             let cells = self.cells.get_mut(start..start + self.steps).unwrap_or_default();
             for (cell, &value) in cells.iter_mut().zip(row.values) {
                 if is_present(value) {
-                    match cell {
-                        Some(cell) => cell.add(value),
-                        None => *cell = Some(C::first(value)),
-                    }
+                    take(cell, value);
                 }
             }
         }
@@ -92,7 +89,7 @@ impl<C: Cell> FoldOperator<C> {
                     self.env.add(&Notice::IgnoredInAggregation(self.op.as_str()));
                     continue;
                 }
-                let after_floats = self.cells.get(number).is_some_and(Option::is_some);
+                let after_floats = self.cells.get(number).is_some_and(|cell| !cell.is_empty());
                 match self.histograms.get_mut(&number) {
                     Some(cell) => {
                         let before = cell.size();
@@ -111,11 +108,7 @@ impl<C: Cell> FoldOperator<C> {
             if self.histograms.get(&number).is_some_and(HistogramCell::is_incompatible) {
                 continue;
             }
-            match self.cells.get_mut(number) {
-                Some(Some(cell)) => cell.add(value),
-                Some(cell) => *cell = Some(C::first(value)),
-                None => {}
-            }
+            self.cells.get_mut(number).into_iter().for_each(|cell| take(cell, value));
         }
         Ok(())
     }
@@ -150,7 +143,7 @@ impl<C: Cell> FoldOperator<C> {
             let row = tile.push(labels)?;
             let mut filled = 0;
             for (step, (cell, value)) in cells.iter_mut().zip(row).enumerate() {
-                if let Some(cell) = cell {
+                if !cell.is_empty() {
                     pace.did(cell.work())?;
                     let param = match &mut self.param {
                         Some(param) => param.values()?.at(step),
@@ -172,6 +165,15 @@ impl<C: Cell> FoldOperator<C> {
         marks.enumerate().for_each(|(group, drops_name)| tile.set_drops_name(group, drops_name));
         tile.drop_empty_rows();
         Ok(tile.non_empty())
+    }
+}
+
+/// Takes a value in.
+fn take<C: Cell>(cell: &mut C, value: f64) {
+    if cell.is_empty() {
+        *cell = C::first(value);
+    } else {
+        cell.add(value);
     }
 }
 

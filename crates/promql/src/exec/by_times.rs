@@ -39,6 +39,9 @@ impl<T: Clone> ByTimes<T> {
     /// Remembers what was found out about these times.
     pub(super) fn put(&mut self, times: &Arc<[TimestampMs]>, found: T) {
         let bytes = self.bytes_of(times);
+        if bytes > MAX_BYTES {
+            return;
+        }
         if self.held.booked()[0].saturating_add(bytes) > MAX_BYTES {
             self.slots.fill(None);
             self.held.shrink(u64::MAX);
@@ -46,8 +49,7 @@ impl<T: Clone> ByTimes<T> {
         let slot = self.slot(times);
         let before = self.slots.get_mut(slot).and_then(Option::take);
         self.held.shrink(before.map_or(0, |(before, _)| self.bytes_of(&before)));
-        if bytes <= MAX_BYTES
-            && self.held.grow(bytes).is_ok()
+        if self.held.grow(bytes).is_ok()
             && let Some(slot) = self.slots.get_mut(slot)
         {
             *slot = Some((Arc::clone(times), found));

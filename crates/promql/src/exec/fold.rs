@@ -1,10 +1,15 @@
 //! What an aggregation keeps of a group at a step: the arithmetic is Prometheus's, operation by operation.
 
 use super::fold_histograms::Handling;
+use super::tile::{absent, is_present};
 use crate::functions::{KahanSum, quantile};
 
 /// The state of one group at one step.
 pub(super) trait Cell: Clone + Send {
+    /// The state before the first value.
+    const EMPTY: Self;
+    /// Whether there was no value yet.
+    fn is_empty(&self) -> bool;
     /// The state after the first value.
     fn first(value: f64) -> Self;
     /// Takes in a further value.
@@ -25,7 +30,12 @@ pub(super) trait Cell: Clone + Send {
 pub(super) struct Sum(KahanSum);
 
 impl Cell for Sum {
+    const EMPTY: Self = Self(KahanSum::new(absent()));
     const HISTOGRAMS: Handling = Handling::Summed;
+
+    fn is_empty(&self) -> bool {
+        !is_present(self.0.sum)
+    }
 
     fn first(value: f64) -> Self {
         Self(KahanSum::new(value))
@@ -49,7 +59,12 @@ pub(super) struct Avg {
 }
 
 impl Cell for Avg {
+    const EMPTY: Self = Self { sum: KahanSum::new(0.0), count: 0.0, incremental: false };
     const HISTOGRAMS: Handling = Handling::Averaged;
+
+    fn is_empty(&self) -> bool {
+        self.count == 0.0
+    }
 
     fn first(value: f64) -> Self {
         Self { sum: KahanSum::new(value), count: 1.0, incremental: false }
@@ -87,7 +102,12 @@ impl Cell for Avg {
 pub(super) struct Min(f64);
 
 impl Cell for Min {
+    const EMPTY: Self = Self(absent());
     const HISTOGRAMS: Handling = Handling::Ignored;
+
+    fn is_empty(&self) -> bool {
+        !is_present(self.0)
+    }
 
     fn first(value: f64) -> Self {
         Self(value)
@@ -108,7 +128,12 @@ impl Cell for Min {
 pub(super) struct Max(f64);
 
 impl Cell for Max {
+    const EMPTY: Self = Self(absent());
     const HISTOGRAMS: Handling = Handling::Ignored;
+
+    fn is_empty(&self) -> bool {
+        !is_present(self.0)
+    }
 
     fn first(value: f64) -> Self {
         Self(value)
@@ -129,7 +154,12 @@ impl Cell for Max {
 pub(super) struct Count(f64);
 
 impl Cell for Count {
+    const EMPTY: Self = Self(0.0);
     const HISTOGRAMS: Handling = Handling::Counted;
+
+    fn is_empty(&self) -> bool {
+        self.0 == 0.0
+    }
 
     fn first(_: f64) -> Self {
         Self(1.0)
@@ -145,13 +175,18 @@ impl Cell for Count {
 }
 
 #[derive(Clone)]
-pub(super) struct Group;
+pub(super) struct Group(bool);
 
 impl Cell for Group {
+    const EMPTY: Self = Self(false);
     const HISTOGRAMS: Handling = Handling::Counted;
 
+    fn is_empty(&self) -> bool {
+        !self.0
+    }
+
     fn first(_: f64) -> Self {
-        Self
+        Self(true)
     }
 
     fn add(&mut self, _: f64) {}
@@ -170,7 +205,12 @@ pub(super) struct Stdvar {
 }
 
 impl Cell for Stdvar {
+    const EMPTY: Self = Self { count: 0.0, mean: 0.0, squares: 0.0 };
     const HISTOGRAMS: Handling = Handling::Ignored;
+
+    fn is_empty(&self) -> bool {
+        self.count == 0.0
+    }
 
     fn first(value: f64) -> Self {
         Self { count: 1.0, mean: value, squares: if value.is_finite() { 0.0 } else { f64::NAN } }
@@ -193,7 +233,12 @@ impl Cell for Stdvar {
 pub(super) struct Stddev(Stdvar);
 
 impl Cell for Stddev {
+    const EMPTY: Self = Self(Stdvar::EMPTY);
     const HISTOGRAMS: Handling = Handling::Ignored;
+
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
 
     fn first(value: f64) -> Self {
         Self(Stdvar::first(value))
@@ -213,8 +258,13 @@ impl Cell for Stddev {
 pub(super) struct Quantile(Vec<f64>);
 
 impl Cell for Quantile {
+    const EMPTY: Self = Self(Vec::new());
     const HISTOGRAMS: Handling = Handling::Ignored;
     const BYTES_PER_VALUE: u64 = 16;
+
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
 
     fn first(value: f64) -> Self {
         Self(vec![value])

@@ -12,8 +12,8 @@ use parking_lot::Mutex;
 use super::Env;
 use crate::{QueryError, Reservation, Select, SeriesCursor, SourceError};
 
-/// Floats that may wait for readers who have not begun; a histogram counts for as many as take its memory.
-const MAX_WAITING: usize = 1 << 20;
+/// Bytes of series that may wait for readers who have not begun.
+const MAX_WAITING: u64 = 16 << 20;
 
 /// The selections of a query's operators.
 #[derive(Default)]
@@ -30,10 +30,16 @@ struct Shared {
     readers: Vec<Option<usize>>,
 }
 
+#[derive(Default)]
 struct Waiting {
     series: Vec<SeriesSamples>,
-    weight: usize,
-    _held: Reservation,
+    held: Option<Reservation>,
+}
+
+impl Waiting {
+    fn bytes(&self) -> u64 {
+        self.held.as_ref().map_or(0, |held| held.booked()[0])
+    }
 }
 
 enum Cursor {
@@ -71,8 +77,10 @@ impl Shared {
     /// Whether a selection reads the same; what it is for is forgotten where that differs, so that all get raw samples.
     fn join(&mut self, other: &Select) -> bool {
         let ours = &mut self.select;
-        let is_same = ours.matchers.len() == other.matchers.len()
-            && ours.matchers.iter().all(|matcher| other.matchers.contains(matcher))
+        let are_within =
+            |a: &Select, b: &Select| a.matchers.iter().all(|matcher| b.matchers.contains(matcher));
+        let is_same = are_within(ours, other)
+            && are_within(other, ours)
             && (ours.range, ours.step_ms, ours.starts) == (other.range, other.step_ms, other.starts)
             && (ours.window_ms, ours.newest_only) == (other.window_ms, other.newest_only);
         if is_same && ours.function != other.function {
@@ -94,22 +102,38 @@ impl Shared {
             return Ok(Some(series));
         }
         let Some(batch) = self.cursor.next(env, &self.select)? else { return Ok(None) };
-        let behind = self.readers.iter().enumerate();
-        if behind.filter(|(reader, _)| *reader != number).all(|(_, next)| next.is_none()) {
-            self.passed = next + 1;
-        } else {
-            let (weight, labels) =
-                (SeriesSamples::weight, |series: &SeriesSamples| series.labels.heap_size());
-            let weight = batch.iter().map(weight).sum::<usize>();
-            let bytes = weight * 16 + batch.iter().map(labels).sum::<usize>();
-            let held = env.control.reserve(bytes as u64)?;
-            self.waiting.push_back(Waiting { series: batch.clone(), weight, _held: held });
-            if self.waiting.iter().map(|waiting| waiting.weight).sum::<usize>() > MAX_WAITING {
-                self.readers.iter_mut().filter(|next| **next == Some(0)).for_each(|next| *next = None);
-            }
-        }
+        let waiting = self.keep(env, number, &batch)?;
+        self.waiting.push_back(waiting);
         self.advance(number, next + 1);
         Ok(Some(batch))
+    }
+
+    /// What the other readers will take of a batch: nothing where there are none. Where memory is short, those that have not
+    /// begun will read for themselves.
+    fn keep(&mut self, env: &Env, reader: usize, batch: &[SeriesSamples]) -> Result<Waiting, QueryError> {
+        if !self.is_awaited(reader) {
+            return Ok(Waiting::default());
+        }
+        let bytes = |series: &SeriesSamples| {
+            (size_of::<SeriesSamples>() + series.weight() * 16 + series.labels.heap_size()) as u64
+        };
+        let bytes: u64 = batch.iter().map(bytes).sum();
+        let waiting: u64 = self.waiting.iter().map(Waiting::bytes).sum();
+        let mut held = env.control.reserve(bytes);
+        if held.is_err() || waiting.saturating_add(bytes) > MAX_WAITING {
+            let others = self.readers.iter_mut().enumerate().filter(|(other, _)| *other != reader);
+            others.filter(|(_, next)| **next == Some(0)).for_each(|(_, next)| *next = None);
+            if !self.is_awaited(reader) {
+                return Ok(Waiting::default());
+            }
+            held = held.or_else(|_| env.control.reserve(bytes));
+        }
+        Ok(Waiting { series: batch.to_vec(), held: Some(held?) })
+    }
+
+    /// Whether others than a reader still take batches.
+    fn is_awaited(&self, reader: usize) -> bool {
+        self.readers.iter().enumerate().any(|(other, next)| other != reader && next.is_some())
     }
 
     /// Takes note of a reader's next batch, and lets go of what nobody waits for.
@@ -182,6 +206,10 @@ impl SelectionReader {
 
 impl Drop for SelectionReader {
     fn drop(&mut self) {
-        self.shared.lock().advance(self.number, None);
+        let mut shared = self.shared.lock();
+        shared.advance(self.number, None);
+        if shared.readers.iter().all(Option::is_none) {
+            shared.cursor = Cursor::Ended;
+        }
     }
 }

@@ -17,7 +17,7 @@ const ROWS_PER_TILE: usize = 1_024;
 
 /// What stands where a series has no value. Selectors never yield stale markers, and arithmetic on NaNs
 /// sets their quiet bit, which the marker lacks; so it is free to say this.
-pub(crate) fn absent() -> f64 {
+pub(crate) const fn absent() -> f64 {
     stale_nan()
 }
 

@@ -12,7 +12,7 @@ pub struct KahanSum {
 impl KahanSum {
     /// Starts at a value.
     #[must_use]
-    pub fn new(sum: f64) -> Self {
+    pub const fn new(sum: f64) -> Self {
         Self { sum, compensation: 0.0 }
     }
 
