@@ -61,7 +61,7 @@ impl TenantCatalog {
                 log.is_there(&keys::checkpoint(&log.tenant, hinted)).await?
             }
             Ok(hinted) => hinted == Some(newest),
-            Err(CatalogError::Corrupt { .. }) => false,
+            Err(CatalogError::Corrupt { .. } | CatalogError::UnknownFormat { .. }) => false,
             Err(error) => return Err(error),
         };
         if is_good { Ok(()) } else { log.write_hint(newest).await }

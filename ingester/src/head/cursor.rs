@@ -34,6 +34,8 @@ pub struct HeadCursor {
     all_pass: bool,
     at: usize,
     keeps_labels: bool,
+    /// Bytes: half as many as the rest of the head takes, asked for when there are any to keep.
+    room_for_labels: Option<usize>,
 }
 
 impl HeadCursor {
@@ -42,7 +44,18 @@ impl HeadCursor {
         let metrics = if range.is_empty() { VecDeque::new() } else { matching.metrics(&head.table).into() };
         let times = SharedTimes::new(range);
         let (current, all_pass, at) = (Arc::default(), false, 0);
-        Self { head, matching, times, detail, metrics, current, all_pass, at, keeps_labels: true }
+        Self {
+            head,
+            matching,
+            times,
+            detail,
+            metrics,
+            current,
+            all_pass,
+            at,
+            keeps_labels: true,
+            room_for_labels: None,
+        }
     }
 
     /// Keeps no labels for other reads.
@@ -87,8 +100,11 @@ impl HeadCursor {
             };
             if self.at.is_multiple_of(WARM) {
                 let next = self.current.get(self.at..end.min(self.at + WARM)).unwrap_or_default();
-                kept.warm(next);
-                table.warm(next, self.detail == Detail::Samples);
+                if self.all_pass {
+                    let reads_samples = self.detail == Detail::Samples;
+                    kept.warm(next);
+                    table.warm(next, reads_samples.then_some(self.times.range()));
+                }
             }
             self.at += 1;
             let Some(read) = self.read_one(&table, reference) else {
@@ -102,10 +118,11 @@ impl HeadCursor {
             });
             out.push((labels, read));
         }
-        // As much again as half of the rest.
-        let room = if made.is_empty() { 0 } else { table.heap_size() / 2 };
+        if !made.is_empty() && self.room_for_labels.is_none() {
+            self.room_for_labels = Some(table.heap_size() / 2);
+        }
         drop((table, kept));
-        head.labels.keep(made, room);
+        head.labels.keep(made, self.room_for_labels.unwrap_or(0));
         out
     }
 

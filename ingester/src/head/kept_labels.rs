@@ -1,14 +1,14 @@
 //! Label sets as queries got them, kept for the next ones: to put one together costs more than to read its samples.
 //!
-//! A set is kept from the first query on that reads its series. Memory is bounded; where there is no more room, some are
-//! let go of, whichever, and put together again when they are asked for.
+//! A set is kept from the first query on that reads its series, as long as there is room, until its generation goes. None is
+//! let go of for another: scans over more than has room would make and drop sets for ever.
 
 use std::hint::black_box;
 
 use latewood_model::Labels;
 use parking_lot::{RwLock, RwLockReadGuard};
 
-/// Sets are kept, and let go of, in pages of this many.
+/// Sets are kept in pages of this many.
 const PAGE: usize = 512;
 
 /// Bytes for which there is always room.
@@ -22,8 +22,6 @@ pub(super) struct KeptLabels(RwLock<Pages>);
 pub(super) struct Pages {
     pages: Vec<Option<Box<[Option<Labels>; PAGE]>>>,
     bytes: usize,
-    /// The page that is let go of next.
-    hand: usize,
 }
 
 impl KeptLabels {
@@ -32,14 +30,18 @@ impl KeptLabels {
         self.0.read()
     }
 
-    /// Keeps sets in about so many bytes.
+    /// Keeps sets while all take less than so many bytes.
     pub(super) fn keep(&self, sets: Vec<(u32, Labels)>, max_bytes: usize) {
-        if sets.is_empty() {
+        let max_bytes = max_bytes.max(MIN_BYTES);
+        if sets.is_empty() || self.0.read().bytes >= max_bytes {
             return;
         }
         let mut pages = self.0.write();
-        sets.into_iter().for_each(|(reference, labels)| pages.insert(reference, labels));
-        pages.shrink_to(max_bytes.max(MIN_BYTES));
+        for (reference, labels) in sets {
+            if pages.bytes < max_bytes {
+                pages.insert(reference, labels);
+            }
+        }
     }
 
     /// Bytes of memory.
@@ -79,18 +81,6 @@ impl Pages {
             self.bytes -= before.map_or(0, |before| before.heap_size());
         }
     }
-
-    /// Lets go of pages in turns until what is left has room.
-    fn shrink_to(&mut self, max_bytes: usize) {
-        while self.bytes > max_bytes {
-            let hand = self.hand % self.pages.len().max(1);
-            self.hand = hand + 1;
-            if let Some(page) = self.pages.get_mut(hand).and_then(Option::take) {
-                let sets = page.iter().flatten().map(Labels::heap_size).sum::<usize>();
-                self.bytes -= sets + size_of::<[Option<Labels>; PAGE]>();
-            }
-        }
-    }
 }
 
 #[cfg(test)]
@@ -113,15 +103,14 @@ mod tests {
     }
 
     #[test]
-    fn memory_is_bounded_and_the_newest_is_found() {
+    fn memory_is_bounded_and_the_first_are_found() {
         let kept = KeptLabels::default();
-        for reference in (0..100_000).chain(5..10) {
+        for reference in 0..100_000 {
             kept.keep(vec![(reference, labels(reference))], 0);
-            assert!(kept.heap_size() <= MIN_BYTES + 100_000);
+            assert!(kept.heap_size() <= MIN_BYTES + 20_000);
         }
         let held = (0..100_000).filter(|&reference| kept.read().get(reference).is_some()).count();
         assert!((5_000..11_000).contains(&held), "{held}");
-        kept.0.write().shrink_to(0);
-        assert_eq!(kept.read().bytes, 0);
+        assert!((0..held as u32).all(|reference| kept.read().get(reference).is_some()));
     }
 }

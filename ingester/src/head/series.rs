@@ -22,6 +22,9 @@ const SEAL_AT_SAMPLES: u32 = 120;
 /// This many late samples are packed into a chunk of their own.
 const PACK_LATE_AT: usize = 128;
 
+/// Chunks of a series whose memory is brought near at once: the processor fetches what follows by itself.
+const MAX_TOUCHED: usize = 4;
+
 /// The samples of one series.
 #[derive(Debug, Default)]
 pub(super) struct Samples {
@@ -148,13 +151,16 @@ impl Samples {
     /// How deep [`Samples::touch`] goes.
     pub(super) const DEPTH: usize = 3;
 
-    /// Reads from memory, so many steps away from here. What it says means nothing.
-    pub(super) fn touch(&self, depth: usize) -> usize {
+    /// Reads from memory, so many steps away from here, what a read of a range will. What it says means nothing.
+    pub(super) fn touch(&self, depth: usize, range: TimeRange) -> usize {
         let aside = self.aside.as_deref();
         match depth {
             0 => self.open.len(),
             1 => aside.map_or(0, |aside| aside.sealed.len()),
-            _ => aside.map_or(0, |aside| aside.sealed.iter().map(SealedChunk::touch).sum()),
+            _ => aside.map_or(0, |aside| {
+                let sealed = aside.sealed.iter().filter(|chunk| chunk.span().overlaps(range));
+                sealed.take(MAX_TOUCHED).map(SealedChunk::touch).sum()
+            }),
         }
     }
 

@@ -120,10 +120,12 @@ impl SeriesTable {
 
     /// Has the memory of series at hand that are read next. What a series leads to is looked at for all of them before what
     /// that leads to, so that the processor waits for many places at once and not for one after another.
-    pub(super) fn warm(&self, references: &[u32], with_samples: bool) {
-        for depth in 0..Samples::DEPTH - usize::from(!with_samples) {
+    /// With `samples` those of a range, too.
+    pub(super) fn warm(&self, references: &[u32], samples: Option<TimeRange>) {
+        let range = samples.unwrap_or(TimeRange::EMPTY);
+        for depth in 0..Samples::DEPTH - usize::from(samples.is_none()) {
             let samples = references.iter().filter_map(|&reference| self.samples_of(reference));
-            black_box(samples.map(|samples| samples.touch(depth)).fold(0, usize::wrapping_add));
+            black_box(samples.map(|samples| samples.touch(depth, range)).fold(0, usize::wrapping_add));
         }
     }
 

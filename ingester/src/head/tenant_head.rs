@@ -53,7 +53,7 @@ impl TenantHead {
         entry.for_each_histogram(&defined, |reference, sample| {
             table.append_histogram(reference, sample, &mut counts);
         });
-        (counts, table.heap_size() + self.labels.heap_size())
+        (counts, table.heap_size())
     }
 
     /// The references of label sets that are known, in one hold of the lock. `None` for those that are not.

@@ -41,11 +41,7 @@ async fn spans_are_of_what_a_view_does_not_have_in_blocks() {
     node.write(3, 2, &mut model).await;
     assert_eq!(node.spans(Some(&after)).await.unwrap(), [span(2, 2)]);
     assert_eq!(node.spans(Some(&before)).await.unwrap(), [span(2, 2), span(7, 9)]);
-    node.hand.advance(Duration::from_secs(61));
-    let mut changes = node.ingester.shards()[0].head().changes();
-    while node.ingester.shards()[0].head().closed().iter().any(|closed| closed.flushed) {
-        changes.changed().await.unwrap();
-    }
+    node.outlive_lingering().await;
     let stale = node.spans(Some(&before)).await;
     assert!(matches!(stale, Err(StoreError::StaleView { .. })), "{stale:?}");
     node.ingester.stop().await;
