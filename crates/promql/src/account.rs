@@ -15,7 +15,7 @@ const SPARE: u64 = 8 << 20;
 /// What a query holds and held at most.
 #[derive(Debug)]
 pub(crate) struct Account {
-    limits: QueryLimits,
+    pub(crate) limits: QueryLimits,
     pub(crate) bytes: AtomicU64,
     pub(crate) peak_bytes: AtomicU64,
     samples: AtomicU64,

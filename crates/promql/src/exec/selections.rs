@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use super::Env;
 use crate::{QueryError, Reservation, Select, SeriesCursor, SourceError};
 
-/// Bytes of series that may wait for readers who have not begun.
+/// Bytes of series that may wait for readers who have not begun; an eighth of what the query may hold, if that is less.
 const MAX_WAITING: u64 = 16 << 20;
 
 /// The selections of a query's operators.
@@ -120,7 +120,8 @@ impl Shared {
         let bytes: u64 = batch.iter().map(bytes).sum();
         let waiting: u64 = self.waiting.iter().map(Waiting::bytes).sum();
         let mut held = env.control.reserve(bytes);
-        if held.is_err() || waiting.saturating_add(bytes) > MAX_WAITING {
+        let most = MAX_WAITING.min(env.control.account().limits.max_bytes / 8);
+        if held.is_err() || waiting.saturating_add(bytes) > most {
             let others = self.readers.iter_mut().enumerate().filter(|(other, _)| *other != reader);
             others.filter(|(_, next)| **next == Some(0)).for_each(|(_, next)| *next = None);
             if !self.is_awaited(reader) {
