@@ -98,13 +98,11 @@ impl HeadCursor {
             let Some(&reference) = self.current.get(self.at) else {
                 break;
             };
-            if self.at.is_multiple_of(WARM) {
+            if self.all_pass && self.at.is_multiple_of(WARM) {
                 let next = self.current.get(self.at..end.min(self.at + WARM)).unwrap_or_default();
-                if self.all_pass {
-                    let reads_samples = self.detail == Detail::Samples;
-                    kept.warm(next);
-                    table.warm(next, reads_samples.then_some(self.times.range()));
-                }
+                let reads_samples = self.detail == Detail::Samples;
+                kept.warm(next);
+                table.warm(next, reads_samples.then_some(self.times.range()));
             }
             self.at += 1;
             let Some(read) = self.read_one(&table, reference) else {

@@ -4,8 +4,10 @@
 //! Comparing needs the table's lock; it is taken for a bounded number of comparisons at a time, so that
 //! a writer never waits for a whole sort.
 
+use std::borrow::Borrow;
 use std::cmp::Ordering;
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::sync::Arc;
 
 use parking_lot::{Mutex, RwLock};
@@ -15,25 +17,58 @@ use super::table::SeriesTable;
 /// Comparisons made under one hold of the lock, about.
 const HOLD: usize = 1024;
 
-/// Sorted references per metric.
-#[derive(Debug, Default)]
-pub(super) struct Orders(Mutex<HashMap<u32, Arc<[u32]>>>);
+/// Sorted numbers by what they belong to: the series of a metric, the pairs of a label.
+#[derive(Debug)]
+pub(super) struct Orders<K>(Mutex<HashMap<K, Arc<[u32]>>>);
 
-impl Orders {
+impl<K> Default for Orders<K> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl Orders<u32> {
     /// A metric's series in storage order, all that were defined when the call began.
     pub(super) fn of_metric(&self, table: &RwLock<SeriesTable>, metric: u32) -> Arc<[u32]> {
-        let known = self.0.lock().get(&metric).cloned().unwrap_or_default();
-        let tail: Vec<u32> = {
-            let table = table.read();
-            let all = table.series_of_metric(metric);
-            all.get(known.len()..).unwrap_or(&[]).to_vec()
-        };
+        let all = |table: &SeriesTable, known: usize| tail(table.series_of_metric(metric), known);
+        self.of(table, &metric, all, |table, a, b| table.compare(metric, a, b))
+    }
+}
+
+impl Orders<String> {
+    /// A label's pairs in the order of their values, all that were there when the call began.
+    pub(super) fn of_label(&self, table: &RwLock<SeriesTable>, label: &str) -> Arc<[u32]> {
+        let all = |table: &SeriesTable, known: usize| tail(table.pairs.of_name(label), known);
+        self.of(table, label, all, |table, a, b| table.pair_text(a).1.cmp(table.pair_text(b).1))
+    }
+
+    /// Bytes of memory that the keys take beside the rest.
+    pub(super) fn keys_size(&self) -> usize {
+        self.0.lock().keys().map(String::capacity).sum()
+    }
+}
+
+impl<K: Eq + Hash> Orders<K> {
+    /// The order of a key, extended by what came after the `known` ones.
+    fn of<Q: Eq + Hash + ToOwned<Owned = K> + ?Sized>(
+        &self,
+        table: &RwLock<SeriesTable>,
+        key: &Q,
+        after: impl Fn(&SeriesTable, usize) -> Vec<u32>,
+        compare: impl Fn(&SeriesTable, u32, u32) -> Ordering,
+    ) -> Arc<[u32]>
+    where
+        K: Borrow<Q>,
+    {
+        let known = self.0.lock().get(key).cloned().unwrap_or_default();
+        let tail = after(&table.read(), known.len());
         if tail.is_empty() {
             return known;
         }
-        let merged = extended(table, &known, &tail, |table, a, b| table.compare(metric, a, b));
+        let sorted = sort(table, &tail, &compare);
+        let merged: Arc<[u32]> = merge(table, &known, &sorted, &compare).into();
         let mut orders = self.0.lock();
-        let entry = orders.entry(metric).or_default();
+        let entry = orders.entry(key.to_owned()).or_default();
         if entry.len() < merged.len() {
             *entry = Arc::clone(&merged);
         }
@@ -43,54 +78,13 @@ impl Orders {
     /// Bytes of memory.
     pub(super) fn heap_size(&self) -> usize {
         let orders = self.0.lock();
-        let entry = size_of::<(u32, Arc<[u32]>)>() + 1;
+        let entry = size_of::<(K, Arc<[u32]>)>() + 1;
         orders.values().map(|order| order.len() * 4 + 16).sum::<usize>() + orders.capacity() * entry
     }
 }
 
-/// The values of a label in their order, per label.
-#[derive(Debug, Default)]
-pub(super) struct ValueOrders(Mutex<HashMap<String, Arc<[u32]>>>);
-
-impl ValueOrders {
-    /// A label's pairs in the order of their values, all that were there when the call began.
-    pub(super) fn of_label(&self, table: &RwLock<SeriesTable>, label: &str) -> Arc<[u32]> {
-        let known = self.0.lock().get(label).cloned().unwrap_or_default();
-        let tail: Vec<u32> = {
-            let table = table.read();
-            table.pairs.of_name(label).get(known.len()..).unwrap_or(&[]).to_vec()
-        };
-        if tail.is_empty() {
-            return known;
-        }
-        let by_value = |table: &SeriesTable, a, b| table.pair_text(a).1.cmp(table.pair_text(b).1);
-        let merged = extended(table, &known, &tail, by_value);
-        let mut orders = self.0.lock();
-        let entry = orders.entry(label.to_owned()).or_default();
-        if entry.len() < merged.len() {
-            *entry = Arc::clone(&merged);
-        }
-        merged
-    }
-
-    /// Bytes of memory.
-    pub(super) fn heap_size(&self) -> usize {
-        let orders = self.0.lock();
-        let entry = size_of::<(String, Arc<[u32]>)>() + 1;
-        let held = orders.iter().map(|(label, order)| label.len() + order.len() * 4 + 16);
-        held.sum::<usize>() + orders.capacity() * entry
-    }
-}
-
-/// A sorted list with others put in their places.
-fn extended(
-    table: &RwLock<SeriesTable>,
-    known: &[u32],
-    tail: &[u32],
-    compare: impl Fn(&SeriesTable, u32, u32) -> Ordering,
-) -> Arc<[u32]> {
-    let sorted = sort(table, tail, &compare);
-    merge(table, known, &sorted, &compare).into()
+fn tail(all: &[u32], known: usize) -> Vec<u32> {
+    all.get(known..).unwrap_or(&[]).to_vec()
 }
 
 fn sort(

@@ -13,7 +13,7 @@ use parking_lot::RwLock;
 use super::cursor::HeadCursor;
 use super::kept_labels::KeptLabels;
 use super::matching::Matching;
-use super::order::{Orders, ValueOrders};
+use super::order::Orders;
 use super::selections::Selections;
 use super::statistics::HeadStatistics;
 use super::table::{AppendCounts, SeriesTable};
@@ -27,8 +27,8 @@ const HOLD: usize = 1024;
 #[derive(Debug, Default)]
 pub struct TenantHead {
     pub(super) table: RwLock<SeriesTable>,
-    orders: Orders,
-    values: ValueOrders,
+    orders: Orders<u32>,
+    values: Orders<String>,
     selections: Selections,
     pub(super) labels: KeptLabels,
 }
@@ -190,6 +190,7 @@ impl TenantHead {
         table
             + self.orders.heap_size()
             + self.values.heap_size()
+            + self.values.keys_size()
             + self.selections.heap_size()
             + self.labels.heap_size()
     }

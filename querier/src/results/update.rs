@@ -68,14 +68,15 @@ impl Update<'_> {
         let new: Vec<_> = new.into_iter().filter(|(run, _)| !is_there(run)).collect();
         runs.extend(new);
         runs.sort_by_key(|(run, _)| run.start);
-        let mut runs = self.joined(runs);
-        let count = |runs: &[(TimeRange, Notes)]| -> u64 {
-            runs.iter().map(|(run, _)| self.asked.grid.count(*run)).sum()
-        };
-        while count(&runs) > max_steps {
-            runs.remove(0);
-        }
-        let held = runs.into_iter().map(|(steps, notes)| {
+        let runs = self.joined(runs);
+        let mut over: u64 = runs.iter().map(|(run, _)| self.asked.grid.count(*run)).sum();
+        // The earliest go until the rest is few enough.
+        let rest = runs.into_iter().skip_while(|(run, _)| {
+            let is_over = over > max_steps;
+            over -= self.asked.grid.count(*run);
+            is_over
+        });
+        let held = rest.map(|(steps, notes)| {
             let sources = self.around.sources_of(&self.asked.reads(steps));
             Held { steps, sources, notes }
         });

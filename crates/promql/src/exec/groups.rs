@@ -5,7 +5,7 @@ use std::hash::{BuildHasher, Hash, Hasher};
 
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
-use latewood_model::{LabelPair, Labels, METRIC_NAME};
+use latewood_model::{Labels, METRIC_NAME};
 
 use super::matching::RESERVED;
 use super::row::Row;
@@ -39,20 +39,19 @@ impl Groups {
         Self { names, without, index, hashing, labels, marks }
     }
 
-    /// The pairs of a series that its group has.
-    fn pairs<'a>(&self, labels: &'a Labels) -> impl Iterator<Item = LabelPair<'a>> {
-        labels.iter().filter(|(name, _)| self.names.iter().any(|named| named == name) != self.without)
+    /// Whether a series' group has its label of this name.
+    fn has(&self, name: &[u8]) -> bool {
+        self.names.iter().any(|named| named.as_bytes() == name) != self.without
     }
 
-    /// The same, as bytes.
-    fn byte_pairs<'a>(&self, labels: &'a Labels) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
-        let is_named = |name: &[u8]| self.names.iter().any(|named| named.as_bytes() == name);
-        labels.byte_pairs().filter(move |(name, _)| is_named(name) != self.without)
+    /// The pairs of a series that its group has.
+    fn pairs<'a>(&self, labels: &'a Labels) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
+        labels.byte_pairs().filter(|(name, _)| self.has(name))
     }
 
     /// The labels that a series' group has.
     pub(super) fn key(&self, labels: &Labels) -> Labels {
-        Labels::from_sorted(self.pairs(labels))
+        Labels::from_sorted(labels.iter().filter(|(name, _)| self.has(name.as_bytes())))
     }
 
     /// The number of a series' group, and whether it is new.
@@ -60,8 +59,8 @@ impl Groups {
         if self.names.is_empty() && !self.without && !self.labels.is_empty() {
             return (0, false);
         }
-        let hash = hash_of(&self.hashing, self.byte_pairs(labels));
-        let is_this = |&group: &usize| self.labels[group].byte_pairs().eq(self.byte_pairs(labels));
+        let hash = hash_of(&self.hashing, self.pairs(labels));
+        let is_this = |&group: &usize| self.labels[group].byte_pairs().eq(self.pairs(labels));
         if let Some(&group) = self.index.find(hash, is_this) {
             return (group, false);
         }
