@@ -15,6 +15,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("service", &["base", "model"]),
     ("catalog", &["base", "model", "objstore"]),
     ("block", &["base", "model", "objstore"]),
+    ("tsdb", &["base", "model"]),
     ("cluster", &["base", "wal"]),
     ("ingester", &["base", "block", "catalog", "cluster", "model", "objstore", "proto", "service", "wal"]),
     ("querier", &["base", "catalog", "discovery", "model", "promql", "proto", "service"]),
