@@ -128,7 +128,7 @@ mod tests {
         assert!(matches!(side, Err(Fault::TooLarge(..))), "{side:?}");
         let endless = format!("11111111{:064b}", u64::MAX);
         assert_eq!(Side::read(&mut Bits::new(&packed(&endless))), Err(super::super::ended()));
-        let honest = format!("{one}10010101101");
+        let honest = format!("{one}1001010101");
         let spans = Side::read(&mut Bits::new(&packed(&honest))).unwrap();
         assert_eq!(spans, Side { spans: vec![Span { offset: -3, length: 2 }], buckets: 2 });
     }
