@@ -1,7 +1,7 @@
 //! A process's life: open what is shared, start the role's parts, serve, and stop in the opposite order.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -100,9 +100,7 @@ async fn open(role: &Role, mut config: Config) -> anyhow::Result<(Context, Arc<P
     latewood_base::make_folder(&config.data_dir)
         .with_context(|| format!("cannot make the data folder {}", config.data_dir.display()))?;
     let data_dir = std::path::absolute(&config.data_dir)?;
-    if config.bucket.url.is_none() {
-        config.bucket.url = Some(folder_url(&data_dir.join("bucket")));
-    }
+    config.bucket.url = Some(bucket_url(&config)?);
     let features = features::enable(&config.enable_features);
     let (clock, rng) = (Clock::system(), Rng::system());
     let ids = Ids::new(clock.clone(), rng.clone());
@@ -148,12 +146,15 @@ async fn if_there(look: impl Future<Output = Result<(), ProbeError>>) -> Result<
     Ok(())
 }
 
-fn folder_url(folder: &Path) -> String {
-    format!("file://{}", folder.display())
+/// Where blocks live: a folder below the data folder, if nothing else is said.
+pub fn bucket_url(config: &Config) -> anyhow::Result<String> {
+    let folder = || Ok(std::path::absolute(&config.data_dir)?.join("bucket"));
+    let below = |folder: PathBuf| format!("file://{}", folder.display());
+    config.bucket.url.clone().map_or_else(|| folder().map(below), Ok)
 }
 
 /// Resolves at SIGTERM or SIGINT; installed at the start, so that no signal is missed.
-fn stop_signal() -> anyhow::Result<impl Future<Output = ()>> {
+pub fn stop_signal() -> anyhow::Result<impl Future<Output = ()>> {
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     Ok(async move {
         tokio::select! {

@@ -31,6 +31,9 @@ pub enum Command {
     /// Look into a block
     #[command(subcommand)]
     Block(BlockCommand),
+    /// Import the blocks of a Prometheus or Thanos
+    #[command(subcommand)]
+    Import(crate::import::ImportCommand),
     /// Print the configuration that would be used, as YAML
     Config(ConfigArgs),
     /// Put load on a Prometheus-compatible server
