@@ -89,10 +89,10 @@ impl fmt::Display for Totals {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { imported, series, samples, planned, passed_over, failed } = self;
         match planned {
-            0 => write!(out, "{imported} blocks imported with {series} series and {samples} samples")?,
-            _ => write!(out, "{planned} blocks would be imported")?,
+            0 => write!(out, "blocks imported: {imported} ({series} series, {samples} samples)")?,
+            _ => write!(out, "blocks that would be imported: {planned}")?,
         }
-        write!(out, ", {passed_over} passed over, {failed} failed")
+        write!(out, ", passed over: {passed_over}, failed: {failed}")
     }
 }
 
