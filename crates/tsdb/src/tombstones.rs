@@ -130,4 +130,11 @@ mod tests {
         );
         assert!(!Deleted::default().contains(0));
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_bytes_are_stones_or_damage(bytes: Vec<u8>) {
+            let _ = Tombstones::decode(&bytes);
+        }
+    }
 }

@@ -15,6 +15,8 @@ mod float_histograms;
 mod floats;
 mod histograms;
 mod layout;
+#[cfg(test)]
+mod tests;
 mod xor;
 
 use latewood_model::{NativeHistogram, TimestampMs};

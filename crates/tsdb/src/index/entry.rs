@@ -104,4 +104,13 @@ mod tests {
         }
         assert!(SeriesEntry::read(&mut Cursor::new(&sealed(&[0, 0])[..4])).unwrap_err().is_short);
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_bytes_are_a_series_or_damage(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..100)) {
+            if let Ok(entry) = SeriesEntry::read(&mut Cursor::new(&sealed(&bytes))) {
+                proptest::prop_assert!(2 * entry.labels.len() + 3 * entry.chunks.len() <= bytes.len());
+            }
+        }
+    }
 }

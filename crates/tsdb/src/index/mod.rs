@@ -87,3 +87,63 @@ impl Index {
         window.entry(at, SeriesEntry::read).map(|(entry, _)| SeriesEntry { at, ..entry })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// An index of these symbols, this table of postings and this list of series, all with checksums that match.
+    fn index(folder: &Path, version: u8, sections: [&[u8]; 3]) -> Result<Vec<u32>, TsdbError> {
+        let mut bytes = [MAGIC.as_slice(), &[version]].concat();
+        let mut places = Vec::new();
+        for section in sections {
+            places.push(bytes.len() as u64);
+            bytes.extend((section.len() as u32).to_be_bytes());
+            bytes.extend(section);
+            bytes.extend(crc32c::crc32c(section).to_be_bytes());
+        }
+        let contents = [places[0], 0, 0, 0, places[2], places[1]].map(u64::to_be_bytes).concat();
+        bytes.extend(&contents);
+        bytes.extend(crc32c::crc32c(&contents).to_be_bytes());
+        let path = folder.join("index");
+        std::fs::write(&path, bytes).unwrap();
+        let index = Index::open(&path)?;
+        for reference in [0, 1, 9, 40, u32::MAX] {
+            let _ = index.symbols().get(reference);
+            let _ = index.series(reference, &mut index.window());
+        }
+        index.postings()?.nameless()
+    }
+
+    proptest! {
+        #[test]
+        fn sections_of_any_bytes_are_read_or_damaged(
+            version in 1..3_u8,
+            symbols in prop::collection::vec(any::<u8>(), 0..40),
+            table in prop::collection::vec(any::<u8>(), 0..40),
+            count in 0..4_u8,
+        ) {
+            let folder = tempfile::tempdir().unwrap();
+            let _ = index(folder.path(), version, [&symbols, &table, &[]]);
+            // Counts that may be right.
+            let (symbols, table) = ([&[0, 0, 0, count], &symbols[..]].concat(), [&[0, 0, 0, count], &table[..]].concat());
+            let _ = index(folder.path(), version, [&symbols, &table, &[]]);
+        }
+    }
+
+    #[test]
+    fn a_list_that_lies_is_damage() {
+        let folder = tempfile::tempdir().unwrap();
+        let symbols = [0, 0, 0, 1, 1, b'a'];
+        let table = [0, 0, 0, 1, 2, 0, 0, 35];
+        let read = |list: &[u8]| index(folder.path(), 2, [&symbols, &table, list]);
+        assert_eq!(read(&[0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0, 7]).unwrap(), [3, 7]);
+        for lie in
+            [&[0, 0, 0, 9, 0, 0, 0, 3][..], &[0, 0, 0, 1, 0, 0], &[], &[0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0, 3]]
+        {
+            assert!(matches!(read(lie), Err(TsdbError::Corrupt { offset: 39, .. })), "{:?}", read(lie));
+        }
+    }
+}

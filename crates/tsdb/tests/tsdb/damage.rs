@@ -17,6 +17,8 @@ fn copy(to: &Path) {
 
 /// Reads the block with other bytes in one of its files.
 fn read_with(block: &Path, file: &str, bytes: &[u8], whole: &[String]) -> Option<TsdbError> {
+    // Some file systems bring a file to the disk at once if it is written over.
+    std::fs::remove_file(block.join(file)).unwrap();
     std::fs::write(block.join(file), bytes).unwrap();
     match texts(block) {
         Ok(found) => {

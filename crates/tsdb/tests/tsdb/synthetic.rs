@@ -6,8 +6,11 @@ use latewood_tsdb::TsdbError;
 use crate::read;
 use crate::writer::{STEP_MS, Written, series, write};
 
-/// Labels and values of what is read.
-fn found(version: u8, all: &[Written]) -> Result<Vec<(String, Vec<(i64, f64)>)>, TsdbError> {
+/// The labels of a series, and its samples.
+type Found = (String, Vec<(i64, f64)>);
+
+/// What is read of a block of these series.
+fn found(version: u8, all: &[Written]) -> Result<Vec<Found>, TsdbError> {
     let folder = tempfile::tempdir().unwrap();
     write(folder.path(), version, all);
     let all = read(folder.path(), &Labels::empty())?;
