@@ -36,6 +36,12 @@ pub fn decide(view: &View, tenant: &TenantId, source: Ulid, again: bool) -> Deci
     Decision::WasThere(last)
 }
 
+/// Whether all blocks that a block was made of are there or were: its samples are then, too.
+pub fn is_covered(view: &View, tenant: &TenantId, made_of: &[Ulid], again: bool) -> bool {
+    let is_known = |id: &Ulid| !matches!(decide(view, tenant, *id, again), Decision::Import(_));
+    !made_of.is_empty() && made_of.iter().all(is_known)
+}
+
 /// The time of the id is that of the TSDB block's: when that was begun.
 fn block_id(tenant: &TenantId, source: Ulid, attempt: u32) -> Ulid {
     let mut input = b"import".to_vec();
@@ -81,5 +87,16 @@ mod tests {
         view.blocks.insert(id(1), Arc::new(entry));
         assert_eq!(decided(&view, true), Decision::IsThere(id(1)));
         assert_eq!(decided(&view, false), Decision::IsThere(id(1)));
+    }
+
+    #[test]
+    fn what_was_compacted_from_imported_blocks_is_covered_by_them() {
+        let tenant = TenantId::anonymous();
+        let [one, two] = [1, 2].map(|number| Ulid::from_parts(7, number));
+        let mut view = View::empty(tenant.clone());
+        view.dead.insert(block_id(&tenant, one, 0), DeadBlock { since_ms: 0 });
+        let covered = |made_of: &[Ulid], again| is_covered(&view, &tenant, made_of, again);
+        assert!(covered(&[one], false) && !covered(&[one], true));
+        assert!(!covered(&[one, two], false) && !covered(&[], false));
     }
 }

@@ -30,13 +30,17 @@ use crate::{app, config};
 pub use args::ImportCommand;
 use args::{ImportArgs, PrometheusArgs, ThanosArgs};
 use convert::{Conversion, Counts};
-use identity::{Decision, decide};
+use identity::{Decision, decide, is_covered};
 use report::{Outcome, Totals};
 use scratch::Scratch;
 use source::{Found, Source};
 
 /// How often a large block's progress is told.
 const TELL_EVERY: Duration = Duration::from_secs(10);
+
+/// When queries find what was imported.
+const SEEN_LATER: &str = "queriers that run find these blocks when they look at the tenant's catalog next: after a flush, \
+                          or when they are started again";
 
 /// Imports, and tells on standard error how far it is.
 ///
@@ -52,8 +56,11 @@ pub async fn run(command: ImportCommand) -> anyhow::Result<()> {
             (open_source(&source, source_s3_endpoint).await?, import, source)
         }
     };
-    let stop = app::stop_signal()?;
-    let import = Import::open(source, &args).await?;
+    let mut stop = Box::pin(app::stop_signal()?);
+    let import = tokio::select! {
+        opened = Import::open(source, &args) => opened?,
+        () = &mut stop => bail!("interrupted before anything was imported"),
+    };
     let shutdown = import.conversion.shutdown.clone();
     tokio::spawn(async move {
         stop.await;
@@ -131,6 +138,9 @@ impl Import {
             self.scratch.clear()?;
         }
         println!("{totals}");
+        if totals.imported > 0 {
+            eprintln!("latewood: {SEEN_LATER}");
+        }
         match totals.failed {
             _ if self.is_interrupted() => bail!("interrupted: the same command goes on from here"),
             0 => Ok(()),
@@ -150,7 +160,14 @@ impl Import {
         };
         found.check_resolution(&PathBuf::from(ulid.to_string()).join(TsdbMeta::FILE))?;
         let view = self.catalog.refresh(0).await?;
-        let id = match decide(&view, &self.args.tenant, ulid, self.args.again) {
+        let (tenant, again) = (&self.args.tenant, self.args.again);
+        let id = match decide(&view, tenant, ulid, again) {
+            Decision::Import(_)
+                if [&found.sources, &found.parents].iter().any(|of| is_covered(&view, tenant, of, again)) =>
+            {
+                let why = "the blocks that it was compacted from were imported".to_owned();
+                return Ok(Outcome::PassedOver(why));
+            }
             Decision::Import(id) => id,
             Decision::IsThere(id) => return Ok(Outcome::PassedOver(format!("it is there as {id}"))),
             Decision::WasThere(id) => {

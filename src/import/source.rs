@@ -49,6 +49,7 @@ impl Source {
     /// What a block says of itself.
     pub async fn look(&self, ulid: Ulid) -> anyhow::Result<Found> {
         const PARTIAL: &str = "it has no meta.json: it was not written to its end";
+        const GONE: &str = "it is gone: it was compacted or deleted meanwhile";
         const MARKED: &str = "it is marked for deletion: its samples are in another block";
         match self {
             Self::Folder(folder) => {
@@ -57,6 +58,7 @@ impl Source {
                     return Ok(Found::Nothing(MARKED));
                 }
                 match TsdbMeta::read(&block) {
+                    Err(TsdbError::Missing { .. }) if !block.exists() => Ok(Found::Nothing(GONE)),
                     Err(TsdbError::Missing { .. }) => Ok(Found::Nothing(PARTIAL)),
                     meta => Ok(Found::Block(Box::new(meta?))),
                 }

@@ -29,8 +29,10 @@ pub struct TsdbMeta {
     pub series: u64,
     /// How often it was compacted: 1 as it came from memory.
     pub level: u32,
-    /// The blocks from memory that it was made of.
+    /// The blocks from memory that it was made of; itself if it is one.
     pub sources: Vec<Ulid>,
+    /// The blocks that it was directly made of.
+    pub parents: Vec<Ulid>,
     /// Thanos's external labels: they belong to each series.
     pub external_labels: Labels,
     /// Milliseconds between samples that Thanos made; 0 of samples as they were scraped.
@@ -79,6 +81,12 @@ struct Stats {
 struct Compaction {
     level: u32,
     sources: Option<Vec<Ulid>>,
+    parents: Option<Vec<Parent>>,
+}
+
+#[derive(Deserialize)]
+struct Parent {
+    ulid: Ulid,
 }
 
 #[derive(Default, Deserialize)]
@@ -152,6 +160,7 @@ impl TsdbMeta {
             series: written.stats.series,
             level: written.compaction.level,
             sources: written.compaction.sources.unwrap_or_default(),
+            parents: written.compaction.parents.into_iter().flatten().map(|parent| parent.ulid).collect(),
             external_labels,
             resolution_ms: written.thanos.downsample.resolution,
             files: written.thanos.files.unwrap_or_default(),
@@ -176,7 +185,8 @@ mod tests {
 
     const PROMETHEUS: &str = r#"{"ulid":"01BKGV7JBM69T2G1BGBGM6KB12","minTime":1,"maxTime":9,
         "stats":{"numSamples":7,"numSeries":2,"numChunks":3},
-        "compaction":{"level":2,"sources":["01BKGV7JBM69T2G1BGBGM6KB13"],"hints":["x"]},"version":1}"#;
+        "compaction":{"level":2,"sources":["01BKGV7JBM69T2G1BGBGM6KB13"],
+        "parents":[{"ulid":"01BKGV7JBM69T2G1BGBGM6KB14","minTime":1,"maxTime":9}],"hints":["x"]},"version":1}"#;
 
     fn read(json: &str) -> Result<TsdbMeta, TsdbError> {
         TsdbMeta::from_json(json.as_bytes(), Path::new("b/meta.json"))
@@ -185,8 +195,10 @@ mod tests {
     #[test]
     fn thanos_adds_labels_and_a_resolution() {
         let plain = read(PROMETHEUS).unwrap();
-        assert_eq!((plain.samples, plain.series, plain.level, plain.sources.len()), (7, 2, 2, 1));
-        assert!(plain.external_labels.is_empty() && plain.check_resolution(Path::new("")).is_ok());
+        assert_eq!((plain.samples, plain.series, plain.level), (7, 2, 2));
+        let id = |last| Ulid::from_string(&format!("01BKGV7JBM69T2G1BGBGM6KB1{last}")).unwrap();
+        assert_eq!((plain.sources, plain.parents), (vec![id(3)], vec![id(4)]));
+        assert!(plain.external_labels.is_empty() && plain.resolution_ms == 0);
         let thanos = r#"{"thanos":{"labels":{"replica":"a","empty":""},"downsample":{"resolution":300000},
             "source":"compactor","files":[{"rel_path":"index","size_bytes":5},{"rel_path":"meta.json"}]},"#;
         let meta = read(&PROMETHEUS.replacen('{', thanos, 1)).unwrap();
