@@ -7,7 +7,9 @@ mod support;
 use std::collections::{BTreeMap, BTreeSet};
 
 use latewood_base::Ulid;
-use latewood_catalog::{Change, Commit, Conflict, FlushStep, Tombstone, TombstoneMatcher, View};
+use latewood_catalog::{
+    Change, Commit, Conflict, FlushStep, NoCompactMark, Tombstone, TombstoneMatcher, View,
+};
 use latewood_model::TimeRange;
 use proptest::prelude::*;
 use support::{START_MS, block, id, tenant};
@@ -41,8 +43,9 @@ fn any_change() -> impl Strategy<Value = Change> {
     let step = (0_u32..2, 0_u64..4, 0_u64..4).prop_map(|(shard, from, to)| FlushStep { shard, from, to });
     let tombstones = prop::collection::vec((100_u128..104, prop::collection::vec(0_u128..12, 0..3)), 0..2);
     let applied = prop::collection::vec(100_u128..104, 0..3);
-    let parts = (ids(), ids(), prop::option::weighted(0.3, step), ids(), ids(), tombstones, applied);
-    parts.prop_map(|(add, remove, flushed, mark, forget, tombstones, applied)| {
+    let marks = (ids(), ids());
+    let parts = (ids(), ids(), prop::option::weighted(0.3, step), ids(), ids(), tombstones, applied, marks);
+    parts.prop_map(|(add, remove, flushed, mark, forget, tombstones, applied, (no_compact, again))| {
         let ids = |numbers: Vec<u128>| numbers.into_iter().map(id).collect::<Vec<_>>();
         Change {
             add: add.into_iter().map(block).collect(),
@@ -52,6 +55,8 @@ fn any_change() -> impl Strategy<Value = Change> {
             forget_dead: ids(forget),
             add_tombstones: tombstones.into_iter().map(|(t, blocks)| tombstone(t, blocks)).collect(),
             applied_tombstones: ids(applied),
+            no_compact: no_compact.into_iter().map(|block| NoCompactMark::new(id(block), "bad")).collect(),
+            compact_again: ids(again),
         }
     })
 }

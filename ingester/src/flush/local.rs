@@ -15,12 +15,12 @@ use std::sync::Arc;
 
 use latewood_base::{Offload, Rng, Shutdown};
 use latewood_block::{BlockHeader, BlockWriter, ReaderConfig, WriterConfig};
+use latewood_blockstore::verify_files;
 use latewood_model::{Resolution, TenantId};
 use latewood_objstore::{Bucket, DirectoryBucket};
 use serde::{Deserialize, Serialize};
 
 use super::local_block::BlockSource;
-use super::verify::verify_files;
 use super::{DiskBudget, FlushError, FlushIdentity, LocalBlock, LocalGeneration, OpenTables};
 use crate::head::{Generation, TenantHead};
 use crate::metadata::MetadataStore;

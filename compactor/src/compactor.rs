@@ -1,0 +1,120 @@
+//! The compactor's loops.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use latewood_base::{Clock, Ids, Offload, Shutdown};
+use latewood_blockstore::Publisher;
+use latewood_catalog::Catalogs;
+use latewood_model::TenantId;
+use latewood_objstore::Bucket;
+use prometheus_client::registry::Registry;
+
+use crate::compaction::{Compaction, Scratch};
+use crate::garbage::Collector;
+use crate::metrics::Metrics;
+use crate::runner::Runner;
+use crate::{CompactError, CompactorConfig};
+
+/// What a compactor is given by its process.
+#[derive(Clone, Debug)]
+pub struct CompactorDeps {
+    /// Where blocks live.
+    pub bucket: Bucket,
+    /// What blocks there are.
+    pub catalogs: Arc<Catalogs>,
+    /// Time.
+    pub clock: Clock,
+    /// Ids of new blocks.
+    pub ids: Ids,
+    /// Blocks are decoded and encoded here.
+    pub offload: Offload,
+    /// A folder on the local disk that belongs to this compactor alone; what is in it is deleted.
+    pub scratch_dir: PathBuf,
+}
+
+/// Tends the blocks of all tenants.
+#[derive(Debug)]
+pub struct Compactor {
+    catalogs: Arc<Catalogs>,
+    runner: Runner,
+    collector: Collector,
+    metrics: Arc<Metrics>,
+    /// How often each of the two goes round.
+    intervals: (Duration, Duration),
+}
+
+impl Compactor {
+    /// A compactor; registers its metrics and empties its folder.
+    ///
+    /// # Errors
+    /// [`CompactError::Disk`] when the folder cannot be emptied.
+    pub fn new(
+        config: &CompactorConfig,
+        deps: CompactorDeps,
+        registry: &mut Registry,
+    ) -> Result<Self, CompactError> {
+        let metrics = Arc::new(Metrics::new(registry));
+        let compaction = Compaction {
+            bucket: Arc::clone(&deps.bucket),
+            ids: deps.ids,
+            offload: deps.offload.clone(),
+            publisher: Publisher {
+                bucket: deps.bucket,
+                offload: deps.offload,
+                concurrency: config.upload_concurrency,
+            },
+            reader: config.reader.clone(),
+            writer: config.writer.clone(),
+            scratch: Scratch::clean(deps.scratch_dir)?,
+        };
+        let catalogs = Arc::clone(&deps.catalogs);
+        Ok(Self {
+            runner: Runner::new(config, compaction, deps.catalogs, deps.clock, Arc::clone(&metrics)),
+            collector: Collector {
+                policy: config.garbage_policy(),
+                catalogs: Arc::clone(&catalogs),
+                metrics: Arc::clone(&metrics),
+            },
+            catalogs,
+            metrics,
+            intervals: (config.compaction_interval(), config.cleanup_interval()),
+        })
+    }
+
+    /// Compacts and collects garbage again and again until the signal. Either may be cut short at any point.
+    pub async fn run(self, shutdown: Shutdown) {
+        let work = async {
+            tokio::join!(
+                self.every(self.intervals.0, async |tenants: Vec<TenantId>| {
+                    self.runner.compact_all(&tenants).await;
+                }),
+                self.every(self.intervals.1, async |tenants: Vec<TenantId>| {
+                    self.collector.collect_all(&tenants).await;
+                }),
+            )
+        };
+        tokio::select! {
+            biased;
+            () = shutdown.begun() => {}
+            _ = work => {}
+        }
+    }
+
+    /// Does something for all tenants at each interval, for ever.
+    async fn every(&self, interval: Duration, work: impl AsyncFn(Vec<TenantId>)) {
+        let mut ticks = tokio::time::interval(interval);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            match self.catalogs.tenants().await {
+                Ok(tenants) => work(tenants).await,
+                Err(error) => {
+                    self.metrics.failures.inc();
+                    tracing::warn!(%error, "cannot list tenants");
+                }
+            }
+        }
+    }
+}
