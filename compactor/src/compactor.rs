@@ -85,36 +85,47 @@ impl Compactor {
 
     /// Compacts and collects garbage again and again until the signal. Either may be cut short at any point.
     pub async fn run(self, shutdown: Shutdown) {
-        let work = async {
-            tokio::join!(
-                self.every(self.intervals.0, async |tenants: Vec<TenantId>| {
-                    self.runner.compact_all(&tenants).await;
-                }),
-                self.every(self.intervals.1, async |tenants: Vec<TenantId>| {
-                    self.collector.collect_all(&tenants).await;
-                }),
-            )
-        };
+        let compacting = every(self.intervals.0, async || self.compact_once().await);
+        let collecting = every(self.intervals.1, async || self.collect_once().await);
         tokio::select! {
             biased;
             () = shutdown.begun() => {}
-            _ = work => {}
+            () = compacting => {}
+            () = collecting => {}
         }
     }
 
-    /// Does something for all tenants at each interval, for ever.
-    async fn every(&self, interval: Duration, work: impl AsyncFn(Vec<TenantId>)) {
-        let mut ticks = tokio::time::interval(interval);
-        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        loop {
-            ticks.tick().await;
-            match self.catalogs.tenants().await {
-                Ok(tenants) => work(tenants).await,
-                Err(error) => {
-                    self.metrics.failures.inc();
-                    tracing::warn!(%error, "cannot list tenants");
-                }
-            }
+    /// Does all the compactions that there are to do now. Failures are logged and counted.
+    pub async fn compact_once(&self) {
+        if let Some(tenants) = self.tenants().await {
+            self.runner.compact_all(&tenants).await;
         }
+    }
+
+    /// Collects the garbage that there is now. Failures are logged and counted.
+    pub async fn collect_once(&self) {
+        if let Some(tenants) = self.tenants().await {
+            self.collector.collect_all(&tenants).await;
+        }
+    }
+
+    async fn tenants(&self) -> Option<Vec<TenantId>> {
+        let tenants = self.catalogs.tenants().await;
+        tenants
+            .inspect_err(|error| {
+                self.metrics.failures.inc();
+                tracing::warn!(%error, "cannot list tenants");
+            })
+            .ok()
+    }
+}
+
+/// Does something at each interval, for ever.
+async fn every(interval: Duration, work: impl AsyncFn()) {
+    let mut ticks = tokio::time::interval(interval);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        work().await;
     }
 }

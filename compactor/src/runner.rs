@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::{StreamExt, stream};
+use futures::{FutureExt, StreamExt, stream};
 use latewood_base::Clock;
 use latewood_catalog::{Catalogs, Change, Lease, NoCompactMark, TenantCatalog, View};
 use latewood_model::TenantId;
@@ -53,13 +53,15 @@ impl Runner {
     /// Does what there is to do for all tenants; one tenant's failure does not keep the others waiting.
     pub(crate) async fn compact_all(&self, tenants: &[TenantId]) {
         self.backlog.lock().retain(|tenant, _| tenants.contains(tenant));
-        let work = tenants.iter().map(|tenant| async move {
-            if let Err(error) = self.compact(&self.catalogs.tenant(tenant)).await {
-                self.metrics.compaction_failures.inc();
-                tracing::warn!(%tenant, %error, "compaction failed; it is tried again");
-            }
-        });
-        stream::iter(work).for_each_concurrent(self.concurrency, |work| work).await;
+        let work: Vec<_> = tenants.iter().map(|tenant| self.compact_tenant(tenant).boxed()).collect();
+        stream::iter(work).buffer_unordered(self.concurrency).collect::<()>().await;
+    }
+
+    async fn compact_tenant(&self, tenant: &TenantId) {
+        if let Err(error) = self.compact(&self.catalogs.tenant(tenant)).await {
+            self.metrics.compaction_failures.inc();
+            tracing::warn!(%tenant, %error, "compaction failed; it is tried again");
+        }
     }
 
     /// Does a tenant's jobs until nothing is planned, or nothing gets done.

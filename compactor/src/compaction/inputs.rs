@@ -36,7 +36,7 @@ pub(super) struct Inputs {
 impl Inputs {
     /// Opens the inputs of a job and reads their tables.
     pub(super) async fn open(compaction: &Compaction, view: &View, job: &Job) -> Result<Self, CompactError> {
-        let opening = job.inputs.iter().map(|entry| open(compaction, view, entry));
+        let opening: Vec<_> = job.inputs.iter().map(|entry| open(compaction, view, entry)).collect();
         let opened: Vec<_> = stream::iter(opening).buffered(OPENED_AT_ONCE).try_collect().await?;
         let (mut blocks, mut metadata) = (Vec::with_capacity(opened.len()), Metadata::new());
         for (id, block, masks, described) in opened {
