@@ -102,13 +102,11 @@ impl Compaction {
         let (Some(first), Some(last)) = (windows.first(), windows.last()) else { return Ok(Vec::new()) };
         let range = TimeRange::new(first.start, last.end);
         let spec = SelectSpec { matchers: Vec::new(), range, skip_samples: false, skip_starts: false };
+        let level = job.inputs.iter().map(|block| block.level).max().unwrap_or(0).saturating_add(1);
         let header = BlockHeader {
-            id: self.ids.next(),
-            tenant,
-            resolution: Resolution::Raw,
-            shard: None,
-            generation: None,
             lineage: job.ids(),
+            level,
+            ..BlockHeader::new(self.ids.next(), tenant, Resolution::Raw)
         };
         let folder = self.scratch.folder(header.id)?;
         let ids = windows.iter().map(|window| (*window, self.ids.next())).collect();
@@ -118,13 +116,15 @@ impl Compaction {
             let batch = batch.map_err(|error| inputs.failed().unwrap_or(error.into()))?;
             let metadata = Arc::clone(&inputs.metadata);
             outputs = self.offload.background().run(move || outputs.push(batch, &metadata)).await??;
+            // What is finished does not wait on the local disk.
+            for (key, part) in outputs.take_finished() {
+                self.publisher.publish_part(&key, part).await?;
+            }
         }
         let written = self.offload.background().run(move || outputs.finish()).await??;
         let mut blocks = Vec::with_capacity(written.len());
-        for Written { dir, meta, window } in written {
-            let entry = self.publisher.publish(&dir, &meta).await?;
-            let level = job.inputs.iter().map(|block| block.level).max().unwrap_or(0).saturating_add(1);
-            blocks.push(BlockEntry { level, window: Some(window), ..entry });
+        for Written { dir, meta, uploaded } in written {
+            blocks.push(self.publisher.publish_rest(&dir, &meta, &uploaded).await?);
         }
         Ok(blocks)
     }

@@ -82,14 +82,8 @@ impl World {
     pub async fn flush(&mut self, mut series: Vec<SeriesSamples>) -> BlockEntry {
         series.sort_by(|a, b| storage_order(&a.labels, &b.labels));
         self.seed += 1;
-        let header = BlockHeader {
-            id: Ids::new(self.clock.clone(), Rng::seeded(self.seed)).next(),
-            tenant: TenantId::anonymous(),
-            resolution: Resolution::Raw,
-            shard: None,
-            generation: None,
-            lineage: Vec::new(),
-        };
+        let id = Ids::new(self.clock.clone(), Rng::seeded(self.seed)).next();
+        let header = BlockHeader::new(id, TenantId::anonymous(), Resolution::Raw);
         let dir = self.dir.path().join(header.id.to_string());
         let mut writer = BlockWriter::create(&dir, header, WriterConfig::default()).unwrap();
         series.iter().for_each(|one| writer.push(one, None).unwrap());

@@ -16,6 +16,10 @@ pub fn block_entry(meta: &BlockMeta, meta_bytes: u64) -> BlockEntry {
     entry.shard = meta.shard;
     entry.generation = meta.generation;
     entry.lineage.clone_from(&meta.lineage);
+    entry.level = meta.level;
+    entry.deduplicated = meta.deduplicated;
+    entry.window = meta.window;
+    entry.tail = meta.tail;
     let files = meta.files.iter().map(|file| FileEntry {
         path: file.path.clone(),
         size: file.size,

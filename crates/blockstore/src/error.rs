@@ -16,6 +16,14 @@ pub enum BlockStoreError {
     /// Work off the runtime gave no result.
     #[error(transparent)]
     Offload(#[from] OffloadError),
+    /// The local disk.
+    #[error("{path}: {message}")]
+    Disk {
+        /// The file.
+        path: String,
+        /// What the system said.
+        message: String,
+    },
     /// A local file is not what was written.
     #[error("{path} is damaged: {problem}")]
     Damaged {
@@ -40,6 +48,7 @@ impl Kinded for BlockStoreError {
             Self::Block(error) => error.kind(),
             Self::Bucket(error) => error.kind(),
             Self::Offload(error) => error.kind(),
+            Self::Disk { .. } => ErrorKind::Internal,
             Self::Damaged { .. } | Self::Tombstone { .. } => ErrorKind::Corrupt,
         }
     }
