@@ -85,8 +85,20 @@ impl Compactor {
 
     /// Compacts and collects garbage again and again until the signal. Either may be cut short at any point.
     pub async fn run(self, shutdown: Shutdown) {
-        let compacting = every(self.intervals.0, async || self.compact_once().await);
-        let collecting = every(self.intervals.1, async || self.collect_once().await);
+        let compacting = async {
+            let mut ticks = ticks(self.intervals.0);
+            loop {
+                ticks.tick().await;
+                self.compact_once().await;
+            }
+        };
+        let collecting = async {
+            let mut ticks = ticks(self.intervals.1);
+            loop {
+                ticks.tick().await;
+                self.collect_once().await;
+            }
+        };
         tokio::select! {
             biased;
             () = shutdown.begun() => {}
@@ -120,12 +132,9 @@ impl Compactor {
     }
 }
 
-/// Does something at each interval, for ever.
-async fn every(interval: Duration, work: impl AsyncFn()) {
+/// A tick at each interval; those that nobody waited for are left out.
+fn ticks(interval: Duration) -> tokio::time::Interval {
     let mut ticks = tokio::time::interval(interval);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        ticks.tick().await;
-        work().await;
-    }
+    ticks
 }
