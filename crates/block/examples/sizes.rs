@@ -20,14 +20,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         let temporary = tempfile::tempdir()?;
         let target =
             std::env::var_os("KEEP").map_or(temporary.path().to_owned(), |keep| Path::new(&keep).join(&set));
-        let header = BlockHeader {
-            id: latewood_base::Ulid::from_parts(1_700_000_000_000, 1),
-            tenant: TenantId::anonymous(),
-            resolution: Resolution::Raw,
-            shard: None,
-            generation: None,
-            lineage: Vec::new(),
-        };
+        let id = latewood_base::Ulid::from_parts(1_700_000_000_000, 1);
+        let header = BlockHeader::new(id, TenantId::anonymous(), Resolution::Raw);
         let clock = latewood_base::Clock::system();
         let mut writer = BlockWriter::create(&target, header, WriterConfig::default())?;
         for one in &series {

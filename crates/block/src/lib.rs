@@ -28,4 +28,4 @@ pub use meta::{BlockHeader, BlockMeta, FORMAT_VERSION, FileMeta, PartMeta};
 pub use read::{Block, BlockStatistics, Count, DecodedPages, SelectSpec};
 pub use verify::{Problem, VerifyReport, verify};
 pub use views::{views, views_in, views_of};
-pub use write::BlockWriter;
+pub use write::{BlockWriter, FinishedPart};

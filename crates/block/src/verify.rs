@@ -4,13 +4,12 @@ use std::fmt;
 
 use bytes::Bytes;
 use latewood_base::Offload;
-use latewood_model::TimeRange;
 use latewood_objstore::{Bucket, BucketError};
 
 use crate::index::{IndexEntry, page_ranges};
 use crate::read::{
-    SeriesTable, SpanTable, check_file, check_histograms, check_index, check_samples, check_scrapes,
-    open_files, parse_entry,
+    SeriesTable, SpanTable, check_file, check_histograms, check_index, check_parts, check_samples,
+    check_scrapes, open_files, parse_entry,
 };
 use crate::schema::{INDEX, SCRAPES, SERIES, SPANS};
 use crate::{BlockError, BlockMeta, FileMeta, ReaderConfig};
@@ -240,8 +239,8 @@ impl Context {
     /// Spans and what they point to; not without the series table, whose own problem is in the report.
     fn check_spans(&mut self, bytes: &Bytes) -> Result<(), BlockError> {
         if let Some(series) = self.series.take() {
-            self.spans = Some(SpanTable::decode(bytes, &self.meta, &series)?);
-            check_range(&self.meta, self.spans.as_ref())?;
+            let spans = self.spans.insert(SpanTable::decode(bytes, &self.meta, &series)?);
+            check_parts(&self.meta, spans, &series)?;
         }
         Ok(())
     }
@@ -262,14 +261,4 @@ impl Context {
         }
         Ok(())
     }
-}
-
-/// The time range of `meta.json` against that of all spans.
-fn check_range(meta: &BlockMeta, spans: Option<&SpanTable>) -> Result<(), BlockError> {
-    let ranges = spans.into_iter().flat_map(|spans| &spans.spans).map(|span| span.range);
-    let range = ranges.fold(TimeRange::EMPTY, TimeRange::union);
-    if range == meta.range {
-        return Ok(());
-    }
-    Err(BlockError::corrupt(BlockMeta::FILE, "its time range is not that of the spans"))
 }

@@ -190,13 +190,11 @@ impl LocalStore {
         head: &Arc<TenantHead>,
         metadata: &MetadataStore,
     ) -> Result<(), FlushError> {
+        let id = self.identity.block_id(tenant, generation, 0);
         let header = BlockHeader {
-            id: self.identity.block_id(tenant, generation, 0),
-            tenant: tenant.clone(),
-            resolution: Resolution::Raw,
             shard: Some(self.identity.shard),
             generation: Some(generation),
-            lineage: Vec::new(),
+            ..BlockHeader::new(id, tenant.clone(), Resolution::Raw)
         };
         let mut writer = BlockWriter::create(dir, header, self.shared.writer.clone())?;
         let mut cursor = head.read_once();

@@ -10,6 +10,7 @@ use latewood_model::{SeriesSamples, TimeRange, TimestampMs, stale_nan};
 use parquet::data_type::{DoubleType, Int32Type, Int64Type};
 
 use super::block::{Part, PartColumn};
+use super::joined_times::JoinedTimes;
 use super::paged::{Decoded, PageKey};
 use super::plan::{Batch, Piece, SamplePage, within};
 use super::tables::Scrapes;
@@ -97,6 +98,7 @@ impl Times {
 pub(super) struct PageCache {
     pages: HashMap<SamplePage, SamplePageData>,
     times: HashMap<(u64, u64), Arc<[TimestampMs]>>,
+    joined: JoinedTimes,
 }
 
 /// Vectors of times that are remembered for sharing.
@@ -129,6 +131,11 @@ impl PageCache {
             self.pages.insert(key, data);
         }
         Ok(())
+    }
+
+    /// Times handed out for several spans of a series.
+    pub(super) fn joined(&mut self) -> &mut JoinedTimes {
+        &mut self.joined
     }
 
     /// The times, values and start timestamps of a piece, cut to the range, for a series that has none yet.

@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 use super::SelectSpec;
 use super::block::Block;
 use super::decoded::{Fetched, FoundPage, PageCache, SamplePageData, Times};
+use super::joined_times::JoinedTimes;
 use super::paged::PageKey;
 use super::plan::{Batch, SamplePage, plan};
 use super::rounds::{Round, rounds};
@@ -167,7 +168,7 @@ fn materialise(
         if last == Some(piece.span.series)
             && let Some(before) = out.last_mut()
         {
-            join(before, series)?;
+            join(before, series, cache.joined())?;
             continue;
         }
         last = Some(piece.span.series);
@@ -185,7 +186,11 @@ fn materialise(
 }
 
 /// Appends a later span's samples.
-fn join(series: &mut SeriesSamples, mut later: SeriesSamples) -> Result<(), BlockError> {
+fn join(
+    series: &mut SeriesSamples,
+    mut later: SeriesSamples,
+    joined: &mut JoinedTimes,
+) -> Result<(), BlockError> {
     let follows = |before: Option<TimestampMs>, first: Option<TimestampMs>| {
         before.zip(first).is_none_or(|(before, first)| before < first)
     };
@@ -196,11 +201,7 @@ fn join(series: &mut SeriesSamples, mut later: SeriesSamples) -> Result<(), Bloc
         return Err(BlockError::corrupt(SCRAPES, "the spans of a series are at times that do not ascend"));
     }
     later.timestamps.first().into_iter().for_each(|&first| series.starts.append(first, &later.starts));
-    if series.values.is_empty() {
-        series.timestamps = later.timestamps;
-    } else if !later.values.is_empty() {
-        series.timestamps = series.timestamps.iter().chain(later.timestamps.iter()).copied().collect();
-    }
+    series.timestamps = joined.join(&series.timestamps, &later.timestamps);
     series.values.append(&mut later.values);
     series.histograms.append(&mut later.histograms);
     Ok(())
@@ -227,7 +228,8 @@ mod tests {
     fn spans_whose_times_a_damaged_table_mixed_up_are_refused() {
         let joined = |a, b| {
             let mut joined = a;
-            join(&mut joined, b).map(|()| (joined.timestamps.len(), joined.histograms.len()))
+            join(&mut joined, b, &mut JoinedTimes::default())
+                .map(|()| (joined.timestamps.len(), joined.histograms.len()))
         };
         assert_eq!(joined(series(&[1, 2], &[]), series(&[], &[1, 2])).unwrap(), (2, 2));
         assert_eq!(joined(series(&[1, 4], &[2]), series(&[5], &[3])).unwrap(), (3, 2));

@@ -18,7 +18,7 @@ fn golden(version: &str) -> PathBuf {
 }
 
 fn newest() -> PathBuf {
-    golden("v3")
+    golden("v4")
 }
 
 /// What the second version could hold, and start timestamps: none, one, and others.
@@ -111,6 +111,14 @@ async fn the_second_version_is_read() {
     assert_same(&select(&block, vec![], TimeRange::ALL).await.unwrap(), &second());
     assert!(verify(&bucket, FOLDER, &Offload::new(1)).await.unwrap().is_whole());
     assert!(views(&golden("v2")).unwrap().contains("NULL::BIGINT AS start_ts"));
+}
+
+#[tokio::test]
+async fn the_third_version_is_read() {
+    let bucket = bucket_of(&files(&golden("v3"))).await;
+    let block = open(&bucket, ReaderConfig::default()).await.unwrap();
+    assert_same(&select(&block, vec![], TimeRange::ALL).await.unwrap(), &content());
+    assert!(verify(&bucket, FOLDER, &Offload::new(1)).await.unwrap().is_whole());
 }
 
 #[tokio::test]

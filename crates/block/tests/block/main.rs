@@ -13,3 +13,4 @@ mod round_trip;
 mod select;
 mod starts;
 mod support;
+mod windows;
