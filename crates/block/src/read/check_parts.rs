@@ -1,10 +1,13 @@
-//! What `meta.json` says of parts against their spans, for `verify`.
+//! What `meta.json` says of parts against their spans, and the spans of each series against each other, for `verify`.
 
-use latewood_model::TimeRange;
+use std::collections::BTreeMap;
+
+use latewood_model::{TimeRange, TimestampMs};
 
 use super::series_table::SeriesTable;
 use super::span_table::SpanTable;
-use crate::span::Span;
+use crate::schema::SPANS;
+use crate::span::{Kind, Role, Span};
 use crate::{BlockError, BlockMeta};
 
 /// Compares times and first and last metric of all parts with their spans.
@@ -30,11 +33,43 @@ pub(crate) fn check_parts(
             return corrupt(format!("the metrics of {:?} are not those of its series", part.path));
         }
     }
+    spans.spans.chunk_by(|a, b| a.series == b.series).try_for_each(check_series)?;
     let all = seen.iter().map(|seen| seen.range).fold(TimeRange::EMPTY, TimeRange::union);
     if all != meta.range {
         return corrupt("its time range is not that of the spans".to_owned());
     }
     Ok(())
+}
+
+/// The spans of a series: those of one sort ascend in time, and every window of histograms has a last one.
+fn check_series(spans: &[Span]) -> Result<(), BlockError> {
+    let mut ends: BTreeMap<u8, TimestampMs> = BTreeMap::new();
+    let (mut windows, mut lasts) = (0, 0);
+    for span in spans {
+        let before = ends.insert(sort_of(span.kind), span.range.end);
+        if before.is_some_and(|before| before >= span.range.start) {
+            return Err(BlockError::corrupt(SPANS, "the spans of a series do not ascend in time"));
+        }
+        windows += if span.kind == Kind::HistogramRollup { span.samples() } else { 0 };
+        lasts += if span.kind.role() == Some(Role::Last) { span.samples() } else { 0 };
+    }
+    match windows == lasts {
+        true => Ok(()),
+        false => {
+            Err(BlockError::corrupt(SPANS, format!("{windows} windows of a series have {lasts} histograms")))
+        }
+    }
+}
+
+/// A number for the kinds whose spans follow each other.
+fn sort_of(kind: Kind) -> u8 {
+    match (kind, kind.role()) {
+        (_, Some(role)) => 4 + role as u8,
+        (Kind::Float, _) => 0,
+        (Kind::FloatRollup, _) => 1,
+        (Kind::HistogramRollup, _) => 2,
+        _ => 3,
+    }
 }
 
 /// What was seen of a part.

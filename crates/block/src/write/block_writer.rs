@@ -2,13 +2,16 @@
 
 use std::path::Path;
 
-use latewood_model::{Labels, MetricMetadata, SeriesSamples, TimeRange, TimestampMs, storage_order};
+use latewood_model::{
+    Labels, MetricMetadata, Resolution, SeriesSamples, TimeRange, TimestampMs, storage_order,
+};
 
 use super::cut::Cut;
 use super::histograms::HistogramRows;
 use super::labels::LabelTable;
 use super::output::{Finished, sync_folder, write_file};
 use super::parts::{FinishedPart, Parts, Workshop};
+use super::rollups::RollupRows;
 use super::samples::SampleRows;
 use super::scrapes::Scrapes;
 use super::spans::Spans;
@@ -32,6 +35,8 @@ pub struct BlockWriter {
     pub(super) scrapes: Scrapes,
     pub(super) spans: Spans,
     pub(super) samples: Parts<SampleRows>,
+    /// Instead of samples, in a block of aggregates.
+    pub(super) rollups: Parts<RollupRows>,
     pub(super) histograms: Parts<HistogramRows>,
     /// How many of both.
     pub(super) counts: (u64, u64),
@@ -61,6 +66,7 @@ impl BlockWriter {
             header,
             previous: None,
             samples: Parts::default(),
+            rollups: Parts::default(),
             histograms: Parts::default(),
             counts: (0, 0),
             range: TimeRange::EMPTY,
@@ -81,6 +87,9 @@ impl BlockWriter {
     ) -> Result<(), BlockError> {
         let histograms: Vec<TimestampMs> = series.histograms.iter().map(|sample| sample.timestamp).collect();
         let refuse = |problem| Err(BlockError::Order { labels: series.labels.to_string(), problem });
+        if self.resolution() != Resolution::Raw {
+            return refuse("a block of aggregates takes no samples");
+        }
         if series.timestamps.len() != series.values.len() {
             return refuse("it has not as many times as values");
         }
@@ -92,6 +101,15 @@ impl BlockWriter {
         let metric = series.labels.metric_name();
         self.push_floats(id, metric, series)?;
         self.push_histograms(id, metric, &series.histograms)
+    }
+
+    pub(super) fn resolution(&self) -> Resolution {
+        self.header.resolution
+    }
+
+    /// The labels of the series that is being pushed, for errors.
+    pub(super) fn last_labels(&self) -> String {
+        self.previous.as_ref().map(Labels::to_string).unwrap_or_default()
     }
 
     /// Whether a series is in order, and comes in order.
@@ -126,6 +144,7 @@ impl BlockWriter {
     /// a block whose window is known only when it ends.
     pub fn take_finished(&mut self) -> Vec<FinishedPart> {
         let mut taken = self.samples.take_finished(&self.shop);
+        taken.extend(self.rollups.take_finished(&self.shop));
         taken.extend(self.histograms.take_finished(&self.shop));
         taken
     }
@@ -138,7 +157,10 @@ impl BlockWriter {
     pub fn finish(self) -> Result<BlockMeta, BlockError> {
         let window = self.range.start;
         let Workshop { dir, config, .. } = &self.shop;
-        let (parts, mut done) = self.samples.finish(&self.shop, window)?;
+        let (mut parts, mut done) = self.samples.finish(&self.shop, window)?;
+        let (rollups, of_rollups) = self.rollups.finish(&self.shop, window)?;
+        parts.extend(rollups);
+        done.extend(of_rollups);
         let (histogram_parts, histograms) = self.histograms.finish(&self.shop, window)?;
         done.extend(histograms);
         let (scrapes, spans) = (u64::from(self.scrapes.rows()), self.spans.rows());

@@ -87,7 +87,7 @@ impl<R: Rows> Parts<R> {
         std::fs::create_dir_all(&path).map_err(|error| BlockError::disk(&path, &error))?;
         let name = match shop.cut {
             Cut::Late => format!("{folder}/open-{number}.parquet"),
-            Cut::At(_) | Cut::Every(_) => self.name_in(folder),
+            Cut::At(_) | Cut::Every(_) => self.name_in(&folder),
         };
         let part = Part::create(&shop.dir, name, &shop.config)?;
         self.closed.push(None);
@@ -95,8 +95,8 @@ impl<R: Rows> Parts<R> {
     }
 
     /// The path of the next part in a window's folder.
-    fn name_in(&mut self, folder: String) -> String {
-        let next = self.named.entry(folder.clone()).or_default();
+    fn name_in(&mut self, folder: &str) -> String {
+        let next = self.named.entry(folder.to_owned()).or_default();
         *next += 1;
         format!("{folder}/part-{}.parquet", *next - 1)
     }
@@ -140,9 +140,8 @@ impl<R: Rows> Parts<R> {
         if shop.cut == Cut::Late {
             self.move_to(&shop.dir, late)?;
         }
-        let folders: std::collections::BTreeSet<&str> = self.named.keys().map(String::as_str).collect();
-        folders.iter().try_for_each(|folder| sync_folder(&shop.dir.join(folder)))?;
-        if !folders.is_empty() {
+        self.named.keys().try_for_each(|folder| sync_folder(&shop.dir.join(folder)))?;
+        if !self.named.is_empty() {
             sync_folder(&shop.dir.join(R::FOLDER))?;
         }
         Ok(self.closed.into_iter().flatten().map(|closed| (closed.meta, closed.done)).unzip())
@@ -156,7 +155,7 @@ impl<R: Rows> Parts<R> {
         let path = dir.join(&folder);
         std::fs::create_dir(&path).map_err(|error| BlockError::disk(&path, &error))?;
         for place in 0..self.closed.len() {
-            let name = self.name_in(folder.clone());
+            let name = self.name_in(&folder);
             let Some(closed) = self.closed.get_mut(place).and_then(Option::as_mut) else { continue };
             let from = dir.join(&closed.done.file.path);
             std::fs::rename(&from, dir.join(&name)).map_err(|error| BlockError::disk(&from, &error))?;

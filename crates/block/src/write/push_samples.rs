@@ -11,7 +11,7 @@ use super::samples::SampleRun;
 use super::scrapes::Placed;
 use crate::BlockError;
 use crate::decimal::route;
-use crate::span::{Kind, Span, SpanStarts};
+use crate::span::{Kind, Role, Span, SpanStarts};
 
 impl BlockWriter {
     pub(super) fn push_floats(
@@ -50,6 +50,7 @@ impl BlockWriter {
                 range,
                 starts: SpanStarts::of(starts.iter().copied()),
                 shape: None,
+                rollup: None,
             })?;
         }
         Ok(())
@@ -68,17 +69,17 @@ impl BlockWriter {
         let placed = self.scrapes.place(&times)?;
         for (window, rows) in self.shop.cut.windows(&times) {
             let histograms = histograms.get(rows.clone()).unwrap_or_default();
-            self.push_runs(id, metric, histograms, window, &placed.slice(rows))?;
+            self.push_runs(id, metric, (histograms, None), window, &placed.slice(rows))?;
         }
         Ok(())
     }
 
-    /// The runs of histograms of one window.
-    fn push_runs(
+    /// The runs of histograms of one window of the block, which are samples or something to their windows.
+    pub(super) fn push_runs(
         &mut self,
         id: i32,
         metric: Option<&str>,
-        histograms: &[HistogramSample],
+        (histograms, role): (&[HistogramSample], Option<Role>),
         window: TimestampMs,
         placed: &Placed,
     ) -> Result<(), BlockError> {
@@ -88,6 +89,9 @@ impl BlockWriter {
             done = samples.end;
             let (Some(first), Some(last)) = (run.samples.first(), run.samples.last()) else { continue };
             let range = TimeRange::new(first.timestamp, last.timestamp);
+            let kind = role.map_or(Some(run.kind), |role| run.kind.in_role(role));
+            let problem = "a window of it has a histogram that none can have";
+            let kind = kind.ok_or_else(|| BlockError::Order { labels: self.last_labels(), problem })?;
             let placed = placed.slice(samples);
             let (number, part) = self.histograms.open(&self.shop, window)?;
             let (row_start, row_count) = (part.rows(), run.rows());
@@ -100,7 +104,7 @@ impl BlockWriter {
                 part: number,
                 row_start,
                 row_count: row_count as u64,
-                kind: run.kind,
+                kind,
                 first_scrape: placed.first,
                 last_scrape: placed.last,
                 scale: None,
@@ -108,6 +112,7 @@ impl BlockWriter {
                 range,
                 starts: run.starts(),
                 shape: Some(Arc::new(run.shape)),
+                rollup: None,
             })?;
         }
         Ok(())

@@ -9,6 +9,7 @@ mod golden;
 mod histograms;
 mod labels;
 mod real_sets;
+mod rollups;
 mod round_trip;
 mod select;
 mod starts;

@@ -40,13 +40,16 @@ impl Open {
 /// The lesser of two values, of equal ones the first; any number before NaN, of two NaNs the second: `min_over_time`'s
 /// rule, whichever way values are grouped.
 #[inline]
-pub(super) fn lesser(a: f64, b: f64) -> f64 {
+#[must_use]
+pub fn lesser(a: f64, b: f64) -> f64 {
     if b < a || a.is_nan() { b } else { a }
 }
 
-/// The same for the greater.
+/// The greater of two values, of equal ones the first; any number before NaN, of two NaNs the second:
+/// `max_over_time`'s rule.
 #[inline]
-pub(super) fn greater(a: f64, b: f64) -> f64 {
+#[must_use]
+pub fn greater(a: f64, b: f64) -> f64 {
     if b > a || a.is_nan() { b } else { a }
 }
 

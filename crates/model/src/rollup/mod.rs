@@ -36,6 +36,7 @@ mod series;
 mod windows;
 
 pub use float::{FloatRollup, FloatRollups};
+pub use fold::{greater, lesser};
 pub use histogram::HistogramRollup;
 pub use series::SeriesRollups;
 pub use windows::RollupWindows;
