@@ -65,8 +65,7 @@ impl Compactor {
                 offload: deps.offload,
                 concurrency: config.upload_concurrency,
             },
-            reader: config.reader.clone(),
-            writer: config.writer.clone(),
+            replica_labels: config.replica_labels(),
             scratch: Scratch::clean(deps.scratch_dir)?,
         };
         let catalogs = Arc::clone(&deps.catalogs);

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use latewood_block::{ReaderConfig, WriterConfig};
 use latewood_catalog::GarbagePolicy;
+use latewood_model::dedup::ReplicaLabels;
 use serde::{Deserialize, Serialize};
 
 use crate::plan::{Policy, Tiers};
@@ -40,10 +40,9 @@ pub struct CompactorConfig {
     /// before it is garbage, in seconds. Far longer than the longest query and the longest upload. Default:
     /// 172800 (48 hours).
     pub deletion_delay_seconds: u64,
-    /// How blocks are read.
-    pub reader: ReaderConfig,
-    /// How blocks are written; `zstd_level` is chosen by the length of the window.
-    pub writer: WriterConfig,
+    /// Labels by which the copies of an HA pair differ. Rollups are of one series without them; an empty list leaves all
+    /// series as they are. As `querier.replica_labels`.
+    pub replica_labels: Vec<String>,
 }
 
 impl Default for CompactorConfig {
@@ -61,8 +60,7 @@ impl Default for CompactorConfig {
             upload_concurrency: 4,
             cleanup_interval_seconds: 3_600,
             deletion_delay_seconds: 48 * 3_600,
-            reader: ReaderConfig { fetch_bytes: 32 << 20, ..ReaderConfig::default() },
-            writer: WriterConfig::default(),
+            replica_labels: ["__replica__", "prometheus_replica", "replica"].map(str::to_owned).into(),
         }
     }
 }
@@ -96,9 +94,16 @@ impl CompactorConfig {
         if self.deletion_delay_seconds < MIN_DELETION_DELAY_SECONDS {
             return Err("compactor.deletion_delay_seconds must be at least 3600 (one hour)".to_owned());
         }
-        self.tiers().map_err(|problem| format!("compactor.block_ranges_seconds: {problem}"))?;
-        self.reader.validate().map_err(|error| format!("compactor.reader: {error}"))?;
-        self.writer.validate().map_err(|error| format!("compactor.writer: {error}"))
+        if self.replica_labels.iter().any(String::is_empty) {
+            return Err("compactor.replica_labels must not hold an empty name".to_owned());
+        }
+        let tiers = self.tiers().map_err(|problem| format!("compactor.block_ranges_seconds: {problem}"))?;
+        if tiers.of_rollups().is_none() {
+            return Err("compactor.block_ranges_seconds must have a range of one or several days (86400), whose samples \
+                        are downsampled"
+                .to_owned());
+        }
+        Ok(())
     }
 
     fn tiers(&self) -> Result<Tiers, String> {
@@ -115,6 +120,10 @@ impl CompactorConfig {
             max_series: self.max_job_series,
             max_bytes: self.max_job_bytes,
         }
+    }
+
+    pub(crate) fn replica_labels(&self) -> ReplicaLabels {
+        ReplicaLabels::new(&self.replica_labels)
     }
 
     pub(crate) fn compaction_interval(&self) -> Duration {
@@ -149,7 +158,7 @@ mod tests {
             block_ranges_seconds: ranges.to_vec(),
             ..CompactorConfig::default()
         };
-        for wrong in [ranges(&[]), ranges(&[7_200, 10_000]), ranges(&[0])] {
+        for wrong in [ranges(&[]), ranges(&[7_200, 10_000]), ranges(&[0]), ranges(&[7_200, 43_200])] {
             assert!(wrong.validate().unwrap_err().contains("block_ranges_seconds"));
         }
         let alone = CompactorConfig { max_job_blocks: 1, ..CompactorConfig::default() };

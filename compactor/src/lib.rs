@@ -15,4 +15,4 @@ mod runner;
 pub use compactor::{Compactor, CompactorDeps};
 pub use config::CompactorConfig;
 pub use error::CompactError;
-pub use plan::{Job, JobKind, Policy, Tiers, plan};
+pub use plan::{Job, JobKind, Policy, Replaced, Tiers, plan};

@@ -106,6 +106,7 @@ impl Metrics {
         let kind = match job.kind {
             JobKind::Align => "align",
             JobKind::Merge => "merge",
+            JobKind::Rollup => "rollup",
         };
         self.compactions.get_or_create(&[("kind", kind)]).inc();
         self.samples.inc_by(job.samples());

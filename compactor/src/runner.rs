@@ -66,9 +66,15 @@ impl Runner {
 
     /// Does a tenant's jobs until nothing is planned, or nothing gets done.
     async fn compact(&self, catalog: &TenantCatalog) -> Result<(), CompactError> {
+        let mut before = Vec::new();
         loop {
             let view = catalog.refresh(0).await?;
             let jobs = plan(&view, self.clock.now_ms(), &self.policy);
+            // What is planned again right after it was done would be for ever.
+            if jobs == before && !jobs.is_empty() {
+                tracing::error!(tenant = %catalog.tenant(), jobs = jobs.len(), "compactions lead nowhere");
+                return Ok(());
+            }
             self.note_backlog(catalog.tenant(), &jobs);
             let mut has_changed = false;
             for (done, job) in jobs.iter().enumerate() {
@@ -78,6 +84,7 @@ impl Runner {
             if !has_changed {
                 return Ok(());
             }
+            before = jobs;
         }
     }
 

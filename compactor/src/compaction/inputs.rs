@@ -8,52 +8,71 @@ use latewood_base::Ulid;
 use latewood_block::{Block, BlockError, SelectSpec};
 use latewood_blockstore::Masks;
 use latewood_catalog::{BlockEntry, View};
-use latewood_model::MetricMetadata;
+use latewood_model::dedup::ReplicaLabels;
+use latewood_model::{Labels, MetricMetadata, TimeRange};
 use latewood_proto::store::{BatchBounds, SeriesStream, StoreError, merge_series};
 use parking_lot::Mutex;
 
 use super::Compaction;
 use crate::CompactError;
-use crate::plan::Job;
 
 /// Blocks opened at once.
 const OPENED_AT_ONCE: usize = 8;
 
 /// Type, unit and help by metric.
-pub(super) type Metadata = HashMap<String, MetricMetadata>;
+#[derive(Default)]
+pub(super) struct Metadata(HashMap<String, MetricMetadata>);
+
+impl Metadata {
+    /// What is known of a series' metric.
+    pub(super) fn of(&self, labels: &Labels) -> Option<&MetricMetadata> {
+        labels.metric_name().and_then(|metric| self.0.get(metric))
+    }
+}
 
 /// The open blocks of a job.
 pub(super) struct Inputs {
     blocks: Vec<(Ulid, Arc<Block>, Masks)>,
     /// What is known of the metrics; the newest block knows best.
     pub(super) metadata: Arc<Metadata>,
-    /// The deletions that bind any of them.
-    pub(super) tombstones: Vec<Ulid>,
     /// The first block that failed while it was read, and why.
     failure: Arc<Mutex<Option<(Ulid, BlockError)>>>,
 }
 
 impl Inputs {
-    /// Opens the inputs of a job and reads their tables.
-    pub(super) async fn open(compaction: &Compaction, view: &View, job: &Job) -> Result<Self, CompactError> {
-        let opening: Vec<_> = job.inputs.iter().map(|entry| open(compaction, view, entry)).collect();
+    /// Opens blocks and reads their tables.
+    pub(super) async fn open(
+        compaction: &Compaction,
+        view: &View,
+        entries: &[Arc<BlockEntry>],
+    ) -> Result<Self, CompactError> {
+        let opening: Vec<_> = entries.iter().map(|entry| open(compaction, view, entry)).collect();
         let opened: Vec<_> = stream::iter(opening).buffered(OPENED_AT_ONCE).try_collect().await?;
-        let (mut blocks, mut metadata) = (Vec::with_capacity(opened.len()), Metadata::new());
+        let (mut blocks, mut metadata) = (Vec::with_capacity(opened.len()), Metadata::default());
         for (id, block, masks, described) in opened {
-            metadata.extend(described);
+            metadata.0.extend(described);
             blocks.push((id, block, masks));
         }
-        let binds = |id: &Ulid| {
-            view.tombstones
-                .get(id)
-                .is_some_and(|tombstone| job.inputs.iter().any(|block| tombstone.blocks.contains(&block.id)))
-        };
-        Ok(Self {
-            blocks,
-            metadata: Arc::new(metadata),
-            tombstones: view.tombstones.keys().filter(|id| binds(id)).copied().collect(),
-            failure: Arc::default(),
-        })
+        Ok(Self { blocks, metadata: Arc::new(metadata), failure: Arc::default() })
+    }
+
+    /// These and others beside them, which failures are told of as well.
+    pub(super) fn with(&self, others: Self) -> Self {
+        let blocks = self.blocks.iter().cloned().chain(others.blocks).collect();
+        let (metadata, failure) = (Arc::clone(&self.metadata), Arc::clone(&self.failure));
+        Self { blocks, metadata, failure }
+    }
+
+    /// Whether any series has one of these labels.
+    pub(super) async fn have_any(&self, labels: &ReplicaLabels) -> Result<bool, CompactError> {
+        for (id, block, _) in &self.blocks {
+            let names = block.label_names(&[], TimeRange::ALL).await;
+            let names = names.map_err(|source| CompactError::Input { block: *id, source })?;
+            if names.iter().any(|name| labels.names().contains(name)) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// All their series in storage order, those of equal labels joined by the tie rule, less what was deleted.
@@ -88,7 +107,7 @@ async fn open(compaction: &Compaction, view: &View, entry: &BlockEntry) -> Resul
     let failed = |source| CompactError::Input { block: entry.id, source };
     let folder = entry.folder(&view.tenant);
     let (bucket, offload) = (Arc::clone(&compaction.bucket), compaction.offload.background());
-    let block = Block::open(bucket, &folder, offload, compaction.reader.clone()).await.map_err(failed)?;
+    let block = Block::open(bucket, &folder, offload, compaction.reader()).await.map_err(failed)?;
     let described = block.metadata(None).await.map_err(failed)?;
     Ok((entry.id, block, Masks::of(view, entry.id)?, described))
 }

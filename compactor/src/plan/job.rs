@@ -13,22 +13,35 @@ use super::Policy;
 pub enum JobKind {
     /// Cuts blocks as ingesters flushed them along the windows, shards together.
     Align,
-    /// Joins the blocks of one window.
+    /// Joins the blocks of one window; of a window of days it makes the rollups in the same pass.
     Merge,
+    /// Makes the rollups of one window, whose blocks stay.
+    Rollup,
 }
 
 /// Blocks that become others: all samples of the inputs are in the outputs, one block for each of the windows that has
-/// any.
+/// any, and one more for each resolution where it makes rollups.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Job {
     /// What it does.
     pub kind: JobKind,
-    /// The blocks that go, at least one.
+    /// The raw blocks that it is made of, at least one; they go, unless it makes rollups alone.
     pub inputs: Vec<Arc<BlockEntry>>,
     /// The windows of the blocks that come, ascending; every sample of the inputs is in one.
     pub windows: Vec<TimeRange>,
     /// The tier of the longest of them.
     pub tier: usize,
+    /// What the rollups take the place of; none where it makes no rollups.
+    pub rollups: Option<Replaced>,
+}
+
+/// What rollups need beside the samples of their window.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Replaced {
+    /// Earlier rollups of the window, which go.
+    pub blocks: Vec<Arc<BlockEntry>>,
+    /// Raw blocks that have samples of the hour before the window, by which HA replicas are deduplicated.
+    pub lookback: Vec<Arc<BlockEntry>>,
 }
 
 impl Job {
@@ -50,11 +63,19 @@ impl Job {
         self.inputs.iter().map(|block| block.id).collect()
     }
 
+    /// The ids of the rollups that go.
+    #[must_use]
+    pub fn replaced_ids(&self) -> Vec<Ulid> {
+        self.rollups.iter().flat_map(|rollups| &rollups.blocks).map(|block| block.id).collect()
+    }
+
     /// What a lease on it is called: compactors that plan the same work use the same name.
     #[must_use]
     pub fn lease_name(&self) -> String {
         match (self.kind, self.inputs.first(), self.windows.first()) {
-            (JobKind::Merge, _, Some(window)) => format!("merge-{}-{}", self.tier, window.end),
+            (JobKind::Merge | JobKind::Rollup, _, Some(window)) => {
+                format!("merge-{}-{}", self.tier, window.end)
+            }
             (_, Some(first), _) => format!("align-{}", first.id),
             (_, None, _) => "nothing".to_owned(),
         }

@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 
 use latewood_base::Ulid;
-use latewood_catalog::{Change, Commit, NoCompactMark};
+use latewood_catalog::{Change, Commit, NoCompactMark, Tombstone, TombstoneMatcher};
 use latewood_model::{TenantId, TimeRange};
 use proptest::prelude::*;
 
@@ -39,6 +39,18 @@ fn view(blocks: Vec<BlockEntry>) -> View {
     let tenant = TenantId::anonymous();
     let commit = Commit { tenant: tenant.clone(), sequence: 1, id: Ulid(1), at_ms: 0, change: add };
     View::empty(tenant).apply(&commit).unwrap()
+}
+
+/// A rollup of each resolution of a raw block's window, made of that block.
+fn rollups_of(raw: &BlockEntry) -> Vec<BlockEntry> {
+    let rollup = |(resolution, number): (Resolution, u128)| BlockEntry {
+        id: Ulid(raw.id.0 + (number << 64) + (1 << 40)),
+        resolution,
+        lineage: vec![raw.id],
+        ..raw.clone()
+    };
+    let resolutions = [Resolution::FiveMinutes, Resolution::OneHour, Resolution::OneDay];
+    resolutions.into_iter().zip(0..).map(rollup).collect()
 }
 
 /// Kind, tier and number of blocks of each job.
@@ -89,11 +101,46 @@ fn a_window_is_merged_when_it_is_over_and_its_own_block_is_left_alone() {
     let two_hours: Vec<_> = (0..6).map(|at| aligned(at, 0, 2 + 2 * at as i64, 100)).collect();
     assert_eq!(shape(&plan(&view(two_hours.clone()), 13 * HOUR - 1, &policy())), []);
     assert_eq!(shape(&plan(&view(two_hours), 13 * HOUR, &policy())), [(JobKind::Merge, 1, 6)]);
-    let alone = view(vec![aligned(0, 1, 12, 100)]);
-    assert_eq!(shape(&plan(&alone, 400 * HOUR, &policy())), []);
     let halves = view(vec![aligned(0, 1, 12, 100), aligned(1, 1, 24, 100)]);
     assert_eq!(shape(&plan(&halves, 25 * HOUR, &policy())), [(JobKind::Merge, 2, 2)]);
     assert_eq!(shape(&plan(&halves, 169 * HOUR, &policy())), [(JobKind::Merge, 3, 2)]);
+}
+
+#[test]
+fn rollups_are_owed_of_days_and_made_with_merges_or_alone() {
+    let half = aligned(0, 1, 12, 100);
+    assert_eq!(shape(&plan(&view(vec![half.clone()]), 24 * HOUR, &policy())), []);
+    let jobs = plan(&view(vec![half.clone()]), 25 * HOUR, &policy());
+    assert_eq!(shape(&jobs), [(JobKind::Rollup, 2, 1)], "its day is over, and there is nothing to join");
+    let mut blocks = rollups_of(&half);
+    blocks.push(half.clone());
+    assert_eq!(shape(&plan(&view(blocks.clone()), 400 * HOUR, &policy())), []);
+    assert_eq!(shape(&plan(&view(blocks[1..].to_vec()), 400 * HOUR, &policy())), [(JobKind::Rollup, 3, 1)]);
+    // With the other half there is something to join; the rollups of the first go.
+    blocks.push(aligned(1, 1, 24, 100));
+    blocks.push(aligned(2, 0, 0, 100));
+    let jobs = plan(&view(blocks.clone()), 25 * HOUR, &policy());
+    assert_eq!(shape(&jobs), [(JobKind::Merge, 2, 2), (JobKind::Rollup, 3, 1)]);
+    let replaced = jobs[0].rollups.as_ref().unwrap();
+    assert_eq!(replaced.blocks.len(), 3);
+    let lookback: Vec<i64> = replaced.lookback.iter().map(|block| block.range.end).collect();
+    assert_eq!(lookback, [0], "the hour before");
+    // Shorter windows have none.
+    let short: Vec<_> = (0..6).map(|at| aligned(at, 0, 2 + 2 * at as i64, 100)).collect();
+    assert!(plan(&view(short), 13 * HOUR, &policy())[0].rollups.is_none());
+}
+
+#[test]
+fn what_is_too_large_to_be_joined_is_downsampled_all_the_same() {
+    let halves = vec![aligned(1, 1, 12, 6_000), aligned(2, 1, 24, 6_000)];
+    let jobs = plan(&view(halves.clone()), 25 * HOUR, &policy());
+    assert_eq!(shape(&jobs), [(JobKind::Rollup, 2, 2)]);
+    let lineage = halves.iter().map(|block| block.id).collect();
+    let rollups = rollups_of(&halves[1]).into_iter();
+    let rollups = rollups.map(|block| BlockEntry { window: Some(TimeRange::new(1, 24 * HOUR)), ..block });
+    let blocks: Vec<_> =
+        rollups.map(|block| BlockEntry { lineage: Vec::clone(&lineage), ..block }).chain(halves).collect();
+    assert_eq!(shape(&plan(&view(blocks), 25 * HOUR, &policy())), []);
 }
 
 #[test]
@@ -113,10 +160,27 @@ fn few_late_samples_wait_and_many_do_not() {
 #[test]
 fn what_is_too_large_together_stays_in_shorter_windows() {
     let days: Vec<_> = (1..=7).map(|day| aligned(day, 2, 24 * day as i64, 4_000)).collect();
+    let days: Vec<_> = days.into_iter().flat_map(|day| rollups_of(&day).into_iter().chain([day])).collect();
     assert_eq!(shape(&plan(&view(days), 200 * HOUR, &policy())), []);
     let halves: Vec<_> = (1..=14).map(|half| aligned(half, 1, 12 * half as i64, 3_000)).collect();
     let jobs = plan(&view(halves), 200 * HOUR, &policy());
     assert_eq!(shape(&jobs), vec![(JobKind::Merge, 2, 2); 7]);
+}
+
+#[test]
+fn deletions_that_have_waited_are_applied_to_blocks_that_are_alone() {
+    let block = aligned(0, 0, 2, 100);
+    let tombstone = Tombstone {
+        id: Ulid::from_parts((5 * HOUR) as u64, 1),
+        matchers: vec![TombstoneMatcher { name: "a".into(), op: "=".into(), value: "b".into() }],
+        range: TimeRange::ALL,
+        blocks: [block.id].into(),
+    };
+    let change = Change { add_tombstones: vec![tombstone], ..Change::default() };
+    let commit = Commit { tenant: TenantId::anonymous(), sequence: 2, id: Ulid(2), at_ms: 0, change };
+    let view = view(vec![block]).apply(&commit).unwrap();
+    assert_eq!(shape(&plan(&view, 24 * HOUR, &policy())), []);
+    assert_eq!(shape(&plan(&view, 29 * HOUR, &policy())), [(JobKind::Merge, 2, 1)]);
 }
 
 #[test]

@@ -43,6 +43,13 @@ impl Tiers {
         self.0.len()
     }
 
+    /// The first tier whose windows are whole days: those of rollups do not cross them.
+    #[must_use]
+    pub fn of_rollups(&self) -> Option<usize> {
+        const DAY_MS: i64 = 86_400_000;
+        self.0.iter().position(|length| length % DAY_MS == 0)
+    }
+
     /// The window of a tier that holds a time. Tiers beyond the last are the last.
     #[must_use]
     pub fn window(&self, tier: usize, at: TimestampMs) -> TimeRange {

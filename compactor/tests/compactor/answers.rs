@@ -2,12 +2,13 @@
 
 use latewood_model::histogram::{Buckets, IntegerHistogram};
 use latewood_model::{
-    HistogramSample, Labels, NativeHistogram, SeriesSamples, StartTimestamps, TimeRange, TimestampMs,
-    stale_nan,
+    HistogramSample, Labels, NativeHistogram, Resolution, SeriesSamples, StartTimestamps, TimeRange,
+    TimestampMs, stale_nan,
 };
 use proptest::prelude::*;
 
-use crate::world::{HOUR, World};
+use crate::rollups;
+use crate::world::{HOUR, World, series_of};
 
 /// A sample of a generated block: series, time in quarters of an hour, and what it is.
 #[derive(Clone, Debug)]
@@ -99,14 +100,20 @@ async fn check(blocks: &[MadeBlock], rounds: &[i64]) {
     world.compactor().compact_once().await;
     assert_eq!(world.answers().await, before);
     let view = world.view().await;
-    let mut windows: Vec<_> = view.blocks.values().map(|block| block.window.unwrap()).collect();
-    windows.sort_by_key(|window| window.start);
-    assert!(windows.is_sorted_by(|a, b| a.end < b.start), "{windows:?}");
-    assert!(view.blocks.values().all(|block| block.samples > 0));
+    for resolution in Resolution::ALL {
+        let blocks = view.blocks.values().filter(|block| block.resolution == resolution);
+        let mut windows: Vec<_> = blocks.map(|block| block.window.unwrap()).collect();
+        windows.sort_by_key(|window| window.start);
+        assert!(windows.is_sorted_by(|a, b| a.end < b.start), "{resolution}: {windows:?}");
+    }
+    for resolution in [Resolution::FiveMinutes, Resolution::OneHour, Resolution::OneDay] {
+        let expected = before.values().map(series_of);
+        rollups::assert_same(&world.rollups(resolution).await, &rollups::expected(expected, resolution));
+    }
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
 
     #[test]
     fn a_compaction_answers_as_its_inputs_did(

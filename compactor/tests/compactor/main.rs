@@ -5,4 +5,5 @@
 mod answers;
 mod faults;
 mod quarantine;
+mod rollups;
 mod world;

@@ -1,7 +1,7 @@
 //! A block that is damaged or missing keeps nobody from going on.
 
 use bytes::Bytes;
-use latewood_model::{Labels, SeriesSamples, StartTimestamps, TenantId};
+use latewood_model::{Labels, Resolution, SeriesSamples, StartTimestamps, TenantId};
 use latewood_objstore::ObjectClient;
 
 use crate::world::{HOUR, World};
@@ -40,6 +40,8 @@ async fn damaged_and_missing_blocks_are_set_aside_and_the_rest_goes_on() {
         assert!(view.no_compact[&bad.id].details.contains(&bad.id.to_string()), "it says which and why");
         assert!(view.blocks.contains_key(&bad.id), "queries go on reading it");
         assert!(!view.blocks.contains_key(&good.id) && !view.blocks.contains_key(&other.id), "{damage}");
-        assert_eq!(view.blocks.len(), 2, "the others are one block");
+        let raw = view.blocks.values().filter(|block| block.resolution == Resolution::Raw);
+        assert_eq!(raw.count(), 2, "the others are one block");
+        assert_eq!(view.blocks.len(), 5, "and downsampled");
     }
 }

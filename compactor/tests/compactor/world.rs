@@ -5,15 +5,18 @@ use std::sync::Arc;
 
 use futures::TryStreamExt;
 use latewood_base::{Clock, Ids, ManualClock, Offload, Rng};
-use latewood_block::{Block, BlockHeader, BlockWriter, ReaderConfig, SelectSpec, WriterConfig};
+use latewood_block::{
+    Block, BlockHeader, BlockWriter, ReaderConfig, RollupColumns, RollupSpec, SelectSpec, WriterConfig,
+};
 use latewood_blockstore::{Masks, Publisher};
 use latewood_catalog::{
     BlockEntry, CatalogConfig, Catalogs, Change, TenantCatalog, Tombstone, TombstoneMatcher, View,
 };
 use latewood_compactor::{Compactor, CompactorConfig, CompactorDeps};
+use latewood_model::rollup::SeriesRollups;
 use latewood_model::{
-    HistogramSample, Resolution, SeriesSamples, TenantId, TimeRange, TimestampMs, preferred_histogram,
-    preferred_started, resolve_kinds, storage_order,
+    HistogramSample, Labels, Resolution, SeriesSamples, StartTimestamps, TenantId, TimeRange, TimestampMs,
+    preferred_histogram, preferred_started, resolve_kinds, storage_order,
 };
 use latewood_objstore::{Bucket, MemoryBucket};
 use latewood_testkit::FaultyBucket;
@@ -22,8 +25,16 @@ use tempfile::TempDir;
 
 pub const HOUR: i64 = 3_600_000;
 
-/// Floats with their bits and start timestamps, and histograms, by labels and time.
-pub type Answers = BTreeMap<String, (BTreeMap<TimestampMs, (u64, TimestampMs)>, Vec<HistogramSample>)>;
+/// The samples of each series, by its labels as text.
+pub type Answers = BTreeMap<String, OfSeries>;
+
+/// Floats with their bits and start timestamps by time, and histograms.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct OfSeries {
+    labels: Labels,
+    floats: BTreeMap<TimestampMs, (u64, TimestampMs)>,
+    histograms: Vec<HistogramSample>,
+}
 
 pub struct World {
     pub bucket: Arc<FaultyBucket>,
@@ -120,7 +131,9 @@ impl World {
             let masks = Masks::of(&view, entry.id).unwrap();
             for series in self.read(entry).await {
                 if let Some(series) = masks.apply(series) {
-                    add(answers.entry(series.labels.to_string()).or_default(), &series);
+                    let known = answers.entry(series.labels.to_string()).or_default();
+                    known.labels = series.labels.clone();
+                    add(known, &series);
                 }
             }
         }
@@ -128,16 +141,39 @@ impl World {
         answers
     }
 
-    pub async fn read(&self, entry: &BlockEntry) -> Vec<SeriesSamples> {
+    /// The windows of all rollup blocks of a resolution.
+    pub async fn rollups(&self, resolution: Resolution) -> Vec<SeriesRollups> {
+        let view = self.view().await;
+        let mut rollups = Vec::new();
+        for entry in view.blocks.values().filter(|block| block.resolution == resolution) {
+            let spec = RollupSpec {
+                matchers: Vec::new(),
+                range: TimeRange::ALL,
+                skip_windows: false,
+                columns: RollupColumns::ALL,
+            };
+            let block = self.open(entry).await;
+            let batches: Vec<Vec<SeriesRollups>> = block.select_rollups(spec).try_collect().await.unwrap();
+            rollups.extend(batches.into_iter().flatten());
+        }
+        rollups
+    }
+
+    async fn open(&self, entry: &BlockEntry) -> Arc<Block> {
         let folder = entry.folder(&TenantId::anonymous());
-        let block = Block::open(self.shared_bucket(), &folder, Offload::new(2), ReaderConfig::default());
+        let (bucket, offload) = (self.shared_bucket(), Offload::new(2));
+        Block::open(bucket, &folder, offload, ReaderConfig::default()).await.unwrap()
+    }
+
+    pub async fn read(&self, entry: &BlockEntry) -> Vec<SeriesSamples> {
         let all = SelectSpec {
             matchers: Vec::new(),
             range: TimeRange::ALL,
             skip_samples: false,
             skip_starts: false,
         };
-        let batches: Vec<Vec<SeriesSamples>> = block.await.unwrap().select(all).try_collect().await.unwrap();
+        let batches: Vec<Vec<SeriesSamples>> =
+            self.open(entry).await.select(all).try_collect().await.unwrap();
         batches.into_iter().flatten().collect()
     }
 
@@ -146,9 +182,18 @@ impl World {
     }
 }
 
-type OfSeries = (BTreeMap<TimestampMs, (u64, TimestampMs)>, Vec<HistogramSample>);
+/// The series as it would be read.
+pub fn series_of(of_series: &OfSeries) -> SeriesSamples {
+    SeriesSamples {
+        labels: of_series.labels.clone(),
+        timestamps: of_series.floats.keys().copied().collect(),
+        values: of_series.floats.values().map(|(bits, _)| f64::from_bits(*bits)).collect(),
+        starts: StartTimestamps::none(),
+        histograms: of_series.histograms.clone(),
+    }
+}
 
-fn add((floats, histograms): &mut OfSeries, series: &SeriesSamples) {
+fn add(OfSeries { floats, histograms, .. }: &mut OfSeries, series: &SeriesSamples) {
     for sample in series.samples() {
         let start = series.starts.at(sample.timestamp);
         let stands = floats.get(&sample.timestamp).map_or((sample.value, start), |(bits, other)| {
@@ -166,7 +211,7 @@ fn add((floats, histograms): &mut OfSeries, series: &SeriesSamples) {
     }
 }
 
-fn resolve((floats, histograms): &mut OfSeries) {
+fn resolve(OfSeries { floats, histograms, .. }: &mut OfSeries) {
     let mut times: Vec<TimestampMs> = floats.keys().copied().collect();
     let mut values: Vec<f64> = floats.values().map(|(bits, _)| f64::from_bits(*bits)).collect();
     resolve_kinds(&mut times, &mut values, histograms);

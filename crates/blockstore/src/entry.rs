@@ -6,7 +6,9 @@ use latewood_catalog::{BlockEntry, FileEntry};
 /// The entry of a block whose `meta.json` has so many bytes; it is named beside the files that it lists.
 #[must_use]
 pub fn block_entry(meta: &BlockMeta, meta_bytes: u64) -> BlockEntry {
-    let mut entry = BlockEntry::new(meta.id, meta.resolution, meta.range);
+    // A block without samples is about the window that it was made for.
+    let range = if meta.range.is_empty() { meta.window.unwrap_or(meta.range) } else { meta.range };
+    let mut entry = BlockEntry::new(meta.id, meta.resolution, range);
     entry.series = meta.series;
     entry.samples = meta.samples + meta.histograms;
     entry.histograms = (meta.histograms > 0).then_some(meta.histograms);

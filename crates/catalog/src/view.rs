@@ -56,14 +56,14 @@ impl View {
         self.flushed.get(&shard).copied().unwrap_or(0)
     }
 
-    /// The live blocks of a resolution that overlap a time range, by id.
+    /// The live blocks of a resolution that have samples to answer with in a time range, by id.
     pub fn overlapping(
         &self,
         resolution: Resolution,
         range: TimeRange,
     ) -> impl Iterator<Item = &Arc<BlockEntry>> {
         let blocks = self.blocks.values();
-        blocks.filter(move |block| block.resolution == resolution && block.range.overlaps(range))
+        blocks.filter(move |block| block.resolution == resolution && !block.tail && block.range.overlaps(range))
     }
 
     /// The tombstones that bind a block.
@@ -141,7 +141,10 @@ impl View {
             let missed = tombstones.find(|tombstone| !change.applied_tombstones.contains(&tombstone.id));
             missed.map(|tombstone| Conflict::TombstoneNotApplied { block: *block, tombstone: tombstone.id })
         };
-        change.remove.iter().find_map(bound).map_or(Ok(()), Err)
+        if let Some(id) = change.based_on.iter().find(|id| !self.blocks.contains_key(id)) {
+            return Err(Conflict::BlockNotLive(*id));
+        }
+        change.remove.iter().chain(&change.based_on).find_map(bound).map_or(Ok(()), Err)
     }
 
     fn remove(&mut self, id: Ulid, at_ms: TimestampMs) -> Result<(), Conflict> {

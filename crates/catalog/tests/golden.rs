@@ -79,7 +79,7 @@ fn changes() -> Vec<Change> {
     };
     let third =
         Change { forget_dead: vec![id(51)], ..Change::replace(vec![block(3)], vec![id(1)], vec![id(100)]) };
-    let fourth = Change { add: vec![aligned], no_compact: marks, ..Change::default() };
+    let fourth = Change { add: vec![aligned], based_on: vec![id(3)], no_compact: marks, ..Change::default() };
     let fifth = Change { compact_again: vec![id(4)], ..Change::default() };
     vec![Change::flush(Some(full_block()), step), second, third, fourth, fifth]
 }
