@@ -3,23 +3,65 @@
 use std::time::Duration;
 
 use latewood_catalog::GarbagePolicy;
+use latewood_model::dedup::ReplicaLabels;
 use serde::{Deserialize, Serialize};
+
+use crate::plan::{Policy, Tiers};
 
 /// Settings of the compactor.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct CompactorConfig {
+    /// How often work is looked for, in seconds. Each time the tenants are listed once.
+    pub compaction_interval_seconds: u64,
+    /// The windows of time whose blocks are joined, ascending, in seconds; each a multiple of the one before.
+    pub block_ranges_seconds: Vec<u64>,
+    /// How long after its end a window is waited for what ingesters still hold of it, in seconds. Longer than a head
+    /// generation lasts.
+    pub settle_seconds: u64,
+    /// How long late samples wait, in seconds, before the block of their window is written anew for them. When they are
+    /// a tenth of it they do not wait.
+    pub late_delay_seconds: u64,
+    /// Tenants whose blocks are compacted at once.
+    pub concurrency: usize,
+    /// The most blocks of one job.
+    pub max_job_blocks: usize,
+    /// The most series of one job, those of all its blocks together; some 300 bytes of memory each.
+    pub max_job_series: u64,
+    /// The most bytes of one job; it takes about as much local disk. What is larger stays in shorter windows.
+    pub max_job_bytes: u64,
+    /// How long a compactor that was lost keeps others from its job, in seconds.
+    pub lease_seconds: u64,
+    /// Files of a block that are uploaded at once.
+    pub upload_concurrency: usize,
     /// How often garbage is looked for, in seconds. Each time the bucket is listed once.
     pub cleanup_interval_seconds: u64,
     /// How long a block that was removed stays readable, and how old a block that no commit names must be
     /// before it is garbage, in seconds. Far longer than the longest query and the longest upload. Default:
     /// 172800 (48 hours).
     pub deletion_delay_seconds: u64,
+    /// Labels by which the copies of an HA pair differ. Rollups are of one series without them; an empty list leaves all
+    /// series as they are. As `querier.replica_labels`.
+    pub replica_labels: Vec<String>,
 }
 
 impl Default for CompactorConfig {
     fn default() -> Self {
-        Self { cleanup_interval_seconds: 3_600, deletion_delay_seconds: 48 * 3_600 }
+        Self {
+            compaction_interval_seconds: 300,
+            block_ranges_seconds: vec![7_200, 43_200, 86_400, 604_800],
+            settle_seconds: 10_800,
+            late_delay_seconds: 86_400,
+            concurrency: 1,
+            max_job_blocks: 128,
+            max_job_series: 4_000_000,
+            max_job_bytes: 64 << 30,
+            lease_seconds: 900,
+            upload_concurrency: 4,
+            cleanup_interval_seconds: 3_600,
+            deletion_delay_seconds: 48 * 3_600,
+            replica_labels: ["__replica__", "prometheus_replica", "replica"].map(str::to_owned).into(),
+        }
     }
 }
 
@@ -32,21 +74,94 @@ impl CompactorConfig {
     /// # Errors
     /// A text that names the field and what it must be.
     pub fn validate(&self) -> Result<(), String> {
-        if self.cleanup_interval_seconds == 0 {
-            return Err("compactor.cleanup_interval_seconds must be at least 1".to_owned());
+        let positive = [
+            ("compaction_interval_seconds", self.compaction_interval_seconds),
+            ("concurrency", self.concurrency as u64),
+            ("max_job_series", self.max_job_series),
+            ("max_job_bytes", self.max_job_bytes),
+            ("upload_concurrency", self.upload_concurrency as u64),
+            ("cleanup_interval_seconds", self.cleanup_interval_seconds),
+        ];
+        if let Some((field, _)) = positive.into_iter().find(|(_, value)| *value == 0) {
+            return Err(format!("compactor.{field} must be at least 1"));
+        }
+        if self.max_job_blocks < 2 {
+            return Err("compactor.max_job_blocks must be at least 2".to_owned());
+        }
+        if self.lease_seconds < 60 {
+            return Err("compactor.lease_seconds must be at least 60".to_owned());
         }
         if self.deletion_delay_seconds < MIN_DELETION_DELAY_SECONDS {
             return Err("compactor.deletion_delay_seconds must be at least 3600 (one hour)".to_owned());
         }
+        if self.replica_labels.iter().any(String::is_empty) {
+            return Err("compactor.replica_labels must not hold an empty name".to_owned());
+        }
+        let tiers = self.tiers().map_err(|problem| format!("compactor.block_ranges_seconds: {problem}"))?;
+        if tiers.of_rollups().is_none() {
+            return Err("compactor.block_ranges_seconds must have a range of one or several days (86400), whose samples \
+                        are downsampled"
+                .to_owned());
+        }
         Ok(())
+    }
+
+    fn tiers(&self) -> Result<Tiers, String> {
+        Tiers::new(self.block_ranges_seconds.iter().map(|seconds| millis(*seconds)).collect())
+    }
+
+    pub(crate) fn policy(&self) -> Policy {
+        Policy {
+            // Settings were validated.
+            tiers: self.tiers().unwrap_or_default(),
+            settle_ms: millis(self.settle_seconds),
+            late_delay_ms: millis(self.late_delay_seconds),
+            max_blocks: self.max_job_blocks,
+            max_series: self.max_job_series,
+            max_bytes: self.max_job_bytes,
+        }
+    }
+
+    pub(crate) fn replica_labels(&self) -> ReplicaLabels {
+        ReplicaLabels::new(&self.replica_labels)
+    }
+
+    pub(crate) fn compaction_interval(&self) -> Duration {
+        Duration::from_secs(self.compaction_interval_seconds)
     }
 
     pub(crate) fn cleanup_interval(&self) -> Duration {
         Duration::from_secs(self.cleanup_interval_seconds)
     }
 
+    pub(crate) fn lease(&self) -> Duration {
+        Duration::from_secs(self.lease_seconds)
+    }
+
     pub(crate) fn garbage_policy(&self) -> GarbagePolicy {
-        let grace_ms = i64::try_from(self.deletion_delay_seconds.saturating_mul(1_000)).unwrap_or(i64::MAX);
-        GarbagePolicy { grace_ms, ..GarbagePolicy::default() }
+        GarbagePolicy { grace_ms: millis(self.deletion_delay_seconds), ..GarbagePolicy::default() }
+    }
+}
+
+fn millis(seconds: u64) -> i64 {
+    i64::try_from(seconds.saturating_mul(1_000)).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defaults_are_valid_and_mistakes_are_named() {
+        assert_eq!(CompactorConfig::default().validate(), Ok(()));
+        let ranges = |ranges: &[u64]| CompactorConfig {
+            block_ranges_seconds: ranges.to_vec(),
+            ..CompactorConfig::default()
+        };
+        for wrong in [ranges(&[]), ranges(&[7_200, 10_000]), ranges(&[0]), ranges(&[7_200, 43_200])] {
+            assert!(wrong.validate().unwrap_err().contains("block_ranges_seconds"));
+        }
+        let alone = CompactorConfig { max_job_blocks: 1, ..CompactorConfig::default() };
+        assert!(alone.validate().unwrap_err().contains("max_job_blocks"));
     }
 }

@@ -1,9 +1,18 @@
-//! Tends the blocks in the bucket. For now it collects garbage: objects of blocks that no commit names and
-//! of blocks that a commit removed, and the old part of each catalog's log. Any number of compactors may run; what one did the others find done.
+//! Tends the blocks in the bucket: joins them as they grow old, and removes what no view needs. Any number of compactors
+//! may run; what one did the others find done.
+//!
+//! [`plan()`] is pure and decides what is to become what; `compaction` does it; `runner` goes from tenant to tenant.
 
+mod compaction;
+mod compactor;
 mod config;
+mod error;
+mod garbage;
 mod metrics;
+mod plan;
 mod runner;
 
+pub use compactor::{Compactor, CompactorDeps};
 pub use config::CompactorConfig;
-pub use runner::Compactor;
+pub use error::CompactError;
+pub use plan::{Job, JobKind, Policy, Replaced, Tiers, plan};

@@ -1,141 +1,179 @@
-//! The compactor's loop.
+//! From tenant to tenant: what is planned is done, as long as there is anything.
 
+use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
-use latewood_base::Shutdown;
-use latewood_catalog::{CatalogError, Catalogs, GarbageReport, TenantCatalog, collect_garbage};
-use prometheus_client::registry::Registry;
+use futures::{FutureExt, StreamExt, stream};
+use latewood_base::Clock;
+use latewood_catalog::{Catalogs, Change, Lease, NoCompactMark, TenantCatalog, View};
+use latewood_model::TenantId;
+use parking_lot::Mutex;
 
-use crate::CompactorConfig;
+use crate::compaction::{Compaction, Outcome};
 use crate::metrics::Metrics;
+use crate::plan::{Job, Policy, plan};
+use crate::{CompactError, CompactorConfig};
 
-/// Tends the blocks of all tenants.
+/// Plans and does the jobs of all tenants.
 #[derive(Debug)]
-pub struct Compactor {
-    config: CompactorConfig,
+pub(crate) struct Runner {
+    policy: Policy,
+    compaction: Compaction,
     catalogs: Arc<Catalogs>,
-    metrics: Metrics,
+    clock: Clock,
+    metrics: Arc<Metrics>,
+    /// Tenants that are worked on at once.
+    concurrency: usize,
+    lease: Duration,
+    /// What was planned for each tenant last: jobs and bytes.
+    backlog: Mutex<HashMap<TenantId, (usize, u64)>>,
 }
 
-impl Compactor {
-    /// A compactor; registers its metrics.
-    #[must_use]
-    pub fn new(config: CompactorConfig, catalogs: Arc<Catalogs>, registry: &mut Registry) -> Self {
-        Self { config, catalogs, metrics: Metrics::new(registry) }
+impl Runner {
+    pub(crate) fn new(
+        config: &CompactorConfig,
+        compaction: Compaction,
+        catalogs: Arc<Catalogs>,
+        clock: Clock,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        Self {
+            policy: config.policy(),
+            compaction,
+            catalogs,
+            clock,
+            metrics,
+            concurrency: config.concurrency.max(1),
+            lease: config.lease(),
+            backlog: Mutex::default(),
+        }
     }
 
-    /// Collects garbage again and again until the signal. A collection may be cut short at any point.
-    pub async fn run(self, shutdown: Shutdown) {
-        let mut ticks = tokio::time::interval(self.config.cleanup_interval());
+    /// Does what there is to do for all tenants; one tenant's failure does not keep the others waiting.
+    pub(crate) async fn compact_all(&self, tenants: &[TenantId]) {
+        self.backlog.lock().retain(|tenant, _| tenants.contains(tenant));
+        let work: Vec<_> = tenants.iter().map(|tenant| self.compact_tenant(tenant).boxed()).collect();
+        stream::iter(work).buffer_unordered(self.concurrency).collect::<()>().await;
+    }
+
+    async fn compact_tenant(&self, tenant: &TenantId) {
+        if let Err(error) = self.compact(&self.catalogs.tenant(tenant)).await {
+            self.metrics.compaction_failures.inc();
+            tracing::warn!(%tenant, %error, "compaction failed; it is tried again");
+        }
+    }
+
+    /// Does a tenant's jobs until nothing is planned, or nothing gets done.
+    async fn compact(&self, catalog: &TenantCatalog) -> Result<(), CompactError> {
+        let mut before = Vec::new();
         loop {
-            tokio::select! {
-                biased;
-                () = shutdown.begun() => return,
-                _ = ticks.tick() => {}
+            let view = catalog.refresh(0).await?;
+            let jobs = plan(&view, self.clock.now_ms(), &self.policy);
+            // What is planned again right after it was done would be for ever.
+            if jobs == before && !jobs.is_empty() {
+                tracing::error!(tenant = %catalog.tenant(), jobs = jobs.len(), "compactions lead nowhere");
+                return Ok(());
             }
-            tokio::select! {
-                biased;
-                () = shutdown.begun() => return,
-                () = self.collect_all() => {}
+            self.note_backlog(catalog.tenant(), &jobs);
+            let mut has_changed = false;
+            for (done, job) in jobs.iter().enumerate() {
+                has_changed |= self.attempt(catalog, &view, job).await?;
+                self.note_backlog(catalog.tenant(), jobs.get(done + 1..).unwrap_or_default());
             }
+            if !has_changed {
+                return Ok(());
+            }
+            before = jobs;
         }
     }
 
-    /// Collects the garbage of every tenant once; one tenant's failure does not keep the others waiting.
-    async fn collect_all(&self) {
-        let tenants = match self.catalogs.tenants().await {
-            Ok(tenants) => tenants,
-            Err(error) => {
-                self.metrics.failures.inc();
-                tracing::warn!(%error, "cannot list tenants");
-                return;
-            }
+    /// Does a job unless another compactor is at it; whether the catalog has changed.
+    async fn attempt(&self, catalog: &TenantCatalog, view: &View, job: &Job) -> Result<bool, CompactError> {
+        let Some(lease) = catalog.lease(&job.lease_name(), millis(self.lease)).await? else {
+            return Ok(false);
         };
-        let mut withheld = 0;
-        for tenant in tenants {
-            match self.collect(&self.catalogs.tenant(&tenant)).await {
-                Ok(report) => withheld += report.withheld,
-                Err(error) => {
-                    self.metrics.failures.inc();
-                    tracing::warn!(%tenant, %error, "garbage collection failed");
-                }
+        let began = self.clock.elapsed();
+        let outcome = self.leased(catalog, view, job, lease).await;
+        match outcome {
+            Ok(Outcome::Done { blocks, samples, bytes }) => {
+                let took = self.clock.elapsed().saturating_sub(began);
+                self.metrics.job_done(job, took);
+                tracing::info!(
+                    tenant = %catalog.tenant(), kind = ?job.kind, inputs = job.inputs.len(), input_bytes = job.bytes(),
+                    blocks, samples, bytes, seconds = took.as_secs_f64(), "compacted"
+                );
+                Ok(true)
             }
+            Ok(Outcome::Overtaken) => {
+                self.metrics.overtaken.inc();
+                Ok(true)
+            }
+            Err(error) => self.set_aside(catalog, error).await,
         }
-        self.metrics.withheld.set(i64::try_from(withheld).unwrap_or(i64::MAX));
     }
 
-    async fn collect(&self, catalog: &TenantCatalog) -> Result<GarbageReport, CatalogError> {
-        let report = collect_garbage(catalog, &self.config.garbage_policy()).await?;
-        let pruned = catalog.prune().await?;
-        self.metrics.runs.inc();
-        self.metrics.marked.inc_by(report.marked as u64);
-        self.metrics.deleted.inc_by(report.deleted as u64);
-        self.metrics.objects.inc_by(report.objects as u64);
-        self.metrics.pruned.inc_by(pruned as u64);
-        if report.marked + report.deleted + pruned > 0 {
-            let GarbageReport { marked, deleted, objects, .. } = report;
-            tracing::info!(tenant = %catalog.tenant(), marked, deleted, objects, pruned, "garbage collected");
+    /// Does a job while its lease is held.
+    async fn leased(
+        &self,
+        catalog: &TenantCatalog,
+        view: &View,
+        job: &Job,
+        mut lease: Lease<'_>,
+    ) -> Result<Outcome, CompactError> {
+        let outcome = tokio::select! {
+            outcome = self.compaction.run(catalog, view, job) => outcome,
+            lost = self.keep(&mut lease) => Err(lost),
+        };
+        if let Err(error) = lease.release().await {
+            tracing::debug!(tenant = %catalog.tenant(), %error, "a lease was not released and runs out by itself");
         }
-        if report.withheld > 0 {
-            tracing::error!(
-                tenant = %catalog.tenant(),
-                blocks = report.withheld,
-                "the catalog was lost or is not all there: these blocks are older than it and it does not \
-                 name them; they are kept, and not queried until the catalog is rebuilt from the blocks"
-            );
+        outcome
+    }
+
+    /// Renews a lease for ever; returns when it was lost.
+    async fn keep(&self, lease: &mut Lease<'_>) -> CompactError {
+        let mut ticks = tokio::time::interval(self.lease / 3);
+        ticks.tick().await;
+        loop {
+            ticks.tick().await;
+            match lease.renew(millis(self.lease)).await {
+                Ok(true) => {}
+                Ok(false) => return CompactError::LeaseLost,
+                // The lease saves work and protects nothing: without a bucket the job fails by itself.
+                Err(error) => tracing::warn!(%error, "a lease could not be renewed"),
+            }
         }
-        Ok(report)
+    }
+
+    /// Leaves a block alone from now on that is damaged or missing, so that the rest can go on.
+    async fn set_aside(&self, catalog: &TenantCatalog, error: CompactError) -> Result<bool, CompactError> {
+        let Some(block) = error.bad_block() else { return Err(error) };
+        let view = catalog.refresh(0).await?;
+        if !view.blocks.contains_key(&block) {
+            return Ok(true);
+        }
+        self.metrics.quarantined.inc();
+        tracing::error!(tenant = %catalog.tenant(), %block, %error, "the block is not compacted any more");
+        let mark = NoCompactMark::new(block, &error.to_string());
+        let change = Change { no_compact: vec![mark], ..Change::default() };
+        match catalog.commit(change).await {
+            // It was replaced at this very moment.
+            Err(error) if error.conflict().is_some() => Ok(true),
+            done => Ok(done.map(|_| true)?),
+        }
+    }
+
+    fn note_backlog(&self, tenant: &TenantId, jobs: &[Job]) {
+        let bytes = jobs.iter().fold(0u64, |sum, job| sum.saturating_add(job.bytes()));
+        let mut backlog = self.backlog.lock();
+        backlog.insert(tenant.clone(), (jobs.len(), bytes));
+        let jobs = backlog.values().map(|(jobs, _)| jobs).sum();
+        let bytes = backlog.values().fold(0, |sum, (_, bytes)| bytes.saturating_add(sum));
+        self.metrics.set_backlog(jobs, bytes);
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use bytes::Bytes;
-    use latewood_base::{Clock, Ids, ManualClock, Rng};
-    use latewood_catalog::CatalogConfig;
-    use latewood_objstore::{Bucket, MemoryBucket};
-
-    use super::*;
-
-    const HOUR_MS: i64 = 3_600_000;
-
-    /// A compactor over a bucket that dates its objects, at `HOUR_MS`.
-    fn fixture() -> (Bucket, Compactor, Ids, ManualClock) {
-        let (clock, hand) = Clock::manual(HOUR_MS);
-        let bucket: Bucket = Arc::new(MemoryBucket::with_clock(clock.clone()));
-        let ids = Ids::new(clock.clone(), Rng::seeded(1));
-        let catalogs = Catalogs::new(Arc::clone(&bucket), clock, ids.clone(), CatalogConfig::default());
-        let compactor = Compactor::new(CompactorConfig::default(), catalogs, &mut Registry::default());
-        (bucket, compactor, ids, hand)
-    }
-
-    #[tokio::test]
-    async fn what_no_commit_names_is_marked_dead_and_deleted_after_the_delay() {
-        let (bucket, compactor, ids, hand) = fixture();
-        let key = format!("anonymous/raw/block={}/index", ids.next());
-        bucket.put(&key, Bytes::from_static(b"{}")).await.unwrap();
-
-        compactor.collect_all().await;
-        assert_eq!((compactor.metrics.marked.get(), bucket.head(&key).await.is_ok()), (0, true));
-        hand.set_ms(49 * HOUR_MS);
-        compactor.collect_all().await;
-        assert_eq!((compactor.metrics.marked.get(), bucket.head(&key).await.is_ok()), (1, true));
-        hand.set_ms(98 * HOUR_MS);
-        compactor.collect_all().await;
-        assert_eq!((compactor.metrics.deleted.get(), bucket.head(&key).await.is_ok()), (1, false));
-        assert_eq!((compactor.metrics.failures.get(), compactor.metrics.withheld.get()), (0, 0));
-    }
-
-    #[tokio::test]
-    async fn blocks_without_a_catalog_are_kept_and_counted() {
-        let (bucket, compactor, ids, hand) = fixture();
-        let key = format!("anonymous/raw/block={}/meta.json", ids.next());
-        bucket.put(&key, Bytes::from_static(b"{}")).await.unwrap();
-        for days in [3, 6, 60] {
-            hand.set_ms(days * 24 * HOUR_MS);
-            compactor.collect_all().await;
-            assert_eq!((compactor.metrics.withheld.get(), compactor.metrics.marked.get()), (1, 0));
-        }
-        assert!(bucket.head(&key).await.is_ok());
-    }
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }

@@ -19,6 +19,7 @@ use std::time::Duration;
 use anyhow::bail;
 use latewood_base::{Clock, Ids, Offload, Rng, Shutdown, Ulid};
 use latewood_block::{BlockHeader, BlockMeta};
+use latewood_blockstore::Publisher;
 use latewood_catalog::{Catalogs, TenantCatalog};
 use latewood_model::{Labels, Resolution};
 use latewood_objstore::{Bucket, BucketConfig, Proven, open_bucket};
@@ -82,7 +83,7 @@ async fn open_source(named: &str, s3_endpoint: Option<String>) -> anyhow::Result
 /// An import under way.
 struct Import {
     source: Source,
-    bucket: Bucket,
+    publisher: Publisher,
     catalog: Arc<TenantCatalog>,
     conversion: Conversion,
     scratch: Scratch,
@@ -112,7 +113,9 @@ impl Import {
         };
         let catalog = catalogs.tenant(&args.tenant);
         let offload = Offload::per_core();
-        Ok(Self { source, bucket, catalog, conversion, scratch, offload, clock, args: args.clone() })
+        let concurrency = config.ingester.flush.upload_concurrency;
+        let publisher = Publisher { bucket, offload: offload.clone(), concurrency };
+        Ok(Self { source, publisher, catalog, conversion, scratch, offload, clock, args: args.clone() })
     }
 
     /// All blocks, one after another.
@@ -189,7 +192,7 @@ impl Import {
         }
         let written = self.scratch.outgoing();
         tokio::select! {
-            stored = store::store(&self.bucket, &self.catalog, &written, &meta) => stored?,
+            stored = store::store(&self.publisher, &self.catalog, &written, &meta) => stored?,
             () = shutdown.begun() => bail!("it was interrupted"),
         }
         Ok(Outcome::Imported { meta: Box::new(meta), took: self.clock.elapsed() - started })
@@ -197,14 +200,7 @@ impl Import {
 
     /// Writes the block anew, off the runtime.
     async fn convert(&self, source: PathBuf, id: Ulid) -> anyhow::Result<BlockMeta> {
-        let header = BlockHeader {
-            id,
-            tenant: self.args.tenant.clone(),
-            resolution: Resolution::Raw,
-            shard: None,
-            generation: None,
-            lineage: Vec::new(),
-        };
+        let header = BlockHeader::new(id, self.args.tenant.clone(), Resolution::Raw);
         let (conversion, target, clock) =
             (self.conversion.clone(), self.scratch.outgoing(), self.clock.clone());
         let mut told = clock.elapsed();

@@ -2,13 +2,21 @@
 
 use std::sync::Arc;
 
-use latewood_compactor::Compactor;
+use latewood_compactor::{Compactor, CompactorDeps};
 
 use super::Context;
 
 /// Starts its background task.
-pub fn start(context: &mut Context) {
-    let catalogs = Arc::clone(&context.catalogs);
-    let compactor = Compactor::new(context.config.compactor.clone(), catalogs, &mut context.registry);
+pub fn start(context: &mut Context) -> anyhow::Result<()> {
+    let deps = CompactorDeps {
+        bucket: Arc::clone(&context.bucket),
+        catalogs: Arc::clone(&context.catalogs),
+        clock: context.clock.clone(),
+        ids: context.ids.clone(),
+        offload: context.offload.clone(),
+        scratch_dir: context.config.data_dir.join("compactor"),
+    };
+    let compactor = Compactor::new(&context.config.compactor, deps, &mut context.registry)?;
     context.tasks.spawn("compactor", compactor.run(context.shutdown.child()));
+    Ok(())
 }

@@ -8,12 +8,12 @@ use std::sync::Arc;
 use futures::{StreamExt, TryStreamExt, stream};
 use latewood_base::{ErrorKind, Kinded, Offload, Ulid};
 use latewood_block::{Block, BlockError, DecodedPages};
+use latewood_blockstore::Masks;
 use latewood_catalog::{BlockEntry, Catalogs, View, block_folder};
 use latewood_model::{Resolution, TenantId};
 use latewood_objstore::{Bucket, BucketError};
 use latewood_proto::store::wire;
 
-use crate::masks::Masks;
 use crate::memory::{RequestMemory, Reserved, stream_bytes, tables_bytes};
 use crate::metrics::Metrics;
 use crate::open_blocks::OpenBlocks;

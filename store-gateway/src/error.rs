@@ -2,6 +2,7 @@
 
 use latewood_base::{ErrorKind, Kinded, Ulid};
 use latewood_block::BlockError;
+use latewood_blockstore::BlockStoreError;
 use latewood_catalog::CatalogError;
 use latewood_model::TenantError;
 use latewood_proto::store::StoreError;
@@ -56,14 +57,9 @@ pub enum GatewayError {
     /// The catalog cannot be read.
     #[error("{0}")]
     Catalog(#[from] CatalogError),
-    /// A tombstone of the catalog has a condition that does not compile.
-    #[error("tombstone {tombstone}: {message}")]
-    Tombstone {
-        /// The tombstone.
-        tombstone: Ulid,
-        /// What is wrong with it.
-        message: String,
-    },
+    /// A deletion of the catalog cannot be applied.
+    #[error(transparent)]
+    Store(#[from] BlockStoreError),
     /// The request's blocks are more than one request may hold.
     #[error(
         "the query would hold about {needed} bytes for {blocks} blocks; at most {max} are allowed \
@@ -106,7 +102,7 @@ impl Kinded for GatewayError {
             Self::Replaced { .. } => ErrorKind::Conflict,
             Self::Unknown { .. } => ErrorKind::NotFound,
             Self::Missing { .. } | Self::Cache { .. } | Self::Stopping => ErrorKind::Unavailable,
-            Self::Tombstone { .. } => ErrorKind::Corrupt,
+            Self::Store(error) => error.kind(),
             Self::Block { source, .. } => match source.kind() {
                 ErrorKind::NotFound => ErrorKind::Unavailable,
                 kind => kind,

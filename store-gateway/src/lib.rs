@@ -11,7 +11,6 @@ mod caching_bucket;
 mod config;
 mod decoded_pages_metrics;
 mod error;
-mod masks;
 mod memory;
 mod metrics;
 mod open_blocks;

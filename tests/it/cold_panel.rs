@@ -70,14 +70,7 @@ async fn put_folder(bucket: &Bucket, root: &Path, dir: &Path, folder: &str) -> u
 /// A block of the series whose number leaves this rest when divided by `shards`.
 pub async fn add_block(bucket: &Bucket, id: u128, hours: std::ops::Range<i64>, shard: usize, shards: usize) {
     let tenant = TenantId::anonymous();
-    let header = BlockHeader {
-        id: Ulid(id),
-        tenant: tenant.clone(),
-        resolution: Resolution::Raw,
-        shard: None,
-        generation: None,
-        lineage: Vec::new(),
-    };
+    let header = BlockHeader::new(Ulid(id), tenant.clone(), Resolution::Raw);
     let dir = tempfile::tempdir().unwrap();
     let mut writer = BlockWriter::create(dir.path(), header, WriterConfig::default()).unwrap();
     let (start, end) = (START_MS + hours.start * HOUR_MS, START_MS + hours.end * HOUR_MS);

@@ -15,12 +15,27 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("service", &["base", "model"]),
     ("catalog", &["base", "model", "objstore"]),
     ("block", &["base", "model", "objstore"]),
+    ("blockstore", &["base", "block", "catalog", "model", "objstore"]),
     ("tsdb", &["base", "model"]),
     ("cluster", &["base", "wal"]),
-    ("ingester", &["base", "block", "catalog", "cluster", "model", "objstore", "proto", "service", "wal"]),
+    (
+        "ingester",
+        &[
+            "base",
+            "block",
+            "blockstore",
+            "catalog",
+            "cluster",
+            "model",
+            "objstore",
+            "proto",
+            "service",
+            "wal",
+        ],
+    ),
     ("querier", &["base", "catalog", "discovery", "model", "promql", "proto", "service"]),
-    ("store-gateway", &["base", "block", "catalog", "model", "objstore", "proto", "service"]),
-    ("compactor", &["base", "block", "catalog", "model", "objstore"]),
+    ("store-gateway", &["base", "block", "blockstore", "catalog", "model", "objstore", "proto", "service"]),
+    ("compactor", &["base", "block", "blockstore", "catalog", "model", "objstore", "proto"]),
 ];
 
 /// Crates from outside that only the named crates of ours may use.

@@ -37,14 +37,8 @@ fn data() -> Vec<SeriesSamples> {
 }
 
 fn write(folder: &Path, all: &[SeriesSamples]) {
-    let header = BlockHeader {
-        id: Ulid::from_parts(1_700_000_000_000, 1),
-        tenant: TenantId::anonymous(),
-        resolution: Resolution::Raw,
-        shard: None,
-        generation: None,
-        lineage: Vec::new(),
-    };
+    let id = Ulid::from_parts(1_700_000_000_000, 1);
+    let header = BlockHeader::new(id, TenantId::anonymous(), Resolution::Raw);
     let mut writer = BlockWriter::create(folder, header, WriterConfig::default()).expect("a folder");
     for series in all {
         writer.push(series, None).expect("storage order");

@@ -56,8 +56,8 @@ pub(crate) enum Slot {
     Integer(i64),
     /// Into `vf`, as it is.
     Double(f64),
-    /// Nowhere: both columns are NULL.
-    Stale,
+    /// Nowhere: both columns are NULL. Of samples the stale marker, of aggregates what others tell.
+    Null,
 }
 
 impl Slot {
@@ -66,7 +66,7 @@ impl Slot {
         match self {
             Self::Integer(vi) => (Some(vi), None),
             Self::Double(vf) => (None, Some(vf)),
-            Self::Stale => (None, None),
+            Self::Null => (None, None),
         }
     }
 }
@@ -107,7 +107,7 @@ pub(crate) fn route(values: &[f64]) -> Routed {
 
 fn slot(value: f64, decimal: Option<Decimal>, scale: Option<Scale>) -> Slot {
     if is_stale(value) {
-        return Slot::Stale;
+        return Slot::Null;
     }
     let integer = scale.and_then(|scale| {
         let vi = mantissa_at(decimal?, scale.den)? / scale.num;
@@ -239,7 +239,7 @@ mod tests {
             let back = match slot {
                 Slot::Integer(vi) => routed.scale.and_then(|scale| scale.restore(*vi)).unwrap(),
                 Slot::Double(value) => *value,
-                Slot::Stale => stale_nan(),
+                Slot::Null => stale_nan(),
             };
             assert_eq!(back.to_bits(), value.to_bits(), "{value:?} in {values:?}");
         }
@@ -263,7 +263,7 @@ mod tests {
         values[60] = stale_nan();
         let routed = come_back(&values);
         assert_eq!(routed.slots[50], Slot::Double(std::f64::consts::PI));
-        assert_eq!((routed.slots[60], routed.slots[0]), (Slot::Stale, Slot::Integer(1)));
+        assert_eq!((routed.slots[60], routed.slots[0]), (Slot::Null, Slot::Integer(1)));
     }
 
     #[test]

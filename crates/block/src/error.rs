@@ -59,6 +59,16 @@ pub enum BlockError {
         /// The newest version known here.
         newest: u32,
     },
+    /// A block of samples was asked for windows, or the other way round.
+    #[error("block {id} has resolution {resolution}: it has no {wanted}")]
+    Resolution {
+        /// Which block.
+        id: latewood_base::Ulid,
+        /// What it has.
+        resolution: latewood_model::Resolution,
+        /// What it was asked for.
+        wanted: &'static str,
+    },
     /// The encoder refused: a defect.
     #[error("encoding {file:?} failed: {message}")]
     Encode {
@@ -92,9 +102,11 @@ impl BlockError {
 impl Kinded for BlockError {
     fn kind(&self) -> ErrorKind {
         match self {
-            Self::Order { .. } | Self::Disk { .. } | Self::Encode { .. } | Self::Config(_) => {
-                ErrorKind::Internal
-            }
+            Self::Order { .. }
+            | Self::Disk { .. }
+            | Self::Encode { .. }
+            | Self::Resolution { .. }
+            | Self::Config(_) => ErrorKind::Internal,
             Self::TooLarge { .. } => ErrorKind::TooLarge,
             Self::Corrupt { .. } => ErrorKind::Corrupt,
             Self::Missing { .. } => ErrorKind::Unavailable,

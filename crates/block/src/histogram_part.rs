@@ -58,7 +58,7 @@ impl HistogramPart {
     /// How its value in a histogram is stored.
     pub(crate) fn of(self, histogram: &NativeHistogram) -> Slot {
         match histogram {
-            stale if stale.is_stale() => Slot::Stale,
+            stale if stale.is_stale() => Slot::Null,
             NativeHistogram::Integer(histogram) => match self {
                 Self::Sum => double(histogram.sum),
                 // Above 2^63 it is a negative number of the same bits.
@@ -103,7 +103,7 @@ pub(crate) fn has_doubles(histogram: &NativeHistogram) -> bool {
 fn double(value: f64) -> Slot {
     let whole = value as i64;
     match (whole as f64).to_bits() == value.to_bits() && value.abs() < EXACT {
-        _ if is_stale(value) => Slot::Stale,
+        _ if is_stale(value) => Slot::Null,
         true => Slot::Integer(whole),
         false => Slot::Double(value),
     }
@@ -121,6 +121,6 @@ mod tests {
         assert_eq!(double(EXACT), Slot::Double(EXACT));
         assert_eq!(double(0.5), Slot::Double(0.5));
         assert!(matches!(double(-0.0), Slot::Double(zero) if zero.is_sign_negative()));
-        assert_eq!(double(stale_nan()), Slot::Stale);
+        assert_eq!(double(stale_nan()), Slot::Null);
     }
 }

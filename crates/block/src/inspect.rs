@@ -59,6 +59,15 @@ fn head(meta: &BlockMeta, json: u64, out: &mut String) {
     line("resolution", meta.resolution.to_string());
     line("shard", optional(meta.shard.map(u64::from)));
     line("generation", optional(meta.generation));
+    line("level", meta.level.to_string());
+    let states = [(meta.deduplicated, "deduplicated"), (meta.tail, "tail")];
+    let states: Vec<&str> = states.into_iter().filter(|state| state.0).map(|state| state.1).collect();
+    line("state", if states.is_empty() { "-".to_owned() } else { states.join(" ") });
+    line(
+        "made for",
+        meta.window.map_or("-".to_owned(), |of| format!("{} … {}", time(of.start), time(of.end))),
+    );
+    line("windows", meta.window_ms.map_or("one".to_owned(), |millis| format!("of {} s", millis / 1_000)));
     line("time", format!("{} … {}", time(meta.range.start), time(meta.range.end)));
     line("series", meta.series.to_string());
     line("samples", meta.samples.to_string());

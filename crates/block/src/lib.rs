@@ -13,19 +13,21 @@ mod index;
 mod inspect;
 mod meta;
 mod read;
+mod rollup_value;
 mod schema;
 mod span;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod verify;
 mod views;
+mod views_rollups;
 mod write;
 
 pub use config::{ReaderConfig, WriterConfig};
 pub use error::BlockError;
 pub use inspect::inspect;
 pub use meta::{BlockHeader, BlockMeta, FORMAT_VERSION, FileMeta, PartMeta};
-pub use read::{Block, BlockStatistics, Count, DecodedPages, SelectSpec};
+pub use read::{Block, BlockStatistics, Count, DecodedPages, RollupColumns, RollupSpec, SelectSpec};
 pub use verify::{Problem, VerifyReport, verify};
 pub use views::{views, views_in, views_of};
-pub use write::BlockWriter;
+pub use write::{BlockWriter, FinishedPart};

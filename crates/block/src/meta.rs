@@ -6,9 +6,10 @@ use latewood_model::{Resolution, TenantId, TimeRange, TimestampMs};
 use serde::{Deserialize, Serialize};
 
 use crate::BlockError;
+use crate::write::Cut;
 
 /// The version of the format that this build writes.
-pub const FORMAT_VERSION: u32 = 3;
+pub const FORMAT_VERSION: u32 = 4;
 /// The first version with start timestamps.
 pub(crate) const WITH_STARTS: u32 = 3;
 
@@ -27,6 +28,37 @@ pub struct BlockHeader {
     pub generation: Option<u64>,
     /// The blocks it was made of, by compaction.
     pub lineage: Vec<Ulid>,
+    /// How often its samples have been compacted; 0 for a flush.
+    pub level: u32,
+    /// Whether series of HA replicas have been made one.
+    pub deduplicated: bool,
+    /// Whether it is there only for what deduplication looks back at.
+    pub tail: bool,
+    /// The range that the block was made for, if it was: no sample lies outside.
+    pub window: Option<TimeRange>,
+    /// How long the windows are, in milliseconds, into which its samples are cut: (w, w + this], w a multiple of it.
+    /// A number of whole seconds. Without, there is one window.
+    pub window_ms: Option<i64>,
+}
+
+impl BlockHeader {
+    /// Of a block of one window that comes from nowhere.
+    #[must_use]
+    pub fn new(id: Ulid, tenant: TenantId, resolution: Resolution) -> Self {
+        Self {
+            id,
+            tenant,
+            resolution,
+            shard: None,
+            generation: None,
+            lineage: Vec::new(),
+            level: 0,
+            deduplicated: false,
+            tail: false,
+            window: None,
+            window_ms: None,
+        }
+    }
 }
 
 /// The content of `meta.json`.
@@ -49,6 +81,21 @@ pub struct BlockMeta {
     /// The blocks it was made of.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lineage: Vec<Ulid>,
+    /// How often its samples have been compacted; 0 for a flush.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub level: u32,
+    /// Whether series of HA replicas have been made one.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub deduplicated: bool,
+    /// Whether it is there only for what deduplication looks back at.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub tail: bool,
+    /// The range that a compaction made the block for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<TimeRange>,
+    /// How long the windows of its parts are, in milliseconds; none where all are of one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window_ms: Option<i64>,
     /// First and last sample; the empty range in a block without samples.
     pub range: TimeRange,
     /// Series.
@@ -56,7 +103,7 @@ pub struct BlockMeta {
     /// Float samples, stale markers included.
     pub samples: u64,
     /// Native histograms, stale markers among them included.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub histograms: u64,
     /// Rows of `scrapes.parquet`.
     pub scrapes: u64,
@@ -189,17 +236,37 @@ impl BlockMeta {
         if let Some(file) = self.files.iter().find(|file| !safe_path(&file.path)) {
             return corrupt(format!("the path {:?} leads out of the block", file.path));
         }
-        match self.parts.iter().chain(&self.histogram_parts).find(|part| self.file(&part.path).is_none()) {
+        let mut parts = self.parts.iter().chain(&self.histogram_parts);
+        match parts.find(|part| self.file(&part.path).is_none()) {
             Some(part) => corrupt(format!("the part {:?} is not among the files", part.path)),
+            None => self.check_windows(),
+        }
+    }
+
+    /// Whether all lies in the windows that it is said to lie in.
+    fn check_windows(&self) -> Result<(), BlockError> {
+        let corrupt = |problem: String| Err(BlockError::corrupt(Self::FILE, problem));
+        let outside = |window: TimeRange| window.start > self.range.start || self.range.end > window.end;
+        if self.window.is_some_and(|window| !self.range.is_empty() && outside(window)) {
+            return corrupt("its samples lie outside the window it was made for".to_owned());
+        }
+        let Some(millis) = self.window_ms else { return Ok(()) };
+        let Some(cut) = Cut::every(millis) else {
+            return corrupt(format!("windows of {millis} ms are none"));
+        };
+        let mut parts = self.parts.iter().chain(&self.histogram_parts);
+        let strays = |part: &&PartMeta| {
+            [part.range.start, part.range.end].iter().any(|at| cut.start_of(*at) != part.window)
+        };
+        match parts.find(strays) {
+            Some(part) => corrupt(format!("the part {:?} does not lie in its window", part.path)),
             None => Ok(()),
         }
     }
 }
 
-/// As serde wants it.
-#[allow(clippy::trivially_copy_pass_by_ref)]
-fn is_zero(number: &u64) -> bool {
-    *number == 0
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 fn serialising(error: &serde_json::Error) -> BlockError {

@@ -9,6 +9,7 @@ use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPrope
 use parquet::schema::types::ColumnPath;
 
 use crate::WriterConfig;
+use crate::rollup_value::RollupValue;
 
 /// The series table.
 pub(crate) const SERIES: &str = "series.parquet";
@@ -25,6 +26,18 @@ pub(crate) const INDEX: &str = "index";
 
 /// The column of start timestamps, of samples, histograms and spans.
 pub(crate) const START_TS: &str = "start_ts";
+/// The columns of aggregates: the scrapes at which the times of first and last sample stand, how many samples there
+/// are, and whether a stale marker follows the last.
+pub(crate) const FIRST_SCRAPE: &str = "first_scrape";
+pub(crate) const LAST_SCRAPE: &str = "last_scrape";
+pub(crate) const COUNT: &str = "count";
+pub(crate) const IS_STALE: &str = "is_stale";
+/// The columns of spans of aggregates: which value columns hold anything, and which are told by others in some rows.
+pub(crate) const HELD: &str = "held";
+pub(crate) const DERIVED: &str = "derived";
+/// The columns of spans of aggregates: the scrapes of the times of the first and of the last samples.
+pub(crate) const SPAN_TIMES: [&str; 4] = ["first_at_first", "first_at_last", "last_at_first", "last_at_last"];
+
 /// Whether the start timestamps of a span differ.
 pub(crate) const STARTS_DIFFER: &str = "starts_differ";
 
@@ -56,6 +69,26 @@ pub(crate) fn samples() -> SchemaRef {
         Field::new("vf", DataType::Float64, true),
         Field::new(START_TS, DataType::Int64, true),
     ]))
+}
+
+/// `samples/w=…/part-N.parquet` of a block of aggregates: a row a window.
+pub(crate) fn rollups() -> SchemaRef {
+    let mut fields = vec![
+        Field::new("series_id", DataType::Int32, false),
+        Field::new("scrape_id", DataType::Int32, false),
+        Field::new(FIRST_SCRAPE, DataType::Int32, false),
+        Field::new(LAST_SCRAPE, DataType::Int32, false),
+        Field::new("metric", dictionary(), true),
+        Field::new("num", DataType::Int64, true),
+        Field::new("den", DataType::Int64, true),
+        Field::new(COUNT, DataType::Int64, false),
+        Field::new(IS_STALE, DataType::Boolean, false),
+    ];
+    for value in RollupValue::ALL {
+        let [vi, vf] = value.columns();
+        fields.extend([Field::new(vi, DataType::Int64, true), Field::new(vf, DataType::Float64, true)]);
+    }
+    Arc::new(Schema::new(fields))
 }
 
 /// `hist/w=…/part-N.parquet`: a row a number of a native histogram.
@@ -103,6 +136,12 @@ pub(crate) fn spans() -> SchemaRef {
         Field::new("reset_hint", DataType::Int32, true),
         Field::new(START_TS, DataType::Int64, true),
         Field::new(STARTS_DIFFER, DataType::Boolean, false),
+        Field::new(HELD, DataType::Int32, true),
+        Field::new(DERIVED, DataType::Int32, true),
+        Field::new(SPAN_TIMES[0], DataType::Int32, true),
+        Field::new(SPAN_TIMES[1], DataType::Int32, true),
+        Field::new(SPAN_TIMES[2], DataType::Int32, true),
+        Field::new(SPAN_TIMES[3], DataType::Int32, true),
     ]))
 }
 
@@ -159,6 +198,25 @@ pub(crate) fn sample_properties(config: &WriterConfig) -> Result<WriterPropertie
         .set_column_dictionary_enabled(ColumnPath::from("vf"), false)
         .set_column_encoding(ColumnPath::from("vf"), Encoding::BYTE_STREAM_SPLIT);
     Ok(delta(builder, &["series_id", "scrape_id", "vi", START_TS]).build())
+}
+
+/// How aggregates are encoded.
+pub(crate) fn rollup_properties(config: &WriterConfig) -> Result<WriterProperties, ParquetError> {
+    let (metric, series) = (ColumnPath::from("metric"), ColumnPath::from("series_id"));
+    let builder = properties(config)?
+        .set_data_page_row_count_limit(config.page_rows)
+        .set_max_row_group_row_count(Some(config.row_group_rows))
+        .set_data_page_size_limit(16 << 20)
+        .set_column_statistics_enabled(metric, EnabledStatistics::Page)
+        .set_column_statistics_enabled(series, EnabledStatistics::Page);
+    let builder = delta(builder, &["series_id", "scrape_id", FIRST_SCRAPE, LAST_SCRAPE, COUNT]);
+    let builder = RollupValue::ALL.iter().fold(builder, |builder, value| {
+        let [vi, vf] = value.columns();
+        delta(builder, &[vi])
+            .set_column_dictionary_enabled(ColumnPath::from(vf), false)
+            .set_column_encoding(ColumnPath::from(vf), Encoding::BYTE_STREAM_SPLIT)
+    });
+    Ok(builder.build())
 }
 
 /// How native histograms are encoded.

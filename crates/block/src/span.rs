@@ -6,8 +6,9 @@ use latewood_model::histogram::{Histogram, ResetHint};
 use latewood_model::{NO_START, NativeHistogram, TimeRange, TimestampMs};
 
 use crate::decimal::Scale;
+use crate::rollup_value::HeldValues;
 
-/// What the rows of a span hold. Aggregates will have kinds of their own.
+/// What the rows of a span hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(i32)]
 pub(crate) enum Kind {
@@ -19,15 +20,120 @@ pub(crate) enum Kind {
     FloatHistogram = 2,
     /// Stale markers between native histograms in `hist/`.
     StaleHistogram = 3,
+    /// Windows of floats in `samples/`.
+    FloatRollup = 4,
+    /// Windows of native histograms in `samples/`: count and times.
+    HistogramRollup = 5,
+    /// The first histograms of windows in `hist/`, where they are not the last ones, too.
+    FirstInteger = 6,
+    FirstFloat = 7,
+    /// The last histograms of windows in `hist/`.
+    LastInteger = 8,
+    LastFloat = 9,
+    /// The sums of those before counter resets in `hist/`.
+    Correction = 10,
+    /// The sums of all of a window in `hist/`.
+    Sum = 11,
+}
+
+/// What a histogram is to its window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    First,
+    Last,
+    Correction,
+    Sum,
+}
+
+impl Role {
+    pub(crate) const ALL: [Self; 4] = [Self::First, Self::Last, Self::Correction, Self::Sum];
 }
 
 impl Kind {
+    const ALL: [Self; 12] = [
+        Self::Float,
+        Self::IntegerHistogram,
+        Self::FloatHistogram,
+        Self::StaleHistogram,
+        Self::FloatRollup,
+        Self::HistogramRollup,
+        Self::FirstInteger,
+        Self::FirstFloat,
+        Self::LastInteger,
+        Self::LastFloat,
+        Self::Correction,
+        Self::Sum,
+    ];
+
     /// From its number in the file.
     pub(crate) fn from_number(number: i32) -> Option<Self> {
-        [Self::Float, Self::IntegerHistogram, Self::FloatHistogram, Self::StaleHistogram]
-            .into_iter()
-            .find(|kind| *kind as i32 == number)
+        Self::ALL.into_iter().find(|kind| *kind as i32 == number)
     }
+
+    /// Whether the rows stand in `hist/`.
+    pub(crate) fn is_histogram(self) -> bool {
+        !matches!(self, Self::Float | Self::FloatRollup | Self::HistogramRollup)
+    }
+
+    /// Whether it belongs into a block of aggregates.
+    pub(crate) fn is_rollup(self) -> bool {
+        self as i32 >= Self::FloatRollup as i32
+    }
+
+    /// Whether all numbers but sums are integers.
+    pub(crate) fn has_integer_counts(self) -> bool {
+        matches!(self, Self::IntegerHistogram | Self::FirstInteger | Self::LastInteger)
+    }
+
+    /// What the histograms are to their windows.
+    pub(crate) fn role(self) -> Option<Role> {
+        match self {
+            Self::FirstInteger | Self::FirstFloat => Some(Role::First),
+            Self::LastInteger | Self::LastFloat => Some(Role::Last),
+            Self::Correction => Some(Role::Correction),
+            Self::Sum => Some(Role::Sum),
+            _ => None,
+        }
+    }
+
+    /// The kind of histograms that are something to their windows; none of stale markers, and where there are integers
+    /// that cannot be.
+    pub(crate) fn in_role(self, role: Role) -> Option<Self> {
+        match (role, self) {
+            (Role::First, Self::IntegerHistogram) => Some(Self::FirstInteger),
+            (Role::First, Self::FloatHistogram) => Some(Self::FirstFloat),
+            (Role::Last, Self::IntegerHistogram) => Some(Self::LastInteger),
+            (Role::Last, Self::FloatHistogram) => Some(Self::LastFloat),
+            (Role::Correction, Self::FloatHistogram) => Some(Self::Correction),
+            (Role::Sum, Self::FloatHistogram) => Some(Self::Sum),
+            _ => None,
+        }
+    }
+}
+
+/// Where the times of a span's rows stand in `scrapes.parquet`: all between these, or some.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ScrapeRange {
+    pub(crate) first: u32,
+    pub(crate) last: u32,
+}
+
+impl ScrapeRange {
+    /// Whether so many times are all that there are between the two.
+    pub(crate) fn is_run_of(self, count: u64) -> bool {
+        u64::from(self.last.saturating_sub(self.first)) + 1 == count
+    }
+}
+
+/// What spans of windows have besides.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct RollupSpan {
+    /// Which columns need to be read.
+    pub(crate) values: HeldValues,
+    /// Where the times of the first samples stand.
+    pub(crate) first_at: ScrapeRange,
+    /// Where the times of the last samples stand.
+    pub(crate) last_at: ScrapeRange,
 }
 
 /// What the histograms of a span have in common.
@@ -113,8 +219,10 @@ pub(crate) struct Span {
     pub(crate) range: TimeRange,
     /// The samples' start timestamps.
     pub(crate) starts: SpanStarts,
-    /// What histograms have in common; none in spans of floats.
+    /// What histograms have in common; none in spans of `samples/`.
     pub(crate) shape: Option<Arc<HistogramShape>>,
+    /// What windows have besides; none in other spans, and in those of `hist/`.
+    pub(crate) rollup: Option<Arc<RollupSpan>>,
 }
 
 impl Span {

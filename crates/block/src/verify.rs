@@ -4,15 +4,15 @@ use std::fmt;
 
 use bytes::Bytes;
 use latewood_base::Offload;
-use latewood_model::TimeRange;
+use latewood_model::RollupWindows;
 use latewood_objstore::{Bucket, BucketError};
 
 use crate::index::{IndexEntry, page_ranges};
 use crate::read::{
-    SeriesTable, SpanTable, check_file, check_histograms, check_index, check_samples, check_scrapes,
-    open_files, parse_entry,
+    HistogramEnds, SeriesTable, SpanTable, check_file, check_histograms, check_index, check_parts,
+    check_rollups, check_samples, check_scrapes, open_files, parse_entry,
 };
-use crate::schema::{INDEX, SCRAPES, SERIES, SPANS};
+use crate::schema::{HISTOGRAMS, INDEX, SCRAPES, SERIES, SPANS};
 use crate::{BlockError, BlockMeta, FileMeta, ReaderConfig};
 
 /// Problems of one file after which its others are only counted.
@@ -95,6 +95,7 @@ struct Context {
     series: Option<SeriesTable>,
     spans: Option<SpanTable>,
     times: Option<Vec<i64>>,
+    ends: HistogramEnds,
 }
 
 /// Reads every byte of the block in `folder` and compares all there is to compare. One file is in memory at
@@ -123,8 +124,14 @@ pub async fn verify(bucket: &Bucket, folder: &str, offload: &Offload) -> Result<
     if let Some(Err(error)) = entries.as_ref().map(|entries| open_files(folder, &meta, entries)) {
         report.add_error(INDEX, &error);
     }
-    let mut context =
-        Context { entries: entries.unwrap_or_default(), series: None, spans: None, times: None, meta };
+    let mut context = Context {
+        entries: entries.unwrap_or_default(),
+        series: None,
+        spans: None,
+        times: None,
+        ends: HistogramEnds::new(),
+        meta,
+    };
     for file in context.in_order() {
         let size = file.size.max(1);
         let Some(bytes) = read(bucket, folder, &file.path, size.min(most), &mut report).await? else {
@@ -170,6 +177,8 @@ impl Context {
             SERIES => 0,
             SPANS => 1,
             SCRAPES => 2,
+            // Histograms of windows stand where these end.
+            path if path.starts_with(HISTOGRAMS) => 4,
             _ => 3,
         };
         let mut files: Vec<&FileMeta> = self.meta.files.iter().collect();
@@ -240,36 +249,36 @@ impl Context {
     /// Spans and what they point to; not without the series table, whose own problem is in the report.
     fn check_spans(&mut self, bytes: &Bytes) -> Result<(), BlockError> {
         if let Some(series) = self.series.take() {
-            self.spans = Some(SpanTable::decode(bytes, &self.meta, &series)?);
-            check_range(&self.meta, self.spans.as_ref())?;
+            let spans = self.spans.insert(SpanTable::decode(bytes, &self.meta, &series)?);
+            check_parts(&self.meta, spans, &series)?;
         }
         Ok(())
     }
 
-    fn check_part(&self, path: &str, bytes: &Bytes, report: &mut VerifyReport) -> Result<(), BlockError> {
+    fn check_part(&mut self, path: &str, bytes: &Bytes, report: &mut VerifyReport) -> Result<(), BlockError> {
         let mut parts = self.meta.parts.iter().chain(&self.meta.histogram_parts);
         let number = parts.position(|part| part.path == path);
         let (Some(number), Some(spans), Some(times)) = (number, &self.spans, &self.times) else {
             return Ok(());
         };
         let spans: Vec<_> = spans.spans.iter().filter(|span| span.part as usize == number).collect();
-        if number < self.meta.parts.len() {
-            report.samples =
-                check_samples(path, bytes, &spans, times, |row, text| report.add(path, Some(row), text))?;
-        } else {
-            report.histograms =
-                check_histograms(path, bytes, &spans, times, |row, text| report.add(path, Some(row), text))?;
+        let (samples, histograms) = (&mut report.samples, &mut report.histograms);
+        let mut problems = Vec::new();
+        let note = |row, text| {
+            // One more than are shown, so that it is said that there are more.
+            if problems.len() <= MAX_PROBLEMS {
+                problems.push((row, text));
+            }
+        };
+        let windows = RollupWindows::of(self.meta.resolution);
+        match (number < self.meta.parts.len(), windows) {
+            (true, None) => *samples = check_samples(path, bytes, &spans, times, note)?,
+            (true, Some(windows)) => {
+                *samples = check_rollups(path, bytes, &spans, (times, windows), &mut self.ends, note)?;
+            }
+            (false, _) => *histograms = check_histograms(path, bytes, &spans, (times, &self.ends), note)?,
         }
+        problems.into_iter().for_each(|(row, text)| report.add(path, Some(row), text));
         Ok(())
     }
-}
-
-/// The time range of `meta.json` against that of all spans.
-fn check_range(meta: &BlockMeta, spans: Option<&SpanTable>) -> Result<(), BlockError> {
-    let ranges = spans.into_iter().flat_map(|spans| &spans.spans).map(|span| span.range);
-    let range = ranges.fold(TimeRange::EMPTY, TimeRange::union);
-    if range == meta.range {
-        return Ok(());
-    }
-    Err(BlockError::corrupt(BlockMeta::FILE, "its time range is not that of the spans"))
 }

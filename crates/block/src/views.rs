@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+use latewood_model::Resolution;
 use latewood_objstore::Bucket;
 
 use crate::index;
@@ -10,10 +11,18 @@ use crate::inspect::{BlockHead, read_head};
 use crate::meta::WITH_STARTS;
 use crate::read::{check_index, parse_entry};
 use crate::schema::{HOT_PREFIX, INDEX, SCRAPES, SERIES, SPANS};
+use crate::views_rollups::rollup_views;
 use crate::{BlockError, BlockMeta, PartMeta};
 
 /// The bits of the stale marker, as a DuckDB BIT literal is written.
 const STALE_BITS: &str = "0111111111110000000000000000000000000000000000000000000000000010";
+
+/// The beginning of the view of samples.
+const SAMPLES_VIEW: &str = "\
+-- value = coalesce(vf, vi * num / den); a stale marker is stored as two NULLs and shown as its
+-- NaN (bits 0x7ff0000000000002), made of a bit string, since no literal keeps a NaN's payload.
+CREATE OR REPLACE VIEW samples AS
+SELECT series_id, series.metric, series.labels, scrapes.ts, CASE";
 
 /// The view of native histograms, up to its files and behind them.
 const HISTOGRAMS_VIEW: &str = "\
@@ -79,14 +88,6 @@ pub fn views_of(meta: &BlockMeta, index: &bytes::Bytes, base: &str) -> Result<St
         "-- Block {} of tenant {}: {} series, {} samples.",
         meta.id, meta.tenant, meta.series, meta.samples
     ));
-    line(
-        "-- value = coalesce(vf, vi * num / den); a stale marker is stored as two NULLs and shown as its"
-            .into(),
-    );
-    line(
-        "-- NaN (bits 0x7ff0000000000002), made of a bit string, since no literal keeps a NaN's payload."
-            .into(),
-    );
     line("CREATE OR REPLACE VIEW series AS".into());
     line("SELECT series_id, metric, map_concat(map_from_entries([pair FOR pair IN [".into());
     line(format!("{}]", pairs(&hot)));
@@ -99,14 +100,17 @@ pub fn views_of(meta: &BlockMeta, index: &bytes::Bytes, base: &str) -> Result<St
         let parts: Vec<String> = parts.iter().map(|part| file(&part.path)).collect();
         format!("FROM read_parquet([{}], hive_partitioning = false)", parts.join(", "))
     };
+    if meta.resolution != Resolution::Raw {
+        sql.push_str(&rollup_views(meta, files, file));
+        return Ok(sql);
+    }
     // Older versions have no such column.
     let starts = |column: &str| match meta.version >= WITH_STARTS {
         true => format!("  {column} AS start_ts"),
         false => "  NULL::BIGINT AS start_ts".to_owned(),
     };
     if !meta.parts.is_empty() {
-        line("CREATE OR REPLACE VIEW samples AS".into());
-        line("SELECT series_id, series.metric, series.labels, scrapes.ts, CASE".into());
+        line(SAMPLES_VIEW.to_owned());
         line(format!("  WHEN vf IS NULL AND vi IS NULL THEN CAST('{STALE_BITS}'::BIT AS DOUBLE)"));
         line("  ELSE coalesce(vf, CAST(vi * num AS DOUBLE) / CAST(den AS DOUBLE)) END AS value,".into());
         line(starts("start_ts"));

@@ -52,6 +52,13 @@ pub struct BlockEntry {
     /// Whether the replicas of HA pairs were merged into one series.
     #[serde(default)]
     pub deduplicated: bool,
+    /// The aligned window that compaction made it for, both ends in it; none for a flush. All samples are in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<TimeRange>,
+    /// Whether it only says what replicas had at the end of a deduplicated window: looked at to deduplicate what follows,
+    /// and never answered from.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub tail: bool,
     /// The shard that flushed it; none when several went into it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shard: Option<u32>,
@@ -93,6 +100,8 @@ impl BlockEntry {
             lineage: Vec::new(),
             level: 0,
             deduplicated: false,
+            window: None,
+            tail: false,
             shard: None,
             generation: None,
             histograms: None,
@@ -132,6 +141,10 @@ impl BlockEntry {
         if self.range.is_empty() {
             return Err(format!("block {}: its time range is empty", self.id));
         }
+        let is_within = |window: TimeRange| window.start <= self.range.start && self.range.end <= window.end;
+        if !self.window.is_none_or(is_within) {
+            return Err(format!("block {}: it has samples outside of its window", self.id));
+        }
         if self.shard.is_some() != self.generation.is_some() {
             return Err(format!("block {}: shard and generation go together", self.id));
         }
@@ -144,6 +157,11 @@ impl BlockEntry {
         }
         Ok(())
     }
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands it over so")]
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 /// A block's folder in the bucket: `<tenant>/<resolution>/block=<ULID>`, no trailing `/`.

@@ -4,7 +4,7 @@ use latewood_base::Ulid;
 use latewood_model::{TenantId, TimestampMs};
 use serde::{Deserialize, Serialize};
 
-use crate::{BlockEntry, Tombstone};
+use crate::{BlockEntry, NoCompactMark, Tombstone};
 
 /// A shard's step from one flushed head generation to a later one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,6 +46,16 @@ pub struct Change {
     /// that binds one of them, so that a deletion during a compaction is not lost.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub applied_tombstones: Vec<Ulid>,
+    /// Blocks that stay and that the added ones were made of, as rollups are: refused when one is not live, and
+    /// `applied_tombstones` names what binds them, too.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub based_on: Vec<Ulid>,
+    /// Live blocks that compaction shall leave alone from now on. A later mark of the same block replaces the earlier.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub no_compact: Vec<NoCompactMark>,
+    /// Blocks that compaction may take again.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub compact_again: Vec<Ulid>,
 }
 
 impl Change {

@@ -7,7 +7,7 @@ use latewood_base::Ulid;
 use latewood_model::{TenantId, TimestampMs};
 use serde::{Deserialize, Serialize};
 
-use crate::{BlockEntry, DeadBlock, Tombstone, View};
+use crate::{BlockEntry, DeadBlock, NoCompactMark, Tombstone, View};
 
 /// The JSON of a checkpoint, read. Lists are in the order of their ids, so that a view has one text.
 #[derive(Debug, Deserialize)]
@@ -19,6 +19,9 @@ pub(crate) struct Checkpoint {
     blocks: Vec<BlockEntry>,
     dead: Vec<DeadEntry>,
     tombstones: Vec<Tombstone>,
+    /// New in version 2 of the format.
+    #[serde(default)]
+    no_compact: Vec<NoCompactMark>,
 }
 
 /// The JSON of a checkpoint, to be written: the same fields, borrowed.
@@ -30,6 +33,7 @@ pub(crate) struct CheckpointRef<'a> {
     blocks: Vec<&'a BlockEntry>,
     dead: Vec<DeadEntry>,
     tombstones: Vec<&'a Tombstone>,
+    no_compact: Vec<&'a NoCompactMark>,
 }
 
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
@@ -59,6 +63,7 @@ impl<'a> CheckpointRef<'a> {
             blocks: view.blocks.values().map(Arc::as_ref).collect(),
             dead: dead.map(|(id, block)| DeadEntry { id: *id, since_ms: block.since_ms }).collect(),
             tombstones: view.tombstones.values().map(Arc::as_ref).collect(),
+            no_compact: view.no_compact.values().map(Arc::as_ref).collect(),
         }
     }
 }
@@ -71,6 +76,7 @@ impl Checkpoint {
         }
         self.blocks.iter().try_for_each(BlockEntry::check)?;
         self.tombstones.iter().try_for_each(Tombstone::check)?;
+        self.no_compact.iter().try_for_each(NoCompactMark::check)?;
         let (blocks, dead) = (self.blocks.len(), self.dead.len());
         let view = View {
             tenant: self.tenant,
@@ -79,6 +85,7 @@ impl Checkpoint {
             flushed: self.flushed.iter().map(|entry| (entry.shard, entry.generation)).collect(),
             dead: self.dead.iter().map(|entry| (entry.id, DeadBlock { since_ms: entry.since_ms })).collect(),
             tombstones: self.tombstones.into_iter().map(|entry| (entry.id, Arc::new(entry))).collect(),
+            no_compact: self.no_compact.into_iter().map(|mark| (mark.block, Arc::new(mark))).collect(),
         };
         if view.blocks.len() != blocks || view.dead.len() != dead || overlap(&view.blocks, &view.dead) {
             return Err("a block is in it twice".to_owned());

@@ -7,8 +7,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::CatalogError;
 
-/// The newest version of the format; the one that is written.
-pub(crate) const VERSION: u32 = 1;
 /// The most bytes of the first line.
 const MAX_HEADER_BYTES: usize = 256;
 
@@ -21,6 +19,16 @@ pub(crate) enum Kind {
     Hint,
     Lease,
     Shard,
+}
+
+impl Kind {
+    /// The newest version of the format; the one that is written. All before it are read.
+    pub(crate) fn version(self) -> u32 {
+        match self {
+            Self::Commit | Self::Checkpoint => 2,
+            Self::Hint | Self::Lease | Self::Shard => 1,
+        }
+    }
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -36,7 +44,8 @@ struct Header {
 /// The object of a value. The same value gives the same bytes.
 pub(crate) fn encode<T: Serialize>(kind: Kind, value: &T) -> Result<Bytes, String> {
     let body = serde_json::to_vec(value).map_err(|error| error.to_string())?;
-    let header = Header { latewood: kind, version: VERSION, bytes: body.len(), crc32c: checksum(&body) };
+    let header =
+        Header { latewood: kind, version: kind.version(), bytes: body.len(), crc32c: checksum(&body) };
     let mut object = serde_json::to_vec(&header).map_err(|error| error.to_string())?;
     object.push(b'\n');
     object.extend_from_slice(&body);
@@ -53,15 +62,12 @@ pub(crate) fn decode<T: DeserializeOwned>(kind: Kind, key: &str, object: &[u8]) 
         .ok_or_else(|| corrupt(format!("no header in its first {MAX_HEADER_BYTES} bytes")))?;
     let header: Header = serde_json::from_slice(line)
         .map_err(|error| corrupt(format!("its header is unreadable: {error}")))?;
-    if header.version != VERSION {
-        return Err(CatalogError::UnknownFormat {
-            key: key.to_owned(),
-            found: header.version,
-            newest: VERSION,
-        });
-    }
     if header.latewood != kind {
         return Err(corrupt(format!("it is a {:?}, not a {kind:?}", header.latewood)));
+    }
+    let newest = kind.version();
+    if !(1..=newest).contains(&header.version) {
+        return Err(CatalogError::UnknownFormat { key: key.to_owned(), found: header.version, newest });
     }
     let body = rest.get(1..).and_then(|rest| rest.strip_suffix(b"\n"));
     let body = body.filter(|body| body.len() == header.bytes).ok_or_else(|| {

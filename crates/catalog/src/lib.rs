@@ -20,6 +20,7 @@ mod lease;
 mod load;
 mod log;
 mod metrics;
+mod no_compact;
 mod prune;
 mod rebuild;
 mod tenant_catalog;
@@ -37,6 +38,7 @@ pub use garbage::{
 };
 pub use latewood_objstore::Usage;
 pub use lease::Lease;
+pub use no_compact::NoCompactMark;
 pub use rebuild::plan_rebuild;
 pub use tenant_catalog::TenantCatalog;
 pub use tombstone::{Tombstone, TombstoneMatcher};

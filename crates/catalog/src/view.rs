@@ -6,7 +6,7 @@ use std::sync::Arc;
 use latewood_base::Ulid;
 use latewood_model::{Resolution, TenantId, TimeRange, TimestampMs};
 
-use crate::{BlockEntry, Change, Commit, Conflict, FlushStep, Tombstone};
+use crate::{BlockEntry, Change, Commit, Conflict, FlushStep, NoCompactMark, Tombstone};
 
 /// A block that may not come back; its objects go after the grace period.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -31,6 +31,8 @@ pub struct View {
     pub dead: BTreeMap<Ulid, DeadBlock>,
     /// Deletions that bind at least one live block.
     pub tombstones: BTreeMap<Ulid, Arc<Tombstone>>,
+    /// Live blocks that compaction leaves alone.
+    pub no_compact: BTreeMap<Ulid, Arc<NoCompactMark>>,
 }
 
 impl View {
@@ -44,6 +46,7 @@ impl View {
             flushed: BTreeMap::new(),
             dead: BTreeMap::new(),
             tombstones: BTreeMap::new(),
+            no_compact: BTreeMap::new(),
         }
     }
 
@@ -53,14 +56,15 @@ impl View {
         self.flushed.get(&shard).copied().unwrap_or(0)
     }
 
-    /// The live blocks of a resolution that overlap a time range, by id.
+    /// The live blocks of a resolution that have samples to answer with in a time range, by id.
     pub fn overlapping(
         &self,
         resolution: Resolution,
         range: TimeRange,
     ) -> impl Iterator<Item = &Arc<BlockEntry>> {
         let blocks = self.blocks.values();
-        blocks.filter(move |block| block.resolution == resolution && block.range.overlaps(range))
+        blocks
+            .filter(move |block| block.resolution == resolution && !block.tail && block.range.overlaps(range))
     }
 
     /// The tombstones that bind a block.
@@ -112,6 +116,10 @@ impl View {
         }
         let tombstones = &change.add_tombstones;
         tombstones.iter().try_for_each(|tombstone| self.bury(tombstone))?;
+        change.no_compact.iter().try_for_each(|mark| self.mark_no_compact(mark))?;
+        for id in &change.compact_again {
+            self.no_compact.remove(id);
+        }
         Ok(self)
     }
 
@@ -134,7 +142,10 @@ impl View {
             let missed = tombstones.find(|tombstone| !change.applied_tombstones.contains(&tombstone.id));
             missed.map(|tombstone| Conflict::TombstoneNotApplied { block: *block, tombstone: tombstone.id })
         };
-        change.remove.iter().find_map(bound).map_or(Ok(()), Err)
+        if let Some(id) = change.based_on.iter().find(|id| !self.blocks.contains_key(id)) {
+            return Err(Conflict::BlockNotLive(*id));
+        }
+        change.remove.iter().chain(&change.based_on).find_map(bound).map_or(Ok(()), Err)
     }
 
     fn remove(&mut self, id: Ulid, at_ms: TimestampMs) -> Result<(), Conflict> {
@@ -142,6 +153,7 @@ impl View {
             return Err(Conflict::BlockNotLive(id));
         }
         self.dead.insert(id, DeadBlock { since_ms: at_ms });
+        self.no_compact.remove(&id);
         let bound: Vec<Ulid> = self.tombstones_of(id).map(|tombstone| tombstone.id).collect();
         for tombstone in bound {
             self.unbind(tombstone, id);
@@ -177,6 +189,14 @@ impl View {
         Ok(())
     }
 
+    fn mark_no_compact(&mut self, mark: &NoCompactMark) -> Result<(), Conflict> {
+        if !self.blocks.contains_key(&mark.block) {
+            return Err(Conflict::BlockNotLive(mark.block));
+        }
+        self.no_compact.insert(mark.block, Arc::new(mark.clone()));
+        Ok(())
+    }
+
     fn bury(&mut self, tombstone: &Tombstone) -> Result<(), Conflict> {
         if let Some(id) = tombstone.blocks.iter().find(|id| !self.blocks.contains_key(id)) {
             return Err(Conflict::BlockNotLive(*id));
@@ -207,6 +227,9 @@ fn check_by_itself(change: &Change) -> Result<(), Conflict> {
     }
     for tombstone in &change.add_tombstones {
         tombstone.check().or_else(invalid)?;
+    }
+    for mark in &change.no_compact {
+        mark.check().or_else(invalid)?;
     }
     let added: BTreeSet<Ulid> = change.add.iter().map(|block| block.id).collect();
     if added.len() != change.add.len() {

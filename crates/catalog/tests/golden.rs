@@ -12,7 +12,8 @@ use bytes::Bytes;
 use futures::TryStreamExt;
 use latewood_base::Ulid;
 use latewood_catalog::{
-    BlockEntry, CatalogConfig, Change, FileEntry, FlushStep, TenantCatalog, Tombstone, TombstoneMatcher, View,
+    BlockEntry, CatalogConfig, Change, FileEntry, FlushStep, NoCompactMark, TenantCatalog, Tombstone,
+    TombstoneMatcher, View,
 };
 use latewood_model::{Resolution, TimeRange};
 use latewood_objstore::Bucket;
@@ -66,6 +67,10 @@ fn changes() -> Vec<Change> {
         deduplicated: true,
         ..block(2)
     };
+    // New in version 2.
+    let aligned = BlockEntry { window: Some(TimeRange::new(0, i64::MAX)), tail: true, ..block(4) };
+    let marks = ["a page is damaged", "chosen by an operator"].into_iter().zip([2, 4]);
+    let marks = marks.map(|(details, block)| NoCompactMark::new(id(block), details)).collect();
     let second = Change {
         add: vec![rollup],
         mark_dead: vec![id(50), id(51)],
@@ -74,8 +79,13 @@ fn changes() -> Vec<Change> {
     };
     let third =
         Change { forget_dead: vec![id(51)], ..Change::replace(vec![block(3)], vec![id(1)], vec![id(100)]) };
-    vec![Change::flush(Some(full_block()), step), second, third]
+    let fourth = Change { add: vec![aligned], based_on: vec![id(3)], no_compact: marks, ..Change::default() };
+    let fifth = Change { compact_again: vec![id(4)], ..Change::default() };
+    vec![Change::flush(Some(full_block()), step), second, third, fourth, fifth]
 }
+
+/// How many of the changes are of version 1.
+const OLD_CHANGES: usize = 3;
 
 async fn write(bucket: &Bucket, changes: Vec<Change>) -> (Arc<TenantCatalog>, Arc<View>) {
     let config = CatalogConfig { checkpoint_interval: 2, ..CatalogConfig::default() };
@@ -90,10 +100,10 @@ async fn write(bucket: &Bucket, changes: Vec<Change>) -> (Arc<TenantCatalog>, Ar
 fn golden_name(key: &str) -> String {
     let name = key.rsplit('/').next().unwrap().trim_start_matches('0');
     if name == "hint" {
-        return "v1-hint.txt".to_owned();
+        return "v1-hint-4.txt".to_owned();
     }
     let kind = if key.contains("checkpoint") { "checkpoint" } else { "commit" };
-    format!("v1-{kind}-{name}.txt")
+    format!("v2-{kind}-{name}.txt")
 }
 
 #[tokio::test]
@@ -101,7 +111,7 @@ async fn the_newest_version_is_written_bit_for_bit() {
     let bucket = memory();
     write(&bucket, changes()).await;
     let objects: Vec<_> = bucket.list("team-a/catalog", None).try_collect().await.unwrap();
-    assert_eq!(objects.len(), 5, "three commits, a checkpoint and the hint");
+    assert_eq!(objects.len(), 8, "five commits, two checkpoints and the hint");
     for object in objects {
         let written = bucket.get(&object.key, 1 << 20).await.unwrap();
         let path = file(&golden_name(&object.key));
@@ -113,7 +123,7 @@ async fn the_newest_version_is_written_bit_for_bit() {
     }
 }
 
-async fn from_files(names: &[(&str, &str)]) -> Arc<View> {
+async fn from_files(names: &[(String, String)]) -> Arc<View> {
     let bucket = memory();
     for (key, name) in names {
         let body = Bytes::from(std::fs::read(file(name)).unwrap());
@@ -122,19 +132,39 @@ async fn from_files(names: &[(&str, &str)]) -> Arc<View> {
     process(&bucket, 1).view().await.unwrap()
 }
 
+/// The keys of the first commits, and the files of a version that has them.
+fn commits(version: u32, count: usize) -> Vec<(String, String)> {
+    (1..=count).map(|place| (format!("{place:020}"), format!("v{version}-commit-{place}.txt"))).collect()
+}
+
+fn checkpoint(version: u32, place: u64) -> (String, String) {
+    (format!("checkpoint/{place:020}"), format!("v{version}-checkpoint-{place}.txt"))
+}
+
 #[tokio::test]
-async fn version_1_is_read() {
-    let commits = [
-        ("00000000000000000001", "v1-commit-1.txt"),
-        ("00000000000000000002", "v1-commit-2.txt"),
-        ("00000000000000000003", "v1-commit-3.txt"),
-    ];
+async fn all_versions_are_read() {
+    for (version, count, last_checkpoint, hint) in
+        [(1, OLD_CHANGES, 2, "v1-hint.txt"), (2, changes().len(), 4, "v1-hint-4.txt")]
+    {
+        let all = commits(version, count);
+        let changes = changes().into_iter().take(count).collect();
+        let (_, expected) = write(&memory(), changes).await;
+        assert_eq!(from_files(&all).await, expected, "version {version}");
+        let mut checkpointed = vec![checkpoint(version, last_checkpoint)];
+        checkpointed.extend_from_slice(&all[last_checkpoint as usize..]);
+        assert_eq!(from_files(&checkpointed).await, expected, "version {version}");
+        checkpointed.push(("hint".to_owned(), hint.to_owned()));
+        assert_eq!(from_files(&checkpointed).await, expected, "version {version}");
+    }
+}
+
+#[tokio::test]
+async fn a_log_goes_on_in_the_newest_version() {
+    let mut files = commits(1, OLD_CHANGES);
+    files.extend_from_slice(&commits(2, changes().len())[OLD_CHANGES..]);
     let (_, expected) = write(&memory(), changes()).await;
-    assert_eq!(from_files(&commits).await, expected);
-    let checkpointed = [("checkpoint/00000000000000000002", "v1-checkpoint-2.txt"), commits[2]];
-    let hinted = [checkpointed[0], checkpointed[1], ("hint", "v1-hint.txt")];
-    assert_eq!(from_files(&hinted).await, expected);
-    assert_eq!(from_files(&checkpointed).await, expected);
+    assert_eq!(from_files(&files).await, expected);
     let live: Vec<Ulid> = expected.blocks.keys().copied().collect();
-    assert_eq!(live, [id(2), id(3)]);
+    assert_eq!(live, [id(2), id(3), id(4)]);
+    assert_eq!(expected.no_compact.keys().copied().collect::<Vec<_>>(), [id(2)]);
 }

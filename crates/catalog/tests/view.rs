@@ -7,7 +7,9 @@ mod support;
 use std::collections::{BTreeMap, BTreeSet};
 
 use latewood_base::Ulid;
-use latewood_catalog::{Change, Commit, Conflict, FlushStep, Tombstone, TombstoneMatcher, View};
+use latewood_catalog::{
+    Change, Commit, Conflict, FlushStep, NoCompactMark, Tombstone, TombstoneMatcher, View,
+};
 use latewood_model::TimeRange;
 use proptest::prelude::*;
 use support::{START_MS, block, id, tenant};
@@ -41,19 +43,28 @@ fn any_change() -> impl Strategy<Value = Change> {
     let step = (0_u32..2, 0_u64..4, 0_u64..4).prop_map(|(shard, from, to)| FlushStep { shard, from, to });
     let tombstones = prop::collection::vec((100_u128..104, prop::collection::vec(0_u128..12, 0..3)), 0..2);
     let applied = prop::collection::vec(100_u128..104, 0..3);
-    let parts = (ids(), ids(), prop::option::weighted(0.3, step), ids(), ids(), tombstones, applied);
-    parts.prop_map(|(add, remove, flushed, mark, forget, tombstones, applied)| {
-        let ids = |numbers: Vec<u128>| numbers.into_iter().map(id).collect::<Vec<_>>();
-        Change {
-            add: add.into_iter().map(block).collect(),
-            remove: ids(remove),
-            flushed,
-            mark_dead: ids(mark),
-            forget_dead: ids(forget),
-            add_tombstones: tombstones.into_iter().map(|(t, blocks)| tombstone(t, blocks)).collect(),
-            applied_tombstones: ids(applied),
-        }
-    })
+    let marks = (ids(), ids(), prop::collection::vec(0_u128..12, 0..2));
+    let parts = (ids(), ids(), prop::option::weighted(0.3, step), ids(), ids(), tombstones, applied, marks);
+    parts.prop_map(
+        |(add, remove, flushed, mark, forget, tombstones, applied, (no_compact, again, based_on))| {
+            let ids = |numbers: Vec<u128>| numbers.into_iter().map(id).collect::<Vec<_>>();
+            Change {
+                add: add.into_iter().map(block).collect(),
+                remove: ids(remove),
+                flushed,
+                mark_dead: ids(mark),
+                forget_dead: ids(forget),
+                add_tombstones: tombstones.into_iter().map(|(t, blocks)| tombstone(t, blocks)).collect(),
+                applied_tombstones: ids(applied),
+                based_on: ids(based_on),
+                no_compact: no_compact
+                    .into_iter()
+                    .map(|block| NoCompactMark::new(id(block), "bad"))
+                    .collect(),
+                compact_again: ids(again),
+            }
+        },
+    )
 }
 
 fn check_invariants(before: &View, change: &Change, after: &View) {
@@ -73,14 +84,18 @@ fn check_invariants(before: &View, change: &Change, after: &View) {
     for (shard, generation) in &before.flushed {
         assert!(after.flushed[shard] >= *generation, "flushes only go forward");
     }
+    assert!(after.no_compact.keys().all(|id| after.blocks.contains_key(id)));
     for tombstone in after.tombstones.values() {
         assert!(!tombstone.blocks.is_empty());
         assert!(tombstone.blocks.iter().all(|id| after.blocks.contains_key(id)));
     }
     if !change.add.is_empty() {
+        assert!(change.based_on.iter().all(|id| before.blocks.contains_key(id)));
         let applied: BTreeSet<Ulid> = change.applied_tombstones.iter().copied().collect();
-        let bound =
-            before.tombstones.values().filter(|t| change.remove.iter().any(|id| t.blocks.contains(id)));
+        let bound = before
+            .tombstones
+            .values()
+            .filter(|t| change.remove.iter().chain(&change.based_on).any(|id| t.blocks.contains(id)));
         assert!(bound.into_iter().all(|t| applied.contains(&t.id)), "no deletion is lost by a compaction");
     }
 }

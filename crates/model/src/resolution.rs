@@ -37,6 +37,17 @@ impl Resolution {
         }
     }
 
+    /// How long a window is, in milliseconds; none of raw samples.
+    #[must_use]
+    pub fn millis(self) -> Option<i64> {
+        match self {
+            Self::Raw => None,
+            Self::FiveMinutes => Some(300_000),
+            Self::OneHour => Some(3_600_000),
+            Self::OneDay => Some(86_400_000),
+        }
+    }
+
     /// The resolution of that name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {

@@ -71,9 +71,70 @@ impl SeriesSamples {
         }
     }
 
+    /// The time of its first sample of either kind.
+    #[must_use]
+    pub fn first_time(&self) -> Option<TimestampMs> {
+        let float = self.timestamps.first().copied();
+        let histogram = self.histograms.first().map(|sample| sample.timestamp);
+        float.into_iter().chain(histogram).min()
+    }
+
+    /// The samples up to a time, and those after it if there are any.
+    #[must_use]
+    pub fn split_after(mut self, end: TimestampMs) -> (Self, Option<Self>) {
+        let floats = self.timestamps.partition_point(|&at| at <= end);
+        let histograms = self.histograms.partition_point(|sample| sample.timestamp <= end);
+        if floats == self.timestamps.len() && histograms == self.histograms.len() {
+            return (self, None);
+        }
+        let times = Arc::clone(&self.timestamps);
+        let (before, after) = times.split_at(floats);
+        self.timestamps = before.into();
+        let later = Self {
+            labels: self.labels.clone(),
+            timestamps: after.into(),
+            values: self.values.split_off(floats),
+            starts: self.starts.clone(),
+            histograms: self.histograms.split_off(histograms),
+        };
+        (self, Some(later))
+    }
+
     /// The samples one by one.
     pub fn samples(&self) -> impl Iterator<Item = Sample> {
         let pairs = self.timestamps.iter().zip(&self.values);
         pairs.map(|(&timestamp, &value)| Sample { timestamp, value })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::NativeHistogram;
+
+    #[test]
+    fn a_series_is_split_between_samples_of_both_kinds() {
+        let histogram = |&at: &TimestampMs| HistogramSample::new(at, NativeHistogram::stale());
+        let series = |floats: &[TimestampMs], histograms: &[TimestampMs]| SeriesSamples {
+            labels: Labels::from_pairs([("__name__", "a")]),
+            timestamps: floats.into(),
+            values: floats.iter().map(|&at| at as f64).collect(),
+            starts: floats.iter().map(|&at| (at, at - 5)).collect(),
+            histograms: histograms.iter().map(histogram).collect(),
+        };
+        let times = |series: &SeriesSamples| {
+            assert!(series.samples().all(|sample| sample.value == sample.timestamp as f64));
+            assert!(series.timestamps.iter().all(|&at| series.starts.at(at) == at - 5));
+            let histograms: Vec<TimestampMs> = series.histograms.iter().map(|one| one.timestamp).collect();
+            (series.timestamps.to_vec(), histograms)
+        };
+        let (before, after) = series(&[10, 20, 40], &[20, 30]).split_after(20);
+        assert_eq!(times(&before), (vec![10, 20], vec![20]));
+        let after = after.unwrap();
+        assert_eq!((times(&after), after.first_time()), ((vec![40], vec![30]), Some(30)));
+        let (all, none) = after.split_after(40);
+        assert_eq!((times(&all), none.is_none()), ((vec![40], vec![30]), true));
+        let (nothing, later) = all.split_after(0);
+        assert!(nothing.is_empty() && nothing.first_time().is_none() && later.is_some());
     }
 }

@@ -2,6 +2,7 @@
 
 use latewood_base::{ErrorKind, Kinded, OffloadError};
 use latewood_block::BlockError;
+use latewood_blockstore::BlockStoreError;
 use latewood_catalog::CatalogError;
 use latewood_cluster::ClusterError;
 use latewood_objstore::BucketError;
@@ -38,14 +39,9 @@ pub enum FlushError {
         /// The shard.
         shard: u32,
     },
-    /// A local block is not what was written.
-    #[error("{path} is damaged: {problem}; restart: the journal still has the samples")]
-    Damaged {
-        /// The file.
-        path: String,
-        /// What is wrong.
-        problem: String,
-    },
+    /// A local block is not what was written, or the bucket did not take it. What is damaged is in the journal, too.
+    #[error(transparent)]
+    Store(#[from] BlockStoreError),
     /// The catalog has other blocks under all ids of a block.
     #[error("the catalog has other blocks under all ids of generation {generation}")]
     NoBlockId {
@@ -83,7 +79,7 @@ impl Kinded for FlushError {
             Self::Cluster(error) => error.kind(),
             Self::Offload(error) => error.kind(),
             Self::Disk { .. } | Self::Checkpoint { .. } => ErrorKind::Internal,
-            Self::Damaged { .. } => ErrorKind::Corrupt,
+            Self::Store(error) => error.kind(),
             Self::NoBlockId { .. } => ErrorKind::Conflict,
             Self::NotInBucket { .. } | Self::Stopping => ErrorKind::Unavailable,
         }

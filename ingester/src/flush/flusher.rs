@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use latewood_base::{Clock, Offload, Rng, Shutdown};
+use latewood_blockstore::Publisher;
 use latewood_catalog::Catalogs;
 use latewood_cluster::Group;
 use latewood_objstore::Bucket;
@@ -90,11 +91,13 @@ impl Flusher {
     #[must_use]
     pub fn new(parts: FlusherParts) -> Self {
         let uploader = Uploader {
-            bucket: parts.bucket,
+            publisher: Publisher {
+                bucket: parts.bucket,
+                offload: parts.offload.clone(),
+                concurrency: parts.config.upload_concurrency,
+            },
             catalogs: parts.catalogs,
             identity: parts.identity,
-            offload: parts.offload.clone(),
-            concurrency: parts.config.upload_concurrency,
         };
         Self(Arc::new(Inner {
             config: parts.config,

@@ -1,9 +1,7 @@
 //! Which block a generation becomes: pure.
 
 use latewood_base::Ulid;
-use latewood_block::BlockMeta;
-use latewood_catalog::{BlockEntry, FileEntry};
-use latewood_model::{Resolution, TenantId};
+use latewood_model::TenantId;
 use xxhash_rust::xxh3::xxh3_128;
 
 /// Who flushes: a number that no other journal ever flushes under, and the journal that has it.
@@ -29,32 +27,6 @@ impl FlushIdentity {
         }
         Ulid::from_parts(generation, xxh3_128(&input))
     }
-}
-
-/// The block as the catalog carries it; `meta.json` is named beside the files that it lists.
-pub(super) fn block_entry(meta: &BlockMeta, meta_bytes: u64) -> BlockEntry {
-    let mut entry = BlockEntry::new(meta.id, Resolution::Raw, meta.range);
-    entry.series = meta.series;
-    entry.samples = meta.samples + meta.histograms;
-    entry.bytes = meta.bytes() + meta_bytes;
-    entry.index_bytes = meta.file("index").map_or(0, |file| file.size);
-    entry.format = meta.version;
-    entry.shard = meta.shard;
-    entry.generation = meta.generation;
-    let files = meta.files.iter().map(|file| FileEntry {
-        path: file.path.clone(),
-        size: file.size,
-        crc32c: Some(file.crc32c),
-        footer_offset: None,
-    });
-    entry.files = files.collect();
-    entry.files.push(FileEntry {
-        path: BlockMeta::FILE.to_owned(),
-        size: meta_bytes,
-        crc32c: None,
-        footer_offset: None,
-    });
-    entry
 }
 
 #[cfg(test)]

@@ -15,12 +15,12 @@ use std::sync::Arc;
 
 use latewood_base::{Offload, Rng, Shutdown};
 use latewood_block::{BlockHeader, BlockWriter, ReaderConfig, WriterConfig};
+use latewood_blockstore::verify_files;
 use latewood_model::{Resolution, TenantId};
 use latewood_objstore::{Bucket, DirectoryBucket};
 use serde::{Deserialize, Serialize};
 
 use super::local_block::BlockSource;
-use super::verify::verify_files;
 use super::{DiskBudget, FlushError, FlushIdentity, LocalBlock, LocalGeneration, OpenTables};
 use crate::head::{Generation, TenantHead};
 use crate::metadata::MetadataStore;
@@ -190,13 +190,11 @@ impl LocalStore {
         head: &Arc<TenantHead>,
         metadata: &MetadataStore,
     ) -> Result<(), FlushError> {
+        let id = self.identity.block_id(tenant, generation, 0);
         let header = BlockHeader {
-            id: self.identity.block_id(tenant, generation, 0),
-            tenant: tenant.clone(),
-            resolution: Resolution::Raw,
             shard: Some(self.identity.shard),
             generation: Some(generation),
-            lineage: Vec::new(),
+            ..BlockHeader::new(id, tenant.clone(), Resolution::Raw)
         };
         let mut writer = BlockWriter::create(dir, header, self.shared.writer.clone())?;
         let mut cursor = head.read_once();

@@ -20,7 +20,6 @@ mod metrics;
 mod open_tables;
 mod plan;
 mod upload;
-mod verify;
 
 pub use budget::DiskBudget;
 pub use config::FlushConfig;

@@ -2,16 +2,12 @@
 
 use std::sync::Arc;
 
-use futures::stream::{StreamExt, TryStreamExt, iter};
-use latewood_base::Offload;
 use latewood_block::BlockMeta;
-use latewood_catalog::{Catalogs, Change, Conflict, FlushStep, block_folder};
-use latewood_model::{Resolution, TenantId};
-use latewood_objstore::Bucket;
+use latewood_blockstore::Publisher;
+use latewood_catalog::{Catalogs, Change, Conflict};
+use latewood_model::TenantId;
 
-use super::identity::block_entry;
 use super::plan::{Content, Missing, missing};
-use super::verify::verify_files;
 use super::{FlushError, FlushIdentity, LocalBlock};
 
 /// How often a commit that lost to another is made anew before the error is shown.
@@ -20,11 +16,9 @@ const MAX_CONFLICTS: u32 = 64;
 /// What uploading needs.
 #[derive(Clone, Debug)]
 pub(super) struct Uploader {
-    pub(super) bucket: Bucket,
+    pub(super) publisher: Publisher,
     pub(super) catalogs: Arc<Catalogs>,
     pub(super) identity: FlushIdentity,
-    pub(super) offload: Offload,
-    pub(super) concurrency: usize,
 }
 
 impl Uploader {
@@ -46,12 +40,15 @@ impl Uploader {
                 Missing::NoId => return Err(FlushError::NoBlockId { generation }),
                 Missing::Step(step) => Change::flush(None, step),
                 Missing::Block(attempt, step) => {
-                    let meta = BlockMeta { id: id(attempt), ..local.meta().clone() };
-                    if uploaded != Some(attempt) {
-                        self.upload(tenant, local, &meta).await?;
-                        uploaded = Some(attempt);
-                    }
-                    addition(&meta, step)?
+                    let entry = match uploaded.take() {
+                        Some((tried, entry)) if tried == attempt => entry,
+                        _ => {
+                            let meta = BlockMeta { id: id(attempt), ..local.meta().clone() };
+                            self.publisher.publish(local.dir(), &meta).await?
+                        }
+                    };
+                    uploaded = Some((attempt, entry.clone()));
+                    Change { add: vec![entry], flushed: step, ..Change::default() }
                 }
             };
             match catalog.commit(change).await {
@@ -61,33 +58,6 @@ impl Uploader {
             }
         }
     }
-
-    /// `meta.json` last: a folder with it is whole. The files are read and compared first, because the journal
-    /// lets go of their samples once they are committed.
-    async fn upload(
-        &self,
-        tenant: &TenantId,
-        local: &LocalBlock,
-        meta: &BlockMeta,
-    ) -> Result<(), FlushError> {
-        let (dir, compared) = (local.dir().to_owned(), meta.clone());
-        self.offload.run(move || verify_files(&dir, &compared)).await??;
-        let folder = block_folder(tenant, Resolution::Raw, meta.id);
-        let puts = meta.files.iter().map(|file| {
-            let (key, path) = (format!("{folder}/{}", file.path), local.dir().join(&file.path));
-            async move { self.bucket.put_file(&key, &path).await }
-        });
-        let puts: Vec<_> = puts.collect();
-        iter(puts).buffer_unordered(self.concurrency.max(1)).try_collect::<Vec<()>>().await?;
-        let key = format!("{folder}/{}", BlockMeta::FILE);
-        self.bucket.put(&key, meta.to_json()?.into()).await?;
-        Ok(())
-    }
-}
-
-fn addition(meta: &BlockMeta, step: Option<FlushStep>) -> Result<Change, FlushError> {
-    let block = block_entry(meta, meta.to_json()?.len() as u64);
-    Ok(Change { add: vec![block], flushed: step, ..Change::default() })
 }
 
 /// Whether the view has moved on since it was looked at: the newer one may need something else.

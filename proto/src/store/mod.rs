@@ -5,6 +5,7 @@ mod client;
 mod convert;
 mod error;
 mod histograms;
+mod lane;
 mod limits;
 mod merge;
 #[cfg(test)]
@@ -17,6 +18,7 @@ pub use api::{SelectBatch, SelectStream, StoreApi};
 pub use client::RemoteStore;
 pub use convert::{matcher_from_wire, matcher_to_wire, matchers_from_wire};
 pub use error::StoreError;
+pub use lane::Lane;
 pub use limits::WireLimits;
 pub use merge::{BatchBounds, SeriesStream, merge_ahead, merge_series, work_ahead};
 pub use server::StoreService;

@@ -3,16 +3,15 @@
 //! The labels are asked for first. They say which series are replicas of each other, so that an hour more is read only
 //! if there are any, and in which order the series without replica labels come.
 
-use latewood_model::dedup::LOOKBACK_MS;
-use latewood_model::{Labels, SeriesSamples, TimeRange};
+use latewood_base::ErrorKind;
+use latewood_model::dedup::{Group, Groups, LOOKBACK_MS};
+use latewood_model::{Labels, Matcher, MatcherError, SeriesSamples, TimeRange};
 use latewood_promql::{Control, Reservation, Select};
-use latewood_proto::store::{BatchBounds, Detail, StoreError, work_ahead};
+use latewood_proto::store::{BatchBounds, Detail, Lane, StoreError, work_ahead};
 use tokio::sync::mpsc;
 
 use futures::StreamExt;
 
-use super::groups::{Group, Groups};
-use super::lane::Lane;
 use super::replicas::Replicas;
 use super::source::{Batch, Fetched};
 use super::{Fanout, Pinned, Wanted};
@@ -37,7 +36,7 @@ impl Gatherer<'_> {
     pub(super) async fn run(&self, sender: &mpsc::Sender<Batch>) -> Result<(), StoreError> {
         let (groups, _booked) = self.groups().await?;
         self.fanout.hints.set(&self.pinned.tenant, &self.select.matchers, groups.have_labels);
-        let mut lanes = self.lanes(&groups).await?;
+        let mut lanes = self.lanes(&groups.streams, groups.have_pairs).await?;
         let bounds = BatchBounds::default();
         let (mut batch, mut weight) = (Vec::new(), 0);
         for group in groups.groups {
@@ -86,27 +85,32 @@ impl Gatherer<'_> {
         }
         let labels = self.replicas.labels.clone();
         let groups = self.fanout.lane.run(move || Groups::new(found, &labels)).await;
-        Ok((groups.map_err(|error| StoreError::from_kinded(&error))??, booking))
+        Ok((groups.map_err(|error| StoreError::from_kinded(&error))?.map_err(not_expected)?, booking))
     }
 
-    async fn lanes(&self, groups: &Groups) -> Result<Vec<Lane>, StoreError> {
+    async fn lanes(
+        &self,
+        streams: &[Vec<Matcher>],
+        have_pairs: bool,
+    ) -> Result<Vec<Lane<'_, Reservation>>, StoreError> {
         let Select { range, starts, newest_only, .. } = self.select;
         // The newest sample of a series may be one that is not kept.
-        let detail = if *newest_only && !groups.have_pairs { Detail::Newest } else { Detail::Samples };
-        let range = if groups.have_pairs { self.wide() } else { *range };
+        let detail = if *newest_only && !have_pairs { Detail::Newest } else { Detail::Samples };
+        let range = if have_pairs { self.wide() } else { *range };
         let wanted = Wanted { detail, starts: *starts, limit: 0 };
-        let mut lanes = Vec::with_capacity(groups.streams.len());
-        for more in &groups.streams {
+        let mut lanes = Vec::with_capacity(streams.len());
+        for more in streams {
             let matchers = [self.select.matchers.as_slice(), more].concat();
             let series = self.fanout.select(self.pinned, &matchers, range, wanted).await?;
-            lanes.push(Lane::new(work_ahead(series), self.control));
+            let book = |bytes| self.control.reserve(bytes).map_err(|error| StoreError::from_kinded(&error));
+            lanes.push(Lane::new(work_ahead(series), book));
         }
         Ok(lanes)
     }
 }
 
 /// The replicas of a group that have samples in the range.
-async fn take(lanes: &mut [Lane], group: Group) -> Result<Gathered, StoreError> {
+async fn take(lanes: &mut [Lane<'_, Reservation>], group: Group) -> Result<Gathered, StoreError> {
     let mut replicas = Vec::with_capacity(group.replicas.len());
     for (lane, labels) in &group.replicas {
         if let Some(lane) = lanes.get_mut(*lane) {
@@ -114,4 +118,10 @@ async fn take(lanes: &mut [Lane], group: Group) -> Result<Gathered, StoreError> 
         }
     }
     Ok(Gathered { labels: group.labels, replicas })
+}
+
+/// A matcher for equality cannot be wrong.
+#[allow(clippy::needless_pass_by_value, reason = "for map_err")]
+fn not_expected(error: MatcherError) -> StoreError {
+    StoreError::new(ErrorKind::Internal, error)
 }

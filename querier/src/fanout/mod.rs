@@ -6,9 +6,7 @@
 mod asking;
 mod coverage;
 mod gather;
-mod groups;
 mod labels;
-mod lane;
 mod owners;
 mod replicas;
 mod resume;

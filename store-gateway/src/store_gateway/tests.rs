@@ -58,14 +58,7 @@ impl Rig {
     async fn add(&self, id: u128, all: &[SeriesSamples]) -> Ulid {
         let (id, tenant) = (Ulid(id), TenantId::anonymous());
         let dir = tempfile::tempdir().unwrap();
-        let header = BlockHeader {
-            id,
-            tenant: tenant.clone(),
-            resolution: Resolution::Raw,
-            shard: None,
-            generation: None,
-            lineage: Vec::new(),
-        };
+        let header = BlockHeader::new(id, tenant.clone(), Resolution::Raw);
         let mut writer = BlockWriter::create(dir.path(), header, WriterConfig::default()).unwrap();
         let metadata =
             MetricMetadata { metric_type: MetricType::Gauge, help: "h".to_owned(), unit: String::new() };

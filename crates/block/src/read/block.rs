@@ -4,20 +4,19 @@ use std::sync::Arc;
 
 use futures::stream::BoxStream;
 use latewood_base::Offload;
-use latewood_model::{Matcher, MetricMetadata, SeriesSamples, TimeRange};
+use latewood_model::{Matcher, MetricMetadata, Resolution, SeriesRollups, SeriesSamples, TimeRange};
 use latewood_objstore::{Bucket, BucketError};
 use parquet::basic::Type;
 use tokio::sync::OnceCell;
 
 use super::decoded_pages::DecodedPages;
 use super::paged::PagedFile;
+use super::part::{Part, PartKind};
 use super::table_file::check_file;
 use super::tables::{Scrapes, TableBytes, Tables};
-use super::{BlockStatistics, SelectSpec, select};
+use super::{BlockStatistics, RollupSpec, SelectSpec, select, select_rollups};
 use crate::index::{self, IndexEntry};
-use crate::meta::WITH_STARTS;
-use crate::schema::{INDEX, SCRAPES, START_TS};
-use crate::span::{Span, SpanStarts};
+use crate::schema::{INDEX, SCRAPES};
 use crate::{BlockError, BlockMeta, ReaderConfig};
 
 /// A block in a bucket, open for reading: footers and page tables in memory, series, spans and scrape
@@ -34,71 +33,6 @@ pub struct Block {
     pub(super) scrapes: Arc<Scrapes>,
     index_bytes: usize,
     tables: OnceCell<Arc<Tables>>,
-}
-
-/// A file of samples or native histograms and where its columns are.
-#[derive(Debug)]
-pub(crate) struct Part {
-    pub(crate) number: usize,
-    pub(crate) file: PagedFile,
-    pub(crate) scrape_id: usize,
-    pub(crate) vi: usize,
-    pub(crate) vf: usize,
-    /// None where the version of the format has none.
-    pub(crate) start_ts: Option<usize>,
-    /// `part` and `bucket` of a file of histograms.
-    pub(crate) histogram: Option<(usize, usize)>,
-}
-
-/// The columns that are read.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum PartColumn {
-    /// `scrape_id`, and of histograms `part` and `bucket`.
-    Int32,
-    /// `vi` and `start_ts`.
-    Int64,
-    Vf,
-}
-
-impl Part {
-    fn new(number: usize, file: PagedFile, has_histograms: bool, version: u32) -> Result<Self, BlockError> {
-        let start_ts = match version >= WITH_STARTS {
-            true => Some(file.column(START_TS, Type::INT64)?),
-            false => None,
-        };
-        let histogram = match has_histograms {
-            true => Some((file.column("part", Type::INT32)?, file.column("bucket", Type::INT32)?)),
-            false => None,
-        };
-        Ok(Self {
-            histogram,
-            start_ts,
-            number,
-            scrape_id: file.column("scrape_id", Type::INT32)?,
-            vi: file.column("vi", Type::INT64)?,
-            vf: file.column("vf", Type::DOUBLE)?,
-            file,
-        })
-    }
-
-    /// The columns that a span needs: `vi` alone in most cases of floats.
-    pub(crate) fn columns_of(&self, span: &Span) -> impl Iterator<Item = usize> {
-        let scrapes = (!span.contiguous()).then_some(self.scrape_id);
-        let (part, bucket) = self.histogram.filter(|_| span.shape.is_some()).unzip();
-        let integers = (span.scale.is_some() || span.shape.is_some()).then_some(self.vi);
-        let doubles = span.has_vf.then_some(self.vf);
-        let starts = self.start_ts.filter(|_| span.starts == SpanStarts::Each);
-        [scrapes, part, bucket, integers, doubles, starts].into_iter().flatten()
-    }
-
-    /// What a column that [`Part::columns_of`] named is.
-    pub(crate) fn kind_of(&self, column: usize) -> PartColumn {
-        match column {
-            _ if column == self.vi || Some(column) == self.start_ts => PartColumn::Int64,
-            _ if column == self.vf => PartColumn::Vf,
-            _ => PartColumn::Int32,
-        }
-    }
 }
 
 impl Block {
@@ -210,6 +144,27 @@ impl Block {
     ) -> BoxStream<'static, Result<Vec<SeriesSamples>, BlockError>> {
         let bounds = self.config.shared_by(blocks);
         select::select(Arc::clone(self), spec, bounds)
+    }
+
+    /// Streams the series that match with their windows that end in the range, in storage order, each once, as
+    /// [`Block::select`] does with samples.
+    #[must_use]
+    pub fn select_rollups(
+        self: &Arc<Self>,
+        spec: RollupSpec,
+    ) -> BoxStream<'static, Result<Vec<SeriesRollups>, BlockError>> {
+        self.select_rollups_beside(spec, 1)
+    }
+
+    /// As [`Block::select_rollups`] where so many blocks, this one among them, are read side by side.
+    #[must_use]
+    pub fn select_rollups_beside(
+        self: &Arc<Self>,
+        spec: RollupSpec,
+        blocks: usize,
+    ) -> BoxStream<'static, Result<Vec<SeriesRollups>, BlockError>> {
+        let bounds = self.config.shared_by(blocks);
+        select_rollups::select(Arc::clone(self), spec, bounds)
     }
 
     /// The names of the labels of the series that match and overlap the range, sorted. No samples are
@@ -335,11 +290,16 @@ pub(crate) fn open_files(
         }
         Ok(file)
     };
-    let samples = meta.parts.iter().map(|part| (part, false));
-    let parts = samples.chain(meta.histogram_parts.iter().map(|part| (part, true))).enumerate();
-    let parts = parts.map(|(number, (part, has_histograms))| {
-        Part::new(number, open(&part.path, part.rows)?, has_histograms, meta.version)
-    });
+    let kind = match meta.resolution {
+        Resolution::Raw => PartKind::Samples,
+        _ => PartKind::Rollups,
+    };
+    let samples = meta.parts.iter().map(|part| (part, kind));
+    let histograms = meta.histogram_parts.iter().map(|part| (part, PartKind::Histograms));
+    let parts = samples
+        .chain(histograms)
+        .enumerate()
+        .map(|(number, (part, kind))| Part::new(number, open(&part.path, part.rows)?, kind, meta.version));
     let file = open(SCRAPES, meta.scrapes)?;
     let scrapes = Scrapes { ts: file.column("ts", Type::INT64)?, file };
     Ok((parts.collect::<Result<_, _>>()?, scrapes))

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use latewood_model::{TimestampMs, is_stale};
 
 use super::check::{column, start_column};
+use super::check_rollups::HistogramEnds;
 use super::check_starts::StartCheck;
 use super::table_file::for_each_batch;
 use crate::BlockError;
@@ -13,18 +14,19 @@ use crate::histogram_part::HistogramPart;
 use crate::span::{Kind, Span};
 
 /// Compares the rows of a part with its spans (in the order of their rows) and returns how many histograms
-/// they make.
+/// they make. `ends` is where those of windows may stand.
 pub(crate) fn check_histograms(
     path: &str,
     bytes: &Bytes,
     spans: &[&Span],
-    times: &[TimestampMs],
+    (times, ends): (&[TimestampMs], &HistogramEnds),
     mut report: impl FnMut(u64, String),
 ) -> Result<u64, BlockError> {
     let rows = spans.iter().map(|span| span.row_count).sum();
     let mut cursor = Cursor {
         spans,
         times,
+        ends,
         row: 0,
         span: 0,
         scrapes: Vec::new(),
@@ -77,6 +79,8 @@ impl<'a> Columns<'a> {
 struct Cursor<'a> {
     spans: &'a [&'a Span],
     times: &'a [TimestampMs],
+    /// Where those of windows may stand.
+    ends: &'a HistogramEnds,
     row: u64,
     span: usize,
     /// The scrapes of the span's first part.
@@ -137,7 +141,10 @@ impl Cursor<'_> {
         self.scrapes.push(scrape);
         let time = usize::try_from(scrape).ok().and_then(|scrape| self.times.get(scrape)).copied();
         let is = |id: u32, at: TimestampMs| i64::from(scrape) == i64::from(id) && time == Some(at);
-        if !ascends {
+        let ends = || self.ends.get(&span.series).is_some_and(|ends| ends.binary_search(&scrape).is_ok());
+        if span.kind.role().is_some() && !ends() {
+            Some("no window of its series ends there")
+        } else if !ascends {
             Some("its scrape does not come after its predecessor's")
         } else if histogram == 0 && !is(span.first_scrape, span.range.start) {
             Some("it is not the first scrape of its span")
@@ -173,7 +180,7 @@ impl Cursor<'_> {
             Some("it has two values")
         } else if span.kind == Kind::StaleHistogram && (vi || vf) {
             Some("a stale marker has a value")
-        } else if span.kind == Kind::IntegerHistogram && is_count && !vi {
+        } else if span.kind.has_integer_counts() && is_count && !vi {
             Some("a count is not an integer")
         } else if vf && (!span.has_vf || is_stale(columns.vf.value(at))) {
             Some("vf holds what its span excludes")

@@ -7,10 +7,12 @@ use std::sync::Arc;
 use bytes::Bytes;
 use hashbrown::HashMap;
 use latewood_model::{SeriesSamples, TimeRange, TimestampMs, stale_nan};
-use parquet::data_type::{DoubleType, Int32Type, Int64Type};
+use parquet::basic::Type;
+use parquet::data_type::{BoolType, DoubleType, Int32Type, Int64Type};
 
-use super::block::{Part, PartColumn};
+use super::joined_times::JoinedTimes;
 use super::paged::{Decoded, PageKey};
+use super::part::Part;
 use super::plan::{Batch, Piece, SamplePage, within};
 use super::tables::Scrapes;
 use crate::BlockError;
@@ -23,6 +25,7 @@ pub(super) enum SamplePageData {
     Integers(Arc<Decoded<i64>>),
     Doubles(Arc<Decoded<f64>>),
     Int32(Arc<Decoded<i32>>),
+    Flags(Arc<Decoded<bool>>),
 }
 
 impl SamplePageData {
@@ -32,6 +35,7 @@ impl SamplePageData {
             Self::Integers(page) => page.heap_size(),
             Self::Doubles(page) => page.heap_size(),
             Self::Int32(page) => page.heap_size(),
+            Self::Flags(page) => page.heap_size(),
         }
     }
 }
@@ -97,6 +101,7 @@ impl Times {
 pub(super) struct PageCache {
     pages: HashMap<SamplePage, SamplePageData>,
     times: HashMap<(u64, u64), Arc<[TimestampMs]>>,
+    joined: JoinedTimes,
 }
 
 /// Vectors of times that are remembered for sharing.
@@ -131,6 +136,11 @@ impl PageCache {
         Ok(())
     }
 
+    /// Times handed out for several spans of a series.
+    pub(super) fn joined(&mut self) -> &mut JoinedTimes {
+        &mut self.joined
+    }
+
     /// The times, values and start timestamps of a piece, cut to the range, for a series that has none yet.
     pub(super) fn rows(
         &mut self,
@@ -152,10 +162,11 @@ impl PageCache {
         };
         let mut values = vec![stale_nan(); stamps.len()];
         if let Some(scale) = piece.span.scale {
-            self.integers(piece, part, &rows, scale, &mut values)?;
+            let take = |out: &mut f64, value| *out = value;
+            self.integers(piece, part, part.vi, &rows, scale, &mut values, take)?;
         }
         if piece.span.has_vf {
-            self.doubles(piece, part, &rows, &mut values)?;
+            self.doubles(piece, part, part.vf, &rows, &mut values, |out, value| *out = value)?;
         }
         series.starts = self.starts(piece, part, &rows, &stamps)?;
         (series.timestamps, series.values) = (stamps, values);
@@ -173,14 +184,19 @@ impl PageCache {
             return self.times_with_gaps(piece, part, times);
         }
         let samples = piece.samples();
-        let first = u64::from(piece.span.first_scrape) + samples.start;
-        let key = (first, samples.end - samples.start);
+        let first = u64::from(piece.span.first_scrape);
+        self.run_of_times(first + samples.start..first + samples.end, times).ok_or_else(missing)
+    }
+
+    /// The times of scrapes that follow each other, shared.
+    pub(super) fn run_of_times(&mut self, ids: Range<u64>, times: &Times) -> Option<Arc<[TimestampMs]>> {
+        let key = (ids.start, ids.end - ids.start);
         if let Some(known) = self.times.get(&key) {
-            return Ok(Arc::clone(known));
+            return Some(Arc::clone(known));
         }
-        let stamps = times.run(first..first + key.1).ok_or_else(missing)?;
+        let stamps = times.run(ids)?;
         self.remember(key, &stamps);
-        Ok(stamps)
+        Some(stamps)
     }
 
     fn remember(&mut self, key: (u64, u64), stamps: &Arc<[TimestampMs]>) {
@@ -191,7 +207,12 @@ impl PageCache {
     }
 
     /// A part of times that were read whole, shared where the scrapes are a run.
-    fn shared(&mut self, piece: &Piece, wanted: Range<usize>, stamps: &[TimestampMs]) -> Arc<[TimestampMs]> {
+    pub(super) fn shared(
+        &mut self,
+        piece: &Piece,
+        wanted: Range<usize>,
+        stamps: &[TimestampMs],
+    ) -> Arc<[TimestampMs]> {
         let cut: Arc<[TimestampMs]> = stamps.get(wanted.clone()).unwrap_or_default().into();
         if !piece.span.contiguous() {
             return cut;
@@ -214,8 +235,20 @@ impl PageCache {
         // Of histograms these are the rows of the first part.
         let samples = piece.samples();
         let rows = piece.span.row_start + samples.start..piece.span.row_start + samples.end;
+        self.times_by_id(piece, part, part.scrape_id, &rows, times)
+    }
+
+    /// The times of the scrapes that a column names.
+    pub(super) fn times_by_id(
+        &self,
+        piece: &Piece,
+        part: &Part,
+        column: usize,
+        rows: &Range<u64>,
+        times: &Times,
+    ) -> Result<Arc<[TimestampMs]>, BlockError> {
         let mut stamps = Vec::with_capacity((rows.end - rows.start) as usize);
-        self.visit(piece, part, part.scrape_id, &rows, |page, cut, _| {
+        self.visit(piece, part, column, rows, |page, cut, _| {
             if let SamplePageData::Int32(page) = page {
                 let ids = page.values.get(cut).unwrap_or_default();
                 stamps.extend(ids.iter().map_while(|&id| times.at(u64::try_from(id).ok()?)));
@@ -227,22 +260,26 @@ impl PageCache {
         Ok(stamps.into())
     }
 
-    fn integers(
+    /// Hands the values that stand as integers in a column to `take`, each with its place in `out`.
+    #[allow(clippy::too_many_arguments, reason = "where it stands, and where it goes")]
+    pub(super) fn integers<O>(
         &self,
         piece: &Piece,
         part: &Part,
+        column: usize,
         rows: &Range<u64>,
         scale: Scale,
-        out: &mut [f64],
+        out: &mut [O],
+        take: impl Fn(&mut O, f64),
     ) -> Result<(), BlockError> {
         let mut exact = true;
-        self.visit(piece, part, part.vi, rows, |page, cut, at| {
+        self.visit(piece, part, column, rows, |page, cut, at| {
             let SamplePageData::Integers(page) = page else {
                 return;
             };
             let out = out.get_mut(at..).unwrap_or_default();
             page.each(cut, out, |out, vi| match scale.restore(vi) {
-                Some(value) => *out = value,
+                Some(value) => take(out, value),
                 None => exact = false,
             });
         })?;
@@ -252,18 +289,21 @@ impl PageCache {
         Err(BlockError::corrupt(&part.file.name, "vi · num is beyond the exact integers"))
     }
 
-    fn doubles(
+    /// The same for those that stand as doubles.
+    pub(super) fn doubles<O>(
         &self,
         piece: &Piece,
         part: &Part,
+        column: usize,
         rows: &Range<u64>,
-        out: &mut [f64],
+        out: &mut [O],
+        take: impl Fn(&mut O, f64),
     ) -> Result<(), BlockError> {
-        self.visit(piece, part, part.vf, rows, |page, cut, at| {
+        self.visit(piece, part, column, rows, |page, cut, at| {
             let SamplePageData::Doubles(page) = page else {
                 return;
             };
-            page.each(cut, out.get_mut(at..).unwrap_or_default(), |out, value| *out = value);
+            page.each(cut, out.get_mut(at..).unwrap_or_default(), &take);
         })
     }
 
@@ -293,9 +333,11 @@ impl PageCache {
 }
 
 fn decode(part: &Part, page: PageKey, bytes: Bytes) -> Result<SamplePageData, BlockError> {
-    Ok(match part.kind_of(page.0) {
-        PartColumn::Int64 => SamplePageData::Integers(Arc::new(part.file.decode::<Int64Type>(page, bytes)?)),
-        PartColumn::Vf => SamplePageData::Doubles(Arc::new(part.file.decode::<DoubleType>(page, bytes)?)),
-        PartColumn::Int32 => SamplePageData::Int32(Arc::new(part.file.decode::<Int32Type>(page, bytes)?)),
+    let file = &part.file;
+    Ok(match file.physical(page.0) {
+        Some(Type::INT64) => SamplePageData::Integers(Arc::new(file.decode::<Int64Type>(page, bytes)?)),
+        Some(Type::DOUBLE) => SamplePageData::Doubles(Arc::new(file.decode::<DoubleType>(page, bytes)?)),
+        Some(Type::BOOLEAN) => SamplePageData::Flags(Arc::new(file.decode::<BoolType>(page, bytes)?)),
+        _ => SamplePageData::Int32(Arc::new(file.decode::<Int32Type>(page, bytes)?)),
     })
 }

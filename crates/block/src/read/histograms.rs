@@ -6,8 +6,8 @@ use std::sync::Arc;
 use latewood_model::histogram::{BucketCount, Buckets, Histogram};
 use latewood_model::{HistogramSample, NativeHistogram, TimeRange, stale_nan};
 
-use super::block::Part;
 use super::decoded::{PageCache, SamplePageData, Times};
+use super::part::Part;
 use super::plan::{Piece, within};
 use crate::BlockError;
 use crate::decimal::Slot;
@@ -24,7 +24,7 @@ impl Stored for u64 {
     fn from_slot(slot: Slot) -> Option<Self> {
         match slot {
             Slot::Integer(vi) => Some(vi as Self),
-            Slot::Double(_) | Slot::Stale => None,
+            Slot::Double(_) | Slot::Null => None,
         }
     }
 }
@@ -34,7 +34,7 @@ impl Stored for f64 {
         Some(match slot {
             Slot::Integer(vi) => vi as Self,
             Slot::Double(vf) => vf,
-            Slot::Stale => stale_nan(),
+            Slot::Null => stale_nan(),
         })
     }
 }
@@ -117,9 +117,9 @@ impl PageCache {
             return Ok(Box::new(|_| Some(NativeHistogram::stale())));
         }
         let matrix = self.matrix(piece, shape, part)?;
-        Ok(match kind {
-            Kind::IntegerHistogram => Box::new(move |at| Some(matrix.histogram::<u64>(at)?.into())),
-            _ => Box::new(move |at| Some(matrix.histogram::<f64>(at)?.into())),
+        Ok(match kind.has_integer_counts() {
+            true => Box::new(move |at| Some(matrix.histogram::<u64>(at)?.into())),
+            false => Box::new(move |at| Some(matrix.histogram::<f64>(at)?.into())),
         })
     }
 
@@ -180,7 +180,7 @@ impl PageCache {
 
     /// What stands in `vi` and `vf`.
     fn slots(&self, piece: &Piece, part: &Part, rows: &Range<u64>) -> Result<Vec<Slot>, BlockError> {
-        let mut slots = vec![Slot::Stale; (rows.end - rows.start) as usize];
+        let mut slots = vec![Slot::Null; (rows.end - rows.start) as usize];
         self.visit(piece, part, part.vi, rows, |page, cut, at| {
             if let SamplePageData::Integers(page) = page {
                 page.each(cut, slots.get_mut(at..).unwrap_or_default(), |slot, vi| *slot = Slot::Integer(vi));

@@ -124,6 +124,12 @@ impl PagedFile {
         })
     }
 
+    /// The type of a column.
+    pub(crate) fn physical(&self, column: usize) -> Option<Type> {
+        let schema = self.metadata.file_metadata().schema_descr();
+        schema.columns().get(column).map(|column| column.physical_type())
+    }
+
     /// The numbers of the pages of a column that hold some of the rows.
     pub(crate) fn pages(&self, column: usize, rows: &Range<u64>) -> Range<usize> {
         let pages = self.columns.get(column).map_or(&[][..], Vec::as_slice);

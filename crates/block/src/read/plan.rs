@@ -3,13 +3,48 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use latewood_model::{TimeRange, TimestampMs};
+use latewood_model::{Matcher, TimeRange, TimestampMs};
 
-use super::SelectSpec;
-use super::block::Part;
+use super::part::Part;
 use super::tables::Tables;
+use super::{RollupColumns, RollupSpec, SelectSpec};
 use crate::ReaderConfig;
-use crate::span::{Span, SpanStarts};
+use crate::span::{Kind, ScrapeRange, Span, SpanStarts};
+
+/// What is wanted of a block: samples or windows.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wanted<'a> {
+    pub(super) matchers: &'a [Matcher],
+    pub(super) range: TimeRange,
+    pub(super) only_labels: bool,
+    pub(super) skip_starts: bool,
+    /// Of windows.
+    pub(super) columns: RollupColumns,
+}
+
+impl<'a> From<&'a SelectSpec> for Wanted<'a> {
+    fn from(spec: &'a SelectSpec) -> Self {
+        Self {
+            matchers: &spec.matchers,
+            range: spec.range,
+            only_labels: spec.skip_samples,
+            skip_starts: spec.skip_starts,
+            columns: RollupColumns::NONE,
+        }
+    }
+}
+
+impl<'a> From<&'a RollupSpec> for Wanted<'a> {
+    fn from(spec: &'a RollupSpec) -> Self {
+        Self {
+            matchers: &spec.matchers,
+            range: spec.range,
+            only_labels: spec.skip_windows,
+            skip_starts: true,
+            columns: spec.columns,
+        }
+    }
+}
 
 /// A series' part in a batch: the rows of one of its spans.
 #[derive(Clone, Debug)]
@@ -19,9 +54,17 @@ pub(super) struct Piece {
     pub(super) rows: Range<u64>,
     /// Whether the rows are exactly those in the range, so that none need be cut off after reading.
     pub(super) exact: bool,
+    /// The figures that are wanted of windows of floats; of those of histograms all that there are.
+    pub(super) columns: RollupColumns,
 }
 
 impl Piece {
+    /// How many floats take about as much memory.
+    fn weight(&self) -> u64 {
+        let columns = if self.span.rollup.is_some() { u64::from(self.columns.len()) + 1 } else { 1 };
+        (self.rows.end - self.rows.start).saturating_mul(columns)
+    }
+
     /// The samples that are wanted, counted from the span's first; of histograms all.
     pub(super) fn samples(&self) -> Range<u64> {
         match self.span.shape {
@@ -50,10 +93,10 @@ pub(super) struct Batch {
 }
 
 /// The batches of a select.
-pub(super) fn plan(spec: &SelectSpec, tables: &Tables, parts: &[Part], config: &ReaderConfig) -> Vec<Batch> {
-    let matching = tables.series.matching(&spec.matchers);
+pub(super) fn plan(spec: &Wanted<'_>, tables: &Tables, parts: &[Part], config: &ReaderConfig) -> Vec<Batch> {
+    let matching = tables.series.matching(spec.matchers);
     let wanted = matching.into_iter().filter(|&series| tables.spans.overlaps(series, spec.range));
-    if spec.skip_samples {
+    if spec.only_labels {
         let wanted: Vec<u32> = wanted.collect();
         let batches = wanted
             .chunks(config.batch_series.max(1))
@@ -68,7 +111,7 @@ pub(super) fn plan(spec: &SelectSpec, tables: &Tables, parts: &[Part], config: &
         if pieces.is_empty() {
             continue;
         }
-        let samples: u64 = pieces.iter().map(|piece| piece.rows.end - piece.rows.start).sum();
+        let samples: u64 = pieces.iter().map(Piece::weight).sum();
         if open.is_full(samples, config) {
             batches.push(std::mem::take(&mut open));
         }
@@ -96,14 +139,19 @@ impl Batch {
             let at = piece.span.part as usize;
             if let Some(part) = parts.get(at) {
                 let rows = piece.span.row_start + piece.rows.start..piece.span.row_start + piece.rows.end;
-                for column in part.columns_of(&piece.span) {
+                for column in part.columns_of(&piece.span, piece.columns) {
                     let pages = part.file.pages(column, &rows);
                     self.pages.extend(pages.map(|page| (at, column, page)));
                 }
             }
             if tables.times.is_none() {
-                let last = u64::from(piece.span.last_scrape);
-                self.scrapes.push(u64::from(piece.span.first_scrape)..last + 1);
+                let ends = ScrapeRange { first: piece.span.first_scrape, last: piece.span.last_scrape };
+                let wanted =
+                    piece.span.rollup.iter().filter(|_| piece.columns.contains(RollupColumns::TIMES));
+                let of_samples = wanted.flat_map(|rollup| [rollup.first_at, rollup.last_at]);
+                let ranges =
+                    of_samples.chain([ends]).map(|ids| u64::from(ids.first)..u64::from(ids.last) + 1);
+                self.scrapes.extend(ranges);
             }
             self.pieces.push(piece);
         }
@@ -112,11 +160,15 @@ impl Batch {
 
 /// The rows of a span in a range; none when there are none. Exact where the times are in memory and the
 /// span has no gaps; else the whole span, to be cut when its times are known.
-fn piece(span: &Span, spec: &SelectSpec, tables: &Tables) -> Option<Piece> {
+fn piece(span: &Span, spec: &Wanted<'_>, tables: &Tables) -> Option<Piece> {
     let range = spec.range;
     let starts = if spec.skip_starts { SpanStarts::None } else { span.starts };
     let wanted = || Span { starts, ..span.clone() };
-    let whole = || Piece { span: wanted(), rows: 0..span.row_count, exact: false };
+    let columns = match span.kind {
+        Kind::HistogramRollup => RollupColumns::COUNT | RollupColumns::TIMES | RollupColumns::STALE,
+        _ => spec.columns,
+    };
+    let whole = || Piece { span: wanted(), rows: 0..span.row_count, exact: false, columns };
     if !span.range.overlaps(range) {
         return None;
     }
@@ -134,6 +186,7 @@ fn piece(span: &Span, spec: &SelectSpec, tables: &Tables) -> Option<Piece> {
         span: wanted(),
         rows: rows.start as u64..rows.end as u64,
         exact: true,
+        columns,
     })
 }
 

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use super::block::Part;
+use super::part::Part;
 use super::plan::{Batch, SamplePage};
 
 /// What is fetched at once.

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use futures::stream::{self, BoxStream};
 use futures::{StreamExt, TryStreamExt};
 use latewood_base::{OffloadError, Pieces};
-use latewood_model::{HistogramSample, Labels, SeriesSamples, StartTimestamps, TimeRange, TimestampMs};
+use latewood_model::{
+    HistogramSample, Labels, Resolution, SeriesSamples, StartTimestamps, TimeRange, TimestampMs,
+};
 use latewood_objstore::Usage;
 use parking_lot::Mutex;
 use tokio::task::JoinSet;
@@ -14,8 +16,9 @@ use tokio::task::JoinSet;
 use super::SelectSpec;
 use super::block::Block;
 use super::decoded::{Fetched, FoundPage, PageCache, SamplePageData, Times};
+use super::joined_times::JoinedTimes;
 use super::paged::PageKey;
-use super::plan::{Batch, SamplePage, plan};
+use super::plan::{Batch, SamplePage, Wanted, plan};
 use super::rounds::{Round, rounds};
 use super::tables::Tables;
 use crate::schema::SCRAPES;
@@ -26,30 +29,68 @@ type Series = Vec<SeriesSamples>;
 /// Batches of a block after which a read is a long one; they are larger than a head's.
 const PROMPT_BATCHES: usize = 4;
 
-/// The stream of a select.
+/// What a batch is made of.
+pub(super) struct Fill<'a> {
+    pub(super) block: &'a Block,
+    pub(super) tables: &'a Tables,
+    pub(super) cache: &'a mut PageCache,
+    pub(super) times: &'a Times,
+    pub(super) range: TimeRange,
+}
+
+/// Makes series of the decoded pages of a batch.
+pub(super) type Filling<T> = fn(Fill<'_>, &Batch) -> Result<Vec<T>, BlockError>;
+
+/// The stream of a select of samples.
 pub(super) fn select(
     block: Arc<Block>,
     spec: SelectSpec,
     bounds: ReaderConfig,
 ) -> BoxStream<'static, Result<Series, BlockError>> {
-    stream::once(begin(block, spec, bounds)).try_flatten().boxed()
+    let resolution = block.meta().resolution;
+    if resolution != Resolution::Raw {
+        let error = BlockError::Resolution { id: block.meta().id, resolution, wanted: "samples" };
+        return stream::iter([Err(error)]).boxed();
+    }
+    stream_of(block, spec, bounds, samples)
 }
 
-async fn begin(
+/// The stream of what is made of batches.
+pub(super) fn stream_of<S, T>(
     block: Arc<Block>,
-    spec: SelectSpec,
+    spec: S,
     bounds: ReaderConfig,
-) -> Result<BoxStream<'static, Result<Series, BlockError>>, BlockError> {
-    if spec.range.is_empty() || !spec.range.overlaps(block.meta().range) {
+    filling: Filling<T>,
+) -> BoxStream<'static, Result<Vec<T>, BlockError>>
+where
+    S: Send + Sync + 'static,
+    T: Send + 'static,
+    for<'a> Wanted<'a>: From<&'a S>,
+{
+    stream::once(begin(block, spec, bounds, filling)).try_flatten().boxed()
+}
+
+async fn begin<S, T>(
+    block: Arc<Block>,
+    spec: S,
+    bounds: ReaderConfig,
+    filling: Filling<T>,
+) -> Result<BoxStream<'static, Result<Vec<T>, BlockError>>, BlockError>
+where
+    S: Send + Sync + 'static,
+    T: Send + 'static,
+    for<'a> Wanted<'a>: From<&'a S>,
+{
+    let range = Wanted::from(&spec).range;
+    if range.is_empty() || !range.overlaps(block.meta().range) {
         return Ok(stream::empty().boxed());
     }
     let tables = block.tables().await?;
-    let range = spec.range;
     let batches = {
         let (block, tables) = (Arc::clone(&block), Arc::clone(&tables));
         let offload = block.offload.clone();
         let bounds = bounds.clone();
-        offload.run(move || plan(&spec, &tables, &block.parts, &bounds)).await?
+        offload.run(move || plan(&Wanted::from(&spec), &tables, &block.parts, &bounds)).await?
     };
     let ahead = bounds.fetch_ahead.max(1);
     let cache = Arc::new(Mutex::new(PageCache::default()));
@@ -61,7 +102,8 @@ async fn begin(
     let decoded = batches.and_then(move |fetched| {
         let (block, tables, cache) = (Arc::clone(&block), Arc::clone(&tables), Arc::clone(&cache));
         let pieces = Arc::clone(&pieces);
-        async move { pieces.run(move || materialise(&block, &tables, &cache, fetched, range)).await? }
+        let work = move || materialise(&block, &tables, &cache, fetched, (range, filling));
+        async move { pieces.run(work).await? }
     });
     Ok(decoded.try_filter(|series| std::future::ready(!series.is_empty())).boxed())
 }
@@ -131,13 +173,13 @@ fn of<'a, K: Ord + Copy, P: Clone>(
 }
 
 /// Decodes a batch and makes series of it.
-fn materialise(
+fn materialise<T>(
     block: &Block,
     tables: &Tables,
     cache: &Mutex<PageCache>,
     fetched: Fetched,
-    range: TimeRange,
-) -> Result<Series, BlockError> {
+    (range, filling): (TimeRange, Filling<T>),
+) -> Result<Vec<T>, BlockError> {
     let Fetched { batch, samples, scrapes } = fetched;
     let times = match &tables.times {
         Some(times) => Times::All(Arc::clone(times)),
@@ -147,19 +189,19 @@ fn materialise(
     let mut cache = cache.lock();
     let keep = |page, data: &SamplePageData| block.pages.put(block.meta().id, page, data);
     cache.load(&block.parts, &batch, samples, keep)?;
+    filling(Fill { block, tables, cache: &mut cache, times: &times, range }, &batch)
+}
+
+/// The series of a batch with their samples.
+fn samples(fill: Fill<'_>, batch: &Batch) -> Result<Series, BlockError> {
+    let Fill { block, tables, cache, times, range } = fill;
     let mut out: Series = Vec::new();
     let mut last = None;
     for piece in &batch.pieces {
-        let mut series = SeriesSamples {
-            labels: Labels::empty(),
-            timestamps: Arc::default(),
-            values: Vec::new(),
-            starts: StartTimestamps::none(),
-            histograms: Vec::new(),
-        };
+        let mut series = nothing_of(Labels::empty());
         match &piece.span.shape {
-            Some(shape) => series.histograms = cache.histograms(piece, shape, &block.parts, &times, range)?,
-            None => cache.rows(piece, &block.parts, &times, range, &mut series)?,
+            Some(shape) => series.histograms = cache.histograms(piece, shape, &block.parts, times, range)?,
+            None => cache.rows(piece, &block.parts, times, range, &mut series)?,
         }
         if series.is_empty() {
             continue;
@@ -167,25 +209,34 @@ fn materialise(
         if last == Some(piece.span.series)
             && let Some(before) = out.last_mut()
         {
-            join(before, series)?;
+            join(before, series, cache.joined())?;
             continue;
         }
         last = Some(piece.span.series);
         series.labels = tables.series.labels(piece.span.series as usize);
         out.push(series);
     }
-    out.extend(batch.labels_only.iter().map(|&series| SeriesSamples {
-        labels: tables.series.labels(series as usize),
+    out.extend(batch.labels_only.iter().map(|&series| nothing_of(tables.series.labels(series as usize))));
+    Ok(out)
+}
+
+/// A series without samples.
+fn nothing_of(labels: Labels) -> SeriesSamples {
+    SeriesSamples {
+        labels,
         timestamps: Arc::default(),
         values: Vec::new(),
         starts: StartTimestamps::none(),
         histograms: Vec::new(),
-    }));
-    Ok(out)
+    }
 }
 
 /// Appends a later span's samples.
-fn join(series: &mut SeriesSamples, mut later: SeriesSamples) -> Result<(), BlockError> {
+fn join(
+    series: &mut SeriesSamples,
+    mut later: SeriesSamples,
+    joined: &mut JoinedTimes,
+) -> Result<(), BlockError> {
     let follows = |before: Option<TimestampMs>, first: Option<TimestampMs>| {
         before.zip(first).is_none_or(|(before, first)| before < first)
     };
@@ -196,11 +247,7 @@ fn join(series: &mut SeriesSamples, mut later: SeriesSamples) -> Result<(), Bloc
         return Err(BlockError::corrupt(SCRAPES, "the spans of a series are at times that do not ascend"));
     }
     later.timestamps.first().into_iter().for_each(|&first| series.starts.append(first, &later.starts));
-    if series.values.is_empty() {
-        series.timestamps = later.timestamps;
-    } else if !later.values.is_empty() {
-        series.timestamps = series.timestamps.iter().chain(later.timestamps.iter()).copied().collect();
-    }
+    series.timestamps = joined.join(&series.timestamps, &later.timestamps);
     series.values.append(&mut later.values);
     series.histograms.append(&mut later.histograms);
     Ok(())
@@ -227,7 +274,8 @@ mod tests {
     fn spans_whose_times_a_damaged_table_mixed_up_are_refused() {
         let joined = |a, b| {
             let mut joined = a;
-            join(&mut joined, b).map(|()| (joined.timestamps.len(), joined.histograms.len()))
+            join(&mut joined, b, &mut JoinedTimes::default())
+                .map(|()| (joined.timestamps.len(), joined.histograms.len()))
         };
         assert_eq!(joined(series(&[1, 2], &[]), series(&[], &[1, 2])).unwrap(), (2, 2));
         assert_eq!(joined(series(&[1, 4], &[2]), series(&[5], &[3])).unwrap(), (3, 2));

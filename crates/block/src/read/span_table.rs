@@ -7,14 +7,15 @@ use arrow::array::{Array, AsArray, BooleanArray, ListArray, PrimitiveArray, Reco
 use arrow::datatypes::{ArrowPrimitiveType, Float64Type, Int32Type, Int64Type};
 use bytes::Bytes;
 use latewood_model::histogram::ResetHint;
-use latewood_model::{NO_START, TimeRange};
+use latewood_model::{NO_START, Resolution, TimeRange};
 
 use super::series_table::SeriesTable;
 use super::table_file::for_each_batch;
 use crate::decimal::Scale;
 use crate::meta::WITH_STARTS;
-use crate::schema::{SPANS, START_TS, STARTS_DIFFER};
-use crate::span::{HistogramShape, Kind, Span, SpanStarts};
+use crate::rollup_value::HeldValues;
+use crate::schema::{DERIVED, HELD, SPAN_TIMES, SPANS, START_TS, STARTS_DIFFER};
+use crate::span::{HistogramShape, Kind, RollupSpan, ScrapeRange, Span, SpanStarts};
 use crate::{BlockError, BlockMeta};
 
 /// The spans of a block, by series.
@@ -73,6 +74,7 @@ fn append(batch: &RecordBatch, meta: &BlockMeta, out: &mut Vec<Span>) -> Result<
     let (min_time, max_time) = (long("min_time")?, long("max_time")?);
     let shapes = ShapeColumns::of(batch)?;
     let starts = StartColumns::of(batch, meta)?;
+    let rollups = RollupColumns::of(batch)?;
     for row in 0..batch.num_rows() {
         let corrupt = |problem: &str| BlockError::corrupt(SPANS, format!("row {}: {problem}", out.len()));
         let id =
@@ -82,11 +84,15 @@ fn append(batch: &RecordBatch, meta: &BlockMeta, out: &mut Vec<Span>) -> Result<
         let scale = (num.is_valid(row) && den.is_valid(row))
             .then(|| Scale { num: num.value(row), den: den.value(row) });
         let kind = Kind::from_number(kind.value(row)).ok_or_else(|| corrupt("unknown kind"))?;
-        let shape = match kind {
-            Kind::Float => None,
-            _ => Some(shapes.as_ref().and_then(|shapes| shapes.shape(row))),
-        };
+        if kind.is_rollup() != (meta.resolution != Resolution::Raw) {
+            return Err(corrupt("its kind is not that of the block's resolution"));
+        }
+        let shape = kind.is_histogram().then(|| shapes.as_ref().and_then(|shapes| shapes.shape(row)));
         let shape = shape.map(|shape| shape.ok_or_else(|| corrupt("its histograms have no shape")));
+        let rollup = matches!(kind, Kind::FloatRollup | Kind::HistogramRollup)
+            .then(|| rollups.as_ref().and_then(|rollups| rollups.of_row(row, kind)));
+        let rollup =
+            rollup.map(|rollup| rollup.ok_or_else(|| corrupt("what it says of windows makes no sense")));
         let part = id(part.value(row), "part")?;
         let span = Span {
             series: id(series.value(row), "series_id")?,
@@ -104,6 +110,7 @@ fn append(batch: &RecordBatch, meta: &BlockMeta, out: &mut Vec<Span>) -> Result<
                 .map_or(Some(SpanStarts::None), |starts| starts.of_row(row))
                 .ok_or_else(|| corrupt("what it says of start timestamps makes no sense"))?,
             shape: shape.transpose()?.map(Arc::new),
+            rollup: rollup.transpose()?.map(Arc::new),
         };
         if span.last_scrape < span.first_scrape || span.contiguous() != contiguous.value(row) {
             return Err(corrupt("its scrapes contradict its rows"));
@@ -116,9 +123,9 @@ fn append(batch: &RecordBatch, meta: &BlockMeta, out: &mut Vec<Span>) -> Result<
 /// The number among all parts of one that is given among those of its kind.
 fn number_of_part(part: u32, kind: Kind, meta: &BlockMeta) -> Option<u32> {
     let (floats, histograms) = (meta.parts.len() as u32, meta.histogram_parts.len() as u32);
-    match kind {
-        Kind::Float => (part < floats).then_some(part),
-        _ => (part < histograms).then(|| floats + part),
+    match kind.is_histogram() {
+        false => (part < floats).then_some(part),
+        true => (part < histograms).then(|| floats + part),
     }
 }
 
@@ -191,6 +198,40 @@ impl<'a> StartColumns<'a> {
     }
 }
 
+/// The columns that spans of windows have values in.
+struct RollupColumns<'a> {
+    values: [&'a PrimitiveArray<Int32Type>; 2],
+    times: [&'a PrimitiveArray<Int32Type>; 4],
+}
+
+impl<'a> RollupColumns<'a> {
+    /// Nothing where older versions of the format had none.
+    fn of(batch: &'a RecordBatch) -> Result<Option<Self>, BlockError> {
+        if batch.column_by_name(HELD).is_none() {
+            return Ok(None);
+        }
+        let [a, b, c, d] = SPAN_TIMES.map(|name| numbers(batch, name));
+        Ok(Some(Self { values: [numbers(batch, HELD)?, numbers(batch, DERIVED)?], times: [a?, b?, c?, d?] }))
+    }
+
+    fn of_row(&self, row: usize, kind: Kind) -> Option<RollupSpan> {
+        let number = |column: &PrimitiveArray<Int32Type>| column.is_valid(row).then(|| column.value(row));
+        let [held, derived] = self.values.map(number);
+        let [a, b, c, d] = self.times.map(|column| number(column).and_then(|id| u32::try_from(id).ok()));
+        Some(RollupSpan {
+            values: HeldValues::from_numbers([held?, derived?], kind == Kind::FloatRollup)?,
+            first_at: ScrapeRange { first: a?, last: b? },
+            last_at: ScrapeRange { first: c?, last: d? },
+        })
+    }
+}
+
+/// Whether times of so many rows can stand there.
+fn fits(times: ScrapeRange, rows: u64, meta: &BlockMeta) -> bool {
+    let room = u64::from(times.last.saturating_sub(times.first)) + 1;
+    times.first <= times.last && room >= rows && u64::from(times.last) < meta.scrapes
+}
+
 /// Checks what spans point to, and that they follow each other without gap or overlap.
 fn check(spans: &[Span], meta: &BlockMeta) -> Result<(), BlockError> {
     let parts = || meta.parts.iter().chain(&meta.histogram_parts);
@@ -219,6 +260,12 @@ fn check(spans: &[Span], meta: &BlockMeta) -> Result<(), BlockError> {
         let scaled = span.scale.is_none_or(|scale| scale.num >= 1 && power_of_ten(scale.den));
         if !scaled || span.range.is_empty() {
             return corrupt("its scale or its time range makes no sense");
+        }
+        let fitting = |rollup: &RollupSpan| {
+            [rollup.first_at, rollup.last_at].into_iter().all(|times| fits(times, span.row_count, meta))
+        };
+        if !span.rollup.as_deref().is_none_or(fitting) {
+            return corrupt("the times of its samples are too few or not in scrapes.parquet");
         }
         before = span.series;
         histograms += if span.shape.is_some() { span.samples() } else { 0 };

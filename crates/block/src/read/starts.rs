@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use latewood_model::{NO_START, StartTimestamps, TimestampMs};
 
-use super::block::Part;
 use super::decoded::{PageCache, SamplePageData};
+use super::part::Part;
 use super::plan::Piece;
 use crate::BlockError;
 use crate::span::SpanStarts;

@@ -1,56 +1,57 @@
 //! [`BlockWriter`]: takes series, leaves a folder.
 
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::Path;
 
 use latewood_model::{
-    HistogramSample, Labels, MetricMetadata, SeriesSamples, TimeRange, TimestampMs, storage_order,
+    Labels, MetricMetadata, Resolution, SeriesSamples, TimeRange, TimestampMs, storage_order,
 };
 
-use super::histograms::{HistogramRows, HistogramRun};
+use super::cut::Cut;
+use super::histograms::HistogramRows;
 use super::labels::LabelTable;
 use super::output::{Finished, sync_folder, write_file};
-use super::part::Parts;
-use super::runs::runs;
-use super::samples::{SampleRows, SampleRun};
+use super::parts::{FinishedPart, Parts, Workshop};
+use super::rollups::RollupRows;
+use super::samples::SampleRows;
 use super::scrapes::Scrapes;
 use super::spans::Spans;
-use crate::decimal::route;
 use crate::index;
 use crate::meta::FORMAT_VERSION;
 use crate::schema::INDEX;
-use crate::span::{Kind, Span, SpanStarts};
 use crate::{BlockError, BlockHeader, BlockMeta, FileMeta, WriterConfig};
 
 /// Writes a block into a local folder, in one pass.
 ///
-/// Memory: one encoded row group, a page of open rows, the label codes of all series, the distinct scrape
-/// times up to [`WriterConfig::scrape_memory`], and the samples of the series being pushed. Synchronous:
-/// run it off the async runtime. A writer that is dropped before [`BlockWriter::finish`] leaves a folder
+/// Memory: one encoded row group and a page of open rows a window, the distinct texts of labels, the distinct scrape
+/// times up to [`WriterConfig::scrape_memory`], and the samples of the series being pushed. Disk: the block, less the
+/// parts that are taken as they end ([`BlockWriter::take_finished`]), and a few bytes a label of each series.
+/// Synchronous: run it off the async runtime. A writer that is dropped before [`BlockWriter::finish`] leaves a folder
 /// without `meta.json`, which is no block.
 pub struct BlockWriter {
-    dir: PathBuf,
     header: BlockHeader,
-    config: WriterConfig,
+    pub(super) shop: Workshop,
     labels: LabelTable,
     previous: Option<Labels>,
-    scrapes: Scrapes,
-    spans: Spans,
-    samples: Parts<SampleRows>,
-    histograms: Parts<HistogramRows>,
+    pub(super) scrapes: Scrapes,
+    pub(super) spans: Spans,
+    pub(super) samples: Parts<SampleRows>,
+    /// Instead of samples, in a block of aggregates.
+    pub(super) rollups: Parts<RollupRows>,
+    pub(super) histograms: Parts<HistogramRows>,
     /// How many of both.
-    counts: (u64, u64),
-    range: TimeRange,
+    pub(super) counts: (u64, u64),
+    pub(super) range: TimeRange,
 }
 
 impl BlockWriter {
     /// Begins a block in `dir`, which is created and must be empty.
     ///
     /// # Errors
-    /// [`BlockError::Config`] for settings that make no sense, [`BlockError::Disk`] when the folder is not
+    /// [`BlockError::Config`] for settings or windows that make no sense, [`BlockError::Disk`] when the folder is not
     /// empty or not writable.
     pub fn create(dir: &Path, header: BlockHeader, config: WriterConfig) -> Result<Self, BlockError> {
         config.validate()?;
+        let cut = Cut::of(&header)?;
         let taken = std::fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_some());
         if taken {
             let error = std::io::Error::other("the folder for a new block is not empty");
@@ -60,12 +61,12 @@ impl BlockWriter {
         Ok(Self {
             scrapes: Scrapes::create(dir, &config)?,
             spans: Spans::create(dir, &config)?,
-            dir: dir.to_owned(),
+            labels: LabelTable::create(dir)?,
+            shop: Workshop { dir: dir.to_owned(), cut, config },
             header,
-            config,
-            labels: LabelTable::default(),
             previous: None,
             samples: Parts::default(),
+            rollups: Parts::default(),
             histograms: Parts::default(),
             counts: (0, 0),
             range: TimeRange::EMPTY,
@@ -76,149 +77,121 @@ impl BlockWriter {
     /// ascending. A series without samples is left out.
     ///
     /// # Errors
-    /// [`BlockError::Order`] when the input is not in order, [`BlockError::TooLarge`] beyond 2^31 series
-    /// or scrape times, [`BlockError::Disk`] when the disk refuses. After an error the block is lost.
+    /// [`BlockError::Order`] when the input is not in order or outside the block's window, [`BlockError::TooLarge`]
+    /// beyond 2^31 series or scrape times or 64 windows, [`BlockError::Disk`] when the disk refuses. After an error the
+    /// block is lost.
     pub fn push(
         &mut self,
         series: &SeriesSamples,
         metadata: Option<&MetricMetadata>,
     ) -> Result<(), BlockError> {
-        self.check(series)?;
+        let histograms: Vec<TimestampMs> = series.histograms.iter().map(|sample| sample.timestamp).collect();
+        let refuse = |problem| Err(BlockError::Order { labels: series.labels.to_string(), problem });
+        if self.resolution() != Resolution::Raw {
+            return refuse("a block of aggregates takes no samples");
+        }
+        if series.timestamps.len() != series.values.len() {
+            return refuse("it has not as many times as values");
+        }
+        self.check(&series.labels, &[&series.timestamps, &histograms])?;
         if series.is_empty() {
             return Ok(());
         }
-        self.previous = Some(series.labels.clone());
-        let id = self.labels.push(&series.labels, metadata)?;
+        let id = self.add(&series.labels, metadata)?;
         let metric = series.labels.metric_name();
         self.push_floats(id, metric, series)?;
         self.push_histograms(id, metric, &series.histograms)
     }
 
-    fn push_floats(
-        &mut self,
-        id: i32,
-        metric: Option<&str>,
-        series: &SeriesSamples,
-    ) -> Result<(), BlockError> {
-        let Some(range) = range_of(&series.timestamps) else {
-            return Ok(());
-        };
-        let placed = self.scrapes.place(&series.timestamps)?;
-        let routed = route(&series.values);
-        let starts = starts_of(series);
-        let part = self.samples.open(&self.dir, &self.config)?;
-        let row_start = part.rows();
-        let run = SampleRun { id, metric, placed: &placed, routed: &routed, starts: &starts };
-        part.push(metric.unwrap_or(""), range, series.values.len(), &run)?;
-        self.counts.0 += series.values.len() as u64;
-        self.range = self.range.union(range);
-        self.spans.push(Span {
-            series: id as u32,
-            part: self.samples.number(),
-            row_start,
-            row_count: series.values.len() as u64,
-            kind: Kind::Float,
-            first_scrape: placed.first,
-            last_scrape: placed.last,
-            scale: routed.scale,
-            has_vf: routed.has_doubles,
-            range,
-            starts: SpanStarts::of(starts.into_iter()),
-            shape: None,
-        })
+    pub(super) fn resolution(&self) -> Resolution {
+        self.header.resolution
     }
 
-    fn push_histograms(
-        &mut self,
-        id: i32,
-        metric: Option<&str>,
-        histograms: &[HistogramSample],
-    ) -> Result<(), BlockError> {
-        if histograms.is_empty() {
-            return Ok(());
-        }
-        let times: Arc<[TimestampMs]> = histograms.iter().map(|sample| sample.timestamp).collect();
-        let placed = self.scrapes.place(&times)?;
-        let mut done = 0;
-        for run in runs(histograms) {
-            let samples = done..done + run.samples.len();
-            done = samples.end;
-            let Some(range) = times.get(samples.clone()).and_then(range_of) else { continue };
-            let placed = placed.slice(samples);
-            let part = self.histograms.open(&self.dir, &self.config)?;
-            let (row_start, row_count) = (part.rows(), run.rows());
-            let rows = HistogramRun { id, placed: &placed, run: &run };
-            part.push(metric.unwrap_or(""), range, row_count, &rows)?;
-            self.counts.1 += run.samples.len() as u64;
-            self.range = self.range.union(range);
-            self.spans.push(Span {
-                series: id as u32,
-                part: self.histograms.number(),
-                row_start,
-                row_count: row_count as u64,
-                kind: run.kind,
-                first_scrape: placed.first,
-                last_scrape: placed.last,
-                scale: None,
-                has_vf: run.has_doubles(),
-                range,
-                starts: run.starts(),
-                shape: Some(Arc::new(run.shape)),
-            })?;
-        }
-        Ok(())
+    /// The labels of the series that is being pushed, for errors.
+    pub(super) fn last_labels(&self) -> String {
+        self.previous.as_ref().map(Labels::to_string).unwrap_or_default()
     }
 
     /// Whether a series is in order, and comes in order.
-    fn check(&self, series: &SeriesSamples) -> Result<(), BlockError> {
-        let order = |problem| Err(BlockError::Order { labels: series.labels.to_string(), problem });
-        if series.timestamps.len() != series.values.len() {
-            return order("it has not as many times as values");
+    pub(super) fn check(&self, labels: &Labels, times: &[&[TimestampMs]]) -> Result<(), BlockError> {
+        let refuse = |problem| Err(BlockError::Order { labels: labels.to_string(), problem });
+        if !times.iter().all(|times| times.is_sorted_by(|a, b| a < b)) {
+            return refuse("its times do not ascend strictly");
         }
-        let histograms = series.histograms.is_sorted_by(|a, b| a.timestamp < b.timestamp);
-        if !histograms || !series.timestamps.is_sorted_by(|a, b| a < b) {
-            return order("its times do not ascend strictly");
-        }
-        let after = |previous: &Labels| storage_order(previous, &series.labels).is_lt();
+        let after = |previous: &Labels| storage_order(previous, labels).is_lt();
         if !self.previous.as_ref().is_none_or(after) {
-            return order("it does not come after its predecessor in storage order");
+            return refuse("it does not come after its predecessor in storage order");
+        }
+        let window = self.header.window.unwrap_or(TimeRange::ALL);
+        let mut ends = times.iter().flat_map(|times| times.first().into_iter().chain(times.last()));
+        if !ends.all(|&at| window.contains(at)) {
+            return refuse("it has samples outside the window of the block");
         }
         Ok(())
     }
 
-    /// Ends the block: writes what is open, then `index`, then `meta.json`; all of it is fsynced.
+    /// Adds a series that is in order; its id.
+    pub(super) fn add(
+        &mut self,
+        labels: &Labels,
+        metadata: Option<&MetricMetadata>,
+    ) -> Result<i32, BlockError> {
+        self.previous = Some(labels.clone());
+        self.labels.push(labels, metadata)
+    }
+
+    /// The parts that ended since it was last asked, to be stored elsewhere and deleted while the block grows. None of
+    /// a block whose window is known only when it ends.
+    pub fn take_finished(&mut self) -> Vec<FinishedPart> {
+        let mut taken = self.samples.take_finished(&self.shop);
+        taken.extend(self.rollups.take_finished(&self.shop));
+        taken.extend(self.histograms.take_finished(&self.shop));
+        taken
+    }
+
+    /// Ends the block: writes what is open, then `index`, then `meta.json`; all of it is fsynced. The parts that were
+    /// taken are named there, too.
     ///
     /// # Errors
     /// [`BlockError::Disk`] when the disk refuses; the folder is no block then.
     pub fn finish(self) -> Result<BlockMeta, BlockError> {
         let window = self.range.start;
-        let (parts, mut done) = self.samples.finish(&self.dir, window)?;
-        let (histogram_parts, histograms) = self.histograms.finish(&self.dir, window)?;
+        let Workshop { dir, config, .. } = &self.shop;
+        let (mut parts, mut done) = self.samples.finish(&self.shop, window)?;
+        let (rollups, of_rollups) = self.rollups.finish(&self.shop, window)?;
+        parts.extend(rollups);
+        done.extend(of_rollups);
+        let (histogram_parts, histograms) = self.histograms.finish(&self.shop, window)?;
         done.extend(histograms);
         let (scrapes, spans) = (u64::from(self.scrapes.rows()), self.spans.rows());
         let series = self.labels.series() as u64;
-        done.push(self.labels.finish(&self.dir, &self.config)?);
+        done.push(self.labels.finish(dir, config)?);
         done.push(self.spans.finish()?);
         done.push(self.scrapes.finish()?);
         let (mut files, entries): (Vec<FileMeta>, Vec<_>) =
             done.into_iter().map(|done: Finished| (done.file, done.entry)).unzip();
         let index = index::encode(&entries);
-        write_file(&self.dir.join(INDEX), &index)?;
+        write_file(&dir.join(INDEX), &index)?;
         files.push(FileMeta {
             path: INDEX.to_owned(),
             size: index.len() as u64,
             crc32c: crc32c::crc32c(&index),
         });
         files.sort_by(|a, b| a.path.cmp(&b.path));
-        let BlockHeader { id, tenant, resolution, shard, generation, lineage } = self.header;
+        let header = self.header;
         let meta = BlockMeta {
             version: FORMAT_VERSION,
-            id,
-            tenant,
-            resolution,
-            shard,
-            generation,
-            lineage,
+            id: header.id,
+            tenant: header.tenant,
+            resolution: header.resolution,
+            shard: header.shard,
+            generation: header.generation,
+            lineage: header.lineage,
+            level: header.level,
+            deduplicated: header.deduplicated,
+            tail: header.tail,
+            window: header.window,
+            window_ms: header.window_ms,
             range: self.range,
             series,
             samples: self.counts.0,
@@ -232,7 +205,7 @@ impl BlockWriter {
         };
         let checksum = meta.sum()?;
         let meta = BlockMeta { checksum, ..meta };
-        write_meta(&self.dir, &meta)?;
+        write_meta(dir, &meta)?;
         Ok(meta)
     }
 }
@@ -244,19 +217,4 @@ fn write_meta(dir: &Path, meta: &BlockMeta) -> Result<(), BlockError> {
     write_file(&temporary, &meta.to_json()?)?;
     std::fs::rename(&temporary, &path).map_err(|error| BlockError::disk(&path, &error))?;
     sync_folder(dir)
-}
-
-/// The start timestamps of a series' floats, one each; nothing if none has one.
-fn starts_of(series: &SeriesSamples) -> Vec<TimestampMs> {
-    if series.starts.is_empty() {
-        return Vec::new();
-    }
-    let mut starts = series.starts.cursor();
-    series.timestamps.iter().map(|&at| starts.at(at)).collect()
-}
-
-/// From the first to the last of ascending times; none of none.
-fn range_of(times: &[TimestampMs]) -> Option<TimeRange> {
-    let ends = times.first().zip(times.last());
-    ends.map(|(&start, &end)| TimeRange::new(start, end))
 }

@@ -7,12 +7,15 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, DictionaryArray, Int32Array, MapBuilder, MapFieldNames, RecordBatch, StringArray, StringBuilder,
+    ArrayRef, DictionaryArray, Int32Array, MapBuilder, MapFieldNames, RecordBatch, StringBuilder,
 };
 use arrow::datatypes::{Int32Type, SchemaRef};
+use arrow::error::ArrowError;
 use hashbrown::HashMap;
 use latewood_model::{Labels, METRIC_NAME, MetricMetadata};
 
+use super::dictionary::Dictionary;
+use super::label_codes::{CodedSeries, LabelCodes, LabelCodesReader};
 use super::output::{Finished, Output};
 use crate::schema::{self, SERIES};
 use crate::{BlockError, WriterConfig};
@@ -23,29 +26,6 @@ const BATCH: usize = 65_536;
 /// A name gets a column when at least one series in so many has it.
 const HOT_SHARE: u64 = 1_000;
 
-/// Strings and their codes, in order of first appearance.
-#[derive(Default)]
-struct Dictionary {
-    codes: HashMap<Arc<str>, u32>,
-    texts: Vec<Arc<str>>,
-}
-
-impl Dictionary {
-    fn code(&mut self, text: &str) -> u32 {
-        if let Some(&code) = self.codes.get(text) {
-            return code;
-        }
-        let (code, text) = (self.texts.len() as u32, Arc::<str>::from(text));
-        self.codes.insert(Arc::clone(&text), code);
-        self.texts.push(text);
-        code
-    }
-
-    fn array(&self) -> ArrayRef {
-        Arc::new(StringArray::from_iter_values(&self.texts))
-    }
-}
-
 /// A label name: its values and how many series have it.
 #[derive(Default)]
 struct Name {
@@ -53,21 +33,16 @@ struct Name {
     series: u64,
 }
 
-/// The labels and metadata of all series so far.
-#[derive(Default)]
+/// The labels and metadata of all series so far: distinct texts in memory, the series themselves on disk.
 pub(super) struct LabelTable {
     names: Dictionary,
     by_name: Vec<Name>,
-    /// Codes of name and value of all series, one series after the other.
-    pairs: Vec<(u32, u32)>,
-    /// Where each series' pairs end.
-    ends: Vec<usize>,
     metadata: Dictionary,
-    /// Codes of type, unit and help; [`NONE`] when unknown.
-    described: Vec<[u32; 3]>,
+    codes: LabelCodes,
+    /// The series being pushed, to use its memory again.
+    open: CodedSeries,
+    series: usize,
 }
-
-const NONE: u32 = u32::MAX;
 
 /// What a series table has columns for.
 struct Layout {
@@ -79,9 +54,21 @@ struct Layout {
 }
 
 impl LabelTable {
+    /// An empty one, of a block in `dir`.
+    pub(super) fn create(dir: &Path) -> Result<Self, BlockError> {
+        Ok(Self {
+            names: Dictionary::default(),
+            by_name: Vec::new(),
+            metadata: Dictionary::default(),
+            codes: LabelCodes::create(dir)?,
+            open: CodedSeries::default(),
+            series: 0,
+        })
+    }
+
     /// Series so far.
     pub(super) fn series(&self) -> usize {
-        self.ends.len()
+        self.series
     }
 
     /// Adds a series and returns its id.
@@ -90,26 +77,32 @@ impl LabelTable {
         labels: &Labels,
         metadata: Option<&MetricMetadata>,
     ) -> Result<i32, BlockError> {
-        let id = i32::try_from(self.ends.len())
+        let id = i32::try_from(self.series)
             .map_err(|_| BlockError::TooLarge { what: "too many series", limit: i32::MAX as u64 })?;
+        self.open.pairs.clear();
         for (name, value) in labels.iter() {
-            let name = self.names.code(name);
+            let name = self.names.code(name)?;
             if name as usize == self.by_name.len() {
                 self.by_name.push(Name::default());
             }
             if let Some(known) = self.by_name.get_mut(name as usize) {
                 known.series += 1;
-                self.pairs.push((name, known.values.code(value)));
+                self.open.pairs.push((name, known.values.code(value)?));
             }
         }
-        self.ends.push(self.pairs.len());
-        let mut code = |text: &str| {
-            if text.is_empty() { NONE } else { self.metadata.code(text) }
-        };
-        self.described.push(metadata.map_or([NONE; 3], |metadata| {
-            [code(metadata.metric_type.as_str()), code(&metadata.unit), code(&metadata.help)]
-        }));
+        self.open.described = self.described(metadata)?;
+        self.codes.push(&self.open)?;
+        self.series += 1;
         Ok(id)
+    }
+
+    fn described(&mut self, metadata: Option<&MetricMetadata>) -> Result<[Option<u32>; 3], BlockError> {
+        let Some(metadata) = metadata else { return Ok([None; 3]) };
+        let mut code = |text: &str| match text {
+            "" => Ok(None),
+            text => self.metadata.code(text).map(Some),
+        };
+        Ok([code(metadata.metric_type.as_str())?, code(&metadata.unit)?, code(&metadata.help)?])
     }
 
     /// Writes `series.parquet`.
@@ -117,35 +110,35 @@ impl LabelTable {
         let layout = self.layout(config.hot_labels);
         let properties = schema::table_properties(config);
         let mut output = Output::create(dir, SERIES, Arc::clone(&layout.schema), properties)?;
-        let values: Vec<ArrayRef> = layout.hot.iter().map(|name| self.values(*name)).collect();
-        let metadata = self.metadata.array();
-        for start in (0..self.series()).step_by(BATCH) {
-            let rows = start..self.series().min(start + BATCH);
-            let batch = self.batch(&layout, &values, &metadata, rows);
-            output.write(&batch.map_err(|error| BlockError::encode(SERIES, &error.into()))?)?;
+        let texts = Texts {
+            names: self.names,
+            metadata: self.metadata.array(),
+            hot: layout.hot.iter().map(|name| values(&self.by_name, *name)).collect(),
+            by_name: self.by_name,
+        };
+        let mut codes = self.codes.read()?;
+        for start in (0..self.series).step_by(BATCH) {
+            let rows = start..self.series.min(start + BATCH);
+            output.write(&texts.batch(&layout, rows, &mut codes)?)?;
         }
+        codes.delete()?;
         output.finish()
-    }
-
-    fn values(&self, name: Option<u32>) -> ArrayRef {
-        let name = name.and_then(|name| self.by_name.get(name as usize));
-        name.map_or_else(|| Dictionary::default().array(), |name| name.values.array())
     }
 
     /// Chooses the names with columns: the most frequent ones, of names that differ only in case just one
     /// (DuckDB's columns know no case), then in the order of names.
     fn layout(&self, limit: usize) -> Layout {
-        let threshold = self.series() as u64 / HOT_SHARE;
-        let named = self.names.texts.iter().zip(&self.by_name).zip(0u32..);
+        let threshold = self.series as u64 / HOT_SHARE;
+        let named = self.names.texts().zip(&self.by_name).zip(0u32..);
         let mut ranked: Vec<(Reverse<u64>, &str, u32)> = named
-            .map(|((text, name), code)| (Reverse(name.series), &**text, code))
+            .map(|((text, name), code)| (Reverse(name.series), text, code))
             .filter(|(series, text, _)| *text != METRIC_NAME && series.0 >= threshold)
             .collect();
         ranked.sort_unstable();
         let mut folded = HashSet::new();
         ranked.retain(|(_, text, _)| folded.len() < limit && folded.insert(text.to_lowercase()));
         ranked.sort_unstable_by_key(|(_, text, _)| *text);
-        let metric = self.names.codes.get(METRIC_NAME).copied();
+        let metric = self.names.find(METRIC_NAME);
         let hot: Vec<Option<u32>> =
             std::iter::once(metric).chain(ranked.iter().map(|(_, _, code)| Some(*code))).collect();
         let columns = hot.iter().enumerate();
@@ -155,54 +148,67 @@ impl LabelTable {
             hot,
         }
     }
+}
 
+/// The values of a name; none of none.
+fn values(by_name: &[Name], name: Option<u32>) -> ArrayRef {
+    let name = name.and_then(|name| by_name.get(name as usize));
+    name.map_or_else(|| Dictionary::default().array(), |name| name.values.array())
+}
+
+/// What codes stand for.
+struct Texts {
+    names: Dictionary,
+    by_name: Vec<Name>,
+    /// The values of each name with a column.
+    hot: Vec<ArrayRef>,
+    metadata: ArrayRef,
+}
+
+impl Texts {
+    /// The next rows of the table.
     fn batch(
         &self,
         layout: &Layout,
-        values: &[ArrayRef],
-        metadata: &ArrayRef,
         rows: std::ops::Range<usize>,
-    ) -> Result<RecordBatch, arrow::error::ArrowError> {
+        codes: &mut LabelCodesReader,
+    ) -> Result<RecordBatch, BlockError> {
+        let encode = |error: ArrowError| BlockError::encode(SERIES, &error.into());
         let mut hot: Vec<Vec<Option<i32>>> = vec![vec![None; rows.len()]; layout.hot.len()];
+        let mut described: [Vec<Option<i32>>; 3] = Default::default();
         let mut rest = MapBuilder::new(Some(field_names()), StringBuilder::new(), StringBuilder::new());
-        for (at, row) in rows.clone().enumerate() {
+        let mut series = CodedSeries::default();
+        for at in 0..rows.len() {
+            codes.next(&mut series)?;
             let mut others = false;
-            for &(name, value) in self.pairs_of(row) {
+            for &(name, value) in &series.pairs {
                 let column = layout.column.get(&name).and_then(|&column| hot.get_mut(column)?.get_mut(at));
                 if let Some(cell) = column {
                     *cell = Some(value as i32);
                 } else {
                     others = true;
-                    rest.keys().append_value(self.names.texts.get(name as usize).map_or("", |text| text));
-                    rest.values().append_value(self.value_text(name, value));
+                    rest.keys().append_value(self.names.text(name));
+                    rest.values().append_value(self.value(name, value));
                 }
             }
-            rest.append(others)?;
+            rest.append(others).map_err(encode)?;
+            let codes = series.described.iter().map(|code| code.map(|code| code as i32));
+            described.iter_mut().zip(codes).for_each(|(column, code)| column.push(code));
         }
         let ids = rows.start as i32..rows.end as i32;
         let mut columns: Vec<ArrayRef> = vec![Arc::new(Int32Array::from_iter_values(ids))];
-        for (codes, values) in hot.into_iter().zip(values) {
-            columns.push(coded(codes, values)?);
+        for (codes, values) in hot.into_iter().zip(&self.hot) {
+            columns.push(coded(codes, values).map_err(encode)?);
         }
         columns.push(Arc::new(rest.finish()));
-        for which in 0..3 {
-            let described = self.described.get(rows.clone()).unwrap_or_default();
-            let codes = described.iter().map(|codes| codes.get(which).copied());
-            let codes = codes.map(|code| code.filter(|&code| code != NONE).map(|code| code as i32));
-            columns.push(coded(codes.collect(), metadata)?);
+        for codes in described {
+            columns.push(coded(codes, &self.metadata).map_err(encode)?);
         }
-        RecordBatch::try_new(Arc::clone(&layout.schema), columns)
+        RecordBatch::try_new(Arc::clone(&layout.schema), columns).map_err(encode)
     }
 
-    fn pairs_of(&self, row: usize) -> &[(u32, u32)] {
-        let start = row.checked_sub(1).and_then(|before| self.ends.get(before)).copied();
-        let end = self.ends.get(row).copied().unwrap_or_default();
-        self.pairs.get(start.unwrap_or(0)..end).unwrap_or_default()
-    }
-
-    fn value_text(&self, name: u32, value: u32) -> &str {
-        let name = self.by_name.get(name as usize);
-        name.and_then(|name| name.values.texts.get(value as usize)).map_or("", |text| text)
+    fn value(&self, name: u32, value: u32) -> &str {
+        self.by_name.get(name as usize).map_or("", |name| name.values.text(value))
     }
 }
 
@@ -210,7 +216,7 @@ fn field_names() -> MapFieldNames {
     MapFieldNames { entry: "key_value".to_owned(), key: "key".to_owned(), value: "value".to_owned() }
 }
 
-fn coded(codes: Vec<Option<i32>>, values: &ArrayRef) -> Result<ArrayRef, arrow::error::ArrowError> {
+fn coded(codes: Vec<Option<i32>>, values: &ArrayRef) -> Result<ArrayRef, ArrowError> {
     let keys = Int32Array::from(codes);
     Ok(Arc::new(DictionaryArray::<Int32Type>::try_new(keys, Arc::clone(values))?))
 }

@@ -1,4 +1,4 @@
-//! A Parquet file of rows in the making, and the files of one folder after another.
+//! A Parquet file of rows in the making.
 
 use std::ops::Range;
 use std::path::Path;
@@ -11,7 +11,7 @@ use latewood_model::{TimeRange, TimestampMs};
 use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
 
-use super::output::{Finished, Output, sync_folder};
+use super::output::{Finished, Output};
 use crate::{BlockError, PartMeta, WriterConfig};
 
 /// The rows of an open page, column by column.
@@ -52,10 +52,9 @@ pub(super) struct Part<R> {
 }
 
 impl<R: Rows> Part<R> {
-    /// Begins the part `number` under a name of its own, until its window is known.
-    fn create(dir: &Path, number: usize, config: &WriterConfig) -> Result<Self, BlockError> {
+    /// Begins a part under a path in the folder of the block.
+    pub(super) fn create(dir: &Path, name: String, config: &WriterConfig) -> Result<Self, BlockError> {
         let schema = R::schema();
-        let name = format!("{}/open-{number}.parquet", R::FOLDER);
         Ok(Self {
             output: Output::create(dir, &name, Arc::clone(&schema), R::properties(config))?,
             name,
@@ -67,6 +66,11 @@ impl<R: Rows> Part<R> {
             last_metric: String::new(),
             open: R::default(),
         })
+    }
+
+    /// Bytes so far, roughly.
+    pub(super) fn bytes(&self) -> u64 {
+        self.output.bytes()
     }
 
     /// Rows so far: where the next run begins.
@@ -109,13 +113,14 @@ impl<R: Rows> Part<R> {
         self.output.write(&batch)
     }
 
-    fn finish(mut self) -> Result<(PartMeta, Finished), BlockError> {
+    /// Ends the part of the window that begins at `window`.
+    pub(super) fn finish(mut self, window: TimestampMs) -> Result<(PartMeta, Finished), BlockError> {
         if self.open.len() > 0 {
             self.flush()?;
         }
         let part = PartMeta {
-            path: String::new(),
-            window: 0,
+            path: self.name,
+            window,
             range: self.range,
             rows: self.rows,
             first_metric: self.first_metric.unwrap_or_default(),
@@ -123,79 +128,4 @@ impl<R: Rows> Part<R> {
         };
         Ok((part, self.output.finish()?))
     }
-}
-
-/// The files of one folder.
-pub(super) struct Parts<R> {
-    open: Option<Part<R>>,
-    done: Vec<(PartMeta, Finished)>,
-}
-
-impl<R> Default for Parts<R> {
-    fn default() -> Self {
-        Self { open: None, done: Vec::new() }
-    }
-}
-
-impl<R: Rows> Parts<R> {
-    /// The number of the open part.
-    pub(super) fn number(&self) -> u32 {
-        self.done.len() as u32
-    }
-
-    /// The part that takes the next run.
-    pub(super) fn open(&mut self, dir: &Path, config: &WriterConfig) -> Result<&mut Part<R>, BlockError> {
-        if self.open.as_ref().is_some_and(|part| part.output.bytes() >= config.part_bytes) {
-            self.close()?;
-        }
-        if self.open.is_none() && self.done.is_empty() {
-            let folder = dir.join(R::FOLDER);
-            std::fs::create_dir_all(&folder).map_err(|error| BlockError::disk(&folder, &error))?;
-        }
-        match &mut self.open {
-            Some(part) => Ok(part),
-            none => Ok(none.insert(Part::create(dir, self.done.len(), config)?)),
-        }
-    }
-
-    fn close(&mut self) -> Result<(), BlockError> {
-        if let Some(part) = self.open.take() {
-            self.done.push(part.finish()?);
-        }
-        Ok(())
-    }
-
-    /// Ends the open part and moves all into the folder of their window, whose start is known only now.
-    pub(super) fn finish(
-        mut self,
-        dir: &Path,
-        window: TimestampMs,
-    ) -> Result<(Vec<PartMeta>, Vec<Finished>), BlockError> {
-        self.close()?;
-        if self.done.is_empty() {
-            return Ok((Vec::new(), Vec::new()));
-        }
-        let folder = format!("{}/w={}", R::FOLDER, rfc3339(window));
-        let disk = |path: &Path, error: std::io::Error| BlockError::disk(path, &error);
-        let path = dir.join(&folder);
-        std::fs::create_dir(&path).map_err(|error| disk(&path, error))?;
-        for (number, (part, done)) in self.done.iter_mut().enumerate() {
-            part.path = format!("{folder}/part-{number}.parquet");
-            part.window = window;
-            let from = dir.join(&done.file.path);
-            std::fs::rename(&from, dir.join(&part.path)).map_err(|error| disk(&from, error))?;
-            done.file.path.clone_from(&part.path);
-            done.entry.path.clone_from(&part.path);
-        }
-        sync_folder(&path)?;
-        sync_folder(&dir.join(R::FOLDER))?;
-        Ok(self.done.into_iter().unzip())
-    }
-}
-
-/// A folder name for the window that begins at a time; to the second, and held within four-digit years.
-fn rfc3339(time: TimestampMs) -> String {
-    let seconds = time.div_euclid(1_000).clamp(-62_167_219_200, 253_402_300_799);
-    let time = chrono::DateTime::from_timestamp(seconds, 0).unwrap_or_default();
-    time.format("%Y-%m-%dT%H:%M:%SZ").to_string()
 }

@@ -13,6 +13,7 @@ use latewood_model::TimestampMs;
 
 use super::output::{Finished, Output};
 use crate::schema::{self, SCRAPES};
+use crate::span::ScrapeRange;
 use crate::{BlockError, WriterConfig};
 
 /// Rows of the batches handed to the encoder.
@@ -41,6 +42,20 @@ impl Placed {
         let whole = u64::from(last - first) + 1 == count as u64;
         let ids = self.gaps.as_ref().filter(|_| !whole).and_then(|ids| ids.get(samples));
         Self { first, last, gaps: ids.map(<[u32]>::to_vec) }
+    }
+
+    /// The place of the samples at some indexes, ascending, at least one.
+    pub(super) fn pick(&self, indexes: &[usize]) -> Self {
+        let ids: Vec<u32> = indexes.iter().map(|&index| self.scrape(index) as u32).collect();
+        let (first, last) =
+            (ids.first().copied().unwrap_or(self.first), ids.last().copied().unwrap_or(self.last));
+        let whole = u64::from(last - first) + 1 == ids.len() as u64;
+        Self { first, last, gaps: (!whole).then_some(ids) }
+    }
+
+    /// From its first to its last.
+    pub(super) fn range(&self) -> ScrapeRange {
+        ScrapeRange { first: self.first, last: self.last }
     }
 
     /// The scrape of the sample at `index`.

@@ -10,7 +10,7 @@ use arrow::datatypes::SchemaRef;
 
 use super::output::{Finished, Output};
 use crate::schema::{self, SPANS};
-use crate::span::{HistogramShape, Span, SpanStarts};
+use crate::span::{HistogramShape, RollupSpan, Span, SpanStarts};
 use crate::{BlockError, WriterConfig};
 
 /// Rows of the batches handed to the encoder.
@@ -59,6 +59,9 @@ impl Spans {
         let shaped = |get: fn(&HistogramShape) -> i32| -> ArrayRef {
             Arc::new(open.iter().map(|span| span.shape.as_deref().map(get)).collect::<Int32Array>())
         };
+        let rollup = |get: fn(&RollupSpan) -> i32| -> ArrayRef {
+            Arc::new(open.iter().map(|span| span.rollup.as_deref().map(get)).collect::<Int32Array>())
+        };
         let columns = vec![
             int(|span| span.series as i32),
             int(|span| span.part as i32),
@@ -85,6 +88,12 @@ impl Spans {
                 SpanStarts::None | SpanStarts::Each => None,
             }),
             flag(|span| span.starts == SpanStarts::Each),
+            rollup(|rollup| rollup.values.numbers()[0]),
+            rollup(|rollup| rollup.values.numbers()[1]),
+            rollup(|rollup| rollup.first_at.first as i32),
+            rollup(|rollup| rollup.first_at.last as i32),
+            rollup(|rollup| rollup.last_at.first as i32),
+            rollup(|rollup| rollup.last_at.last as i32),
         ];
         let batch = RecordBatch::try_new(Arc::clone(&self.schema), columns);
         self.output.write(&batch.map_err(|error| BlockError::encode(SPANS, &error.into()))?)

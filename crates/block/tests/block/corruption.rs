@@ -103,7 +103,7 @@ async fn counts_and_sizes_that_lie_are_refused() {
         ("/parts/0/rows", "4611686018427387904"),
         ("/parts/0/path", "\"../../other/meta.json\""),
         ("/files/2/path", "\"../x\""),
-        ("/version", "4"),
+        ("/version", "5"),
         ("/histograms", "11"),
         ("/histogram_parts/0/rows", "4611686018427387904"),
         ("/version", "0"),

@@ -7,7 +7,10 @@ use std::process::{Command, Stdio};
 
 use latewood_block::{WriterConfig, views};
 use latewood_model::histogram::{BucketCount, Histogram};
-use latewood_model::{HistogramSample, NO_START, NativeHistogram, SeriesSamples, is_stale, storage_order};
+use latewood_model::{
+    FloatRollup, HistogramRollup, HistogramSample, NO_START, NativeHistogram, Resolution, SeriesRollups,
+    SeriesSamples, is_stale, storage_order,
+};
 
 use crate::histograms::{latency, odd_histograms, with};
 use crate::select::fleet;
@@ -50,6 +53,30 @@ import duckdb, sys
 con = duckdb.connect()
 con.execute(open(sys.argv[1], encoding='utf-8').read())
 for row in con.execute('''select metric, ts, coalesce(start_ts, 0) from histograms where part = 'count' order by all''').fetchall():
+    print(*row, sep='|')
+";
+
+/// Prints windows of floats: metric, labels, end, count, times, staleness, bits of the values.
+const ROLLUPS: &str = r"
+import duckdb, sys
+con = duckdb.connect()
+con.execute(open(sys.argv[1], encoding='utf-8').read())
+values = ', '.join(f'{name}::BIT::VARCHAR' for name in ['sum', 'min', 'max', 'first', 'last', 'correction', 'inc'])
+for row in con.execute(f'''select coalesce(metric, ''), coalesce(labels['instance'], ''), ts, count, first_at, last_at,
+  is_stale::INT, {values} from rollups''').fetchall():
+    print(*row, sep='|')
+";
+
+/// Prints windows of histograms, and of each of their histograms role and count.
+const HISTOGRAM_ROLLUPS: &str = r"
+import duckdb, sys
+con = duckdb.connect()
+con.execute(open(sys.argv[1], encoding='utf-8').read())
+for row in con.execute('''select coalesce(metric, ''), ts, count, first_at, last_at, is_stale::INT
+  from histogram_rollups''').fetchall():
+    print(*row, sep='|')
+for row in con.execute('''select coalesce(metric, ''), ts, role, schema, part, coalesce(bucket, 0), value::BIT::VARCHAR
+  from histograms where part = 'count' or part = 'positive' and bucket between -30 and -20''').fetchall():
     print(*row, sep='|')
 ";
 
@@ -184,4 +211,83 @@ fn duckdb_reads_the_same_start_timestamps_of_histograms() {
         format!("{}|{}|{}", one.labels.metric_name().unwrap_or(""), sample.timestamp, sample.start)
     };
     assert_eq!(told.lines().collect::<Vec<_>>(), samples.map(line).collect::<Vec<_>>());
+}
+
+/// What a script prints of a block's views, line by line, sorted.
+fn printed(python: &Path, block: &Path, script: &str) -> Vec<String> {
+    let sql = block.with_extension("sql");
+    std::fs::write(&sql, views(block).unwrap()).unwrap();
+    let run = Command::new(python).args(["-c", script]).arg(&sql).stderr(Stdio::inherit()).output();
+    let told = String::from_utf8(run.unwrap().stdout).unwrap();
+    let mut lines: Vec<String> = told.lines().map(str::to_owned).collect();
+    lines.sort_unstable();
+    lines
+}
+
+/// The lines that [`ROLLUPS`] should print of a series.
+fn float_windows(one: &SeriesRollups) -> impl Iterator<Item = String> {
+    let (name, instance) = (one.labels.metric_name().unwrap_or(""), one.labels.get("instance").unwrap_or(""));
+    one.floats.iter().map(move |window| {
+        let FloatRollup { end, count, sum, min, max, first, last, first_at, last_at, correction, .. } =
+            window;
+        let values = [sum, min, max, first, last, correction, last - first + correction];
+        let bits = values.map(|value| format!("{:064b}", value.to_bits())).join("|");
+        let stale = u8::from(window.is_stale);
+        format!("{name}|{instance}|{end}|{count}|{first_at}|{last_at}|{stale}|{bits}")
+    })
+}
+
+/// The lines that [`HISTOGRAM_ROLLUPS`] should print of a series.
+fn histogram_windows(one: &SeriesRollups, out: &mut Vec<String>) {
+    let name = one.labels.metric_name().unwrap_or("");
+    for window in &one.histograms {
+        let end = window.end;
+        let times = format!("{}|{}|{}", window.count, window.first_at, window.last_at);
+        out.push(format!("{name}|{end}|{times}|{}", u8::from(window.is_stale)));
+        let first = (window.first != window.last).then(|| window.first.to_float());
+        let roles = [
+            ("first", first),
+            ("last", Some(window.last.to_float())),
+            ("correction", window.correction.clone()),
+            ("sum", window.sum.clone()),
+        ];
+        for (role, histogram) in roles.into_iter().filter_map(|(role, of)| Some((role, of?))) {
+            let line = |part, bucket, value: f64| {
+                // Where the marker's bits stand, the columns are NULL.
+                let bits =
+                    if is_stale(value) { "None".to_owned() } else { format!("{:064b}", value.to_bits()) };
+                format!("{name}|{end}|{role}|{}|{part}|{bucket}|{bits}", histogram.schema)
+            };
+            out.push(line("count", 0, histogram.count));
+            let buckets = histogram.positive.iter().filter(|(bucket, _)| (-30..=-20).contains(bucket));
+            out.extend(buckets.map(|(bucket, count)| line("positive", bucket, count)));
+        }
+    }
+}
+
+#[test]
+fn duckdb_reads_the_same_windows() {
+    let Some(python) = python() else {
+        eprintln!("LATEWOOD_PEERS is not set: no DuckDB to compare with");
+        return;
+    };
+    let mut all = crate::rollups::rollups(Resolution::FiveMinutes);
+    // Integers from 2^53 on are no doubles.
+    let is_double =
+        |histogram: &NativeHistogram| !matches!(histogram, NativeHistogram::Integer(h) if h.count > 1 << 53);
+    let are_doubles = |window: &HistogramRollup| is_double(&window.first) && is_double(&window.last);
+    all.iter_mut().for_each(|one| one.histograms.retain(are_doubles));
+    let dir = tempfile::tempdir().unwrap();
+    let block = dir.path().join("windows");
+    let header = crate::rollups::rollup_header(Resolution::FiveMinutes);
+    crate::rollups::write(&block, header, &all, tiny());
+    let mut floats: Vec<String> = all.iter().flat_map(float_windows).collect();
+    let mut histograms = Vec::new();
+    all.iter().for_each(|one| histogram_windows(one, &mut histograms));
+    for (script, mut expected) in [(ROLLUPS, std::mem::take(&mut floats)), (HISTOGRAM_ROLLUPS, histograms)] {
+        expected.sort_unstable();
+        let found = printed(&python, &block, script);
+        assert_eq!(found.len(), expected.len());
+        found.iter().zip(&expected).for_each(|(found, expected)| assert_eq!(found, expected));
+    }
 }

@@ -7,18 +7,56 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use latewood_base::Offload;
-use latewood_block::{ReaderConfig, WriterConfig, inspect, verify, views};
-use latewood_model::{MetricMetadata, MetricType, SeriesSamples, TimeRange, stale_nan};
+use latewood_block::{
+    BlockHeader, BlockWriter, ReaderConfig, RollupColumns, WriterConfig, inspect, verify, views,
+};
+use latewood_model::{
+    MetricMetadata, MetricType, Resolution, SeriesRollups, SeriesSamples, TimeRange, stale_nan, storage_order,
+};
 
 use crate::histograms::{latency, odd_histograms, with};
-use crate::support::{FOLDER, assert_same, bucket_of, files, open, select, series, write};
+use crate::rollups::{self, five_minutes, rollup_header};
+use crate::support::{FOLDER, assert_same, bucket_of, files, header, open, select, series};
 
 fn golden(version: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(version)
 }
 
+/// A block of samples of the newest version, cut into windows.
 fn newest() -> PathBuf {
-    golden("v3")
+    golden("v4")
+}
+
+/// A block of windows of the newest version.
+fn newest_rollups() -> PathBuf {
+    golden("v4-5m")
+}
+
+fn windowed() -> BlockHeader {
+    BlockHeader { window_ms: Some(60_000), level: 1, deduplicated: true, ..header() }
+}
+
+fn write_samples(dir: &Path) {
+    let mut writer = BlockWriter::create(dir, windowed(), WriterConfig::default()).unwrap();
+    for one in content() {
+        writer.push(&one, describe(&one).as_ref()).unwrap();
+    }
+    writer.finish().unwrap();
+}
+
+fn write_rollups(dir: &Path) {
+    rollups::write(dir, rollup_header(Resolution::FiveMinutes), &windows(), WriterConfig::default());
+}
+
+/// The windows of what the third version could hold, with a reset, values that others tell and values that none does.
+fn windows() -> Vec<SeriesRollups> {
+    let mut all = content();
+    let start = 1_700_000_000_000;
+    let counted: Vec<(i64, f64)> = (0..80).map(|at| (start + at * 15_000, (at % 30 * 7) as f64)).collect();
+    all.push(series(&[("__name__", "requests_total"), ("job", "x")], &counted));
+    all.sort_by(|a, b| storage_order(&a.labels, &b.labels));
+    let windows = all.iter().map(|one| SeriesRollups::of(one, five_minutes()));
+    windows.filter(|one| !one.is_empty()).collect()
 }
 
 /// What the second version could hold, and start timestamps: none, one, and others.
@@ -82,17 +120,20 @@ fn describe(series: &SeriesSamples) -> Option<MetricMetadata> {
 
 #[test]
 fn the_newest_version_is_written_bit_for_bit() {
-    let dir = tempfile::tempdir().unwrap();
-    write(dir.path(), &content(), WriterConfig::default(), &describe);
-    if std::env::var_os("LATEWOOD_WRITE_GOLDEN").is_some() {
-        let _ = std::fs::remove_dir_all(newest());
-        write(&newest(), &content(), WriterConfig::default(), &describe);
-    }
-    let (written, golden) = (files(dir.path()), files(&newest()));
-    let names = |files: &[(String, Vec<u8>)]| files.iter().map(|file| file.0.clone()).collect::<Vec<_>>();
-    assert_eq!(names(&written), names(&golden));
-    for (written, golden) in written.iter().zip(&golden) {
-        assert!(written.1 == golden.1, "{} differs", written.0);
+    let blocks: [(fn(&Path), PathBuf); 2] = [(write_samples, newest()), (write_rollups, newest_rollups())];
+    for (write, golden) in blocks {
+        let dir = tempfile::tempdir().unwrap();
+        write(dir.path());
+        if std::env::var_os("LATEWOOD_WRITE_GOLDEN").is_some() {
+            let _ = std::fs::remove_dir_all(&golden);
+            write(&golden);
+        }
+        let (written, golden) = (files(dir.path()), files(&golden));
+        let names = |files: &[(String, Vec<u8>)]| files.iter().map(|file| file.0.clone()).collect::<Vec<_>>();
+        assert_eq!(names(&written), names(&golden));
+        for (written, golden) in written.iter().zip(&golden) {
+            assert!(written.1 == golden.1, "{} differs", written.0);
+        }
     }
 }
 
@@ -114,6 +155,14 @@ async fn the_second_version_is_read() {
 }
 
 #[tokio::test]
+async fn the_third_version_is_read() {
+    let bucket = bucket_of(&files(&golden("v3"))).await;
+    let block = open(&bucket, ReaderConfig::default()).await.unwrap();
+    assert_same(&select(&block, vec![], TimeRange::ALL).await.unwrap(), &content());
+    assert!(verify(&bucket, FOLDER, &Offload::new(1)).await.unwrap().is_whole());
+}
+
+#[tokio::test]
 async fn the_golden_block_is_read() {
     let bucket = bucket_of(&files(&newest())).await;
     let block = open(&bucket, ReaderConfig::default()).await.unwrap();
@@ -124,9 +173,27 @@ async fn the_golden_block_is_read() {
 }
 
 #[tokio::test]
+async fn the_golden_windows_are_read() {
+    let bucket = bucket_of(&files(&newest_rollups())).await;
+    let block = open(&bucket, ReaderConfig::default()).await.unwrap();
+    let found = rollups::select(&block, vec![], TimeRange::ALL, RollupColumns::ALL).await.unwrap();
+    rollups::assert_same(&found, &windows());
+    assert!(verify(&bucket, FOLDER, &Offload::new(1)).await.unwrap().is_whole());
+}
+
+#[tokio::test]
 async fn people_are_told_what_is_in_it() {
     let report = inspect(&bucket_of(&files(&newest())).await, FOLDER).await.unwrap();
-    for line in ["tenant       anonymous", "samples      75", "histograms   15", "  vi\n", "l_job\n"] {
+    for line in [
+        "windows      of 60 s",
+        "level        1",
+        "state        deduplicated",
+        "tenant       anonymous",
+        "samples      75",
+        "histograms   15",
+        "  vi\n",
+        "l_job\n",
+    ] {
         assert!(report.contains(line), "{line} is not in\n{report}");
     }
     let sql = views(&newest()).unwrap();
@@ -136,4 +203,6 @@ async fn people_are_told_what_is_in_it() {
             && sql.contains("'k': 'job', 'v': \"l_job\""),
         "{sql}"
     );
+    let sql = views(&newest_rollups()).unwrap();
+    assert!(sql.contains("VIEW rollups AS") && sql.contains("VIEW histogram_rollups AS"), "{sql}");
 }

@@ -17,13 +17,11 @@ use latewood_objstore::{Bucket, MemoryBucket, ObjectClient};
 pub const FOLDER: &str = "anonymous/raw/block=01";
 
 pub fn header() -> BlockHeader {
+    let id = Ulid::from_parts(1_700_000_000_000, 7);
     BlockHeader {
-        id: Ulid::from_parts(1_700_000_000_000, 7),
-        tenant: TenantId::anonymous(),
-        resolution: Resolution::Raw,
         shard: Some(3),
         generation: Some(12),
-        lineage: Vec::new(),
+        ..BlockHeader::new(id, TenantId::anonymous(), Resolution::Raw)
     }
 }
 

@@ -26,11 +26,13 @@
 //! one interval dies, samples are at most 2.1 I apart; should the first come back just for a scrape, 3 I. So a window of
 //! 4 I, Grafana's `$__rate_interval`, has two (docs/adr/0008-ha-deduplication.md).
 
+mod groups;
 mod interval;
 mod labels;
 mod plan;
 mod series;
 
+pub use groups::{Group, Groups};
 pub use labels::ReplicaLabels;
 pub use series::{Deduplicator, Tally};
 

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use latewood_block::{BlockMeta, FileMeta};
 
-use super::FlushError;
+use crate::BlockStoreError;
 
 /// Bytes read at a time.
 const CHUNK: usize = 256 << 10;
@@ -14,19 +14,20 @@ const CHUNK: usize = 256 << 10;
 /// Reads all files of a block and compares sizes and checksums. Blocks: call it off the runtime.
 ///
 /// # Errors
-/// [`FlushError::Damaged`] names the file that is not what was written.
-pub(super) fn verify_files(dir: &Path, meta: &BlockMeta) -> Result<(), FlushError> {
-    let mut chunk = vec![0; CHUNK];
-    meta.files.iter().try_for_each(|file| verify_file(&dir.join(&file.path), file, &mut chunk))
+/// [`BlockStoreError::Damaged`] names the file that is not what was written.
+pub fn verify_files(dir: &Path, meta: &BlockMeta) -> Result<(), BlockStoreError> {
+    meta.files.iter().try_for_each(|file| verify_file(&dir.join(&file.path), file))
 }
 
-fn verify_file(path: &Path, written: &FileMeta, chunk: &mut [u8]) -> Result<(), FlushError> {
-    let damaged = |problem: String| FlushError::Damaged { path: path.display().to_string(), problem };
+/// Reads a file and compares its size and checksum.
+pub(crate) fn verify_file(path: &Path, written: &FileMeta) -> Result<(), BlockStoreError> {
+    let mut chunk = vec![0; CHUNK];
+    let damaged = |problem: String| BlockStoreError::Damaged { path: path.display().to_string(), problem };
     let failed = |error: std::io::Error| damaged(error.to_string());
     let mut file = File::open(path).map_err(failed)?;
     let (mut size, mut crc) = (0, 0);
     loop {
-        let read = match file.read(chunk) {
+        let read = match file.read(&mut chunk) {
             Ok(0) => break,
             Ok(read) => read,
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,

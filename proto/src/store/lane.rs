@@ -5,34 +5,37 @@ use std::vec;
 
 use futures::StreamExt;
 use latewood_model::{Labels, SeriesSamples, storage_order};
-use latewood_promql::{Control, Reservation};
-use latewood_proto::store::{SeriesStream, StoreError};
 
-/// Series in storage order. One that comes before it is wanted is held, and booked to the query.
-pub(super) struct Lane {
+use super::{SeriesStream, StoreError};
+
+/// Series in storage order, taken in another. One that comes before it is wanted is held, and its bytes are booked: `book`
+/// gives what holds the booking, or refuses.
+pub struct Lane<'a, B> {
     series: SeriesStream,
     batch: vec::IntoIter<SeriesSamples>,
     next: Option<SeriesSamples>,
-    held: HashMap<Labels, (SeriesSamples, Reservation)>,
-    control: Control,
+    held: HashMap<Labels, (SeriesSamples, B)>,
+    book: Book<'a, B>,
 }
+
+/// Books bytes, or refuses.
+type Book<'a, B> = Box<dyn Fn(u64) -> Result<B, StoreError> + Send + Sync + 'a>;
 
 /// Bytes that a float sample takes while it is held.
 const SAMPLE_BYTES: u64 = 16;
 
-impl Lane {
-    pub(super) fn new(series: SeriesStream, control: &Control) -> Self {
-        Self {
-            series,
-            batch: Vec::new().into_iter(),
-            next: None,
-            held: HashMap::new(),
-            control: control.clone(),
-        }
+impl<'a, B> Lane<'a, B> {
+    /// Of a stream in storage order.
+    pub fn new(series: SeriesStream, book: impl Fn(u64) -> Result<B, StoreError> + Send + Sync + 'a) -> Self {
+        let book = Box::new(book);
+        Self { series, batch: Vec::new().into_iter(), next: None, held: HashMap::new(), book }
     }
 
     /// The series of these labels; none if the stream does not have it. Each is taken once.
-    pub(super) async fn take(&mut self, wanted: &Labels) -> Result<Option<SeriesSamples>, StoreError> {
+    ///
+    /// # Errors
+    /// The stream's, and that of a booking.
+    pub async fn take(&mut self, wanted: &Labels) -> Result<Option<SeriesSamples>, StoreError> {
         if !self.held.is_empty()
             && let Some((series, _)) = self.held.remove(wanted)
         {
@@ -48,7 +51,7 @@ impl Lane {
                 return Ok(None);
             }
             let bytes = next.weight() as u64 * SAMPLE_BYTES + next.labels.heap_size() as u64;
-            let booked = self.control.reserve(bytes).map_err(|error| StoreError::from_kinded(&error))?;
+            let booked = (self.book)(bytes)?;
             self.held.insert(next.labels.clone(), (next, booked));
         }
     }
@@ -71,23 +74,42 @@ impl Lane {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use futures::stream;
-    use latewood_base::{Clock, ErrorKind, Kinded};
-    use latewood_promql::QueryLimits;
+    use latewood_base::{ErrorKind, Kinded};
+    use latewood_model::StartTimestamps;
 
     use super::*;
-    use crate::testing::series;
 
-    fn lane(max_bytes: u64) -> (Lane, Control) {
-        let limits = QueryLimits { max_bytes, ..QueryLimits::NONE };
-        let control = Control::new(Clock::manual(0).0, limits);
-        let all = ["a", "b", "c"].map(|job| Ok(vec![series(&[("job", job)], &[(1, 1.0)])]));
-        (Lane::new(stream::iter(all).boxed(), &control), control)
+    /// A lane that may hold so many series; what holds a booking is a share of the returned count.
+    fn lane(most: usize) -> (Lane<'static, Arc<()>>, Arc<()>) {
+        let all = ["a", "b", "c"].map(|job| {
+            Ok(vec![SeriesSamples {
+                labels: Labels::from_pairs([("job", job)]),
+                timestamps: [1].into(),
+                values: vec![1.0],
+                starts: StartTimestamps::none(),
+                histograms: Vec::new(),
+            }])
+        });
+        let count = Arc::new(());
+        let shared = Arc::clone(&count);
+        let book = move |bytes| {
+            assert!(bytes > 0);
+            let full = Arc::strong_count(&shared) > most + 1;
+            if full {
+                Err(StoreError::new(ErrorKind::Unprocessable, "full"))
+            } else {
+                Ok(Arc::clone(&shared))
+            }
+        };
+        (Lane::new(stream::iter(all).boxed(), book), count)
     }
 
     #[tokio::test]
     async fn series_are_taken_in_any_order_and_what_is_not_there_is_not_waited_for() {
-        let (mut lane, control) = lane(u64::MAX);
+        let (mut lane, count) = lane(9);
         let labels = |job: &str| Labels::from_pairs([("job", job)]);
         for (job, is_there) in
             [("b", true), ("bb", false), ("a", true), ("a", false), ("c", true), ("d", false)]
@@ -95,13 +117,13 @@ mod tests {
             let taken = lane.take(&labels(job)).await.unwrap();
             assert_eq!(taken.map(|series| series.labels), is_there.then(|| labels(job)), "{job}");
         }
-        assert_eq!(control.bytes(), 0, "nothing is held any more");
+        assert_eq!(Arc::strong_count(&count), 2, "nothing is held any more");
     }
 
     #[tokio::test]
-    async fn what_is_held_is_booked_to_the_query() {
-        let (mut lane, _) = lane(10);
-        let error = lane.take(&Labels::from_pairs([("job", "c")])).await.unwrap_err();
+    async fn what_is_held_is_booked() {
+        let (mut lane, _count) = lane(1);
+        let error = lane.take(&Labels::from_pairs([("job", "c")])).await.err().unwrap();
         assert_eq!(error.kind(), ErrorKind::Unprocessable);
     }
 }

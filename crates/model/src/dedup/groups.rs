@@ -2,34 +2,33 @@
 
 use std::collections::HashMap;
 
-use latewood_model::dedup::ReplicaLabels;
-use latewood_model::{Labels, MatchOp, Matcher, storage_order};
-use latewood_proto::store::StoreError;
+use super::ReplicaLabels;
+use crate::{Labels, MatchOp, Matcher, MatcherError, storage_order};
 
 /// The most streams by which a selection is read. Each asks all stores.
 const MAX_STREAMS: usize = 8;
 
 /// A series as it is answered, and those that it is made of.
 #[derive(Clone, Debug)]
-pub(super) struct Group {
+pub struct Group {
     /// Without replica labels.
-    pub(super) labels: Labels,
+    pub labels: Labels,
     /// In their rank: the stream that has it, and its labels.
-    pub(super) replicas: Vec<(usize, Labels)>,
+    pub replicas: Vec<(usize, Labels)>,
 }
 
 /// A selection in groups.
 #[derive(Debug, Default)]
-pub(super) struct Groups {
+pub struct Groups {
     /// In storage order of their labels, which is not always that of their replicas.
-    pub(super) groups: Vec<Group>,
+    pub groups: Vec<Group>,
     /// What each stream selects beside what all do. With a stream for each replica, the replicas of a series come at
     /// the same time; were there but one, all of the first replica may come before any of the second.
-    pub(super) streams: Vec<Vec<Matcher>>,
+    pub streams: Vec<Vec<Matcher>>,
     /// Whether any series has replica labels.
-    pub(super) have_labels: bool,
+    pub have_labels: bool,
     /// Whether any group has several replicas.
-    pub(super) have_pairs: bool,
+    pub have_pairs: bool,
 }
 
 impl Groups {
@@ -37,7 +36,7 @@ impl Groups {
     ///
     /// # Errors
     /// None is expected: a matcher for equality cannot be wrong.
-    pub(super) fn new(found: Vec<Labels>, replicas: &ReplicaLabels) -> Result<Self, StoreError> {
+    pub fn new(found: Vec<Labels>, replicas: &ReplicaLabels) -> Result<Self, MatcherError> {
         let mut members: HashMap<Labels, usize> = HashMap::new();
         let mut series = Vec::with_capacity(found.len());
         for labels in found {
@@ -64,7 +63,7 @@ impl Groups {
     }
 
     /// One stream for each replica, or one for all where that does not pay.
-    fn plan(&mut self, members: &[Labels]) -> Result<(), StoreError> {
+    fn plan(&mut self, members: &[Labels]) -> Result<(), MatcherError> {
         if !self.have_pairs || members.len() > MAX_STREAMS {
             let replicas = self.groups.iter_mut().flat_map(|group| &mut group.replicas);
             replicas.for_each(|replica| replica.0 = 0);
@@ -76,9 +75,7 @@ impl Groups {
         names.sort_unstable();
         names.dedup();
         let matcher = |labels: &Labels, name: &str| {
-            let value = labels.get(name).unwrap_or_default();
-            Matcher::new(MatchOp::Equal, name, value)
-                .map_err(|error| StoreError::new(latewood_base::ErrorKind::Internal, error))
+            Matcher::new(MatchOp::Equal, name, labels.get(name).unwrap_or_default())
         };
         let of = |labels: &Labels| names.iter().map(|name| matcher(labels, name)).collect();
         self.streams = members.iter().map(of).collect::<Result<_, _>>()?;

@@ -6,11 +6,11 @@ use latewood_base::Ulid;
 use latewood_catalog::{Tombstone, View};
 use latewood_model::{Matcher, SeriesSamples, TimeRange};
 
-use crate::GatewayError;
+use crate::BlockStoreError;
 
 /// The deletions that bind one block.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Masks(Arc<[Mask]>);
+pub struct Masks(Arc<[Mask]>);
 
 #[derive(Debug)]
 struct Mask {
@@ -20,13 +20,17 @@ struct Mask {
 
 impl Masks {
     /// The deletions of a view that bind a block.
-    pub(crate) fn of(view: &View, block: Ulid) -> Result<Self, GatewayError> {
+    ///
+    /// # Errors
+    /// [`BlockStoreError::Tombstone`] when a condition does not compile.
+    pub fn of(view: &View, block: Ulid) -> Result<Self, BlockStoreError> {
         let masks = view.tombstones_of(block).map(|tombstone| mask(tombstone));
         Ok(Self(masks.collect::<Result<_, _>>()?))
     }
 
     /// What is left of a series; `None` when that is nothing.
-    pub(crate) fn apply(&self, series: SeriesSamples) -> Option<SeriesSamples> {
+    #[must_use]
+    pub fn apply(&self, series: SeriesSamples) -> Option<SeriesSamples> {
         let fits = |mask: &&Mask| {
             let value = |name: &str| series.labels.get(name).unwrap_or("");
             mask.matchers.iter().all(|matcher| matcher.matches(value(matcher.name())))
@@ -50,11 +54,11 @@ impl Masks {
     }
 }
 
-fn mask(tombstone: &Tombstone) -> Result<Mask, GatewayError> {
+fn mask(tombstone: &Tombstone) -> Result<Mask, BlockStoreError> {
     let matchers = tombstone.matchers.iter().map(|matcher| matcher.to_matcher());
     let matchers: Result<_, _> = matchers.collect();
     Ok(Mask {
-        matchers: matchers.map_err(|error| GatewayError::Tombstone {
+        matchers: matchers.map_err(|error| BlockStoreError::Tombstone {
             tombstone: tombstone.id,
             message: error.to_string(),
         })?,

@@ -1,0 +1,113 @@
+//! The blocks that a job is made of, as one stream of series.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use futures::{StreamExt, TryStreamExt, stream};
+use latewood_base::Ulid;
+use latewood_block::{Block, BlockError, SelectSpec};
+use latewood_blockstore::Masks;
+use latewood_catalog::{BlockEntry, View};
+use latewood_model::dedup::ReplicaLabels;
+use latewood_model::{Labels, MetricMetadata, TimeRange};
+use latewood_proto::store::{BatchBounds, SeriesStream, StoreError, merge_series};
+use parking_lot::Mutex;
+
+use super::Compaction;
+use crate::CompactError;
+
+/// Blocks opened at once.
+const OPENED_AT_ONCE: usize = 8;
+
+/// Type, unit and help by metric.
+#[derive(Default)]
+pub(super) struct Metadata(HashMap<String, MetricMetadata>);
+
+impl Metadata {
+    /// What is known of a series' metric.
+    pub(super) fn of(&self, labels: &Labels) -> Option<&MetricMetadata> {
+        labels.metric_name().and_then(|metric| self.0.get(metric))
+    }
+}
+
+/// The open blocks of a job.
+pub(super) struct Inputs {
+    blocks: Vec<(Ulid, Arc<Block>, Masks)>,
+    /// What is known of the metrics; the newest block knows best.
+    pub(super) metadata: Arc<Metadata>,
+    /// The first block that failed while it was read, and why.
+    failure: Arc<Mutex<Option<(Ulid, BlockError)>>>,
+}
+
+impl Inputs {
+    /// Opens blocks and reads their tables.
+    pub(super) async fn open(
+        compaction: &Compaction,
+        view: &View,
+        entries: &[Arc<BlockEntry>],
+    ) -> Result<Self, CompactError> {
+        let opening: Vec<_> = entries.iter().map(|entry| open(compaction, view, entry)).collect();
+        let opened: Vec<_> = stream::iter(opening).buffered(OPENED_AT_ONCE).try_collect().await?;
+        let (mut blocks, mut metadata) = (Vec::with_capacity(opened.len()), Metadata::default());
+        for (id, block, masks, described) in opened {
+            metadata.0.extend(described);
+            blocks.push((id, block, masks));
+        }
+        Ok(Self { blocks, metadata: Arc::new(metadata), failure: Arc::default() })
+    }
+
+    /// These and others beside them, which failures are told of as well.
+    pub(super) fn with(&self, others: Self) -> Self {
+        let blocks = self.blocks.iter().cloned().chain(others.blocks).collect();
+        let (metadata, failure) = (Arc::clone(&self.metadata), Arc::clone(&self.failure));
+        Self { blocks, metadata, failure }
+    }
+
+    /// Whether any series has one of these labels.
+    pub(super) async fn have_any(&self, labels: &ReplicaLabels) -> Result<bool, CompactError> {
+        for (id, block, _) in &self.blocks {
+            let names = block.label_names(&[], TimeRange::ALL).await;
+            let names = names.map_err(|source| CompactError::Input { block: *id, source })?;
+            if names.iter().any(|name| labels.names().contains(name)) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// All their series in storage order, those of equal labels joined by the tie rule, less what was deleted.
+    pub(super) fn merged(&self, spec: &SelectSpec) -> SeriesStream {
+        let side_by_side = self.blocks.len();
+        let sources = self.blocks.iter().map(|(id, block, masks)| {
+            let (id, masks, failure) = (*id, masks.clone(), Arc::clone(&self.failure));
+            let batches = block.select_beside(spec.clone(), side_by_side);
+            let batches = batches.map(move |batch| match batch {
+                Ok(series) => Ok(series.into_iter().filter_map(|one| masks.apply(one)).collect()),
+                Err(error) => {
+                    let told = StoreError::from_kinded(&error);
+                    failure.lock().get_or_insert((id, error));
+                    Err(told)
+                }
+            });
+            batches.boxed()
+        });
+        merge_series(sources.collect(), BatchBounds::default())
+    }
+
+    /// The block that made a stream of these fail, if one did.
+    pub(super) fn failed(&self) -> Option<CompactError> {
+        let failure = self.failure.lock().take();
+        failure.map(|(block, source)| CompactError::Input { block, source })
+    }
+}
+
+type Opened = (Ulid, Arc<Block>, Masks, Vec<(String, MetricMetadata)>);
+
+async fn open(compaction: &Compaction, view: &View, entry: &BlockEntry) -> Result<Opened, CompactError> {
+    let failed = |source| CompactError::Input { block: entry.id, source };
+    let folder = entry.folder(&view.tenant);
+    let (bucket, offload) = (Arc::clone(&compaction.bucket), compaction.offload.background());
+    let block = Block::open(bucket, &folder, offload, compaction.reader()).await.map_err(failed)?;
+    let described = block.metadata(None).await.map_err(failed)?;
+    Ok((entry.id, block, Masks::of(view, entry.id)?, described))
+}

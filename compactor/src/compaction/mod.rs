@@ -1,0 +1,212 @@
+//! A job done: blocks read, merged, written, published and committed.
+//!
+//! Invariant: until the commit the inputs are live and the outputs unknown, so that it may be cut short at any point,
+//! and be done twice at once: the commit requires that the inputs are still live and that every deletion that binds one of
+//! them was applied. What an unfinished job leaves in the bucket is garbage like any other.
+
+mod inputs;
+mod output;
+mod raw;
+mod replicas;
+mod rollups;
+mod scratch;
+mod sinks;
+
+pub(crate) use scratch::Scratch;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use futures::StreamExt;
+use latewood_base::{Ids, Offload, Ulid};
+use latewood_block::{BlockHeader, ReaderConfig, SelectSpec};
+use latewood_blockstore::Publisher;
+use latewood_catalog::{BlockEntry, Change, Conflict, TenantCatalog, View};
+use latewood_model::dedup::ReplicaLabels;
+use latewood_model::{Resolution, TimeRange};
+use latewood_objstore::Bucket;
+use latewood_proto::store::SeriesStream;
+
+use self::inputs::Inputs;
+use self::output::Written;
+use self::raw::RawOutputs;
+use self::rollups::RollupOutputs;
+use self::sinks::{Place, Sinks};
+use crate::CompactError;
+use crate::plan::{Job, JobKind, Replaced};
+
+/// Windows written in one pass over the inputs: each has a row group open.
+const WINDOWS_AT_ONCE: usize = 8;
+
+/// Bytes of pages fetched in one round, of all inputs together.
+const FETCH_BYTES: u64 = 32 << 20;
+
+/// Does jobs. Clones share what they use.
+#[derive(Clone, Debug)]
+pub(crate) struct Compaction {
+    pub(crate) bucket: Bucket,
+    pub(crate) ids: Ids,
+    /// Blocks are decoded and encoded here.
+    pub(crate) offload: Offload,
+    pub(crate) publisher: Publisher,
+    pub(crate) scratch: Scratch,
+    /// By which HA replicas differ; rollups are of one series without them.
+    pub(crate) replica_labels: ReplicaLabels,
+}
+
+/// How a job ended that did not fail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// The outputs have taken the inputs' place.
+    Done {
+        /// The outputs.
+        blocks: usize,
+        /// Their samples.
+        samples: u64,
+        /// Their bytes.
+        bytes: u64,
+    },
+    /// Others have changed the inputs meanwhile: plan anew.
+    Overtaken,
+}
+
+impl Compaction {
+    /// Does a job that was planned on a view.
+    ///
+    /// # Errors
+    /// [`CompactError`]; nothing has changed then.
+    pub(crate) async fn run(
+        &self,
+        catalog: &TenantCatalog,
+        view: &View,
+        job: &Job,
+    ) -> Result<Outcome, CompactError> {
+        let folder = self.scratch.folder(self.ids.next())?;
+        let added = self.blocks(view, job, folder.path()).await?;
+        let outcome = Outcome::Done {
+            blocks: added.len(),
+            samples: added.iter().map(|block| block.samples).sum(),
+            bytes: added.iter().map(|block| block.bytes).sum(),
+        };
+        match catalog.commit(change(view, job, added)).await {
+            Ok(_) => Ok(outcome),
+            Err(error) if error.conflict().is_some_and(is_overtaken) => Ok(Outcome::Overtaken),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Makes and publishes the blocks of a job.
+    async fn blocks(&self, view: &View, job: &Job, folder: &Path) -> Result<Vec<BlockEntry>, CompactError> {
+        let inputs = Inputs::open(self, view, &job.inputs).await?;
+        let place = Place { folder: folder.to_owned(), tenant: view.tenant.clone(), ids: self.ids.clone() };
+        let level = job.inputs.iter().map(|block| block.level).max().unwrap_or(0).saturating_add(1);
+        let (mut added, mut made_of) = (Vec::new(), job.ids());
+        // Rollups are made on the way where series are as they are to be, in order and without replicas.
+        let mut owed = job.rollups.as_ref();
+        let have_replicas = owed.is_some() && inputs.have_any(&self.replica_labels).await?;
+        if job.kind != JobKind::Rollup {
+            for windows in job.windows.chunks(WINDOWS_AT_ONCE) {
+                let header = |id| BlockHeader {
+                    lineage: job.ids(),
+                    level,
+                    ..BlockHeader::new(id, place.tenant.clone(), Resolution::Raw)
+                };
+                made_of = windows.iter().map(|_| self.ids.next()).collect();
+                let headers = windows.iter().copied().zip(made_of.iter().copied().map(header));
+                let mut sinks = Sinks { raw: RawOutputs::new(&place, headers), rollups: None };
+                if let [window] = windows
+                    && !have_replicas
+                    && owed.take().is_some()
+                {
+                    sinks.rollups = Some(RollupOutputs::new(&place, *window, &made_of, level));
+                }
+                added.extend(self.pass(&inputs, inputs.merged(&all_of(span(windows))), sinks).await?);
+            }
+        }
+        if let (Some(replaced), [window]) = (owed, job.windows.as_slice()) {
+            let rollups = Some(RollupOutputs::new(&place, *window, &made_of, level));
+            let sinks = Sinks { rollups, ..Sinks::default() };
+            added.extend(self.rollup_pass(view, &inputs, replaced, *window, have_replicas, sinks).await?);
+        }
+        Ok(added)
+    }
+
+    /// Reads the series of a window once more for its rollups, without replicas.
+    async fn rollup_pass(
+        &self,
+        view: &View,
+        inputs: &Inputs,
+        replaced: &Replaced,
+        window: TimeRange,
+        have_replicas: bool,
+        sinks: Sinks,
+    ) -> Result<Vec<BlockEntry>, CompactError> {
+        if !have_replicas {
+            return self.pass(inputs, inputs.merged(&all_of(window)), sinks).await;
+        }
+        let lookback = Inputs::open(self, view, &replaced.lookback).await?;
+        let both = inputs.with(lookback);
+        let series = replicas::deduplicated(&both, &self.replica_labels, window, &self.offload).await?;
+        self.pass(&both, series, sinks).await
+    }
+
+    /// Writes and publishes what a stream of the inputs' series makes.
+    async fn pass(
+        &self,
+        inputs: &Inputs,
+        mut series: SeriesStream,
+        mut sinks: Sinks,
+    ) -> Result<Vec<BlockEntry>, CompactError> {
+        while let Some(batch) = series.next().await {
+            let batch = batch.map_err(|error| inputs.failed().unwrap_or(error.into()))?;
+            let metadata = Arc::clone(&inputs.metadata);
+            sinks = self.offload.background().run(move || sinks.push(batch, &metadata)).await??;
+            // What is finished does not wait on the local disk.
+            for (folder, part) in sinks.take_finished() {
+                self.publisher.publish_part(&folder, part).await?;
+            }
+        }
+        let written = self.offload.background().run(move || sinks.finish()).await??;
+        let mut blocks = Vec::with_capacity(written.len());
+        for Written { dir, meta, uploaded } in written {
+            blocks.push(self.publisher.publish_rest(&dir, &meta, &uploaded).await?);
+        }
+        Ok(blocks)
+    }
+
+    /// How a job's blocks are read.
+    fn reader(&self) -> ReaderConfig {
+        ReaderConfig { fetch_bytes: FETCH_BYTES, ..ReaderConfig::default() }
+    }
+}
+
+/// What a job commits.
+fn change(view: &View, job: &Job, add: Vec<BlockEntry>) -> Change {
+    let (ids, replaced) = (job.ids(), job.replaced_ids());
+    let touched: Vec<Ulid> = ids.iter().chain(&replaced).copied().collect();
+    let binds = |id: &&Ulid| {
+        let tombstone = view.tombstones.get(id);
+        tombstone.is_some_and(|tombstone| touched.iter().any(|block| tombstone.blocks.contains(block)))
+    };
+    let applied_tombstones = view.tombstones.keys().filter(binds).copied().collect();
+    let (remove, based_on) = match job.kind {
+        JobKind::Rollup => (replaced, ids),
+        JobKind::Align | JobKind::Merge => (touched, Vec::new()),
+    };
+    Change { add, remove, based_on, applied_tombstones, ..Change::default() }
+}
+
+/// All samples of a range.
+fn all_of(range: TimeRange) -> SelectSpec {
+    SelectSpec { matchers: Vec::new(), range, skip_samples: false, skip_starts: false }
+}
+
+/// From the first window to the last.
+fn span(windows: &[TimeRange]) -> TimeRange {
+    windows.iter().copied().reduce(TimeRange::union).unwrap_or(TimeRange::EMPTY)
+}
+
+/// Whether others were faster: another compactor, or a deletion.
+fn is_overtaken(conflict: &Conflict) -> bool {
+    matches!(conflict, Conflict::BlockNotLive(_) | Conflict::TombstoneNotApplied { .. })
+}

@@ -1,0 +1,111 @@
+//! The removal of what no view needs, tenant by tenant.
+
+use std::sync::Arc;
+
+use latewood_catalog::{
+    CatalogError, Catalogs, GarbagePolicy, GarbageReport, TenantCatalog, collect_garbage,
+};
+use latewood_model::TenantId;
+
+use crate::metrics::Metrics;
+
+/// Collects garbage.
+#[derive(Debug)]
+pub(crate) struct Collector {
+    pub(crate) policy: GarbagePolicy,
+    pub(crate) catalogs: Arc<Catalogs>,
+    pub(crate) metrics: Arc<Metrics>,
+}
+
+impl Collector {
+    /// Collects the garbage of every tenant once; one tenant's failure does not keep the others waiting. May be cut short
+    /// at any point.
+    pub(crate) async fn collect_all(&self, tenants: &[TenantId]) {
+        let mut withheld = 0;
+        for tenant in tenants {
+            match self.collect(&self.catalogs.tenant(tenant)).await {
+                Ok(report) => withheld += report.withheld,
+                Err(error) => {
+                    self.metrics.failures.inc();
+                    tracing::warn!(%tenant, %error, "garbage collection failed");
+                }
+            }
+        }
+        self.metrics.withheld.set(i64::try_from(withheld).unwrap_or(i64::MAX));
+    }
+
+    async fn collect(&self, catalog: &TenantCatalog) -> Result<GarbageReport, CatalogError> {
+        let report = collect_garbage(catalog, &self.policy).await?;
+        let pruned = catalog.prune().await?;
+        self.metrics.runs.inc();
+        self.metrics.marked.inc_by(report.marked as u64);
+        self.metrics.deleted.inc_by(report.deleted as u64);
+        self.metrics.objects.inc_by(report.objects as u64);
+        self.metrics.pruned.inc_by(pruned as u64);
+        if report.marked + report.deleted + pruned > 0 {
+            let GarbageReport { marked, deleted, objects, .. } = report;
+            tracing::info!(tenant = %catalog.tenant(), marked, deleted, objects, pruned, "garbage collected");
+        }
+        if report.withheld > 0 {
+            tracing::error!(
+                tenant = %catalog.tenant(),
+                blocks = report.withheld,
+                "the catalog was lost or is not all there: these blocks are older than it and it does not \
+                 name them; they are kept, and not queried until the catalog is rebuilt from the blocks"
+            );
+        }
+        Ok(report)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use latewood_base::{Clock, Ids, ManualClock, Rng};
+    use latewood_catalog::CatalogConfig;
+    use latewood_objstore::{Bucket, MemoryBucket};
+
+    use super::*;
+
+    const HOUR_MS: i64 = 3_600_000;
+
+    /// A collector over a bucket that dates its objects, at `HOUR_MS`.
+    fn fixture() -> (Bucket, Collector, Ids, ManualClock) {
+        let (clock, hand) = Clock::manual(HOUR_MS);
+        let bucket: Bucket = Arc::new(MemoryBucket::with_clock(clock.clone()));
+        let ids = Ids::new(clock.clone(), Rng::seeded(1));
+        let catalogs = Catalogs::new(Arc::clone(&bucket), clock, ids.clone(), CatalogConfig::default());
+        let collector = Collector { policy: GarbagePolicy::default(), catalogs, metrics: Arc::default() };
+        (bucket, collector, ids, hand)
+    }
+
+    #[tokio::test]
+    async fn what_no_commit_names_is_marked_dead_and_deleted_after_the_delay() {
+        let (bucket, collector, ids, hand) = fixture();
+        let key = format!("anonymous/raw/block={}/index", ids.next());
+        bucket.put(&key, Bytes::from_static(b"{}")).await.unwrap();
+
+        collector.collect_all(&[TenantId::anonymous()]).await;
+        assert_eq!((collector.metrics.marked.get(), bucket.head(&key).await.is_ok()), (0, true));
+        hand.set_ms(49 * HOUR_MS);
+        collector.collect_all(&[TenantId::anonymous()]).await;
+        assert_eq!((collector.metrics.marked.get(), bucket.head(&key).await.is_ok()), (1, true));
+        hand.set_ms(98 * HOUR_MS);
+        collector.collect_all(&[TenantId::anonymous()]).await;
+        assert_eq!((collector.metrics.deleted.get(), bucket.head(&key).await.is_ok()), (1, false));
+        assert_eq!((collector.metrics.failures.get(), collector.metrics.withheld.get()), (0, 0));
+    }
+
+    #[tokio::test]
+    async fn blocks_without_a_catalog_are_kept_and_counted() {
+        let (bucket, collector, ids, hand) = fixture();
+        let key = format!("anonymous/raw/block={}/meta.json", ids.next());
+        bucket.put(&key, Bytes::from_static(b"{}")).await.unwrap();
+        for days in [3, 6, 60] {
+            hand.set_ms(days * 24 * HOUR_MS);
+            collector.collect_all(&[TenantId::anonymous()]).await;
+            assert_eq!((collector.metrics.withheld.get(), collector.metrics.marked.get()), (1, 0));
+        }
+        assert!(bucket.head(&key).await.is_ok());
+    }
+}

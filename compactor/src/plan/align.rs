@@ -1,0 +1,63 @@
+//! Flushed blocks along the windows.
+
+use std::sync::Arc;
+
+use latewood_catalog::BlockEntry;
+use latewood_model::{TimeRange, TimestampMs};
+
+use super::job::Budget;
+use super::{Job, JobKind, Policy};
+
+/// The most windows of one job. A block that spans more, of one series with a sample in each decade say, is left as it is.
+const MAX_WINDOWS: usize = 4_096;
+
+/// Jobs for blocks without a window whose times are all in windows that are over.
+pub(super) fn plan(flushed: Vec<Arc<BlockEntry>>, closed_by: TimestampMs, policy: &Policy) -> Vec<Job> {
+    let is_over = |block: &Arc<BlockEntry>| policy.tiers.window(0, block.range.end).end <= closed_by;
+    let mut ready: Vec<_> = flushed.into_iter().filter(is_over).collect();
+    ready.sort_by_key(|block| (block.range.start, block.id));
+    let (mut jobs, mut open, mut budget) = (Vec::new(), Vec::new(), Budget::default());
+    for block in ready {
+        if windows([block.range], closed_by, policy).is_none() {
+            continue;
+        }
+        let ranges = || open.iter().chain([&block]).map(|block: &Arc<BlockEntry>| block.range);
+        if windows(ranges(), closed_by, policy).is_none() || !budget.take(&block, policy, 1) {
+            jobs.extend(job(std::mem::take(&mut open), closed_by, policy));
+            budget = Budget::default();
+            budget.take(&block, policy, 1);
+        }
+        open.push(block);
+    }
+    jobs.extend(job(open, closed_by, policy));
+    jobs
+}
+
+fn job(inputs: Vec<Arc<BlockEntry>>, closed_by: TimestampMs, policy: &Policy) -> Option<Job> {
+    let (windows, tier) = windows(inputs.iter().map(|block| block.range), closed_by, policy)?;
+    (!inputs.is_empty()).then_some(Job { kind: JobKind::Align, inputs, windows, tier, rollups: None })
+}
+
+/// The longest windows that are over and hold some of the ranges, which ascend by their starts, and the highest tier
+/// among them; none when they are too many.
+fn windows(
+    ranges: impl IntoIterator<Item = TimeRange>,
+    closed_by: TimestampMs,
+    policy: &Policy,
+) -> Option<(Vec<TimeRange>, usize)> {
+    let (mut windows, mut highest) = (Vec::<TimeRange>::new(), 0);
+    for range in ranges {
+        let known = windows.last().map_or(i64::MIN, |last| last.end.saturating_add(1));
+        let mut at = range.start.max(known);
+        while at <= range.end {
+            if windows.len() >= MAX_WINDOWS {
+                return None;
+            }
+            let (tier, window) = policy.tiers.longest_closed(at, closed_by, policy.tiers.count())?;
+            highest = highest.max(tier);
+            windows.push(window);
+            at = window.end.checked_add(1)?;
+        }
+    }
+    Some((windows, highest))
+}

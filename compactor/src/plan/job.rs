@@ -1,0 +1,106 @@
+//! One piece of work: blocks that become others.
+
+use std::sync::Arc;
+
+use latewood_base::Ulid;
+use latewood_catalog::BlockEntry;
+use latewood_model::TimeRange;
+
+use super::Policy;
+
+/// What a job does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum JobKind {
+    /// Cuts blocks as ingesters flushed them along the windows, shards together.
+    Align,
+    /// Joins the blocks of one window; of a window of days it makes the rollups in the same pass.
+    Merge,
+    /// Makes the rollups of one window, whose blocks stay.
+    Rollup,
+}
+
+/// Blocks that become others: all samples of the inputs are in the outputs, one block for each of the windows that has
+/// any, and one more for each resolution where it makes rollups.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Job {
+    /// What it does.
+    pub kind: JobKind,
+    /// The raw blocks that it is made of, at least one; they go, unless it makes rollups alone.
+    pub inputs: Vec<Arc<BlockEntry>>,
+    /// The windows of the blocks that come, ascending; every sample of the inputs is in one.
+    pub windows: Vec<TimeRange>,
+    /// The tier of the longest of them.
+    pub tier: usize,
+    /// What the rollups take the place of; none where it makes no rollups.
+    pub rollups: Option<Replaced>,
+}
+
+/// What rollups need beside the samples of their window.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Replaced {
+    /// Earlier rollups of the window, which go.
+    pub blocks: Vec<Arc<BlockEntry>>,
+    /// Raw blocks that have samples of the hour before the window, by which HA replicas are deduplicated.
+    pub lookback: Vec<Arc<BlockEntry>>,
+}
+
+impl Job {
+    /// Bytes of the inputs.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.inputs.iter().fold(0, |sum, block| sum.saturating_add(block.bytes))
+    }
+
+    /// Samples of the inputs.
+    #[must_use]
+    pub fn samples(&self) -> u64 {
+        self.inputs.iter().fold(0, |sum, block| sum.saturating_add(block.samples))
+    }
+
+    /// The ids of the inputs.
+    #[must_use]
+    pub fn ids(&self) -> Vec<Ulid> {
+        self.inputs.iter().map(|block| block.id).collect()
+    }
+
+    /// The ids of the rollups that go.
+    #[must_use]
+    pub fn replaced_ids(&self) -> Vec<Ulid> {
+        self.rollups.iter().flat_map(|rollups| &rollups.blocks).map(|block| block.id).collect()
+    }
+
+    /// What a lease on it is called: compactors that plan the same work use the same name.
+    #[must_use]
+    pub fn lease_name(&self) -> String {
+        match (self.kind, self.inputs.first(), self.windows.first()) {
+            (JobKind::Merge | JobKind::Rollup, _, Some(window)) => {
+                format!("merge-{}-{}", self.tier, window.end)
+            }
+            (_, Some(first), _) => format!("align-{}", first.id),
+            (_, None, _) => "nothing".to_owned(),
+        }
+    }
+}
+
+/// Takes blocks up to the limits of one job.
+#[derive(Debug, Default)]
+pub(super) struct Budget {
+    blocks: usize,
+    series: u64,
+    bytes: u64,
+}
+
+impl Budget {
+    /// Whether the block fits beside those taken before; it is taken then. Of `least` blocks all fit.
+    pub(super) fn take(&mut self, block: &BlockEntry, policy: &Policy, least: usize) -> bool {
+        let (series, bytes) =
+            (self.series.saturating_add(block.series), self.bytes.saturating_add(block.bytes));
+        let fits =
+            self.blocks < policy.max_blocks && series <= policy.max_series && bytes <= policy.max_bytes;
+        if !fits && self.blocks >= least {
+            return false;
+        }
+        *self = Self { blocks: self.blocks + 1, series, bytes };
+        true
+    }
+}

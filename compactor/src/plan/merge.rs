@@ -1,0 +1,123 @@
+//! The blocks of one window into one.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use latewood_base::Ulid;
+use latewood_catalog::{BlockEntry, View};
+use latewood_model::{TimeRange, TimestampMs};
+
+use super::job::Budget;
+use super::rollups::Rollups;
+use super::{Job, JobKind, Policy};
+
+/// The window's large block is written anew at once when what is to be added has this part of its bytes.
+const MANY: u64 = 10;
+
+/// Plans merges.
+pub(super) struct Merges<'a> {
+    pub(super) view: &'a View,
+    pub(super) policy: &'a Policy,
+    pub(super) rollups: Rollups<'a>,
+    pub(super) now_ms: TimestampMs,
+}
+
+/// Blocks of one window.
+struct Group {
+    tier: usize,
+    window: TimeRange,
+    blocks: Vec<Arc<BlockEntry>>,
+}
+
+impl Merges<'_> {
+    /// Jobs for blocks that have windows, shorter windows first.
+    pub(super) fn plan(&self, aligned: Vec<Arc<BlockEntry>>) -> Vec<Job> {
+        let mut jobs = self.of_tiers(aligned, self.policy.tiers.count());
+        jobs.sort_by_key(|job| (job.tier, job.windows.first().map(|window| window.end)));
+        jobs
+    }
+
+    /// Groups blocks by the longest window below so many tiers that is over and whose blocks are not too large together.
+    fn of_tiers(&self, blocks: Vec<Arc<BlockEntry>>, tiers: usize) -> Vec<Job> {
+        let mut groups: BTreeMap<(usize, TimestampMs), Group> = BTreeMap::new();
+        for block in blocks {
+            let Some((tier, window)) = self.place(&block, tiers) else { continue };
+            let group = groups.entry((tier, window.end));
+            group.or_insert_with(|| Group { tier, window, blocks: Vec::new() }).blocks.push(block);
+        }
+        groups.into_values().flat_map(|group| self.of_group(group)).collect()
+    }
+
+    fn of_group(&self, group: Group) -> Vec<Job> {
+        let bytes = group.blocks.iter().fold(0u64, |sum, block| sum.saturating_add(block.bytes));
+        if group.tier == 0 || group.blocks.len() == 1 || bytes <= self.policy.max_bytes {
+            return self.job(group).into_iter().collect();
+        }
+        let jobs = self.of_tiers(group.blocks.clone(), group.tier);
+        // What cannot be joined is downsampled all the same.
+        if jobs.is_empty() && Some(group.tier) == self.policy.tiers.of_rollups() {
+            return self.rollup(group).into_iter().collect();
+        }
+        jobs
+    }
+
+    /// The longest window that is over and has all of the block's in it. Windows of other settings may lie across.
+    fn place(&self, block: &BlockEntry, tiers: usize) -> Option<(usize, TimeRange)> {
+        let (own, closed_by) = (block.window?, self.policy.closed_by(self.now_ms));
+        (1..=tiers).rev().find_map(|tiers| {
+            let (tier, window) = self.policy.tiers.longest_closed(own.end, closed_by, tiers)?;
+            (window.start <= own.start).then_some((tier, window))
+        })
+    }
+
+    fn job(&self, group: Group) -> Option<Job> {
+        if group.blocks.len() == 1 && !group.blocks.iter().any(|block| self.is_deleted_from(block)) {
+            return self.rollup(group);
+        }
+        let Group { tier, window, mut blocks } = group;
+        // The window's own block first, the largest if there are several; then what is to be added, in order of time.
+        let is_whole = |block: &BlockEntry| block.window == Some(window);
+        blocks.sort_by_key(|block| (block.range.start, block.id));
+        let whole = blocks.iter().enumerate().filter(|(_, block)| is_whole(block));
+        if let Some((at, _)) = whole.max_by_key(|(_, block)| block.bytes) {
+            let base = blocks.remove(at);
+            if !self.is_worth_it(&base, &blocks) {
+                return None;
+            }
+            blocks.insert(0, base);
+        }
+        let mut budget = Budget::default();
+        blocks.retain(|block| budget.take(block, self.policy, 2));
+        let has_rollups = self.policy.tiers.of_rollups().is_some_and(|first| tier >= first);
+        let rollups = has_rollups.then(|| self.rollups.replaced(window));
+        Some(Job { kind: JobKind::Merge, inputs: blocks, windows: vec![window], tier, rollups })
+    }
+
+    /// The rollups of a window, if they are owed.
+    fn rollup(&self, group: Group) -> Option<Job> {
+        let Group { tier, window, blocks } = group;
+        let is_long = self.policy.tiers.of_rollups().is_some_and(|first| tier >= first);
+        let is_owed = is_long && !blocks.iter().all(|block| self.rollups.have(block));
+        let rollups = Some(self.rollups.replaced(window));
+        is_owed.then(|| Job { kind: JobKind::Rollup, inputs: blocks, windows: vec![window], tier, rollups })
+    }
+
+    /// Whether a window's block is to be written anew for what came late.
+    fn is_worth_it(&self, base: &BlockEntry, late: &[Arc<BlockEntry>]) -> bool {
+        let bytes = late.iter().fold(0u64, |sum, block| sum.saturating_add(block.bytes));
+        bytes.saturating_mul(MANY) >= base.bytes && !late.is_empty()
+            || late.iter().any(|block| self.has_waited(block.id))
+            || self.is_deleted_from(base)
+    }
+
+    /// Whether a deletion has waited to be applied to a block.
+    fn is_deleted_from(&self, block: &BlockEntry) -> bool {
+        self.view.tombstones_of(block.id).any(|tombstone| self.has_waited(tombstone.id))
+    }
+
+    /// Whether what was begun with an id has waited long enough.
+    fn has_waited(&self, id: Ulid) -> bool {
+        let begun_ms = i64::try_from(id.timestamp_ms()).unwrap_or(i64::MAX);
+        begun_ms.saturating_add(self.policy.late_delay_ms) <= self.now_ms
+    }
+}

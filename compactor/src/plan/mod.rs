@@ -1,0 +1,55 @@
+//! Which blocks are to become which others: pure.
+//!
+//! ```text
+//! flushed   ├─shard 0──┤  ├─shard 0──┤        whatever times they span
+//!             ├─shard 1──┤  ├─shard 1──┤
+//! aligned   │  2 h    │  2 h    │ … │         windows (k·2 h, (k+1)·2 h], shards together
+//! merged    │            12 h           │     each window when it is over and has settled
+//! ```
+//!
+//! A window is over when ingesters have had time to flush what they hold of it. Blocks of times long past go into the
+//! longest window that is over at once. Late samples are blocks like others: they are aligned when they come, and joined
+//! with the large block of their window when they are many or have waited.
+//!
+//! Rollups are made of windows of days, in the pass that joins the window's blocks; where there is nothing to join, or too
+//! much, in a pass of their own, so that downsampling never waits for the size of a block. They are owed until every
+//! resolution names the window's raw blocks in its lineage.
+
+mod align;
+mod job;
+mod merge;
+mod policy;
+mod rollups;
+mod tiers;
+
+pub use job::{Job, JobKind, Replaced};
+pub use policy::Policy;
+pub use tiers::Tiers;
+
+use std::sync::Arc;
+
+use latewood_catalog::{BlockEntry, View};
+use latewood_model::{Resolution, TimestampMs};
+
+use self::merge::Merges;
+use self::rollups::Rollups;
+
+/// What is to be done now, the most useful first. The jobs share no block.
+#[must_use]
+pub fn plan(view: &View, now_ms: TimestampMs, policy: &Policy) -> Vec<Job> {
+    let closed_by = policy.closed_by(now_ms);
+    let (aligned, flushed): (Vec<_>, Vec<_>) =
+        candidates(view).partition(|block: &Arc<BlockEntry>| block.window.is_some());
+    let mut jobs = align::plan(flushed, closed_by, policy);
+    jobs.extend(Merges { view, policy, rollups: Rollups::of(view), now_ms }.plan(aligned));
+    jobs
+}
+
+/// The raw blocks that compaction may take.
+fn candidates(view: &View) -> impl Iterator<Item = Arc<BlockEntry>> {
+    let free = view.blocks.values().filter(|block| !view.no_compact.contains_key(&block.id));
+    free.filter(|block| block.resolution == Resolution::Raw && !block.tail).cloned()
+}
+
+#[cfg(test)]
+mod tests;

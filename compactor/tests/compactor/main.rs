@@ -1,0 +1,9 @@
+//! The compactor over buckets in memory: what it answers, whatever fails.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod answers;
+mod faults;
+mod quarantine;
+mod rollups;
+mod world;

@@ -1,0 +1,129 @@
+//! DWN-1 and DED-1: rollups are those of the samples, of HA replicas those of one series.
+
+use std::collections::BTreeMap;
+
+use latewood_model::dedup::{Deduplicator, ReplicaLabels};
+use latewood_model::rollup::{FloatRollup, HistogramRollup, RollupWindows, SeriesRollups};
+use latewood_model::{Labels, Resolution, SeriesSamples, StartTimestamps, TimestampMs};
+
+use crate::world::{HOUR, World};
+
+/// The windows of series, by resolution.
+pub fn expected(
+    series: impl IntoIterator<Item = SeriesSamples>,
+    resolution: Resolution,
+) -> Vec<SeriesRollups> {
+    let windows = RollupWindows::of(resolution).unwrap();
+    series.into_iter().map(|series| SeriesRollups::of(&series, windows)).collect()
+}
+
+type ByWindow<T> = BTreeMap<(String, TimestampMs), T>;
+
+fn floats(rollups: &[SeriesRollups]) -> ByWindow<FloatRollup> {
+    let of_series = |one: &SeriesRollups| {
+        let labels = one.labels.to_string();
+        one.floats.iter().map(move |window| ((labels.clone(), window.end), window)).collect::<Vec<_>>()
+    };
+    by_window(rollups.iter().flat_map(of_series))
+}
+
+fn histograms(rollups: &[SeriesRollups]) -> ByWindow<HistogramRollup> {
+    let of_series = |one: &SeriesRollups| {
+        let labels = one.labels.to_string();
+        let windows = one.histograms.iter().cloned();
+        windows.map(move |window| ((labels.clone(), window.end), window)).collect::<Vec<_>>()
+    };
+    by_window(rollups.iter().flat_map(of_series))
+}
+
+/// Each window once.
+fn by_window<T>(windows: impl Iterator<Item = ((String, TimestampMs), T)>) -> ByWindow<T> {
+    let mut all = BTreeMap::new();
+    for (key, window) in windows {
+        assert!(all.insert(key.clone(), window).is_none(), "{key:?} is there twice");
+    }
+    all
+}
+
+/// The same windows: bit for bit, but for what is added up.
+pub fn assert_same(found: &[SeriesRollups], expected: &[SeriesRollups]) {
+    let (found_floats, expected_floats) = (floats(found), floats(expected));
+    let keys = |windows: &ByWindow<FloatRollup>| windows.keys().cloned().collect::<Vec<_>>();
+    assert_eq!(keys(&found_floats), keys(&expected_floats));
+    for (key, window) in &found_floats {
+        let other = &expected_floats[key];
+        let exact = |window: &FloatRollup| {
+            let bits = [window.min, window.max, window.first, window.last].map(f64::to_bits);
+            (bits, window.count, window.first_at, window.last_at, window.is_stale)
+        };
+        assert_eq!(exact(window), exact(other), "{key:?}");
+        for (a, b) in [(window.sum, other.sum), (window.correction, other.correction)] {
+            let close = (a - b).abs() <= 1e-9 * a.abs().max(b.abs()) || a.to_bits() == b.to_bits();
+            assert!(close || a.is_nan() && b.is_nan(), "{key:?}: {a} {b}");
+        }
+    }
+    assert_eq!(histograms(found), histograms(expected));
+}
+
+/// A replica that scrapes every 15 s, from and to these seconds, a few seconds beside the other.
+fn replica(number: i64, times: impl Iterator<Item = i64>, value: impl Fn(i64) -> f64) -> Vec<SeriesSamples> {
+    let times: Vec<TimestampMs> = times.map(|at| at * 15_000 + number * 4_321).collect();
+    let series = |pod: i64| SeriesSamples {
+        labels: Labels::from_pairs([
+            ("__name__", "requests_total"),
+            ("replica", &number.to_string()),
+            ("zone", &pod.to_string()),
+        ]),
+        timestamps: times.clone().into(),
+        values: times.iter().map(|at| value(at / 15_000) * (pod + 1) as f64).collect(),
+        starts: StartTimestamps::none(),
+        histograms: Vec::new(),
+    };
+    (0..3).map(series).collect()
+}
+
+/// A counter that falls every three hours.
+fn counter(step: i64) -> f64 {
+    (step % 720) as f64
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rollups_of_a_pair_are_those_of_the_one_series_that_queries_make_of_it() {
+    let mut world = World::new(5, 4 * 24 * 10);
+    // Three days; the first of the pair is away for an hour around midnight, the second for some minutes.
+    let steps = || 0..3 * 24 * 240i64;
+    let first = replica(1, steps().filter(|step| !(5_640..5_880).contains(step)), counter);
+    let second = replica(2, steps().filter(|step| !(9_000..9_020).contains(step)), counter);
+    for hours in (0..72).step_by(6) {
+        let (from, to) = (hours * HOUR + 1, (hours + 6) * HOUR);
+        let cut = |series: &SeriesSamples| {
+            let (_, later) = series.clone().split_after(from - 1);
+            Some(later?.split_after(to).0)
+        };
+        let cut = first.iter().chain(&second).filter_map(cut).filter(|series| !series.is_empty());
+        world.flush(cut.collect()).await;
+    }
+    // Once as days, once more as a week.
+    for (days, expected_blocks) in [(3, 2), (20, 1)] {
+        world.hand.set_ms(days * 24 * HOUR + 2 * HOUR);
+        world.compactor().compact_once().await;
+        let answers = world.answers().await;
+        let mut pairs: BTreeMap<Labels, Vec<SeriesSamples>> = BTreeMap::new();
+        let labels = ReplicaLabels::new(["replica"]);
+        for series in answers.values().map(crate::world::series_of) {
+            pairs.entry(labels.strip(&series.labels)).or_default().push(series);
+        }
+        let mut deduplicator = Deduplicator::new(i64::MIN);
+        let merged: Vec<SeriesSamples> =
+            pairs.into_iter().map(|(labels, pair)| deduplicator.merge(labels, pair)).collect();
+        assert!(merged.iter().all(|series| series.values.len() > 15_000));
+        for resolution in [Resolution::FiveMinutes, Resolution::OneHour, Resolution::OneDay] {
+            let found = world.rollups(resolution).await;
+            assert!(found.iter().all(|series| series.labels.get("replica").is_none()));
+            assert_same(&found, &expected(merged.iter().cloned(), resolution));
+            let view = world.view().await;
+            let blocks = view.blocks.values().filter(|block| block.resolution == resolution);
+            assert!(blocks.count() >= expected_blocks);
+        }
+    }
+}
