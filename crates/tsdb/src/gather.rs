@@ -84,7 +84,7 @@ pub(crate) struct Gathered {
 impl Gathered {
     /// Takes the samples of one chunk, but for deleted ones.
     pub(crate) fn chunk<'a>(&'a mut self, meta: &'a ChunkMeta, deleted: Deleted<'a>) -> ChunkSink<'a> {
-        ChunkSink { gathered: self, meta, deleted, follows: false }
+        ChunkSink { gathered: self, meta, deleted, follows: true }
     }
 
     /// The series; without samples, if all were deleted.
@@ -116,7 +116,8 @@ pub(crate) struct ChunkSink<'a> {
     gathered: &'a mut Gathered,
     meta: &'a ChunkMeta,
     deleted: Deleted<'a>,
-    /// Whether the histogram before in the chunk is the one before in its run, which its hint is about.
+    /// Whether the histogram before in the chunk was taken: the hint of the next one is about it. That of a chunk's
+    /// first one is about none.
     follows: bool,
 }
 
@@ -201,7 +202,7 @@ mod tests {
         assert_eq!(*series.timestamps, [1, 2, 3, 4, 5, 9, 10]);
         assert_eq!(series.values, [1.0, 1002.0, 1003.0, 3004.0, 5.0, 1009.0, 2010.0]);
         use ResetHint::{NoReset, Unknown};
-        assert_eq!(hints(&series)[..3], [(51, Unknown), (52, Unknown), (53, NoReset)]);
+        assert_eq!(hints(&series)[..3], [(51, NoReset), (52, Unknown), (53, NoReset)]);
         assert_eq!(hints(&series)[3..5], [(54, Unknown), (55, Unknown)]);
     }
 
@@ -210,7 +211,7 @@ mod tests {
         let series = gather(&[&[1, 2, 3, 4]], &[TimeRange::new(2, 2), TimeRange::new(52, 52)]);
         assert_eq!(*series.timestamps, [1, 3, 4]);
         use ResetHint::{NoReset, Unknown};
-        assert_eq!(hints(&series), [(51, Unknown), (53, Unknown), (54, NoReset)]);
+        assert_eq!(hints(&series), [(51, NoReset), (53, Unknown), (54, NoReset)]);
         assert!(gather(&[&[1]], &[TimeRange::ALL]).is_empty());
     }
 
