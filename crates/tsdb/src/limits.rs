@@ -18,8 +18,9 @@ pub(crate) const SORTED_BYTES: u64 = 1 << 30;
 /// Bytes of a chunk. Prometheus ends them at one KiB, or ten histograms.
 pub(crate) const CHUNK_BYTES: u64 = 4 << 20;
 
-/// Samples of one series, a bucket of a native histogram counting as one. A second's scrapes of two years are so many.
-pub(crate) const SERIES_SAMPLES: u64 = 64 << 20;
+/// Samples of one series, a bucket of a native histogram counting as one. One each second for half a year are so many,
+/// and half a gigabyte while they are put together.
+pub(crate) const SERIES_SAMPLES: u64 = 16 << 20;
 
 /// Bytes of a file of tombstones, which is held in memory.
 pub(crate) const TOMBSTONE_BYTES: u64 = 256 << 20;
