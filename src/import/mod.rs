@@ -80,6 +80,14 @@ async fn open_source(named: &str, s3_endpoint: Option<String>) -> anyhow::Result
     Ok(Source::Bucket(open_bucket(&config, Clock::system(), &mut Registry::default()).await?))
 }
 
+/// What is done about a block.
+enum Plan {
+    /// It becomes the block of this id.
+    Import(Box<TsdbMeta>, Ulid),
+    /// Nothing, and why.
+    PassOver(String),
+}
+
 /// An import under way.
 struct Import {
     source: Source,
@@ -157,32 +165,11 @@ impl Import {
 
     /// One block.
     async fn block(&self, ulid: Ulid) -> anyhow::Result<Outcome> {
-        let found = match self.source.look(ulid).await? {
-            Found::Block(meta) => meta,
-            Found::Nothing(why) => return Ok(Outcome::PassedOver(why.to_owned())),
+        let id = match self.plan(ulid).await? {
+            Plan::PassOver(why) => return Ok(Outcome::PassedOver(why)),
+            Plan::Import(found, id) if self.args.dry_run => return Ok(Outcome::Planned(found, id)),
+            Plan::Import(_, id) => id,
         };
-        found.check_resolution(&PathBuf::from(ulid.to_string()).join(TsdbMeta::FILE))?;
-        let view = self.catalog.refresh(0).await?;
-        let (tenant, again) = (&self.args.tenant, self.args.again);
-        let id = match decide(&view, tenant, ulid, again) {
-            Decision::Import(_)
-                if [&found.sources, &found.parents].iter().any(|of| is_covered(&view, tenant, of, again)) =>
-            {
-                let why = "the blocks that it was compacted from were imported".to_owned();
-                return Ok(Outcome::PassedOver(why));
-            }
-            Decision::Import(id) => id,
-            Decision::IsThere(id) => return Ok(Outcome::PassedOver(format!("it is there as {id}"))),
-            Decision::WasThere(id) => {
-                let why = format!(
-                    "it was imported as {id}, which was compacted or deleted since; --again imports it anew"
-                );
-                return Ok(Outcome::PassedOver(why));
-            }
-        };
-        if self.args.dry_run {
-            return Ok(Outcome::Planned(found, id));
-        }
         let started = self.clock.elapsed();
         let shutdown = &self.conversion.shutdown;
         let folder = self.source.fetch(ulid, &self.scratch.incoming(), shutdown).await?;
@@ -196,6 +183,31 @@ impl Import {
             () = shutdown.begun() => bail!("it was interrupted"),
         }
         Ok(Outcome::Imported { meta: Box::new(meta), took: self.clock.elapsed() - started })
+    }
+
+    /// Whether a block is imported, and as which.
+    async fn plan(&self, ulid: Ulid) -> anyhow::Result<Plan> {
+        let found = match self.source.look(ulid).await? {
+            Found::Block(meta) => meta,
+            Found::Nothing(why) => return Ok(Plan::PassOver(why.to_owned())),
+        };
+        found.check_resolution(&PathBuf::from(ulid.to_string()).join(TsdbMeta::FILE))?;
+        let view = self.catalog.refresh(0).await?;
+        let (tenant, again) = (&self.args.tenant, self.args.again);
+        let is_covered = || {
+            let made_of = [&found.sources, &found.parents];
+            made_of.iter().any(|blocks| is_covered(&view, tenant, blocks, again))
+        };
+        Ok(match decide(&view, tenant, ulid, again) {
+            Decision::Import(_) if is_covered() => {
+                Plan::PassOver("the blocks that it was compacted from were imported".to_owned())
+            }
+            Decision::Import(id) => Plan::Import(found, id),
+            Decision::IsThere(id) => Plan::PassOver(format!("it is there as {id}")),
+            Decision::WasThere(id) => Plan::PassOver(format!(
+                "it was imported as {id}, which was compacted or deleted since; --again imports it anew"
+            )),
+        })
     }
 
     /// Writes the block anew, off the runtime.
