@@ -173,7 +173,7 @@ impl Import {
         let started = self.clock.elapsed();
         let shutdown = &self.conversion.shutdown;
         let folder = self.source.fetch(ulid, &self.scratch.incoming(), shutdown).await?;
-        let meta = self.convert(folder, id).await?;
+        let meta = self.convert(ulid, folder, id).await?;
         if meta.is_empty() {
             return Ok(Outcome::PassedOver("it has no samples".to_owned()));
         }
@@ -211,7 +211,7 @@ impl Import {
     }
 
     /// Writes the block anew, off the runtime.
-    async fn convert(&self, source: PathBuf, id: Ulid) -> anyhow::Result<BlockMeta> {
+    async fn convert(&self, ulid: Ulid, source: PathBuf, id: Ulid) -> anyhow::Result<BlockMeta> {
         let header = BlockHeader::new(id, self.args.tenant.clone(), Resolution::Raw);
         let (conversion, target, clock) =
             (self.conversion.clone(), self.scratch.outgoing(), self.clock.clone());
@@ -219,7 +219,8 @@ impl Import {
         let progress = move |counts: Counts| {
             if clock.elapsed() - told >= TELL_EVERY {
                 told = clock.elapsed();
-                eprintln!("latewood:   {} series, {} samples so far", counts.series, counts.samples);
+                let Counts { series, samples } = counts;
+                eprintln!("latewood: {ulid}: {series} series, {samples} samples so far");
             }
         };
         self.offload.run(move || conversion.run(&source, &target, header, progress)).await?
