@@ -134,9 +134,6 @@ impl View {
 
     /// A compaction that has not seen a tombstone of its inputs would bring deleted samples back.
     fn check_tombstones_applied(&self, change: &Change) -> Result<(), Conflict> {
-        if change.add.is_empty() {
-            return Ok(());
-        }
         let bound = |block: &Ulid| {
             let mut tombstones = self.tombstones_of(*block);
             let missed = tombstones.find(|tombstone| !change.applied_tombstones.contains(&tombstone.id));
@@ -144,6 +141,9 @@ impl View {
         };
         if let Some(id) = change.based_on.iter().find(|id| !self.blocks.contains_key(id)) {
             return Err(Conflict::BlockNotLive(*id));
+        }
+        if change.add.is_empty() {
+            return Ok(());
         }
         change.remove.iter().chain(&change.based_on).find_map(bound).map_or(Ok(()), Err)
     }
