@@ -54,6 +54,7 @@ fn windows() -> Vec<SeriesRollups> {
     let start = 1_700_000_000_000;
     let counted: Vec<(i64, f64)> = (0..80).map(|at| (start + at * 15_000, (at % 30 * 7) as f64)).collect();
     all.push(series(&[("__name__", "requests_total"), ("job", "x")], &counted));
+    all.push(with(&[("__name__", "restarted"), ("job", "x")], rollups::restarted_latency()));
     all.sort_by(|a, b| storage_order(&a.labels, &b.labels));
     let windows = all.iter().map(|one| SeriesRollups::of(one, five_minutes()));
     windows.filter(|one| !one.is_empty()).collect()
@@ -120,7 +121,8 @@ fn describe(series: &SeriesSamples) -> Option<MetricMetadata> {
 
 #[test]
 fn the_newest_version_is_written_bit_for_bit() {
-    let blocks: [(fn(&Path), PathBuf); 2] = [(write_samples, newest()), (write_rollups, newest_rollups())];
+    type Golden = (fn(&Path), PathBuf);
+    let blocks: [Golden; 2] = [(write_samples, newest()), (write_rollups, newest_rollups())];
     for (write, golden) in blocks {
         let dir = tempfile::tempdir().unwrap();
         write(dir.path());
