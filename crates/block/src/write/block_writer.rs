@@ -60,7 +60,7 @@ impl BlockWriter {
         std::fs::create_dir_all(dir).map_err(|error| BlockError::disk(dir, &error))?;
         Ok(Self {
             scrapes: Scrapes::create(dir, &config)?,
-            spans: Spans::create(dir, &config)?,
+            spans: Spans::create(dir, header.resolution, &config)?,
             labels: LabelTable::create(dir)?,
             shop: Workshop { dir: dir.to_owned(), cut, config },
             header,

@@ -187,7 +187,7 @@ async fn the_golden_windows_are_read() {
 async fn people_are_told_what_is_in_it() {
     let report = inspect(&bucket_of(&files(&newest())).await, FOLDER).await.unwrap();
     for line in [
-        "windows      of 60 s",
+        "cut into     windows of 60 s",
         "level        1",
         "state        deduplicated",
         "tenant       anonymous",
@@ -205,6 +205,10 @@ async fn people_are_told_what_is_in_it() {
             && sql.contains("'k': 'job', 'v': \"l_job\""),
         "{sql}"
     );
+    let report = inspect(&bucket_of(&files(&newest_rollups())).await, FOLDER).await.unwrap();
+    for line in ["resolution   5m", "cut into     one window", "rows ", "  correction_vi\n", "  is_stale\n"] {
+        assert!(report.contains(line), "{line} is not in\n{report}");
+    }
     let sql = views(&newest_rollups()).unwrap();
     assert!(sql.contains("VIEW rollups AS") && sql.contains("VIEW histogram_rollups AS"), "{sql}");
 }
