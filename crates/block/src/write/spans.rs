@@ -64,9 +64,6 @@ impl Spans {
         let shaped = |get: fn(&HistogramShape) -> i32| -> ArrayRef {
             Arc::new(open.iter().map(|span| span.shape.as_deref().map(get)).collect::<Int32Array>())
         };
-        let rollup = |get: fn(&RollupSpan) -> i32| -> ArrayRef {
-            Arc::new(open.iter().map(|span| span.rollup.as_deref().map(get)).collect::<Int32Array>())
-        };
         let mut columns = vec![
             int(|span| span.series as i32),
             int(|span| span.part as i32),
@@ -95,14 +92,7 @@ impl Spans {
             flag(|span| span.starts == SpanStarts::Each),
         ];
         if self.schema.column_with_name(HELD).is_some() {
-            columns.extend([
-                rollup(|rollup| rollup.values.numbers()[0]),
-                rollup(|rollup| rollup.values.numbers()[1]),
-                rollup(|rollup| rollup.first_at.first as i32),
-                rollup(|rollup| rollup.first_at.last as i32),
-                rollup(|rollup| rollup.last_at.first as i32),
-                rollup(|rollup| rollup.last_at.last as i32),
-            ]);
+            columns.extend(rollup_columns(&open));
         }
         let batch = RecordBatch::try_new(Arc::clone(&self.schema), columns);
         self.output.write(&batch.map_err(|error| BlockError::encode(SPANS, &error.into()))?)
@@ -114,6 +104,21 @@ impl Spans {
         }
         self.output.finish()
     }
+}
+
+/// The columns about windows; NULL in other spans.
+fn rollup_columns(spans: &[Span]) -> [ArrayRef; 6] {
+    let column = |get: fn(&RollupSpan) -> i32| -> ArrayRef {
+        Arc::new(spans.iter().map(|span| span.rollup.as_deref().map(get)).collect::<Int32Array>())
+    };
+    [
+        column(|rollup| rollup.values.numbers()[0]),
+        column(|rollup| rollup.values.numbers()[1]),
+        column(|rollup| rollup.first_at.first as i32),
+        column(|rollup| rollup.first_at.last as i32),
+        column(|rollup| rollup.last_at.first as i32),
+        column(|rollup| rollup.last_at.last as i32),
+    ]
 }
 
 /// The bounds of custom buckets; NULL where there are none.
