@@ -1,13 +1,14 @@
-//! Makes the golden block of `crates/tsdb/tests/golden` by a real Prometheus. Not run with the others: a block is never
-//! the same twice.
+//! A block with samples of every sort, as a real Prometheus makes it, is read as that Prometheus answers. With
+//! `LATEWOOD_WRITE_GOLDEN` set it becomes the golden block of `crates/tsdb/tests/golden`: a block is never the same twice.
 
 use std::path::Path;
 
 use latewood_model::histogram::{
     Buckets, CUSTOM_BUCKETS, FloatHistogram, HistogramParts, IntegerHistogram, ResetHint,
 };
-use latewood_model::{NativeHistogram, Sample, TimestampMs, stale_nan};
+use latewood_model::{Labels, NativeHistogram, Sample, TimestampMs, is_stale, stale_nan};
 use latewood_proto::remote_write::encode::EncoderV2;
+use latewood_tsdb::TsdbBlock;
 
 use crate::harness::{Peers, Prometheus, write_v2};
 
@@ -107,8 +108,7 @@ fn folders_of(folder: &Path) -> Vec<std::path::PathBuf> {
 }
 
 #[tokio::test]
-#[ignore = "writes the golden block of crates/tsdb anew"]
-async fn write_golden_block() {
+async fn a_block_of_all_sorts_of_samples_is_read_as_its_prometheus_answers() {
     let Some(peers) = Peers::find() else { return };
     let folder = tempfile::tempdir().unwrap();
     let first = folder.path().join("first");
@@ -135,8 +135,38 @@ async fn write_golden_block() {
     let answer = asked.send().await.unwrap().text().await.unwrap();
     prometheus.process.stop();
 
-    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("crates/tsdb/tests/golden");
     let [block] = &folders_of(&data)[..] else { panic!("one block is expected") };
+    assert_eq!(in_block(block), in_answer(&answer));
+    if std::env::var_os("LATEWOOD_WRITE_GOLDEN").is_some() {
+        write(block, &answer);
+    }
+}
+
+/// How many series and samples without stale markers a block has.
+fn in_block(block: &Path) -> (usize, usize) {
+    let block = TsdbBlock::open(block).unwrap();
+    let (mut series, mut samples) = (0, 0);
+    for one in block.series(&Labels::empty()).unwrap() {
+        let one = one.unwrap();
+        let floats = one.values.iter().filter(|value| !is_stale(**value)).count();
+        let histograms = one.histograms.iter().filter(|sample| !sample.histogram.is_stale()).count();
+        series += usize::from(floats + histograms > 0);
+        samples += floats + histograms;
+    }
+    (series, samples)
+}
+
+/// The same of an answer.
+fn in_answer(answer: &str) -> (usize, usize) {
+    let answer: serde_json::Value = serde_json::from_str(answer).unwrap();
+    let series = answer["data"]["result"].as_array().unwrap();
+    let length = |list: &serde_json::Value| list.as_array().map_or(0, Vec::len);
+    let samples = series.iter().map(|one| length(&one["values"]) + length(&one["histograms"]));
+    (series.len(), samples.sum())
+}
+
+fn write(block: &Path, answer: &str) {
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("crates/tsdb/tests/golden");
     std::fs::remove_dir_all(golden.join("block")).ok();
     std::fs::create_dir_all(golden.join("block/chunks")).unwrap();
     for file in ["meta.json", "index", "tombstones", "chunks/000001"] {
