@@ -155,7 +155,7 @@ impl BlockMeta {
     pub const FILE: &'static str = "meta.json";
 
     /// The largest `meta.json` that is read, in bytes.
-    pub(crate) const MAX_BYTES: u64 = 16 << 20;
+    pub const MAX_BYTES: u64 = 16 << 20;
 
     /// Bytes of all files but `meta.json`.
     #[must_use]
