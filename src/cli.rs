@@ -31,6 +31,9 @@ pub enum Command {
     /// Look into a block
     #[command(subcommand)]
     Block(BlockCommand),
+    /// Look after a bucket: nothing need run, and all may run beside it
+    #[command(subcommand)]
+    Bucket(crate::bucket::BucketCommand),
     /// Print the configuration that would be used, as YAML
     Config(ConfigArgs),
     /// Put load on a Prometheus-compatible server
