@@ -44,7 +44,8 @@ async fn lose_and_rebuild(world: &World) -> Arc<View> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_rebuilt_catalog_names_the_same_blocks_and_answers_the_same() {
     let mut world = World::new(11, 40 * 24);
-    for (name, from, hours) in [("a", 1, 30), ("b", 3, 5), ("a", 31, 20), ("c", 400, 100)] {
+    // The fourth has samples of two weeks.
+    for (name, from, hours) in [("a", 1, 30), ("b", 3, 5), ("a", 31, 20), ("d", 160, 20), ("c", 400, 100)] {
         world.flush(series(name, from, hours)).await;
         world.compactor().compact_once().await;
     }
