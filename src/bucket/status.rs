@@ -6,7 +6,7 @@ use latewood_compactor::{Job, JobKind, Policy, plan};
 use latewood_model::{TenantId, TimeRange, TimestampMs};
 use serde::Serialize;
 
-use super::args::{Output, StatusArgs};
+use super::args::StatusArgs;
 use super::columns::{bytes, duration, interval, rfc3339};
 use super::table::{Row, render};
 use super::{Opened, Report};
@@ -15,7 +15,7 @@ use super::{Opened, Report};
 #[derive(Debug, Serialize)]
 struct Item {
     tenant: TenantId,
-    /// `align`, `merge`, `rollup`, `no-compact`, `lease`, `garbage` or `withheld`.
+    /// `backlog` (all jobs together), `align`, `merge`, `rollup`, `no-compact`, `lease`, `garbage` or `withheld`.
     kind: &'static str,
     /// What a job makes blocks of.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -36,10 +36,10 @@ struct Item {
 pub async fn run(opened: &Opened, args: &StatusArgs) -> anyhow::Result<Report> {
     let (mut report, now_ms) = (Report::default(), opened.clock.now_ms());
     let policy = opened.config.compactor.policy();
-    let (mut items, mut sums) = (Vec::new(), Vec::new());
+    let mut items = Vec::new();
     for (catalog, view) in opened.views(&mut report).await? {
         let jobs = plan(&view, now_ms, &policy);
-        sums.push(backlog(&view, &jobs, &policy, now_ms));
+        items.push(backlog(&view, &jobs, &policy, now_ms));
         items.extend(jobs.iter().map(|job| of_job(&view.tenant, job)));
         items.extend(marked(&view));
         match waiting(opened, &catalog, &view, now_ms).await {
@@ -48,28 +48,25 @@ pub async fn run(opened: &Opened, args: &StatusArgs) -> anyhow::Result<Report> {
         }
     }
     report.text = render(&items, args.output)?;
-    if args.output == Output::Table {
-        sums.iter().for_each(|line| report.line(line));
-    }
     Ok(report)
 }
 
-/// How far the compactor is behind.
-fn backlog(view: &View, jobs: &[Job], policy: &Policy, now_ms: TimestampMs) -> String {
-    let total = jobs.iter().map(Job::bytes).fold(0, u64::saturating_add);
-    let blocks: usize = jobs.iter().map(|job| job.inputs.len()).sum();
+/// All jobs together, and how far the compactor is behind.
+fn backlog(view: &View, jobs: &[Job], policy: &Policy, now_ms: TimestampMs) -> Item {
     let owed = jobs.iter().filter(|job| job.rollups.is_some()).count();
     let oldest = jobs.iter().flat_map(|job| &job.windows).map(|window| window.end).min();
-    let behind = oldest.map_or("it is up to date".to_owned(), |end| {
+    let behind = oldest.map_or("up to date".to_owned(), |end| {
         let behind = policy.closed_by(now_ms).saturating_sub(end);
-        format!("the oldest has been due for {}", duration(behind))
+        format!("the oldest window has been due for {}", duration(behind))
     });
-    format!(
-        "tenant {}: {} jobs over {blocks} blocks of {}, {owed} of them make rollups that are owed; {behind}",
-        view.tenant,
-        jobs.len(),
-        bytes(total)
-    )
+    Item {
+        blocks: jobs.iter().flat_map(Job::ids).collect(),
+        bytes: jobs.iter().map(Job::bytes).fold(0, u64::saturating_add),
+        samples: jobs.iter().map(Job::samples).fold(0, u64::saturating_add),
+        rollups: owed > 0,
+        details: format!("{} jobs, {owed} of them owe rollups; {behind}", jobs.len()),
+        ..Item::new(&view.tenant, "backlog")
+    }
 }
 
 fn of_job(tenant: &TenantId, job: &Job) -> Item {
@@ -173,8 +170,8 @@ impl Row for Item {
             many => many.len().to_string(),
         };
         let time = self.range.map(interval).or(self.due_ms.map(|at| format!("until {}", rfc3339(at))));
-        let details =
-            if self.rollups { format!("{} with rollups", self.details) } else { self.details.clone() };
+        let owes = self.rollups && self.range.is_some();
+        let details = if owes { format!("{} with rollups", self.details) } else { self.details.clone() };
         let size = if self.bytes == 0 { "-".to_owned() } else { bytes(self.bytes) };
         vec![
             self.tenant.to_string(),

@@ -8,7 +8,7 @@ use std::process::Command;
 use latewood_model::Sample;
 use serde_json::Value;
 
-use crate::harness::{Answer, Latewood, write};
+use crate::harness::{Answer, Latewood, Peers, SeaweedFs, write};
 
 /// When the block that stays whole has its samples; the one that is damaged has them ten days later.
 const AT_MS: i64 = 1_700_000_000_000;
@@ -24,8 +24,12 @@ struct Said {
 fn tool(bucket: &Path, args: &[&str]) -> Said {
     let url = format!("--bucket=file://{}", bucket.display());
     let data = format!("--data-dir={}", bucket.with_extension("scratch").display());
+    run(&[args, &[&url, &data]].concat())
+}
+
+fn run(args: &[&str]) -> Said {
     let mut command = Command::new(env!("CARGO_BIN_EXE_latewood"));
-    let output = command.arg("bucket").args(args).args([url, data]).output().unwrap();
+    let output = command.arg("bucket").args(args).envs(SeaweedFs::CREDENTIALS).output().unwrap();
     let out = String::from_utf8(output.stdout).unwrap();
     let all = format!("{out}{}", String::from_utf8(output.stderr).unwrap());
     assert!(!all.contains("panicked"), "{args:?}: {all}");
@@ -311,4 +315,25 @@ async fn blocks_are_removed_when_told_twice_and_copied_on_where_a_copy_was_cut_s
     let missing = bucket.with_extension("nowhere");
     wrong(&missing, &["ls"], &["no bucket at"]);
     assert!(!missing.exists());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bucket_goes_to_s3_and_comes_back() {
+    let Some(peers) = Peers::find() else { return };
+    let world = World::new().await;
+    let (bucket, folder) = (world.bucket("here"), world.folder.path());
+    let s3 = SeaweedFs::start(&peers, folder).await;
+    let endpoint = |flag| format!("--{flag}={}", s3.endpoint);
+    well(&bucket, &["replicate", "--to=s3://latewood/copy", &endpoint("to-s3-endpoint")]);
+    let (back, endpoint) = (folder.join("back"), endpoint("s3-endpoint"));
+    let to = format!("--to=file://{}", back.display());
+    let data = format!("--data-dir={}", folder.join("scratch").display());
+    for args in [&["ls"][..], &["verify", "--full"], &["status"], &["cleanup"], &["replicate", &to]] {
+        let said = run(&[args, &["--bucket=s3://latewood/copy", &endpoint, &data]].concat());
+        assert!(said.well, "{args:?}: {}", said.all);
+    }
+    well(&back, &["verify", "--full"]);
+    assert_answers(&back, "kept", AT_MS).await;
+    assert_answers(&back, "hurt", LATER_MS).await;
+    assert_eq!(fs::read_dir(folder.join("scratch")).unwrap().count(), 0, "nothing is left on the local disk");
 }

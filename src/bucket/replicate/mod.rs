@@ -38,15 +38,20 @@ pub async fn run(opened: &Opened, args: &ReplicateArgs) -> anyhow::Result<Report
         bail!("--to names the bucket that is copied from");
     }
     let (target, catalogs) = open(&config, &opened.config.catalog, &opened.clock).await?;
-    let folder = opened.config.data_dir.join("replicate");
+    let ids = Ids::new(opened.clock.clone(), Rng::system());
+    // Of this run alone: two at once would write each other's files.
+    let folder = opened.config.data_dir.join(format!("replicate-{}", ids.next()));
     latewood_base::make_folder(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
     let copier = Copier { from: Arc::clone(&opened.bucket), to: target, folder };
     let mut report = Report::default();
     for (_, source) in opened.views(&mut report).await? {
-        let run = Run { copier: &copier, source: &source, dry_run: args.dry_run };
-        if let Err(error) = run.tenant(opened, &catalogs.tenant(&source.tenant), &mut report).await {
+        let run = Run { copier: &copier, ids: &ids, source: &source, dry_run: args.dry_run };
+        if let Err(error) = run.tenant(&catalogs.tenant(&source.tenant), &mut report).await {
             report.wrong(format!("tenant {}: {error}", source.tenant));
         }
+    }
+    if let Err(error) = std::fs::remove_dir_all(&copier.folder) {
+        report.wrong(format!("{} was left behind: {error}", copier.folder.display()));
     }
     Ok(report)
 }
@@ -54,17 +59,13 @@ pub async fn run(opened: &Opened, args: &ReplicateArgs) -> anyhow::Result<Report
 /// The copying of one tenant.
 struct Run<'a> {
     copier: &'a Copier,
+    ids: &'a Ids,
     source: &'a View,
     dry_run: bool,
 }
 
 impl Run<'_> {
-    async fn tenant(
-        &self,
-        opened: &Opened,
-        catalog: &TenantCatalog,
-        report: &mut Report,
-    ) -> anyhow::Result<()> {
+    async fn tenant(&self, catalog: &TenantCatalog, report: &mut Report) -> anyhow::Result<()> {
         let (tenant, target) = (&self.source.tenant, catalog.refresh(0).await?);
         let (removed, wanted): (Vec<_>, Vec<_>) = self
             .source
@@ -84,8 +85,7 @@ impl Run<'_> {
             return Ok(());
         }
         let whole = self.copy(&wanted, report).await?;
-        let ids = Ids::new(opened.clock.clone(), Rng::system());
-        let (mut view, steps) = (Arc::clone(&target), changes(self.source, &target, &whole, &ids));
+        let (mut view, steps) = (Arc::clone(&target), changes(self.source, &target, &whole, self.ids));
         for change in steps {
             view = catalog.commit(change).await?;
         }
