@@ -105,7 +105,7 @@ mod tests {
     }
 
     fn ids() -> Ids {
-        Ids::new(Clock::manual(1).0, Rng::seeded(1))
+        Ids::new(Clock::manual(1).0, Rng::system())
     }
 
     /// The target after all of the changes, each of which must fit.
