@@ -1,6 +1,7 @@
 //! Objects of a log that cannot be read, for people: readers pass over what they can do without.
 
 use futures::{StreamExt, stream};
+use latewood_objstore::BucketError;
 
 use crate::{CatalogError, TenantCatalog};
 
@@ -9,7 +10,7 @@ impl TenantCatalog {
     /// between others. Lists: never on a hot path.
     ///
     /// # Errors
-    /// [`CatalogError::Bucket`] when the bucket cannot be listed.
+    /// [`CatalogError::Bucket`] when the bucket does not answer.
     pub async fn damage(&self) -> Result<Vec<CatalogError>, CatalogError> {
         let log = self.log();
         let (mut found, mut before) = (Vec::new(), None);
@@ -18,7 +19,7 @@ impl TenantCatalog {
         let read = async |sequence| (sequence, log.read_commit(sequence).await);
         let mut reads = sequences.map(read).buffered(log.shared.config.read_concurrency);
         while let Some((sequence, commit)) = reads.next().await {
-            found.extend(commit.err());
+            found.extend(damage_of(commit)?);
             if let Some(before) = before.replace(sequence)
                 && before + 1 < sequence
             {
@@ -27,11 +28,19 @@ impl TenantCatalog {
         }
         // One at a time: they are large.
         for (version, _) in log.checkpoints().await? {
-            found.extend(log.read_checkpoint(version).await.err());
+            found.extend(damage_of(log.read_checkpoint(version).await)?);
         }
-        if let Err(error) = log.hinted().await {
-            found.push(error);
-        }
+        found.extend(damage_of(log.hinted().await)?);
         Ok(found)
+    }
+}
+
+/// What is wrong with an object that was read; nothing when it was pruned since the listing.
+fn damage_of<T>(read: Result<T, CatalogError>) -> Result<Option<CatalogError>, CatalogError> {
+    match read {
+        Ok(_) | Err(CatalogError::Bucket(BucketError::NotFound { .. })) => Ok(None),
+        Err(error @ CatalogError::Bucket(BucketError::TooLarge { .. })) => Ok(Some(error)),
+        Err(error @ (CatalogError::Bucket(_) | CatalogError::Cut(_))) => Err(error),
+        Err(damage) => Ok(Some(damage)),
     }
 }
