@@ -145,7 +145,7 @@ async fn if_there(look: impl Future<Output = Result<(), ProbeError>>) -> Result<
 }
 
 /// Resolves at SIGTERM or SIGINT; installed at the start, so that no signal is missed.
-fn stop_signal() -> anyhow::Result<impl Future<Output = ()>> {
+pub fn stop_signal() -> anyhow::Result<impl Future<Output = ()>> {
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     Ok(async move {
         tokio::select! {

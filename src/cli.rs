@@ -34,6 +34,9 @@ pub enum Command {
     /// Look after a bucket: nothing need run, and all may run beside it
     #[command(subcommand)]
     Bucket(crate::bucket::BucketCommand),
+    /// Import the blocks of a Prometheus or Thanos
+    #[command(subcommand)]
+    Import(crate::import::ImportCommand),
     /// Print the configuration that would be used, as YAML
     Config(ConfigArgs),
     /// Put load on a Prometheus-compatible server

@@ -8,6 +8,7 @@ mod build_info;
 mod cli;
 mod config;
 mod features;
+mod import;
 mod roles;
 
 use std::process::ExitCode;
@@ -47,6 +48,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Config(args) => config::print(&args),
         Command::Block(command) => runtime()?.block_on(block_tool::run(command)),
         Command::Bucket(command) => runtime()?.block_on(bucket::run(command)),
+        Command::Import(command) => runtime()?.block_on(import::run(command)),
         Command::Bench(command) => runtime()?.block_on(bench::run(command)),
         Command::All(args) => run_role(&roles::ALL, config::load(&args)?),
         Command::Ingester(args) => run_role(&roles::INGESTER, config::load(&args)?),

@@ -70,9 +70,11 @@ impl Compactor {
         };
         let catalogs = Arc::clone(&deps.catalogs);
         Ok(Self {
-            runner: Runner::new(config, compaction, deps.catalogs, deps.clock, Arc::clone(&metrics)),
+            runner: Runner::new(config, compaction, deps.catalogs, deps.clock.clone(), Arc::clone(&metrics)),
             collector: Collector {
                 policy: config.garbage_policy(),
+                config: config.clone(),
+                clock: deps.clock,
                 catalogs: Arc::clone(&catalogs),
                 metrics: Arc::clone(&metrics),
             },

@@ -1,12 +1,16 @@
 //! Settings of the compactor.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use latewood_catalog::GarbagePolicy;
+use latewood_model::TenantId;
 use latewood_model::dedup::ReplicaLabels;
 use serde::{Deserialize, Serialize};
 
+use crate::RetentionConfig;
 use crate::plan::{Policy, Tiers};
+use crate::retention::RetentionPolicy;
 
 /// Settings of the compactor.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,6 +47,11 @@ pub struct CompactorConfig {
     /// Labels by which the copies of an HA pair differ. Rollups are of one series without them; an empty list leaves all
     /// series as they are. As `querier.replica_labels`.
     pub replica_labels: Vec<String>,
+    /// How long each resolution is kept, in seconds; 0 is for ever. A finer one goes only when the coarser ones that are
+    /// kept for longer have its samples.
+    pub retention: RetentionConfig,
+    /// The settings of `compactor.retention` for single tenants, by their ids; the whole section takes its place.
+    pub tenant_retention: BTreeMap<String, RetentionConfig>,
 }
 
 impl Default for CompactorConfig {
@@ -61,6 +70,8 @@ impl Default for CompactorConfig {
             cleanup_interval_seconds: 3_600,
             deletion_delay_seconds: 48 * 3_600,
             replica_labels: ["__replica__", "prometheus_replica", "replica"].map(str::to_owned).into(),
+            retention: RetentionConfig::default(),
+            tenant_retention: BTreeMap::new(),
         }
     }
 }
@@ -97,6 +108,11 @@ impl CompactorConfig {
         if self.replica_labels.iter().any(String::is_empty) {
             return Err("compactor.replica_labels must not hold an empty name".to_owned());
         }
+        self.retention.validate("compactor.retention")?;
+        for (tenant, retention) in &self.tenant_retention {
+            TenantId::new(tenant).map_err(|error| format!("compactor.tenant_retention: {error}"))?;
+            retention.validate(&format!("compactor.tenant_retention.{tenant}"))?;
+        }
         let tiers = self.tiers().map_err(|problem| format!("compactor.block_ranges_seconds: {problem}"))?;
         if tiers.of_rollups().is_none() {
             return Err("compactor.block_ranges_seconds must have a range of one or several days (86400), whose samples \
@@ -126,6 +142,12 @@ impl CompactorConfig {
 
     pub(crate) fn replica_labels(&self) -> ReplicaLabels {
         ReplicaLabels::new(&self.replica_labels)
+    }
+
+    /// How long a tenant's samples are kept.
+    #[must_use]
+    pub fn retention_of(&self, tenant: &TenantId) -> RetentionPolicy {
+        self.tenant_retention.get(tenant.as_str()).unwrap_or(&self.retention).policy()
     }
 
     pub(crate) fn compaction_interval(&self) -> Duration {

@@ -2,17 +2,21 @@
 
 use std::sync::Arc;
 
+use latewood_base::Clock;
 use latewood_catalog::{
     CatalogError, Catalogs, GarbagePolicy, GarbageReport, TenantCatalog, collect_garbage,
 };
 use latewood_model::TenantId;
 
 use crate::metrics::Metrics;
+use crate::{CompactorConfig, expired};
 
 /// Collects garbage.
 #[derive(Debug)]
 pub(crate) struct Collector {
     pub(crate) policy: GarbagePolicy,
+    pub(crate) config: CompactorConfig,
+    pub(crate) clock: Clock,
     pub(crate) catalogs: Arc<Catalogs>,
     pub(crate) metrics: Arc<Metrics>,
 }
@@ -21,8 +25,15 @@ impl Collector {
     /// Collects the garbage of every tenant once; one tenant's failure does not keep the others waiting. May be cut short
     /// at any point.
     pub(crate) async fn collect_all(&self, tenants: &[TenantId]) {
-        let mut withheld = 0;
+        let (mut withheld, mut owed) = (0, 0);
         for tenant in tenants {
+            match self.expire(&self.catalogs.tenant(tenant)).await {
+                Ok(blocks) => owed += blocks,
+                Err(error) => {
+                    self.metrics.failures.inc();
+                    tracing::warn!(%tenant, %error, "retention was not applied; it is tried again");
+                }
+            }
             match self.collect(&self.catalogs.tenant(tenant)).await {
                 Ok(report) => withheld += report.withheld,
                 Err(error) => {
@@ -31,7 +42,26 @@ impl Collector {
                 }
             }
         }
+        self.metrics.owed.set(i64::try_from(owed).unwrap_or(i64::MAX));
         self.metrics.withheld.set(i64::try_from(withheld).unwrap_or(i64::MAX));
+    }
+
+    /// Lets go of what has outlived its retention; how many blocks stay because a coarser one is owed.
+    async fn expire(&self, catalog: &TenantCatalog) -> Result<usize, CatalogError> {
+        let view = catalog.refresh(0).await?;
+        let expired = expired(&view, self.clock.now_ms(), &self.config.retention_of(catalog.tenant()));
+        let (gone, owed) = (expired.blocks.len(), expired.owed.len());
+        let Some(change) = expired.change() else { return Ok(owed) };
+        match catalog.commit(change).await {
+            Ok(_) => {
+                self.metrics.expired.inc_by(gone as u64);
+                tracing::info!(tenant = %catalog.tenant(), blocks = gone, "blocks have outlived their retention");
+            }
+            // A compaction was faster: next time.
+            Err(error) if error.conflict().is_some() => {}
+            Err(error) => return Err(error),
+        }
+        Ok(owed)
     }
 
     async fn collect(&self, catalog: &TenantCatalog) -> Result<GarbageReport, CatalogError> {
@@ -74,8 +104,15 @@ mod tests {
         let (clock, hand) = Clock::manual(HOUR_MS);
         let bucket: Bucket = Arc::new(MemoryBucket::with_clock(clock.clone()));
         let ids = Ids::new(clock.clone(), Rng::seeded(1));
-        let catalogs = Catalogs::new(Arc::clone(&bucket), clock, ids.clone(), CatalogConfig::default());
-        let collector = Collector { policy: GarbagePolicy::default(), catalogs, metrics: Arc::default() };
+        let catalogs =
+            Catalogs::new(Arc::clone(&bucket), clock.clone(), ids.clone(), CatalogConfig::default());
+        let collector = Collector {
+            policy: GarbagePolicy::default(),
+            config: CompactorConfig::default(),
+            clock,
+            catalogs,
+            metrics: Arc::default(),
+        };
         (bucket, collector, ids, hand)
     }
 

@@ -10,9 +10,11 @@ mod error;
 mod garbage;
 mod metrics;
 mod plan;
+mod retention;
 mod runner;
 
 pub use compactor::{Compactor, CompactorDeps};
 pub use config::CompactorConfig;
 pub use error::CompactError;
 pub use plan::{Job, JobKind, Policy, Replaced, Tiers, plan};
+pub use retention::{Expired, RetentionConfig, RetentionPolicy, expired};

@@ -27,6 +27,10 @@ pub struct Metrics {
     pub pruned: Counter,
     /// Blocks of the last look at all tenants that may be data of a lost catalog.
     pub withheld: Gauge,
+    /// Blocks that outlived their retention.
+    pub expired: Counter,
+    /// Blocks that have outlived their retention and stay, because a coarser one is owed.
+    pub owed: Gauge,
     /// Compactions that were committed, by kind.
     pub compactions: Family<[(&'static str, &'static str); 1], Counter>,
     /// Compactions that failed.
@@ -92,8 +96,12 @@ impl Metrics {
         );
         add("compacted_samples", "Samples of the blocks that compactions were made of", &self.samples);
         add("compacted_bytes", "Bytes of the blocks that compactions were made of", &self.bytes);
+        add("blocks_expired", "Blocks that outlived their retention", &self.expired);
         let help = "Time spent on compactions that were committed, in seconds";
         registry.register(name("compaction_seconds"), help, self.seconds.clone());
+        let help =
+            "Blocks that have outlived their retention and stay until a coarser block has their samples";
+        registry.register(name("blocks_owed"), help, self.owed.clone());
         registry.register(name("backlog_compactions"), "Compactions that are planned", self.backlog.clone());
         let help = "Bytes of the blocks of planned compactions";
         registry.register(name("backlog_bytes"), help, self.backlog_bytes.clone());

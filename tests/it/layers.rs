@@ -16,6 +16,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("catalog", &["base", "model", "objstore"]),
     ("block", &["base", "model", "objstore"]),
     ("blockstore", &["base", "block", "catalog", "model", "objstore"]),
+    ("tsdb", &["base", "model"]),
     ("cluster", &["base", "wal"]),
     (
         "ingester",

@@ -18,6 +18,7 @@ mod differential;
 mod gateway_away;
 mod ha;
 mod histograms;
+mod import;
 mod label_listings;
 mod layers;
 mod many_blocks;

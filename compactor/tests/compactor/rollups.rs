@@ -126,4 +126,24 @@ async fn rollups_of_a_pair_are_those_of_the_one_series_that_queries_make_of_it()
             assert!(blocks.count() >= expected_blocks);
         }
     }
+    // The samples outlive their retention; what was made of them stays.
+    world.config.retention.resolution_raw_seconds = 15 * 86_400;
+    let before = world.rollups(Resolution::FiveMinutes).await;
+    world.compactor().collect_once().await;
+    assert!(world.answers().await.is_empty());
+    assert_same(&world.rollups(Resolution::FiveMinutes).await, &before);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn samples_that_are_not_downsampled_outlive_their_retention() {
+    let mut world = World::new(6, 40 * 24);
+    world.config.retention.resolution_raw_seconds = 15 * 86_400;
+    world.flush(replica(1, 0..240, counter)).await;
+    let before = world.answers().await;
+    world.compactor().collect_once().await;
+    assert_eq!(world.answers().await, before, "rollups are owed");
+    world.compactor().compact_once().await;
+    world.compactor().collect_once().await;
+    assert!(world.answers().await.is_empty());
+    assert!(!world.rollups(Resolution::OneDay).await.is_empty());
 }

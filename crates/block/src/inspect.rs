@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use bytes::Bytes;
+use latewood_model::Resolution;
 use latewood_objstore::Bucket;
 use parquet::file::metadata::ParquetMetaData;
 
@@ -67,10 +68,14 @@ fn head(meta: &BlockMeta, json: u64, out: &mut String) {
         "made for",
         meta.window.map_or("-".to_owned(), |of| format!("{} … {}", time(of.start), time(of.end))),
     );
-    line("windows", meta.window_ms.map_or("one".to_owned(), |millis| format!("of {} s", millis / 1_000)));
+    line(
+        "cut into",
+        meta.window_ms.map_or("one window".to_owned(), |millis| format!("windows of {} s", millis / 1_000)),
+    );
     line("time", format!("{} … {}", time(meta.range.start), time(meta.range.end)));
     line("series", meta.series.to_string());
-    line("samples", meta.samples.to_string());
+    let rows = if meta.resolution == Resolution::Raw { "samples" } else { "rows" };
+    line(rows, meta.samples.to_string());
     line("histograms", meta.histograms.to_string());
     line("scrapes", meta.scrapes.to_string());
     line("spans", meta.spans.to_string());

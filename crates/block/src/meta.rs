@@ -157,6 +157,34 @@ impl BlockMeta {
     /// The largest `meta.json` that is read, in bytes.
     pub const MAX_BYTES: u64 = 16 << 20;
 
+    /// That of a block with this header and range, without anything in it yet.
+    pub(crate) fn begun(header: BlockHeader, range: TimeRange) -> Self {
+        Self {
+            version: FORMAT_VERSION,
+            id: header.id,
+            tenant: header.tenant,
+            resolution: header.resolution,
+            shard: header.shard,
+            generation: header.generation,
+            lineage: header.lineage,
+            level: header.level,
+            deduplicated: header.deduplicated,
+            tail: header.tail,
+            window: header.window,
+            window_ms: header.window_ms,
+            range,
+            series: 0,
+            samples: 0,
+            histograms: 0,
+            scrapes: 0,
+            spans: 0,
+            parts: Vec::new(),
+            histogram_parts: Vec::new(),
+            files: Vec::new(),
+            checksum: 0,
+        }
+    }
+
     /// Bytes of all files but `meta.json`.
     #[must_use]
     pub fn bytes(&self) -> u64 {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef};
+use latewood_model::Resolution;
 use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::errors::ParquetError;
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
@@ -113,9 +114,9 @@ pub(crate) fn scrapes() -> SchemaRef {
     ]))
 }
 
-/// `spans.parquet`: a row a run of rows of one series and kind.
-pub(crate) fn spans() -> SchemaRef {
-    Arc::new(Schema::new(vec![
+/// `spans.parquet`: a row a run of rows of one series and kind. Only blocks of windows have the columns about these.
+pub(crate) fn spans(resolution: Resolution) -> SchemaRef {
+    let mut fields = vec![
         Field::new("series_id", DataType::Int32, false),
         Field::new("part", DataType::Int32, false),
         Field::new("row_start", DataType::Int64, false),
@@ -136,13 +137,12 @@ pub(crate) fn spans() -> SchemaRef {
         Field::new("reset_hint", DataType::Int32, true),
         Field::new(START_TS, DataType::Int64, true),
         Field::new(STARTS_DIFFER, DataType::Boolean, false),
-        Field::new(HELD, DataType::Int32, true),
-        Field::new(DERIVED, DataType::Int32, true),
-        Field::new(SPAN_TIMES[0], DataType::Int32, true),
-        Field::new(SPAN_TIMES[1], DataType::Int32, true),
-        Field::new(SPAN_TIMES[2], DataType::Int32, true),
-        Field::new(SPAN_TIMES[3], DataType::Int32, true),
-    ]))
+    ];
+    if resolution != Resolution::Raw {
+        let columns = [HELD, DERIVED].into_iter().chain(SPAN_TIMES);
+        fields.extend(columns.map(|name| Field::new(name, DataType::Int32, true)));
+    }
+    Arc::new(Schema::new(fields))
 }
 
 /// An item of `custom_bounds`.

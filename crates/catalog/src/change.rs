@@ -46,8 +46,8 @@ pub struct Change {
     /// that binds one of them, so that a deletion during a compaction is not lost.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub applied_tombstones: Vec<Ulid>,
-    /// Blocks that stay and that the added ones were made of, as rollups are: refused when one is not live, and
-    /// `applied_tombstones` names what binds them, too.
+    /// Blocks that stay and that this rests on: those that added rollups were made of, those that have what goes. Refused
+    /// when one is not live; with added blocks, `applied_tombstones` names what binds them, too.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub based_on: Vec<Ulid>,
     /// Live blocks that compaction shall leave alone from now on. A later mark of the same block replaces the earlier.

@@ -22,6 +22,9 @@ pub struct CatalogConfig {
     pub max_races: u32,
     /// How many commits are read at once when a log is loaded.
     pub read_concurrency: usize,
+    /// A view that was last compared with the log longer ago than this is compared when it is next used, in seconds. Far
+    /// less than `compactor.deletion_delay_seconds`.
+    pub refresh_seconds: u64,
     /// A view that was last compared with the log longer ago than this is loaded afresh, in seconds. Far less
     /// than `keep_commits_seconds`.
     pub reload_after_seconds: u64,
@@ -39,6 +42,7 @@ impl Default for CatalogConfig {
             retry_initial_ms: 50,
             max_races: 1_000,
             read_concurrency: 16,
+            refresh_seconds: 300,
             reload_after_seconds: 86_400,
             keep_commits_seconds: 30 * 86_400,
         }
@@ -69,6 +73,7 @@ impl CatalogConfig {
             ("retry_initial_ms", self.retry_initial_ms),
             ("max_races", self.max_races.into()),
             ("read_concurrency", self.read_concurrency as u64),
+            ("refresh_seconds", self.refresh_seconds),
             ("reload_after_seconds", self.reload_after_seconds),
         ];
         if let Some((field, _)) = positive.into_iter().find(|(_, value)| *value == 0) {
@@ -86,6 +91,10 @@ impl CatalogConfig {
 
     pub(crate) fn commit_timeout(&self) -> Duration {
         Duration::from_millis(self.commit_timeout_ms)
+    }
+
+    pub(crate) fn refresh_after(&self) -> Duration {
+        Duration::from_secs(self.refresh_seconds)
     }
 
     pub(crate) fn reload_after(&self) -> Duration {

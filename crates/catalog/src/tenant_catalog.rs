@@ -40,6 +40,8 @@ struct Known {
     compared: Moment,
     /// The newest checkpoint known of; 0 is none.
     checkpoint: u64,
+    /// When it was last tried to compare it because it was time to.
+    tried: Option<Moment>,
 }
 
 /// A moment by both clocks: the steady one stands still while the machine is suspended, the wall's may be set
@@ -85,17 +87,41 @@ impl TenantCatalog {
         &self.log
     }
 
-    /// The newest view known here; loads the log on first use and once after [`crate::Catalogs::doubt_views`], else does
-    /// no I/O.
+    /// The newest view known here; loads the log on first use and once after [`crate::Catalogs::doubt_views`], and looks
+    /// for what followed when it has not for [`crate::CatalogConfig::refresh_seconds`], so that blocks which others
+    /// replaced are not read until they are deleted. Else it does no I/O.
     ///
     /// # Errors
-    /// [`CatalogError`] when the log cannot be read.
+    /// [`CatalogError`] when the log cannot be read and nothing is known of it.
     pub async fn view(&self) -> Result<Arc<View>, CatalogError> {
         let is_doubted = self.checked.load(Ordering::SeqCst) < self.log.shared.doubts.load(Ordering::SeqCst);
-        match self.known_view() {
-            Some(view) if !is_doubted => Ok(view),
-            _ => self.refresh(0).await,
+        let view = match self.known_view() {
+            Some(view) if !is_doubted => view,
+            _ => return self.refresh(0).await,
+        };
+        if !self.is_due() {
+            return Ok(view);
         }
+        // What is known stands as long as the bucket is away.
+        Ok(self.refresh(0).await.unwrap_or_else(|error| {
+            tracing::warn!(tenant = %self.tenant(), %error, "the catalog could not be looked at; an older view stands");
+            view
+        }))
+    }
+
+    /// Whether it is time to look for newer commits; of concurrent callers one is told so, and after a failure none for a
+    /// tenth of the time.
+    fn is_due(&self) -> bool {
+        let now = Moment::now(&self.log.shared.clock);
+        let after = self.log.shared.config.refresh_after();
+        let mut known = self.known.lock();
+        let Some(known) = known.as_mut() else { return false };
+        let tried = known.tried.is_some_and(|tried| now.since(tried) <= after / 10);
+        let is_due = now.since(known.compared) > after && !tried;
+        if is_due {
+            known.tried = Some(now);
+        }
+        is_due
     }
 
     /// The newest view known here, if any is. Does no I/O.
@@ -182,7 +208,7 @@ impl TenantCatalog {
                 }
             }
             None => {
-                *known = Some(Known { view, compared, checkpoint });
+                *known = Some(Known { view, compared, checkpoint, tried: None });
             }
         }
     }

@@ -63,7 +63,8 @@ impl View {
         range: TimeRange,
     ) -> impl Iterator<Item = &Arc<BlockEntry>> {
         let blocks = self.blocks.values();
-        blocks.filter(move |block| block.resolution == resolution && !block.tail && block.range.overlaps(range))
+        blocks
+            .filter(move |block| block.resolution == resolution && !block.tail && block.range.overlaps(range))
     }
 
     /// The tombstones that bind a block.
@@ -133,9 +134,6 @@ impl View {
 
     /// A compaction that has not seen a tombstone of its inputs would bring deleted samples back.
     fn check_tombstones_applied(&self, change: &Change) -> Result<(), Conflict> {
-        if change.add.is_empty() {
-            return Ok(());
-        }
         let bound = |block: &Ulid| {
             let mut tombstones = self.tombstones_of(*block);
             let missed = tombstones.find(|tombstone| !change.applied_tombstones.contains(&tombstone.id));
@@ -143,6 +141,9 @@ impl View {
         };
         if let Some(id) = change.based_on.iter().find(|id| !self.blocks.contains_key(id)) {
             return Err(Conflict::BlockNotLive(*id));
+        }
+        if change.add.is_empty() {
+            return Ok(());
         }
         change.remove.iter().chain(&change.based_on).find_map(bound).map_or(Ok(()), Err)
     }

@@ -6,6 +6,7 @@ mod support;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::TryStreamExt;
@@ -134,6 +135,30 @@ async fn a_view_that_is_doubted_is_compared_with_the_log_once() {
     assert_eq!(reader.view().await.unwrap().version, 1);
     let before = faulty.requests().len();
     assert_eq!((reader.view().await.unwrap().version, faulty.requests().len()), (1, before));
+}
+
+#[tokio::test]
+async fn a_view_is_compared_when_it_is_time_to_and_stands_while_the_bucket_is_away() {
+    let inner = memory();
+    let faulty = FaultyBucket::new(Arc::clone(&inner));
+    let config = CatalogConfig { refresh_seconds: 300, ..CatalogConfig::default() };
+    let (reader, hand) = process_with(&(Arc::clone(&faulty) as Bucket), 1, config);
+    reader.view().await.unwrap();
+    process(&inner, 2).commit(add(1)).await.unwrap();
+    hand.advance(Duration::from_secs(300));
+    assert_eq!(reader.view().await.unwrap().version, 0, "it is not time yet");
+    hand.advance(Duration::from_secs(1));
+    faulty.add(Rule::new(Fault::Before));
+    assert_eq!(reader.view().await.unwrap().version, 0, "what is known stands");
+    let before = faulty.requests().len();
+    reader.view().await.unwrap();
+    assert_eq!(faulty.requests().len(), before, "it is not tried at every call");
+    faulty.heal();
+    hand.advance(Duration::from_secs(31));
+    assert_eq!(reader.view().await.unwrap().version, 1);
+    let before = faulty.requests().len();
+    reader.view().await.unwrap();
+    assert_eq!(faulty.requests().len(), before);
 }
 
 #[tokio::test]
@@ -304,10 +329,10 @@ async fn a_view_left_alone_for_long_is_loaded_afresh_so_that_pruning_is_safe() {
         writer.commit(add(number)).await.unwrap();
     }
     // The bucket of this test has no times: all its objects are as old as can be.
-    writer_clock.advance(std::time::Duration::from_secs(500));
+    writer_clock.advance(Duration::from_secs(500));
     assert!(writer.prune().await.unwrap() > 0);
     assert_eq!(sequences(&bucket).await, [9, 10, 11, 12, 13]);
-    idle_clock.advance(std::time::Duration::from_secs(101));
+    idle_clock.advance(Duration::from_secs(101));
     // Place 2 looks free now; were the old view relied on, this would be commit 2.
     let view = idle.commit(add(14)).await.unwrap();
     assert_eq!((view.version, view.blocks.len()), (14, 14));

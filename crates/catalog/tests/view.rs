@@ -89,8 +89,8 @@ fn check_invariants(before: &View, change: &Change, after: &View) {
         assert!(!tombstone.blocks.is_empty());
         assert!(tombstone.blocks.iter().all(|id| after.blocks.contains_key(id)));
     }
+    assert!(change.based_on.iter().all(|id| before.blocks.contains_key(id)));
     if !change.add.is_empty() {
-        assert!(change.based_on.iter().all(|id| before.blocks.contains_key(id)));
         let applied: BTreeSet<Ulid> = change.applied_tombstones.iter().copied().collect();
         let bound = before
             .tombstones

@@ -156,6 +156,9 @@ fn words(sources: &Sources, of_type: &str) -> String {
         let one = words(sources, inner);
         return format!("list of {one}{}", if one.ends_with('s') { "es" } else { "s" });
     }
+    if inside("BTreeMap<String, ").is_some_and(|section| sources.settings(section).is_some()) {
+        return "sections by name".to_owned();
+    }
     if let Some(variants) = sources.variants(of_type) {
         return variants.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" or ");
     }

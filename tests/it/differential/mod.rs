@@ -4,7 +4,7 @@
 
 pub mod data;
 pub mod generate;
-mod histograms;
+pub mod histograms;
 
 use std::sync::Arc;
 use std::time::Duration;

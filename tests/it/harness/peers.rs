@@ -84,15 +84,37 @@ impl Prometheus {
         let mut command = peers.program("prometheus");
         command
             .arg(format!("--config.file={}", file.display()))
-            .arg(format!("--storage.tsdb.path={}", folder.join("prometheus").display()))
+            .arg(format!("--storage.tsdb.path={}", Self::data_in(folder).display()))
             .arg(format!("--web.listen-address={address}"))
             .arg("--storage.tsdb.retention.time=100y")
             .arg("--web.enable-remote-write-receiver")
+            .arg("--web.enable-admin-api")
             .arg(format!("--enable-feature={features}"));
         let mut process = Process::start("prometheus", &mut command, folder);
         let url = format!("http://{address}");
         process.wait_for(&format!("{url}/-/ready")).await;
         Self { process, url }
+    }
+
+    /// Where it keeps its data when it was started in a folder.
+    pub fn data_in(folder: &Path) -> PathBuf {
+        folder.join("prometheus")
+    }
+
+    /// Writes all it has, the newest samples included, as blocks into a folder below its data.
+    pub async fn snapshot(&self, folder: &Path) -> PathBuf {
+        let answer = self.admin("snapshot").await;
+        let name = answer["data"]["name"].as_str().unwrap();
+        Self::data_in(folder).join("snapshots").join(name)
+    }
+
+    /// Asks for something of its API for administrators.
+    pub async fn admin(&self, what: &str) -> serde_json::Value {
+        let url = format!("{}/api/v1/admin/tsdb/{what}", self.url);
+        let answer = reqwest::Client::new().post(url).send().await.unwrap();
+        assert!(answer.status().is_success(), "{what}: {}", answer.status());
+        let text = answer.text().await.unwrap();
+        if text.is_empty() { serde_json::Value::Null } else { serde_json::from_str(&text).unwrap() }
     }
 }
 

@@ -16,7 +16,6 @@ use super::samples::SampleRows;
 use super::scrapes::Scrapes;
 use super::spans::Spans;
 use crate::index;
-use crate::meta::FORMAT_VERSION;
 use crate::schema::INDEX;
 use crate::{BlockError, BlockHeader, BlockMeta, FileMeta, WriterConfig};
 
@@ -60,7 +59,7 @@ impl BlockWriter {
         std::fs::create_dir_all(dir).map_err(|error| BlockError::disk(dir, &error))?;
         Ok(Self {
             scrapes: Scrapes::create(dir, &config)?,
-            spans: Spans::create(dir, &config)?,
+            spans: Spans::create(dir, header.resolution, &config)?,
             labels: LabelTable::create(dir)?,
             shop: Workshop { dir: dir.to_owned(), cut, config },
             header,
@@ -178,21 +177,7 @@ impl BlockWriter {
             crc32c: crc32c::crc32c(&index),
         });
         files.sort_by(|a, b| a.path.cmp(&b.path));
-        let header = self.header;
         let meta = BlockMeta {
-            version: FORMAT_VERSION,
-            id: header.id,
-            tenant: header.tenant,
-            resolution: header.resolution,
-            shard: header.shard,
-            generation: header.generation,
-            lineage: header.lineage,
-            level: header.level,
-            deduplicated: header.deduplicated,
-            tail: header.tail,
-            window: header.window,
-            window_ms: header.window_ms,
-            range: self.range,
             series,
             samples: self.counts.0,
             histograms: self.counts.1,
@@ -201,7 +186,7 @@ impl BlockWriter {
             parts,
             histogram_parts,
             files,
-            checksum: 0,
+            ..BlockMeta::begun(self.header, self.range)
         };
         let checksum = meta.sum()?;
         let meta = BlockMeta { checksum, ..meta };

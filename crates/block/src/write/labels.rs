@@ -106,14 +106,14 @@ impl LabelTable {
     }
 
     /// Writes `series.parquet`.
-    pub(super) fn finish(self, dir: &Path, config: &WriterConfig) -> Result<Finished, BlockError> {
+    pub(super) fn finish(mut self, dir: &Path, config: &WriterConfig) -> Result<Finished, BlockError> {
         let layout = self.layout(config.hot_labels);
         let properties = schema::table_properties(config);
         let mut output = Output::create(dir, SERIES, Arc::clone(&layout.schema), properties)?;
         let texts = Texts {
             names: self.names,
             metadata: self.metadata.array(),
-            hot: layout.hot.iter().map(|name| values(&self.by_name, *name)).collect(),
+            hot: layout.hot.iter().map(|name| take_values(&mut self.by_name, *name)).collect(),
             by_name: self.by_name,
         };
         let mut codes = self.codes.read()?;
@@ -150,15 +150,16 @@ impl LabelTable {
     }
 }
 
-/// The values of a name; none of none.
-fn values(by_name: &[Name], name: Option<u32>) -> ArrayRef {
-    let name = name.and_then(|name| by_name.get(name as usize));
-    name.map_or_else(|| Dictionary::default().array(), |name| name.values.array())
+/// The values of a name as a column, which are not kept twice; none of none.
+fn take_values(by_name: &mut [Name], name: Option<u32>) -> ArrayRef {
+    let name = name.and_then(|name| by_name.get_mut(name as usize));
+    name.map(std::mem::take).unwrap_or_default().values.array()
 }
 
 /// What codes stand for.
 struct Texts {
     names: Dictionary,
+    /// Of names without a column.
     by_name: Vec<Name>,
     /// The values of each name with a column.
     hot: Vec<ArrayRef>,

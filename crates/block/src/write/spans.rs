@@ -7,9 +7,10 @@ use arrow::array::{
     ArrayRef, BooleanArray, Float64Array, Float64Builder, Int32Array, Int64Array, ListBuilder, RecordBatch,
 };
 use arrow::datatypes::SchemaRef;
+use latewood_model::Resolution;
 
 use super::output::{Finished, Output};
-use crate::schema::{self, SPANS};
+use crate::schema::{self, HELD, SPANS};
 use crate::span::{HistogramShape, RollupSpan, Span, SpanStarts};
 use crate::{BlockError, WriterConfig};
 
@@ -25,8 +26,12 @@ pub(super) struct Spans {
 }
 
 impl Spans {
-    pub(super) fn create(dir: &Path, config: &WriterConfig) -> Result<Self, BlockError> {
-        let schema = schema::spans();
+    pub(super) fn create(
+        dir: &Path,
+        resolution: Resolution,
+        config: &WriterConfig,
+    ) -> Result<Self, BlockError> {
+        let schema = schema::spans(resolution);
         let output = Output::create(dir, SPANS, Arc::clone(&schema), schema::table_properties(config))?;
         Ok(Self { output, schema, open: Vec::new(), rows: 0 })
     }
@@ -59,10 +64,7 @@ impl Spans {
         let shaped = |get: fn(&HistogramShape) -> i32| -> ArrayRef {
             Arc::new(open.iter().map(|span| span.shape.as_deref().map(get)).collect::<Int32Array>())
         };
-        let rollup = |get: fn(&RollupSpan) -> i32| -> ArrayRef {
-            Arc::new(open.iter().map(|span| span.rollup.as_deref().map(get)).collect::<Int32Array>())
-        };
-        let columns = vec![
+        let mut columns = vec![
             int(|span| span.series as i32),
             int(|span| span.part as i32),
             long(|span| span.row_start as i64),
@@ -88,13 +90,10 @@ impl Spans {
                 SpanStarts::None | SpanStarts::Each => None,
             }),
             flag(|span| span.starts == SpanStarts::Each),
-            rollup(|rollup| rollup.values.numbers()[0]),
-            rollup(|rollup| rollup.values.numbers()[1]),
-            rollup(|rollup| rollup.first_at.first as i32),
-            rollup(|rollup| rollup.first_at.last as i32),
-            rollup(|rollup| rollup.last_at.first as i32),
-            rollup(|rollup| rollup.last_at.last as i32),
         ];
+        if self.schema.column_with_name(HELD).is_some() {
+            columns.extend(rollup_columns(&open));
+        }
         let batch = RecordBatch::try_new(Arc::clone(&self.schema), columns);
         self.output.write(&batch.map_err(|error| BlockError::encode(SPANS, &error.into()))?)
     }
@@ -105,6 +104,21 @@ impl Spans {
         }
         self.output.finish()
     }
+}
+
+/// The columns about windows; NULL in other spans.
+fn rollup_columns(spans: &[Span]) -> [ArrayRef; 6] {
+    let column = |get: fn(&RollupSpan) -> i32| -> ArrayRef {
+        Arc::new(spans.iter().map(|span| span.rollup.as_deref().map(get)).collect::<Int32Array>())
+    };
+    [
+        column(|rollup| rollup.values.numbers()[0]),
+        column(|rollup| rollup.values.numbers()[1]),
+        column(|rollup| rollup.first_at.first as i32),
+        column(|rollup| rollup.first_at.last as i32),
+        column(|rollup| rollup.last_at.first as i32),
+        column(|rollup| rollup.last_at.last as i32),
+    ]
 }
 
 /// The bounds of custom buckets; NULL where there are none.

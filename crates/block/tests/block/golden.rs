@@ -54,6 +54,7 @@ fn windows() -> Vec<SeriesRollups> {
     let start = 1_700_000_000_000;
     let counted: Vec<(i64, f64)> = (0..80).map(|at| (start + at * 15_000, (at % 30 * 7) as f64)).collect();
     all.push(series(&[("__name__", "requests_total"), ("job", "x")], &counted));
+    all.push(with(&[("__name__", "restarted"), ("job", "x")], rollups::restarted_latency()));
     all.sort_by(|a, b| storage_order(&a.labels, &b.labels));
     let windows = all.iter().map(|one| SeriesRollups::of(one, five_minutes()));
     windows.filter(|one| !one.is_empty()).collect()
@@ -120,7 +121,8 @@ fn describe(series: &SeriesSamples) -> Option<MetricMetadata> {
 
 #[test]
 fn the_newest_version_is_written_bit_for_bit() {
-    let blocks: [(fn(&Path), PathBuf); 2] = [(write_samples, newest()), (write_rollups, newest_rollups())];
+    type Golden = (fn(&Path), PathBuf);
+    let blocks: [Golden; 2] = [(write_samples, newest()), (write_rollups, newest_rollups())];
     for (write, golden) in blocks {
         let dir = tempfile::tempdir().unwrap();
         write(dir.path());
@@ -185,7 +187,7 @@ async fn the_golden_windows_are_read() {
 async fn people_are_told_what_is_in_it() {
     let report = inspect(&bucket_of(&files(&newest())).await, FOLDER).await.unwrap();
     for line in [
-        "windows      of 60 s",
+        "cut into     windows of 60 s",
         "level        1",
         "state        deduplicated",
         "tenant       anonymous",
@@ -203,6 +205,10 @@ async fn people_are_told_what_is_in_it() {
             && sql.contains("'k': 'job', 'v': \"l_job\""),
         "{sql}"
     );
+    let report = inspect(&bucket_of(&files(&newest_rollups())).await, FOLDER).await.unwrap();
+    for line in ["resolution   5m", "cut into     one window", "rows ", "  correction_vi\n", "  is_stale\n"] {
+        assert!(report.contains(line), "{line} is not in\n{report}");
+    }
     let sql = views(&newest_rollups()).unwrap();
     assert!(sql.contains("VIEW rollups AS") && sql.contains("VIEW histogram_rollups AS"), "{sql}");
 }

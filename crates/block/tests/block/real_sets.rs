@@ -3,15 +3,17 @@
 
 use std::path::PathBuf;
 
-use latewood_block::{ReaderConfig, WriterConfig};
-use latewood_model::TimeRange;
+use latewood_block::{ReaderConfig, RollupColumns, WriterConfig};
+use latewood_model::{Resolution, RollupWindows, SeriesRollups, SeriesSamples, TimeRange};
 
+use crate::rollups;
 use crate::support::{assert_same, bucket_of, files, open, select, write};
 
-async fn bits_and_size(set: &str, limit: f64) {
+/// The series and what a block of them takes, if there are any to compare with.
+async fn bits_and_size(set: &str, limit: f64) -> Option<(Vec<SeriesSamples>, usize)> {
     let Some(folder) = std::env::var_os("LATEWOOD_DATA").map(PathBuf::from) else {
         eprintln!("LATEWOOD_DATA is not set: nothing to compare with");
-        return;
+        return None;
     };
     let all = crate::data_set::load(&folder, set).unwrap();
     let dir = tempfile::tempdir().unwrap();
@@ -22,6 +24,28 @@ async fn bits_and_size(set: &str, limit: f64) {
     assert!(cost <= limit, "{cost} bytes a sample");
     let block = open(&bucket_of(&files).await, ReaderConfig::default()).await.unwrap();
     assert_same(&select(&block, vec![], TimeRange::ALL).await.unwrap(), &all);
+    Some((all, bytes))
+}
+
+/// What blocks of the windows of all resolutions take. They come back, too.
+async fn size_of_rollups(all: &[SeriesSamples]) -> usize {
+    let (mut rollups, mut bytes): (Vec<SeriesRollups>, usize) = (Vec::new(), 0);
+    for resolution in [Resolution::FiveMinutes, Resolution::OneHour, Resolution::OneDay] {
+        let windows = RollupWindows::of(resolution).unwrap();
+        rollups = match rollups.is_empty() {
+            true => all.iter().map(|one| SeriesRollups::of(one, windows)).collect(),
+            false => rollups.iter().map(|one| one.coarsened(windows)).collect(),
+        };
+        rollups.retain(|one| !one.is_empty());
+        let dir = tempfile::tempdir().unwrap();
+        rollups::write(dir.path(), rollups::rollup_header(resolution), &rollups, WriterConfig::default());
+        let files = files(dir.path());
+        bytes += files.iter().map(|(_, body)| body.len()).sum::<usize>();
+        let block = open(&bucket_of(&files).await, ReaderConfig::default()).await.unwrap();
+        let found = rollups::select(&block, vec![], TimeRange::ALL, RollupColumns::ALL).await.unwrap();
+        rollups::assert_same(&found, &rollups);
+    }
+    bytes
 }
 
 #[tokio::test]
@@ -35,6 +59,9 @@ async fn set_a_comes_back_at_four_fifths_of_a_byte() {
 }
 
 #[tokio::test]
-async fn set_b_comes_back_at_little_more_than_half_a_byte() {
-    bits_and_size("B", 0.55).await;
+async fn set_b_comes_back_at_little_more_than_half_a_byte_and_its_windows_at_half_of_that() {
+    if let Some((all, bytes)) = bits_and_size("B", 0.55).await {
+        let of_rollups = size_of_rollups(&all).await;
+        assert!(of_rollups * 2 <= bytes, "{of_rollups} bytes of {bytes}");
+    }
 }

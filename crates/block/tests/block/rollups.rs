@@ -9,8 +9,8 @@ use latewood_block::{
     SelectSpec, WriterConfig, verify,
 };
 use latewood_model::{
-    FloatRollup, FloatRollups, HistogramSample, Labels, MatchOp, Matcher, Resolution, RollupWindows,
-    SeriesRollups, SeriesSamples, TimeRange, stale_nan, storage_order,
+    FloatRollup, FloatRollups, HistogramSample, Labels, MatchOp, Matcher, NativeHistogram, Resolution,
+    RollupWindows, SeriesRollups, SeriesSamples, TimeRange, stale_nan, storage_order,
 };
 use proptest::prelude::*;
 
@@ -24,6 +24,19 @@ pub fn five_minutes() -> RollupWindows {
 
 pub fn rollup_header(resolution: Resolution) -> BlockHeader {
     BlockHeader { resolution, ..header() }
+}
+
+/// A histogram that is counted anew after 13 scrapes, inside a window of five minutes, and ends.
+pub fn restarted_latency() -> Vec<HistogramSample> {
+    let mut all = latency(3, 13);
+    let later = latency(4, 30).into_iter().map(|mut sample| {
+        sample.timestamp += 13 * 15_000;
+        sample
+    });
+    all.extend(later);
+    let end = all.last().map_or(0, |last| last.timestamp) + 15_000;
+    all.push(HistogramSample::new(end, NativeHistogram::stale()));
+    all
 }
 
 /// Counters with resets, gauges, jitter, gaps, odd doubles, histograms that change, both kinds in one window.
@@ -43,6 +56,7 @@ pub fn samples() -> Vec<SeriesSamples> {
     all.push(named("nothing_but_nan", &|_| f64::from_bits(0xfff8_0000_0000_0123)));
     all.push(named("restarted", &|at| if at % 25 == 24 { stale_nan() } else { (at % 25) as f64 }));
     all.push(with(&[("__name__", "latency")], latency(3, 200)));
+    all.push(with(&[("__name__", "latency_restarted")], restarted_latency()));
     let mut mixed = crate::histograms::odd_histograms().remove(2).histograms;
     mixed.retain(|sample| !sample.histogram.is_stale() || sample.timestamp > 0);
     mixed.iter_mut().zip(1..).for_each(|(sample, at)| sample.timestamp = at * 100_001);
@@ -106,6 +120,17 @@ pub fn assert_same(found: &[SeriesRollups], expected: &[SeriesRollups]) {
         assert_eq!(found.floats.len(), expected.floats.len());
         assert_eq!(found.histograms, expected.histograms, "{}", found.labels);
     }
+}
+
+#[test]
+fn the_test_data_has_all_sorts_of_windows() {
+    let all = rollups(Resolution::FiveMinutes);
+    let histograms = || all.iter().flat_map(|one| &one.histograms);
+    assert!(histograms().any(|window| window.correction.is_some()));
+    assert!(histograms().any(|window| window.sum.is_none()) && histograms().any(|window| window.is_stale));
+    let floats = || all.iter().flat_map(|one| one.floats.iter());
+    assert!(floats().any(|window| window.correction != 0.0) && floats().any(|window| window.is_stale));
+    assert!(all.iter().any(|one| !one.floats.is_empty() && !one.histograms.is_empty()));
 }
 
 #[tokio::test]
@@ -301,7 +326,7 @@ async fn flipped_bits_and_missing_files_are_noticed() {
 async fn damage_with_matching_checksums_makes_no_panic() {
     let (_, files) = files_of(rollup_header(Resolution::FiveMinutes), &rollups(Resolution::FiveMinutes));
     for (at, (name, body)) in files.iter().enumerate().filter(|(_, file)| file.0.ends_with(".parquet")) {
-        for byte in (0..body.len()).step_by(body.len() / 40 + 1) {
+        for byte in (0..body.len()).step_by(body.len() / 15 + 1) {
             let mut damaged = files.clone();
             damaged[at].1[byte] ^= 0x55;
             latewood_block::testing::reseal(&mut damaged);
@@ -362,4 +387,73 @@ proptest! {
             }
         });
     }
+}
+
+/// A block in which some files are those of another block, under checksums that match.
+async fn report_of(files: &[(String, Vec<u8>)], other: &[(String, Vec<u8>)], folder: &str) -> String {
+    let mut mixed = files.to_vec();
+    for (name, body) in mixed.iter_mut().filter(|(name, _)| name.starts_with(folder)) {
+        let replacement = other.iter().find(|file| file.0 == *name).unwrap_or_else(|| panic!("no {name}"));
+        body.clone_from(&replacement.1);
+    }
+    latewood_block::testing::reseal(&mut mixed);
+    verify(&bucket_of(&mixed).await, FOLDER, &Offload::new(1)).await.unwrap().to_string()
+}
+
+fn one_series(windows: &[FloatRollup]) -> Vec<SeriesRollups> {
+    let labels = Labels::from_pairs([("__name__", "m")]);
+    vec![SeriesRollups { labels, floats: windows.iter().copied().collect(), histograms: vec![] }]
+}
+
+/// Rows that contradict their spans, each other or the resolution.
+#[tokio::test]
+async fn rows_that_lie_are_named() {
+    let samples: Vec<(i64, f64)> = (1..100).map(|at| (at * 15_000, (at % 7) as f64)).collect();
+    let whole: Vec<FloatRollup> =
+        SeriesRollups::of(&series(&[("__name__", "m")], &samples), five_minutes()).floats.iter().collect();
+    let header = || rollup_header(Resolution::FiveMinutes);
+    let (meta, files) = files_of(header(), &one_series(&whole));
+    assert!(report_of(&files, &files, "samples/").await.starts_with("whole"));
+    type Lie<'a> = (&'a dyn Fn(&mut FloatRollup), &'a str);
+    let lies: [Lie<'_>; 5] = [
+        (&|window| window.sum += 0.5, "num and den are not those"),
+        (&|window| window.min = f64::MIN_POSITIVE, "which columns its span has values in"),
+        (&|window| window.is_stale = true, "which columns its span has values in"),
+        (&|window| window.max = -5.0, "below the least or above the greatest"),
+        (&|window| (window.last_at, window.count) = (window.first_at, 1), "as many samples as it says"),
+    ];
+    for (number, (lie, said)) in lies.into_iter().enumerate() {
+        let mut lying = whole.clone();
+        lie(&mut lying[2]);
+        let (_, other) = files_of(header(), &one_series(&lying));
+        let folder = if number == 4 { "scrapes" } else { "samples/" };
+        let report = report_of(&files, &other, folder).await;
+        assert!(report.contains(said), "lie {number}: {report}");
+    }
+    let coarser = BlockMeta { resolution: Resolution::OneHour, ..meta };
+    let mut lying = files.clone();
+    lying.iter_mut().find(|file| file.0 == BlockMeta::FILE).unwrap().1 = coarser.to_json().unwrap();
+    let report = verify(&bucket_of(&lying).await, FOLDER, &Offload::new(1)).await.unwrap().to_string();
+    assert!(report.contains("a window ends where none does"), "{report}");
+}
+
+/// Histograms of windows that are not there, and windows without histograms.
+#[tokio::test]
+async fn histograms_that_belong_to_no_window_are_named() {
+    // The second series lacks a window that the first one has, so that its scrapes have a gap.
+    let windows = |skip: usize| -> Vec<SeriesRollups> {
+        let named = |name| with(&[("__name__", name)], latency(1, 100));
+        let mut all: Vec<SeriesRollups> =
+            ["a", "b"].iter().map(|name| SeriesRollups::of(&named(name), five_minutes())).collect();
+        all[1].histograms.remove(skip);
+        all
+    };
+    let header = || rollup_header(Resolution::FiveMinutes);
+    let ((_, files), (_, other)) = (files_of(header(), &windows(1)), files_of(header(), &windows(2)));
+    assert!(report_of(&files, &files, "hist/").await.starts_with("whole"));
+    let report = report_of(&files, &other, "hist/").await;
+    assert!(
+        report.contains("no window of its series ends there") || report.contains("rows instead of"),
+        "{report}"
+    );
 }
