@@ -1,7 +1,6 @@
 //! A process's life: open what is shared, start the role's parts, serve, and stop in the opposite order.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -99,8 +98,7 @@ async fn start(role: &Role, config: Config) -> anyhow::Result<Running> {
 async fn open(role: &Role, mut config: Config) -> anyhow::Result<(Context, Arc<Proven>)> {
     latewood_base::make_folder(&config.data_dir)
         .with_context(|| format!("cannot make the data folder {}", config.data_dir.display()))?;
-    let data_dir = std::path::absolute(&config.data_dir)?;
-    config.bucket.url = Some(bucket_url(&config)?);
+    config.locate()?;
     let features = features::enable(&config.enable_features);
     let (clock, rng) = (Clock::system(), Rng::system());
     let ids = Ids::new(clock.clone(), rng.clone());
@@ -118,7 +116,7 @@ async fn open(role: &Role, mut config: Config) -> anyhow::Result<(Context, Arc<P
     let catalogs = Catalogs::new(Arc::clone(&bucket), clock.clone(), ids.clone(), config.catalog.clone());
     catalogs.register_metrics(&mut registry);
     let context = Context {
-        config: Config { data_dir, ..config },
+        config,
         features,
         started_ms: clock.now_ms(),
         clock,
@@ -144,13 +142,6 @@ async fn if_there(look: impl Future<Output = Result<(), ProbeError>>) -> Result<
     };
     tracing::warn!(error = text, "the bucket does not answer; what needs it will wait");
     Ok(())
-}
-
-/// Where blocks live: a folder below the data folder, if nothing else is said.
-pub fn bucket_url(config: &Config) -> anyhow::Result<String> {
-    let folder = || Ok(std::path::absolute(&config.data_dir)?.join("bucket"));
-    let below = |folder: PathBuf| format!("file://{}", folder.display());
-    config.bucket.url.clone().map_or_else(|| folder().map(below), Ok)
 }
 
 /// Resolves at SIGTERM or SIGINT; installed at the start, so that no signal is missed.

@@ -31,6 +31,9 @@ pub enum Command {
     /// Look into a block
     #[command(subcommand)]
     Block(BlockCommand),
+    /// Look after a bucket: nothing need run, and all may run beside it
+    #[command(subcommand)]
+    Bucket(crate::bucket::BucketCommand),
     /// Import the blocks of a Prometheus or Thanos
     #[command(subcommand)]
     Import(crate::import::ImportCommand),

@@ -62,6 +62,17 @@ impl Default for Config {
 }
 
 impl Config {
+    /// Makes the data folder's path whole, and puts the bucket below it where nothing else was said.
+    ///
+    /// # Errors
+    /// When the working folder is gone.
+    pub fn locate(&mut self) -> anyhow::Result<()> {
+        self.data_dir = std::path::absolute(&self.data_dir)?;
+        let below = || format!("file://{}", self.data_dir.join("bucket").display());
+        self.bucket.url = Some(self.bucket.url.take().unwrap_or_else(below));
+        Ok(())
+    }
+
     fn validate(&self) -> anyhow::Result<()> {
         self.bucket.validate()?;
         self.service.validate().map_err(anyhow::Error::msg)?;

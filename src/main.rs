@@ -3,6 +3,7 @@
 mod app;
 mod bench;
 mod block_tool;
+mod bucket;
 mod build_info;
 mod cli;
 mod config;
@@ -46,6 +47,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
     match cli.command {
         Command::Config(args) => config::print(&args),
         Command::Block(command) => runtime()?.block_on(block_tool::run(command)),
+        Command::Bucket(command) => runtime()?.block_on(bucket::run(command)),
         Command::Import(command) => runtime()?.block_on(import::run(command)),
         Command::Bench(command) => runtime()?.block_on(bench::run(command)),
         Command::All(args) => run_role(&roles::ALL, config::load(&args)?),

@@ -126,7 +126,9 @@ impl CompactorConfig {
         Tiers::new(self.block_ranges_seconds.iter().map(|seconds| millis(*seconds)).collect())
     }
 
-    pub(crate) fn policy(&self) -> Policy {
+    /// What [`crate::plan()`] is told.
+    #[must_use]
+    pub fn policy(&self) -> Policy {
         Policy {
             // Settings were validated.
             tiers: self.tiers().unwrap_or_default(),
@@ -160,7 +162,9 @@ impl CompactorConfig {
         Duration::from_secs(self.lease_seconds)
     }
 
-    pub(crate) fn garbage_policy(&self) -> GarbagePolicy {
+    /// How long garbage stays.
+    #[must_use]
+    pub fn garbage_policy(&self) -> GarbagePolicy {
         GarbagePolicy { grace_ms: millis(self.deletion_delay_seconds), ..GarbagePolicy::default() }
     }
 }

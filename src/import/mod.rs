@@ -105,7 +105,7 @@ impl Import {
         let mut config = config::load(&args.role())?;
         init_logs(&config.log)?;
         let scratch = Scratch::take(&config.data_dir)?;
-        config.bucket.url = Some(app::bucket_url(&config)?);
+        config.locate()?;
         let (clock, ids) = (Clock::system(), Ids::new(Clock::system(), Rng::system()));
         let opened = open_bucket(&config.bucket, clock.clone(), &mut Registry::default()).await?;
         let bucket = Arc::new(Proven::new(opened, ids.clone()));

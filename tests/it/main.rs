@@ -7,6 +7,7 @@
 
 mod harness;
 
+mod bucket_tools;
 mod cold_panel;
 mod configuration;
 mod conformance;

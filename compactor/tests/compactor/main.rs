@@ -5,5 +5,6 @@
 mod answers;
 mod faults;
 mod quarantine;
+mod rebuild;
 mod rollups;
 mod world;

@@ -155,7 +155,7 @@ impl BlockMeta {
     pub const FILE: &'static str = "meta.json";
 
     /// The largest `meta.json` that is read, in bytes.
-    pub(crate) const MAX_BYTES: u64 = 16 << 20;
+    pub const MAX_BYTES: u64 = 16 << 20;
 
     /// That of a block with this header and range, without anything in it yet.
     pub(crate) fn begun(header: BlockHeader, range: TimeRange) -> Self {

@@ -6,10 +6,12 @@ mod entry;
 mod error;
 mod masks;
 mod publisher;
+mod read_entry;
 mod verify_files;
 
 pub use entry::block_entry;
 pub use error::BlockStoreError;
 pub use masks::Masks;
 pub use publisher::Publisher;
+pub use read_entry::read_entry;
 pub use verify_files::verify_files;

@@ -164,15 +164,14 @@ pub struct GarbageReport {
 /// How many ids one commit of a collection names at most.
 const IDS_PER_COMMIT: usize = 1_000;
 
-/// Collects a tenant's garbage once: lists its blocks, marks, deletes and forgets as [`plan_garbage`] says.
-/// [`GarbageReport::withheld`] above 0 is for an operator to look at. May run anywhere, any number of times at once, and be cut short at any point.
+/// What is to be done about a tenant's garbage now: lists its blocks and decides as [`plan_garbage`] does. Changes nothing.
 ///
 /// # Errors
-/// [`CatalogError`]; what was done until then stays done.
-pub async fn collect_garbage(
+/// [`CatalogError`] when the bucket or the log cannot be read.
+pub async fn find_garbage(
     catalog: &TenantCatalog,
     policy: &GarbagePolicy,
-) -> Result<GarbageReport, CatalogError> {
+) -> Result<Vec<GarbageStep>, CatalogError> {
     let shared = &catalog.log().shared;
     let mut objects = Vec::new();
     for resolution in Resolution::ALL {
@@ -187,7 +186,21 @@ pub async fn collect_garbage(
         let listing = group_listing(&tenant, objects);
         plan_garbage(&view, &listing, oldest_commit_ms, now_ms, &policy)
     };
-    let steps = shared.offload.run(plan).await?;
+    Ok(shared.offload.run(plan).await?)
+}
+
+/// Collects a tenant's garbage once: marks, deletes and forgets what [`find_garbage`] finds.
+/// [`GarbageReport::withheld`] above 0 is for an operator to look at. May run anywhere, any number of times at once, and
+/// be cut short at any point.
+///
+/// # Errors
+/// [`CatalogError`]; what was done until then stays done.
+pub async fn collect_garbage(
+    catalog: &TenantCatalog,
+    policy: &GarbagePolicy,
+) -> Result<GarbageReport, CatalogError> {
+    let bucket = &catalog.log().shared.bucket;
+    let steps = find_garbage(catalog, policy).await?;
     let mut report = GarbageReport::default();
     let (mut mark, mut forget) = (Vec::new(), Vec::new());
     for step in steps {
@@ -197,7 +210,7 @@ pub async fn collect_garbage(
             GarbageStep::Withhold(_) => report.withheld += 1,
             GarbageStep::Delete { keys, .. } => {
                 for key in &keys {
-                    shared.bucket.delete(key).await?;
+                    bucket.delete(key).await?;
                 }
                 report.deleted += 1;
                 report.objects += keys.len();

@@ -32,6 +32,11 @@ pub(crate) fn lease(tenant: &TenantId, name: &str) -> String {
     format!("{tenant}/lease/{name}")
 }
 
+/// The folder of the leases.
+pub(crate) fn lease_folder(tenant: &TenantId) -> String {
+    format!("{tenant}/lease")
+}
+
 /// The folder of what belongs to no tenant.
 pub(crate) const OURS: &str = "__latewood__";
 

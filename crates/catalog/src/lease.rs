@@ -1,6 +1,7 @@
 //! Leases: who works on what, so that two compactors do not do the same work. They save work only: safety is
 //! in the conditions of commits, so a lease may be lost, doubled or held by a dead process without harm.
 
+use futures::TryStreamExt;
 use latewood_base::Ulid;
 use latewood_model::TimestampMs;
 use latewood_objstore::BucketError;
@@ -28,7 +29,44 @@ pub struct Lease<'a> {
     expires_ms: TimestampMs,
 }
 
+/// A lease as who does not hold it sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StandingLease {
+    /// What is worked on.
+    pub name: String,
+    /// Who took it; none where that cannot be read.
+    pub holder: Option<Ulid>,
+    /// When it runs out, in milliseconds since the Unix epoch; 0 where that cannot be read.
+    pub expires_ms: TimestampMs,
+}
+
 impl TenantCatalog {
+    /// The leases that are there, those that ran out included. Lists: never on a hot path.
+    ///
+    /// # Errors
+    /// [`CatalogError::Bucket`].
+    pub async fn leases(&self) -> Result<Vec<StandingLease>, CatalogError> {
+        let (bucket, folder) = (&self.log().shared.bucket, keys::lease_folder(self.tenant()));
+        let mut listing = bucket.list(&folder, None);
+        let mut leases = Vec::new();
+        while let Some(info) = listing.try_next().await? {
+            let object = match bucket.get(&info.key, MAX_BYTES).await {
+                // Let go meanwhile.
+                Err(BucketError::NotFound { .. }) => continue,
+                Err(BucketError::TooLarge { .. }) => None,
+                object => Some(object?),
+            };
+            let body =
+                object.and_then(|object| envelope::decode::<LeaseBody>(Kind::Lease, &info.key, &object).ok());
+            leases.push(StandingLease {
+                name: info.key.rsplit('/').next().unwrap_or_default().to_owned(),
+                holder: body.as_ref().map(|body| body.holder),
+                expires_ms: body.map_or(0, |body| body.expires_ms),
+            });
+        }
+        Ok(leases)
+    }
+
     /// Takes a lease for so many milliseconds, or gives none while another holds it. `name` is a part of a key
     /// (letters, digits, `-`, `_`, `.`, `=`).
     ///

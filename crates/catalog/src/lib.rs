@@ -11,6 +11,7 @@ mod checkpoint;
 mod claims;
 mod committer;
 mod config;
+mod damage;
 mod envelope;
 mod error;
 mod garbage;
@@ -21,6 +22,7 @@ mod load;
 mod log;
 mod metrics;
 mod no_compact;
+mod place;
 mod prune;
 mod rebuild;
 mod tenant_catalog;
@@ -34,11 +36,13 @@ pub use claims::FIRST_CLAIMED_SHARD;
 pub use config::{CatalogConfig, CatalogConfigError};
 pub use error::{CatalogError, Conflict};
 pub use garbage::{
-    GarbagePolicy, GarbageReport, GarbageStep, ListedBlock, collect_garbage, group_listing, plan_garbage,
+    GarbagePolicy, GarbageReport, GarbageStep, ListedBlock, collect_garbage, find_garbage, group_listing,
+    plan_garbage,
 };
 pub use latewood_objstore::Usage;
-pub use lease::Lease;
+pub use lease::{Lease, StandingLease};
 pub use no_compact::NoCompactMark;
+pub use place::Place;
 pub use rebuild::plan_rebuild;
 pub use tenant_catalog::TenantCatalog;
 pub use tombstone::{Tombstone, TombstoneMatcher};

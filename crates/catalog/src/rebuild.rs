@@ -3,6 +3,7 @@
 //! What is lost for good: tombstones, and which blocks had been removed within the grace period. So a rebuilt
 //! catalog may show deleted samples again, and samples twice, which the tie rule merges. It never shows fewer.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use latewood_base::Ulid;
@@ -17,7 +18,8 @@ const BLOCKS_PER_COMMIT: usize = 100;
 /// (the ingesters know their generations); the blocks' own generations raise it.
 ///
 /// A block is left out, and marked dead, when its successors of the same resolution are there and cover its
-/// time: compaction splits its outputs by time only.
+/// time: compaction splits its outputs by time only. A rollup is left out likewise when there is a better one for its
+/// window.
 #[must_use]
 pub fn plan_rebuild(blocks: Vec<BlockEntry>, flushed: &BTreeMap<u32, u64>) -> Vec<Change> {
     let mut flushed = flushed.clone();
@@ -41,17 +43,48 @@ pub fn plan_rebuild(blocks: Vec<BlockEntry>, flushed: &BTreeMap<u32, u64>) -> Ve
 /// The blocks whose successors are there and cover their time.
 fn replaced(blocks: &[BlockEntry]) -> BTreeSet<Ulid> {
     let mut successors: BTreeMap<(Resolution, Ulid), Vec<TimeRange>> = BTreeMap::new();
-    for block in blocks {
+    // A tail has next to nothing of what it was made of.
+    for block in blocks.iter().filter(|block| !block.tail) {
         for parent in &block.lineage {
             let key = (block.resolution, *parent);
-            successors.entry(key).or_default().push(block.range);
+            // All that its parents had in its window is in it, though no sample may lie at the window's border.
+            successors.entry(key).or_default().push(block.window.unwrap_or(block.range));
         }
     }
     let covered = blocks.iter().filter(|block| {
         let ranges = successors.get(&(block.resolution, block.id));
         ranges.is_some_and(|ranges| covers(ranges.clone(), block.range))
     });
-    covered.map(|block| block.id).collect()
+    let mut replaced: BTreeSet<Ulid> = covered.map(|block| block.id).collect();
+    let outdated = outdated_rollups(blocks, &replaced);
+    replaced.extend(outdated);
+    replaced
+}
+
+/// Rollups in whose window there are better ones: a compaction that makes rollups of a window removes all that lie in it.
+/// Better are those of raw blocks that were not replaced, and of these the younger.
+fn outdated_rollups(blocks: &[BlockEntry], replaced: &BTreeSet<Ulid>) -> Vec<Ulid> {
+    let rank = |block: &BlockEntry| {
+        let is_current = !block.lineage.iter().any(|parent| replaced.contains(parent));
+        (is_current, block.id)
+    };
+    let mut outdated = Vec::new();
+    for resolution in Resolution::ALL.into_iter().filter(|resolution| *resolution != Resolution::Raw) {
+        let own = blocks.iter().filter(|block| block.resolution == resolution);
+        let mut own: Vec<(TimeRange, (bool, Ulid))> =
+            own.filter_map(|block| Some((block.window?, rank(block)))).collect();
+        // The longest first of those that begin together: what holds a window stands before it.
+        own.sort_by_key(|(window, rank)| (window.start, Reverse(window.end), Reverse(*rank)));
+        let mut open: Vec<(TimeRange, (bool, Ulid))> = Vec::new();
+        for (window, rank) in own {
+            open.retain(|(other, _)| other.end >= window.start);
+            if open.iter().any(|(other, better)| other.end >= window.end && *better > rank) {
+                outdated.push(rank.1);
+            }
+            open.push((window, rank));
+        }
+    }
+    outdated
 }
 
 /// Whether the ranges together hold all of `whole`. A gap without samples at a border counts as not held: the

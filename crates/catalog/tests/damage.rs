@@ -52,3 +52,34 @@ async fn but_not_where_commits_are_missing() {
         assert!(error.to_string().contains(&checkpoint(6)), "{error}");
     }
 }
+
+#[tokio::test]
+async fn damage_is_named_though_readers_pass_over_it() {
+    let bucket = seven_commits().await;
+    assert_eq!(process(&bucket, 2).damage().await, Ok(Vec::new()));
+    damage(&bucket, 4).await;
+    bucket.put("team-a/catalog/hint", Bytes::from_static(b"rubbish")).await.unwrap();
+    bucket.put(&format!("team-a/catalog/{:020}", 2), Bytes::from_static(b"rubbish")).await.unwrap();
+    bucket.delete(&format!("team-a/catalog/{:020}", 3)).await.unwrap();
+    let catalog = process(&bucket, 3);
+    assert_eq!(catalog.view().await.unwrap().version, 7);
+    let found: Vec<String> = catalog.damage().await.unwrap().iter().map(ToString::to_string).collect();
+    let parts =
+        ["00000002", "00000003\" is damaged: it is missing", "checkpoint/00000000000000000004", "hint"];
+    assert_eq!(found.len(), parts.len(), "{found:?}");
+    found.iter().zip(parts).for_each(|(text, part)| assert!(text.contains(part), "{text}"));
+}
+
+#[tokio::test]
+async fn leases_are_listed_whoever_holds_them_and_whether_they_can_be_read() {
+    let bucket = memory();
+    let catalog = process(&bucket, 1);
+    let lease = catalog.lease("merge-1", 1_000).await.unwrap().unwrap();
+    bucket.put("team-a/lease/odd", Bytes::from_static(b"rubbish")).await.unwrap();
+    let leases = process(&bucket, 2).leases().await.unwrap();
+    let found: Vec<_> =
+        leases.iter().map(|lease| (lease.name.as_str(), lease.holder.is_some(), lease.expires_ms)).collect();
+    assert_eq!(found, [("merge-1", true, lease.expires_ms()), ("odd", false, 0)]);
+    lease.release().await.unwrap();
+    assert_eq!(process(&bucket, 3).leases().await.unwrap().len(), 1);
+}

@@ -1,0 +1,181 @@
+//! The command line of the tools.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+use latewood_base::Ulid;
+use latewood_model::TenantId;
+
+/// What can be done with a bucket.
+#[derive(Debug, Subcommand)]
+pub enum BucketCommand {
+    /// List the blocks that the catalogs name
+    Ls(LsArgs),
+    /// Print sums over tenants and resolutions
+    Inspect(InspectArgs),
+    /// Compare what the catalogs name with what is there; exit with 1 where something is wrong
+    Verify(VerifyArgs),
+    /// Print what the compactor would do now, and what waits
+    Status(StatusArgs),
+    /// Keep blocks from being compacted, or remove them from the catalog
+    Mark(MarkArgs),
+    /// Collect garbage once
+    Cleanup(CleanupArgs),
+    /// Make a lost catalog anew from the blocks
+    RebuildCatalog(RebuildArgs),
+    /// Copy blocks to another bucket, and name them in its catalogs
+    Replicate(ReplicateArgs),
+}
+
+/// Which bucket, and what of it.
+#[derive(Debug, Args)]
+pub struct WhichArgs {
+    /// Configuration file, YAML, as roles take it
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Folder that has the bucket, unless --bucket says otherwise [default: ./data]
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// file:///folder, s3://bucket/prefix, gs://bucket/prefix or az://container/prefix [default: DATA_DIR/bucket]
+    #[arg(long, value_name = "URL")]
+    pub bucket: Option<String>,
+    /// Address of an S3 server that is not AWS, such as http://127.0.0.1:8333
+    #[arg(long, value_name = "URL")]
+    pub s3_endpoint: Option<String>,
+    /// Tenant; give it once for each [default: all]
+    #[arg(long, value_name = "TENANT", value_parser = TenantId::new)]
+    pub tenant: Vec<TenantId>,
+}
+
+/// How it is printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// Columns for people.
+    #[default]
+    Table,
+    /// One JSON object a line.
+    Json,
+}
+
+/// What to list.
+#[derive(Debug, Args)]
+pub struct LsArgs {
+    /// Which bucket.
+    #[command(flatten)]
+    pub which: WhichArgs,
+    /// How it is printed
+    #[arg(long, value_enum, default_value_t)]
+    pub output: Output,
+    /// List the dead blocks instead, with the time since when they are
+    #[arg(long)]
+    pub dead: bool,
+}
+
+/// What to sum up.
+#[derive(Debug, Args)]
+pub struct InspectArgs {
+    /// Which bucket.
+    #[command(flatten)]
+    pub which: WhichArgs,
+    /// How it is printed
+    #[arg(long, value_enum, default_value_t)]
+    pub output: Output,
+}
+
+/// What to check.
+#[derive(Debug, Args)]
+pub struct VerifyArgs {
+    /// Which bucket.
+    #[command(flatten)]
+    pub which: WhichArgs,
+    /// Read every byte: checksums, order and counts, not sizes alone
+    #[arg(long)]
+    pub full: bool,
+    /// Blocks to check [default: all, and what no catalog names]
+    #[arg(value_name = "ID")]
+    pub ids: Vec<Ulid>,
+}
+
+/// What to tell.
+#[derive(Debug, Args)]
+pub struct StatusArgs {
+    /// Which bucket.
+    #[command(flatten)]
+    pub which: WhichArgs,
+    /// How it is printed
+    #[arg(long, value_enum, default_value_t)]
+    pub output: Output,
+}
+
+/// Marks, by Thanos's names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Marker {
+    /// Compaction leaves the block alone; queries read it.
+    #[value(name = "no-compact-mark.json")]
+    NoCompact,
+    /// The block is removed, and deleted after the deletion delay.
+    #[value(name = "deletion-mark.json")]
+    Deletion,
+}
+
+/// What to mark.
+#[derive(Debug, Args)]
+pub struct MarkArgs {
+    /// Which bucket.
+    #[command(flatten)]
+    pub which: WhichArgs,
+    /// Block; give it once for each
+    #[arg(long, value_name = "ID", required = true)]
+    pub id: Vec<Ulid>,
+    /// The mark: no-compact-mark.json, or deletion-mark.json, which removes the block from the catalog
+    #[arg(long, value_enum)]
+    pub marker: Marker,
+    /// Why, for people
+    #[arg(long, value_name = "TEXT", required_unless_present = "remove")]
+    pub details: Option<String>,
+    /// Take the mark off
+    #[arg(long)]
+    pub remove: bool,
+    /// Remove blocks from the catalog without asking back
+    #[arg(long)]
+    pub yes: bool,
+}
+
+/// What to collect.
+#[derive(Debug, Args)]
+pub struct CleanupArgs {
+    /// Which bucket.
+    #[command(flatten)]
+    pub which: WhichArgs,
+    /// Print what would be done, and do nothing
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// What to make anew.
+#[derive(Debug, Args)]
+pub struct RebuildArgs {
+    /// Which bucket.
+    #[command(flatten)]
+    pub which: WhichArgs,
+    /// Print what would be done, and do nothing
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// What to copy where.
+#[derive(Debug, Args)]
+pub struct ReplicateArgs {
+    /// Which bucket.
+    #[command(flatten)]
+    pub which: WhichArgs,
+    /// The bucket to copy to
+    #[arg(long, value_name = "URL")]
+    pub to: String,
+    /// Address of its S3 server, where that is not AWS
+    #[arg(long, value_name = "URL")]
+    pub to_s3_endpoint: Option<String>,
+    /// Print what would be done, and do nothing
+    #[arg(long)]
+    pub dry_run: bool,
+}
