@@ -2,11 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::ops::Range;
-use std::sync::Arc;
 
 use latewood_model::{Matcher, TimeRange, TimestampMs};
 
-use super::block::Block;
 use super::part::Part;
 use super::tables::Tables;
 use super::{RollupColumns, RollupSpec, SelectSpec};
@@ -94,74 +92,35 @@ pub(super) struct Batch {
     samples: u64,
 }
 
-/// Makes the batches of a select one by one, as they are wanted: those of a block of a million series take more memory
-/// than what is read at once.
-pub(super) struct Planner<S> {
-    block: Arc<Block>,
-    tables: Arc<Tables>,
-    spec: S,
-    bounds: ReaderConfig,
-    matching: std::vec::IntoIter<u32>,
-    /// A series that did not fit the last batch: its pieces and their weight.
-    left: Option<(Vec<Piece>, u64)>,
-}
-
-impl<S> Planner<S>
-where
-    for<'a> Wanted<'a>: From<&'a S>,
-{
-    /// Finds the series that match.
-    pub(super) fn new(block: Arc<Block>, tables: Arc<Tables>, spec: S, bounds: ReaderConfig) -> Self {
-        let matching = tables.series.matching(Wanted::from(&spec).matchers).into_iter();
-        Self { block, tables, spec, bounds, matching, left: None }
+/// The batches of a select.
+pub(super) fn plan(spec: &Wanted<'_>, tables: &Tables, parts: &[Part], config: &ReaderConfig) -> Vec<Batch> {
+    let matching = tables.series.matching(spec.matchers);
+    let wanted = matching.into_iter().filter(|&series| tables.spans.overlaps(series, spec.range));
+    if spec.only_labels {
+        let wanted: Vec<u32> = wanted.collect();
+        let batches = wanted
+            .chunks(config.batch_series.max(1))
+            .map(|series| Batch { labels_only: series.to_vec(), ..Batch::default() });
+        return batches.collect();
     }
-
-    /// The next series that overlap the range, without samples.
-    fn labels(&mut self) -> Batch {
-        let range = Wanted::from(&self.spec).range;
-        let spans = &self.tables.spans;
-        let series = self.matching.by_ref().filter(|&series| spans.overlaps(series, range));
-        Batch { labels_only: series.take(self.bounds.batch_series.max(1)).collect(), ..Batch::default() }
-    }
-
-    /// The pieces of the next series that has any, and how many floats take about as much memory.
-    fn pieces(&mut self) -> Option<(Vec<Piece>, u64)> {
-        if self.left.is_some() {
-            return self.left.take();
+    let mut batches = Vec::new();
+    let mut open = Batch::default();
+    for series in wanted {
+        let spans = tables.spans.spans.get(tables.spans.of(series)).unwrap_or_default();
+        let pieces: Vec<Piece> = spans.iter().filter_map(|span| piece(span, spec, tables)).collect();
+        if pieces.is_empty() {
+            continue;
         }
-        let wanted = Wanted::from(&self.spec);
-        let spans = &self.tables.spans;
-        self.matching.by_ref().filter(|&series| spans.overlaps(series, wanted.range)).find_map(|series| {
-            let spans = spans.spans.get(spans.of(series)).unwrap_or_default();
-            let pieces: Vec<Piece> =
-                spans.iter().filter_map(|span| piece(span, &wanted, &self.tables)).collect();
-            let weight = pieces.iter().map(Piece::weight).sum();
-            (!pieces.is_empty()).then_some((pieces, weight))
-        })
-    }
-}
-
-impl<S> Iterator for Planner<S>
-where
-    for<'a> Wanted<'a>: From<&'a S>,
-{
-    type Item = Batch;
-
-    fn next(&mut self) -> Option<Batch> {
-        if Wanted::from(&self.spec).only_labels {
-            let batch = self.labels();
-            return (!batch.labels_only.is_empty()).then_some(batch);
+        let samples: u64 = pieces.iter().map(Piece::weight).sum();
+        if open.is_full(samples, config) {
+            batches.push(std::mem::take(&mut open));
         }
-        let mut open = Batch::default();
-        while let Some((pieces, weight)) = self.pieces() {
-            if open.is_full(weight, &self.bounds) {
-                self.left = Some((pieces, weight));
-                break;
-            }
-            open.add(pieces, weight, &self.tables, &self.block.parts);
-        }
-        (open.series > 0).then_some(open)
+        open.add(pieces, samples, tables, parts);
     }
+    if open.series > 0 {
+        batches.push(open);
+    }
+    batches
 }
 
 impl Batch {

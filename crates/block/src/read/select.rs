@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use futures::stream::{self, BoxStream};
-use futures::{Stream, StreamExt, TryStreamExt};
-use latewood_base::{Offload, OffloadError, Pieces};
+use futures::{StreamExt, TryStreamExt};
+use latewood_base::{OffloadError, Pieces};
 use latewood_model::{
     HistogramSample, Labels, Resolution, SeriesSamples, StartTimestamps, TimeRange, TimestampMs,
 };
@@ -18,8 +18,8 @@ use super::block::Block;
 use super::decoded::{Fetched, FoundPage, PageCache, SamplePageData, Times};
 use super::joined_times::JoinedTimes;
 use super::paged::PageKey;
-use super::plan::{Batch, Planner, SamplePage, Wanted};
-use super::rounds::{Round, Rounds};
+use super::plan::{Batch, SamplePage, Wanted, plan};
+use super::rounds::{Round, rounds};
 use super::tables::Tables;
 use crate::schema::SCRAPES;
 use crate::{BlockError, ReaderConfig};
@@ -86,22 +86,17 @@ where
         return Ok(stream::empty().boxed());
     }
     let tables = block.tables().await?;
-    let (offload, ahead) = (block.offload.clone(), bounds.fetch_ahead.max(1));
-    let planner = {
+    let batches = {
         let (block, tables) = (Arc::clone(&block), Arc::clone(&tables));
-        move || {
-            let fetch_bytes = bounds.fetch_bytes;
-            Rounds::new(Planner::new(Arc::clone(&block), tables, spec, bounds), block, fetch_bytes)
-        }
+        let offload = block.offload.clone();
+        let bounds = bounds.clone();
+        offload.run(move || plan(&Wanted::from(&spec), &tables, &block.parts, &bounds)).await?
     };
+    let ahead = bounds.fetch_ahead.max(1);
     let cache = Arc::new(Mutex::new(PageCache::default()));
     let fetching = Arc::clone(&block);
-    let rounds = planned(offload.clone(), planner).await?;
-    let fetched = rounds.map(move |round| {
-        let block = Arc::clone(&fetching);
-        async move { fetch_apart(block, round?).await }
-    });
-    let fetched = fetched.buffered(ahead);
+    let rounds = stream::iter(rounds(batches, &block.parts, bounds.fetch_bytes));
+    let fetched = rounds.map(move |round| fetch_apart(Arc::clone(&fetching), round)).buffered(ahead);
     let batches = fetched.map_ok(|batches| stream::iter(batches.into_iter().map(Ok))).try_flatten();
     let pieces = Arc::new(Pieces::new(block.offload.clone(), PROMPT_BATCHES));
     let decoded = batches.and_then(move |fetched| {
@@ -111,28 +106,6 @@ where
         async move { pieces.run(work).await? }
     });
     Ok(decoded.try_filter(|series| std::future::ready(!series.is_empty())).boxed())
-}
-
-/// The rounds, each planned off the runtime when it is wanted; the first at once, with what is needed to plan.
-async fn planned<I: Iterator<Item = Batch> + Send + 'static>(
-    offload: Offload,
-    begin: impl FnOnce() -> Rounds<I> + Send + 'static,
-) -> Result<impl Stream<Item = Result<Round, BlockError>>, BlockError> {
-    let first = move || {
-        let mut rounds = begin();
-        (rounds.next(), rounds)
-    };
-    let state = offload.run(first).await?;
-    Ok(stream::try_unfold(state, move |(round, mut rounds)| {
-        let offload = offload.clone();
-        async move {
-            let (round, rounds) = match round {
-                None if rounds.has_more() => offload.run(move || (rounds.next(), rounds)).await?,
-                round => (round, rounds),
-            };
-            Ok(round.map(|round| (round, (None, rounds))))
-        }
-    }))
 }
 
 /// Fetches a round in a task of its own, so that it goes on while batches before it are decoded; dropping the future
