@@ -7,7 +7,7 @@ use futures::stream::{self, BoxStream};
 use futures::{StreamExt, TryStreamExt};
 use latewood_base::{OffloadError, Pieces};
 use latewood_model::{
-    HistogramSample, Labels, Resolution, SeriesSamples, StartTimestamps, TimeRange, TimestampMs,
+    HistogramSample, JoinedTimes, Labels, Resolution, SeriesSamples, StartTimestamps, TimeRange, TimestampMs,
 };
 use latewood_objstore::Usage;
 use parking_lot::Mutex;
@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 use super::SelectSpec;
 use super::block::Block;
 use super::decoded::{Fetched, FoundPage, PageCache, SamplePageData, Times};
-use super::joined_times::JoinedTimes;
+
 use super::paged::PageKey;
 use super::plan::{Batch, SamplePage, Wanted, plan};
 use super::rounds::{Round, rounds};
