@@ -58,6 +58,9 @@ pub struct QuerierConfig {
     pub batches_ahead: usize,
     /// The most series, label names or label values that one answer lists; more is refused with 422.
     pub max_listed: usize,
+    /// Whether series may be deleted over HTTP: `admin/tsdb/delete_series` and `admin/tsdb/clean_tombstones`. Prometheus's
+    /// `--web.enable-admin-api`. Whoever may query a tenant may delete its series then.
+    pub enable_admin_api: bool,
     /// The Prometheus release whose API this is, reported by `status/buildinfo`: clients such as Grafana
     /// read it as a version of Prometheus and switch features by it.
     pub prometheus_version: String,
@@ -84,6 +87,7 @@ impl Default for QuerierConfig {
             results_cache: ResultsCacheConfig::default(),
             batches_ahead: 2,
             max_listed: 1_000_000,
+            enable_admin_api: false,
             prometheus_version: "3.5.0".to_owned(),
         }
     }

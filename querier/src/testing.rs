@@ -45,7 +45,11 @@ pub(crate) fn catalogs() -> Arc<Catalogs> {
 /// Stores that are known, by their places as names.
 pub(crate) fn stores(stores: Vec<Arc<dyn StoreApi>>) -> Stores {
     let named = stores.into_iter().enumerate();
-    Stores::new(named.map(|(index, api)| NamedStore { name: index.to_string().into(), api }).collect())
+    Stores::new(
+        named
+            .map(|(index, api)| NamedStore { name: index.to_string().into(), api, deletion: None })
+            .collect(),
+    )
 }
 
 /// A series of samples.

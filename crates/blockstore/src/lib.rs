@@ -11,7 +11,7 @@ mod verify_files;
 
 pub use entry::block_entry;
 pub use error::BlockStoreError;
-pub use masks::Masks;
+pub use masks::{Mask, Masks};
 pub use publisher::Publisher;
 pub use read_entry::read_entry;
 pub use verify_files::verify_files;

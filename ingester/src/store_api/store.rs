@@ -17,6 +17,7 @@ use latewood_proto::store::{SelectStream, StoreApi, StoreError};
 use super::scope::{PinnedView, Scope, matchers};
 use super::select::Wanted;
 use super::{labels, select, statistics};
+use crate::deletion::DeletedVersions;
 use crate::exemplars::ExemplarStore;
 use crate::head::Head;
 use crate::journal::ShardState;
@@ -38,6 +39,8 @@ pub struct ShardReader {
 pub struct StoreParts {
     /// All shards of this node.
     pub shards: Vec<ShardReader>,
+    /// Which views are from before a deletion.
+    pub(crate) versions: Arc<DeletedVersions>,
     /// The catalogs, to tell views that are too old.
     pub catalogs: Arc<Catalogs>,
     /// Whether the journal was begun by this process.

@@ -213,6 +213,28 @@ impl Fanout {
         Ok(answers.into_iter().map(|(_, answer)| answer).collect())
     }
 
+    /// All ingesters that are known.
+    ///
+    /// # Errors
+    /// When they are too few to be all.
+    pub(crate) fn all_ingesters(&self) -> Result<Arc<[NamedStore]>, StoreError> {
+        let ingesters = self.ingesters.now();
+        if ingesters.len() < self.min_ingesters {
+            let text = format!("{} of at least {} ingesters are known", ingesters.len(), self.min_ingesters);
+            return Err(StoreError::new(ErrorKind::Unavailable, text));
+        }
+        Ok(ingesters)
+    }
+
+    /// Brings the catalog up to a version that is known to exist, for the queries to come.
+    ///
+    /// # Errors
+    /// When the catalog cannot be read.
+    pub(crate) async fn learn_version(&self, tenant: &TenantId, version: u64) -> Result<(), StoreError> {
+        let learned = self.catalogs.tenant(tenant).at_least(version).await;
+        learned.map(drop).map_err(|error| StoreError::from_kinded(&error))
+    }
+
     /// Who must answer for a range, and how they are asked: where samples are gone, those who have their rollups.
     fn whom(&self, pinned: &Pinned, range: TimeRange) -> Result<(Asking, Vec<Target>), StoreError> {
         let asking = self.asking(pinned);

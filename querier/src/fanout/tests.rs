@@ -254,7 +254,7 @@ async fn too_few_ingesters_that_are_known_are_a_source_that_is_missing() {
     let pinned = fanout.pin(&TenantId::anonymous(), None, false).await.unwrap();
     assert!(fanout.head_statistics(&pinned, 10).await.is_err());
 
-    let another = NamedStore { name: "new".into(), api: FakeStore::default().shared() };
+    let another = NamedStore { name: "new".into(), api: FakeStore::default().shared(), deletion: None };
     known.set(known.now().iter().cloned().chain([another]).collect());
     assert_eq!(read_all(&fanout, false).await.unwrap().1, [""; 0]);
 }

@@ -160,6 +160,7 @@ impl World {
             ingesters: store(Role::Ingester),
             gateways: store(Role::Gateway),
             clock,
+            ids: Ids::new(Clock::system(), Rng::seeded(3)),
             offload: latewood_base::Offload::new(1),
             status: StatusInfo::default(),
         };
