@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use latewood_base::Ulid;
 use latewood_catalog::{Tombstone, View};
-use latewood_model::{Matcher, SeriesSamples, TimeRange};
+use latewood_model::{Labels, Matcher, SeriesSamples, TimeRange};
 
 use crate::BlockStoreError;
 
@@ -31,11 +31,7 @@ impl Masks {
     /// What is left of a series; `None` when that is nothing.
     #[must_use]
     pub fn apply(&self, series: SeriesSamples) -> Option<SeriesSamples> {
-        let fits = |mask: &&Mask| {
-            let value = |name: &str| series.labels.get(name).unwrap_or("");
-            mask.matchers.iter().all(|matcher| matcher.matches(value(matcher.name())))
-        };
-        let ranges: Vec<TimeRange> = self.0.iter().filter(fits).map(|mask| mask.range).collect();
+        let ranges = self.ranges_of(&series.labels);
         if ranges.is_empty() {
             return Some(series);
         }
@@ -51,6 +47,14 @@ impl Masks {
         let (labels, starts) = (series.labels, series.starts);
         let left = SeriesSamples { labels, timestamps: timestamps.into(), values, starts, histograms };
         (labels_only || !left.is_empty()).then_some(left)
+    }
+
+    /// The times at which a series was deleted.
+    pub(crate) fn ranges_of(&self, labels: &Labels) -> Vec<TimeRange> {
+        let value = |name: &str| labels.get(name).unwrap_or("");
+        let fits = |matcher: &Matcher| matcher.matches(value(matcher.name()));
+        let masks = self.0.iter().filter(|mask| mask.matchers.iter().all(fits));
+        masks.map(|mask| mask.range).collect()
     }
 }
 
@@ -68,7 +72,7 @@ fn mask(tombstone: &Tombstone) -> Result<Mask, BlockStoreError> {
 
 #[cfg(test)]
 mod tests {
-    use latewood_model::{HistogramSample, Labels, NativeHistogram};
+    use latewood_model::{HistogramSample, NativeHistogram};
 
     use super::*;
 
