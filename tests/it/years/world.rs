@@ -59,12 +59,17 @@ impl World {
             offload.clone(),
             &mut registry,
         );
-        let gateway = NamedStore { name: "gateway".into(), api: Arc::new(gateway) as Arc<dyn StoreApi> };
+        let gateway = NamedStore {
+            name: "gateway".into(),
+            api: Arc::new(gateway) as Arc<dyn StoreApi>,
+            deletion: None,
+        };
         let deps = QuerierDeps {
             catalogs: Arc::clone(&catalogs),
             ingesters: Stores::default(),
             gateways: Stores::new([gateway].into()),
             clock: Clock::system(),
+            ids: Ids::new(Clock::system(), Rng::system()),
             offload,
             status: StatusInfo::default(),
         };

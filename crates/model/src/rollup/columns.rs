@@ -29,6 +29,8 @@ impl RollupColumns {
     pub const TIMES: Self = Self(1 << 7);
     /// Whether the window is stale.
     pub const STALE: Self = Self(1 << 8);
+    /// What [`SeriesRollups::thinned`](super::SeriesRollups::thinned) needs.
+    pub const THINNED: Self = Self(Self::LAST.0 | Self::TIMES.0);
     /// All of them.
     pub const ALL: Self = Self((1 << 9) - 1);
 
