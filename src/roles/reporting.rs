@@ -7,7 +7,8 @@ use latewood_discovery::LookUpAgain;
 use latewood_model::SeriesRollups;
 use latewood_proto::store::wire::{
     ExemplarsRequest, ExemplarsResponse, LabelNamesRequest, LabelStrings, LabelValuesRequest,
-    MetadataRequest, MetadataResponse, RollupsRequest, SelectRequest, StatisticsRequest, StatisticsResponse,
+    MetadataRequest, MetadataResponse, RollupsRequest, SelectRequest, SpansRequest, SpansResponse,
+    StatisticsRequest, StatisticsResponse,
 };
 use latewood_proto::store::{SelectStream, StoreApi, StoreError};
 
@@ -76,5 +77,9 @@ impl<S: StoreApi> StoreApi for Reporting<S> {
 
     async fn statistics(&self, request: StatisticsRequest) -> Result<StatisticsResponse, StoreError> {
         self.report(self.inner.statistics(request).await)
+    }
+
+    async fn spans(&self, request: SpansRequest) -> Result<SpansResponse, StoreError> {
+        self.report(self.inner.spans(request).await)
     }
 }

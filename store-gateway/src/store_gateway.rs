@@ -5,15 +5,15 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures::{StreamExt, TryStreamExt, stream};
-use latewood_base::Offload;
+use latewood_base::{ErrorKind, Offload};
 use latewood_block::{DecodedPages, RollupSpec, SelectSpec};
 use latewood_catalog::Catalogs;
 use latewood_model::{Matcher, MetricMetadata, RollupColumns, SeriesRollups, TimeRange};
 use latewood_objstore::{Bucket, Usage};
 use latewood_proto::store::wire::{
     ExemplarsRequest, ExemplarsResponse, LabelNamesRequest, LabelStrings, LabelValuesRequest,
-    MetadataRequest, MetadataResponse, RollupsRequest, Scope, SelectRequest, StatisticsRequest,
-    StatisticsResponse,
+    MetadataRequest, MetadataResponse, RollupsRequest, Scope, SelectRequest, SpansRequest, SpansResponse,
+    StatisticsRequest, StatisticsResponse,
 };
 use latewood_proto::store::{Detail, SelectStream, StoreApi, StoreError, matchers_from_wire, wire};
 use prometheus_client::registry::Registry;
@@ -207,6 +207,11 @@ impl StoreApi for StoreGateway {
     /// Blocks do not give exemplars yet: `docs/gaps.md`.
     async fn exemplars(&self, _: ExemplarsRequest) -> Result<ExemplarsResponse, StoreError> {
         Ok(ExemplarsResponse::default())
+    }
+
+    async fn spans(&self, _: SpansRequest) -> Result<SpansResponse, StoreError> {
+        let text = "a store-gateway has nothing beside blocks: the catalog says what times these have";
+        Err(StoreError::new(ErrorKind::Unsupported, text))
     }
 
     async fn statistics(&self, request: StatisticsRequest) -> Result<StatisticsResponse, StoreError> {

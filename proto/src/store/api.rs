@@ -2,14 +2,13 @@
 
 use async_trait::async_trait;
 use futures::stream::BoxStream;
-use latewood_base::ErrorKind;
 use latewood_model::{SeriesRollups, SeriesSamples};
 
 use super::StoreError;
 use super::wire::{
     BucketUsage, ExemplarsRequest, ExemplarsResponse, LabelNamesRequest, LabelStrings, LabelValuesRequest,
     MetadataRequest, MetadataResponse, RollupsRequest, SelectRequest, SpansRequest, SpansResponse,
-    StatisticsRequest, StatisticsResponse, TimeSpan,
+    StatisticsRequest, StatisticsResponse,
 };
 
 /// A part of what a select found.
@@ -40,9 +39,10 @@ pub trait StoreApi: Send + Sync + 'static {
     async fn select(&self, request: SelectRequest) -> Result<SelectStream, StoreError>;
     /// Streams the series that match, with their windows that end in a range, out of the rollup blocks that the view
     /// names: all of one resolution. A store that has no blocks has none.
-    async fn select_rollups(&self, _: RollupsRequest) -> Result<SelectStream<SeriesRollups>, StoreError> {
-        Err(StoreError::new(ErrorKind::Unsupported, "this store has no rollups: store-gateways have"))
-    }
+    async fn select_rollups(
+        &self,
+        request: RollupsRequest,
+    ) -> Result<SelectStream<SeriesRollups>, StoreError>;
     /// The names of labels on the series that match.
     async fn label_names(&self, request: LabelNamesRequest) -> Result<LabelStrings, StoreError>;
     /// The values of one label on the series that match.
@@ -53,8 +53,6 @@ pub trait StoreApi: Send + Sync + 'static {
     async fn exemplars(&self, request: ExemplarsRequest) -> Result<ExemplarsResponse, StoreError>;
     /// Cardinality of what is held.
     async fn statistics(&self, request: StatisticsRequest) -> Result<StatisticsResponse, StoreError>;
-    /// The times of what is held for a view: all of time, unless a store knows better.
-    async fn spans(&self, _: SpansRequest) -> Result<SpansResponse, StoreError> {
-        Ok(SpansResponse { spans: vec![TimeSpan { start_ms: i64::MIN, end_ms: i64::MAX }] })
-    }
+    /// The times of what is held for a view, beside its blocks.
+    async fn spans(&self, request: SpansRequest) -> Result<SpansResponse, StoreError>;
 }
