@@ -10,6 +10,7 @@ mod check_histograms;
 mod check_parts;
 mod check_rollups;
 mod check_starts;
+mod codes;
 mod column;
 mod decoded;
 mod decoded_pages;
