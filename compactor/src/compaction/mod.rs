@@ -39,7 +39,7 @@ use crate::plan::{Job, JobKind, Replaced};
 const WINDOWS_AT_ONCE: usize = 8;
 
 /// Bytes of pages fetched in one round, of all inputs together.
-const FETCH_BYTES: u64 = 32 << 20;
+const FETCH_BYTES: u64 = 16 << 20;
 
 /// Does jobs. Clones share what they use.
 #[derive(Clone, Debug)]
