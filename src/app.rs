@@ -9,6 +9,7 @@ use anyhow::Context as _;
 use latewood_base::{Clock, ErrorKind, Ids, Kinded, Offload, Rng, Shutdown, Tasks};
 use latewood_catalog::Catalogs;
 use latewood_objstore::{Bucket, ProbeError, Proven, open_bucket, reach};
+use latewood_proto::deletion::DeletionService;
 use latewood_proto::store::{StoreService, WireLimits};
 use latewood_service::{
     Health, HttpServer, LateRoutes, init_logs, metrics_routes, register_process_metrics, serve_grpc,
@@ -155,11 +156,14 @@ pub fn stop_signal() -> anyhow::Result<impl Future<Output = ()>> {
     })
 }
 
-/// The Store API, where this process has anything that queriers of others ask for.
+/// The Store API and deletion, where this process has anything that queriers of others ask for.
 fn grpc_routes(started: &Started) -> Routes {
-    let routes = Routes::default();
-    match served_store(started) {
-        Some(store) => routes.add_service(StoreService::server(store, &WireLimits::default())),
-        None => routes,
+    let mut routes = Routes::default();
+    if let Some(store) = served_store(started) {
+        routes = routes.add_service(StoreService::server(store, &WireLimits::default()));
     }
+    if let Some(deletion) = &started.deletion {
+        routes = routes.add_service(DeletionService::server(Arc::clone(deletion)));
+    }
+    routes
 }

@@ -115,6 +115,7 @@ impl Metrics {
             JobKind::Align => "align",
             JobKind::Merge => "merge",
             JobKind::Rollup => "rollup",
+            JobKind::Mask => "mask",
         };
         self.compactions.get_or_create(&[("kind", kind)]).inc();
         self.samples.inc_by(job.samples());

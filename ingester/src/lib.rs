@@ -1,6 +1,7 @@
 //! Remote write in, journal, head, flush: the way of a sample from the wire to a block.
 
 mod config;
+pub mod deletion;
 pub mod distributor;
 mod error;
 pub mod exemplars;

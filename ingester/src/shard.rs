@@ -3,23 +3,28 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use latewood_base::{ErrorKind, Shutdown, Tasks};
+use latewood_base::{ErrorKind, Offload, Shutdown, Tasks};
 use latewood_cluster::{Group, GroupConfig};
 use latewood_wal::Journal;
 
 use crate::IngestError;
+use crate::deletion::Selected;
 use crate::distributor::{ShardPart, ShardWriter, WriteOutcome};
 use crate::flush::{
     DiskBudget, FlushError, FlushIdentity, FlushMetrics, Flusher, FlusherParts, LocalShared, LocalStore,
     OpenTables,
 };
 use crate::head::Head;
-use crate::journal::{Proposer, ShardState};
+use crate::journal::{DeletionEntry, Proposer, ShardCommand, ShardState};
 use crate::metadata::MetadataStore;
 use crate::service::{IngesterConfig, IngesterDeps, Layout};
 use crate::store_api::ShardReader;
 
 mod tidying;
+
+/// The most deletions of a tenant that wait for the generations that they mask to be flushed and dropped: each read of
+/// these looks at all of them.
+const MAX_DELETIONS: usize = 2_000;
 
 /// Numbers for the log, as people write them.
 pub(crate) fn listed<'a, N: ToString + 'a>(numbers: impl IntoIterator<Item = &'a N>) -> String {
@@ -32,6 +37,7 @@ use tidying::Tidying;
 #[derive(Debug)]
 pub struct Shard {
     number: u32,
+    offload: Offload,
     identity: FlushIdentity,
     group: Group<ShardState>,
     head: Head,
@@ -109,7 +115,8 @@ impl Shard {
         );
         context.tasks.spawn("propose", proposing);
         let LocalShared { budget, tables, .. } = context.local.clone();
-        Ok(Self { number, identity, group, head, proposer, flusher, budget, tables })
+        let offload = deps.offload.clone();
+        Ok(Self { number, offload, identity, group, head, proposer, flusher, budget, tables })
     }
 
     /// Begins to freeze, encode and upload.
@@ -124,6 +131,41 @@ impl Shard {
     /// The log did not take the freeze, or the ingester stops.
     pub async fn flush(&self, wait: bool) -> Result<(), FlushError> {
         self.flusher.flush(wait).await
+    }
+
+    /// Masks what is here of a tenant's series: returns the shard's number in the catalogs and the generation that is
+    /// open then, which has nothing that is masked. What the open generation has of it is frozen first.
+    ///
+    /// # Errors
+    /// The log does not take it, or holds too many deletions of the tenant already.
+    pub(crate) async fn delete(&self, selected: &Arc<Selected>) -> Result<(u32, u64), IngestError> {
+        let barrier = self.group.read_barrier().await;
+        barrier.map_err(|error| IngestError::shard(self.number, &error))?;
+        let held = self.head.deletion_count(&selected.tenant);
+        if held + selected.selections.len() > MAX_DELETIONS {
+            let message = format!(
+                "{held} deletions of the tenant wait for generations to be flushed, and at most {MAX_DELETIONS} may:                  retry later"
+            );
+            return Err(IngestError::Shard { shard: self.number, kind: ErrorKind::Overloaded, message });
+        }
+        let (head, wanted) = (self.head.clone(), Arc::clone(selected));
+        let touches_open = move || {
+            let mut selections = wanted.selections.iter();
+            selections.any(|(one, matchers)| head.open_has(&wanted.tenant, matchers, one.range))
+        };
+        if self.offload.run(touches_open).await? {
+            let frozen = self.flusher.freeze().await;
+            frozen.map_err(|error| IngestError::shard(self.number, &error))?;
+        }
+        let open = self.head.open().number();
+        if self.head.has_closed(&selected.tenant) {
+            let (tenant, through) = (selected.tenant.clone(), open.saturating_sub(1));
+            let tombstones = selected.tombstones().cloned().collect();
+            let entry = DeletionEntry { tenant, through, tombstones };
+            let logged = self.group.propose(ShardCommand::Delete(Arc::new(entry))).await;
+            logged.map_err(|error| IngestError::shard(self.number, &error))?;
+        }
+        Ok((self.identity.shard, open))
     }
 
     /// The shard's data.

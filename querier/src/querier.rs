@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Router;
-use latewood_base::{Clock, Offload};
+use latewood_base::{Clock, Ids, Offload};
 use latewood_catalog::Catalogs;
 use latewood_model::TimestampMs;
 use latewood_service::LogLimit;
@@ -57,6 +57,8 @@ pub struct QuerierDeps {
     pub gateways: Stores,
     /// The clock.
     pub clock: Clock,
+    /// Ids of deletions.
+    pub ids: Ids,
     /// Where long expressions are parsed; long queries share its turns.
     pub offload: Offload,
     /// What `status/*` tells.
@@ -88,6 +90,7 @@ impl Querier {
             metrics,
             log: LogLimit::new(deps.clock.clone()),
             clock: deps.clock,
+            ids: deps.ids,
             status: deps.status,
             config,
         }))

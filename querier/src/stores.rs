@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use latewood_proto::deletion::DeletionApi;
 use latewood_proto::store::StoreApi;
 use parking_lot::RwLock;
 
@@ -12,6 +13,8 @@ pub struct NamedStore {
     pub name: Arc<str>,
     /// The way to it.
     pub api: Arc<dyn StoreApi>,
+    /// The way to have it delete; none of a store-gateway.
+    pub deletion: Option<Arc<dyn DeletionApi>>,
 }
 
 /// The stores of one kind that are known now. Clones share them: whoever finds others out tells all readers.

@@ -9,7 +9,8 @@ use futures::{StreamExt, stream};
 use latewood_base::{Clock, ErrorKind, Ids, Rng, Ulid};
 use latewood_catalog::{BlockEntry, CatalogConfig, Catalogs, View};
 use latewood_model::{
-    Labels, Matcher, Resolution, SeriesSamples, StartTimestamps, TenantId, TimeRange, storage_order,
+    Labels, Matcher, Resolution, SeriesRollups, SeriesSamples, StartTimestamps, TenantId, TimeRange,
+    storage_order,
 };
 use latewood_objstore::MemoryBucket;
 use latewood_proto::store::{
@@ -45,7 +46,11 @@ pub(crate) fn catalogs() -> Arc<Catalogs> {
 /// Stores that are known, by their places as names.
 pub(crate) fn stores(stores: Vec<Arc<dyn StoreApi>>) -> Stores {
     let named = stores.into_iter().enumerate();
-    Stores::new(named.map(|(index, api)| NamedStore { name: index.to_string().into(), api }).collect())
+    Stores::new(
+        named
+            .map(|(index, api)| NamedStore { name: index.to_string().into(), api, deletion: None })
+            .collect(),
+    )
 }
 
 /// A series of samples.
@@ -202,6 +207,17 @@ impl StoreApi for FakeStore {
     ) -> Result<wire::ExemplarsResponse, StoreError> {
         self.called(request.view)?;
         Ok(wire::ExemplarsResponse { series: self.exemplars.clone() })
+    }
+
+    async fn select_rollups(
+        &self,
+        _: wire::RollupsRequest,
+    ) -> Result<SelectStream<SeriesRollups>, StoreError> {
+        Err(StoreError::new(ErrorKind::Unsupported, "no rollups"))
+    }
+
+    async fn spans(&self, _: wire::SpansRequest) -> Result<wire::SpansResponse, StoreError> {
+        Ok(wire::SpansResponse { spans: vec![wire::TimeSpan { start_ms: i64::MIN, end_ms: i64::MAX }] })
     }
 
     async fn statistics(

@@ -74,6 +74,7 @@ fn of_job(tenant: &TenantId, job: &Job) -> Item {
         JobKind::Align => "align",
         JobKind::Merge => "merge",
         JobKind::Rollup => "rollup",
+        JobKind::Mask => "mask",
     };
     Item {
         kind,

@@ -7,6 +7,7 @@ use latewood_base::{Clock, Ids, Offload, Rng, Shutdown, Tasks};
 use latewood_catalog::Catalogs;
 use latewood_model::TimestampMs;
 use latewood_objstore::Bucket;
+use latewood_proto::deletion::DeletionApi;
 use latewood_proto::store::StoreApi;
 use prometheus_client::registry::Registry;
 
@@ -47,6 +48,8 @@ pub struct Started {
     pub routes: Router,
     /// The ingester in this process.
     pub newest: Option<Arc<dyn StoreApi>>,
+    /// Deletion by the ingester in this process.
+    pub deletion: Option<Arc<dyn DeletionApi>>,
     /// The store-gateway in this process.
     pub blocks: Option<Arc<dyn StoreApi>>,
     /// The ingester that must be stopped in order.

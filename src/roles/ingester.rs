@@ -23,6 +23,7 @@ pub async fn start(context: &mut Context, started: &mut Started) -> anyhow::Resu
     let ingester = Ingester::start(config, deps, &mut context.registry).await?;
     started.mount(ingester.routes());
     started.newest = Some(ingester.store());
+    started.deletion = Some(ingester.deletion());
     started.ingester = Some(ingester);
     Ok(())
 }

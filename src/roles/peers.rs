@@ -6,14 +6,15 @@ use std::sync::Arc;
 use latewood_base::{Shutdown, Tasks};
 use latewood_catalog::Catalogs;
 use latewood_discovery::{DiscoveryConfig, Dns, HostPort, LookUpAgain, Metrics, PeerAddr, Watcher};
-use latewood_proto::store::{StoreApi, WireLimits};
+use latewood_proto::deletion::RemoteDeletion;
+use latewood_proto::store::{RemoteStore, WireLimits};
 use latewood_querier::{NamedStore, Stores};
 
 use super::reporting::Reporting;
 use super::{Context, remote};
 
 /// The name of the store in this process.
-const LOCAL: &str = "local";
+pub const LOCAL: &str = "local";
 
 /// Finds the stores of other processes.
 pub struct Peers {
@@ -43,14 +44,10 @@ impl Peers {
 
     /// The local store and those behind these addresses, kept up to date until the process stops. Returns after the
     /// first look-up; one that fails keeps nobody from starting.
-    pub async fn follow(&self, addrs: &[PeerAddr], local: Option<Arc<dyn StoreApi>>) -> Stores {
+    pub async fn follow(&self, addrs: &[PeerAddr], local: Option<NamedStore>) -> Stores {
         let (stores, asked) = (Stores::default(), LookUpAgain::default());
-        let mut connections = Connections {
-            local: local.map(|api| NamedStore { name: LOCAL.into(), api }),
-            remote: BTreeMap::new(),
-            limits: self.limits,
-            asked: asked.clone(),
-        };
+        let mut connections =
+            Connections { local, remote: BTreeMap::new(), limits: self.limits, asked: asked.clone() };
         let (known, catalogs) = (stores.clone(), Arc::clone(&self.catalogs));
         let on_change = move |peers: &BTreeSet<HostPort>| {
             // Who goes tells nobody any more what it flushed. First this, so that whoever does not ask it reads it.
@@ -87,8 +84,11 @@ impl Connections {
         self.remote.retain(|peer, _| peers.contains(peer));
         for peer in peers {
             let connect = || {
-                let api = Reporting::new(remote::store(peer, &self.limits), self.asked.clone());
-                NamedStore { name: peer.as_str().into(), api: Arc::new(api) }
+                let channel = remote::channel(peer);
+                let store = RemoteStore::new(channel.clone(), &self.limits);
+                let api = Arc::new(Reporting::new(store, self.asked.clone()));
+                let deletion = Arc::new(RemoteDeletion::new(channel));
+                NamedStore { name: peer.as_str().into(), api, deletion: Some(deletion) }
             };
             self.remote.entry(peer.clone()).or_insert_with(connect);
         }

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use latewood_discovery::PeerAddr;
-use latewood_querier::{Querier, QuerierDeps, StatusInfo};
+use latewood_proto::deletion::DeletionApi;
+use latewood_proto::store::StoreApi;
+use latewood_querier::{NamedStore, Querier, QuerierDeps, StatusInfo};
 
-use super::peers::Peers;
+use super::peers::{LOCAL, Peers};
 use super::{Context, Started};
 use crate::build_info;
 
@@ -21,20 +23,26 @@ pub async fn start(context: &mut Context, started: &mut Started) -> anyhow::Resu
     );
     let peers = Peers::new(context);
     let (ingesters, gateways) = tokio::join!(
-        peers.follow(&config.ingester_addrs, started.newest.clone()),
-        peers.follow(&config.store_gateway_addrs, started.blocks.clone()),
+        peers.follow(&config.ingester_addrs, local(started.newest.as_ref(), started.deletion.as_ref())),
+        peers.follow(&config.store_gateway_addrs, local(started.blocks.as_ref(), None)),
     );
     let deps = QuerierDeps {
         catalogs: Arc::clone(&context.catalogs),
         ingesters,
         gateways,
         clock: context.clock.clone(),
+        ids: context.ids.clone(),
         offload: context.offload.clone(),
         status: status(context)?,
     };
     context.features.iter().for_each(|name| config.engine.features.enable(name));
     started.mount(Querier::new(config, deps, &mut context.registry).routes());
     Ok(())
+}
+
+/// A store in this process.
+fn local(api: Option<&Arc<dyn StoreApi>>, deletion: Option<&Arc<dyn DeletionApi>>) -> Option<NamedStore> {
+    Some(NamedStore { name: LOCAL.into(), api: Arc::clone(api?), deletion: deletion.cloned() })
 }
 
 fn joined(addrs: &[PeerAddr]) -> String {

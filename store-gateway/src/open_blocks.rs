@@ -65,11 +65,11 @@ impl OpenBlocks {
         }
     }
 
-    /// Whether the block is kept open.
-    pub(crate) fn holds(&self, tenant: &TenantId, id: Ulid) -> bool {
+    /// The block, if it is kept open.
+    pub(crate) fn kept(&self, tenant: &TenantId, id: Ulid) -> Option<Arc<Block>> {
         let kept = self.kept.lock();
-        let cell = kept.cells.get(&(tenant.clone(), id));
-        cell.is_some_and(|(cell, _)| cell.get().is_some())
+        let (cell, _) = kept.cells.get(&(tenant.clone(), id))?;
+        cell.get().cloned()
     }
 
     fn cell(&self, key: &Key) -> Cell {

@@ -100,7 +100,7 @@ pub async fn cold(bucket: &Bucket) -> (Arc<SlowBucket>, String) {
         offload.clone(),
         &mut registry,
     );
-    let known = |name: &str, api| Stores::new(vec![NamedStore { name: name.into(), api }]);
+    let known = |name: &str, api| Stores::new(vec![NamedStore { name: name.into(), api, deletion: None }]);
     let gateway = Arc::new(gateway);
     let deps = QuerierDeps {
         catalogs,
@@ -108,6 +108,7 @@ pub async fn cold(bucket: &Bucket) -> (Arc<SlowBucket>, String) {
         ingesters: known("ingester", gateway.clone()),
         gateways: known("gateway", gateway),
         clock,
+        ids: Ids::new(Clock::system(), Rng::seeded(3)),
         offload,
         status: StatusInfo::default(),
     };

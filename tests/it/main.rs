@@ -34,3 +34,4 @@ mod start_timestamps;
 mod tidy;
 mod trouble;
 mod whole_path;
+mod years;

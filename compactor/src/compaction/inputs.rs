@@ -23,6 +23,12 @@ const OPENED_AT_ONCE: usize = 8;
 #[derive(Default)]
 pub(super) struct Metadata(HashMap<String, MetricMetadata>);
 
+impl FromIterator<(String, MetricMetadata)> for Metadata {
+    fn from_iter<I: IntoIterator<Item = (String, MetricMetadata)>>(described: I) -> Self {
+        Self(described.into_iter().collect())
+    }
+}
+
 impl Metadata {
     /// What is known of a series' metric.
     pub(super) fn of(&self, labels: &Labels) -> Option<&MetricMetadata> {

@@ -5,6 +5,7 @@
 //! them was applied. What an unfinished job leaves in the bucket is garbage like any other.
 
 mod inputs;
+mod masked;
 mod output;
 mod raw;
 mod replicas;
@@ -97,8 +98,11 @@ impl Compaction {
 
     /// Makes and publishes the blocks of a job.
     async fn blocks(&self, view: &View, job: &Job, folder: &Path) -> Result<Vec<BlockEntry>, CompactError> {
-        let inputs = Inputs::open(self, view, &job.inputs).await?;
         let place = Place { folder: folder.to_owned(), tenant: view.tenant.clone(), ids: self.ids.clone() };
+        if job.kind == JobKind::Mask {
+            return self.masked(view, job, &place).await;
+        }
+        let inputs = Inputs::open(self, view, &job.inputs).await?;
         let level = job.inputs.iter().map(|block| block.level).max().unwrap_or(0).saturating_add(1);
         let (mut added, mut made_of) = (Vec::new(), job.ids());
         // Rollups are made on the way where series are as they are to be, in order and without replicas.
@@ -191,7 +195,7 @@ fn change(view: &View, job: &Job, add: Vec<BlockEntry>) -> Change {
     let applied_tombstones = view.tombstones.keys().filter(binds).copied().collect();
     let (remove, based_on) = match job.kind {
         JobKind::Rollup => (replaced, ids),
-        JobKind::Align | JobKind::Merge => (touched, Vec::new()),
+        JobKind::Align | JobKind::Merge | JobKind::Mask => (touched, Vec::new()),
     };
     Change { add, remove, based_on, applied_tombstones, ..Change::default() }
 }

@@ -11,7 +11,7 @@ use super::sinks::Place;
 use crate::CompactError;
 
 /// Rollups are read for years.
-const ZSTD_LEVEL: i32 = 6;
+pub(super) const ZSTD_LEVEL: i32 = 6;
 
 /// The resolutions, finest first.
 const RESOLUTIONS: [Resolution; 3] = [Resolution::FiveMinutes, Resolution::OneHour, Resolution::OneDay];

@@ -17,6 +17,8 @@ pub enum JobKind {
     Merge,
     /// Makes the rollups of one window, whose blocks stay.
     Rollup,
+    /// Applies deletions to the rollups of one window whose samples are gone.
+    Mask,
 }
 
 /// Blocks that become others: all samples of the inputs are in the outputs, one block for each of the windows that has
@@ -25,7 +27,8 @@ pub enum JobKind {
 pub struct Job {
     /// What it does.
     pub kind: JobKind,
-    /// The raw blocks that it is made of, at least one; they go, unless it makes rollups alone.
+    /// The blocks that it is made of, at least one; they go, unless it makes rollups alone. Raw ones, but for
+    /// [`JobKind::Mask`], whose rollups are finest first.
     pub inputs: Vec<Arc<BlockEntry>>,
     /// The windows of the blocks that come, ascending; every sample of the inputs is in one.
     pub windows: Vec<TimeRange>,
@@ -73,7 +76,7 @@ impl Job {
     #[must_use]
     pub fn lease_name(&self) -> String {
         match (self.kind, self.inputs.first(), self.windows.first()) {
-            (JobKind::Merge | JobKind::Rollup, _, Some(window)) => {
+            (JobKind::Merge | JobKind::Rollup | JobKind::Mask, _, Some(window)) => {
                 format!("merge-{}-{}", self.tier, window.end)
             }
             (_, Some(first), _) => format!("align-{}", first.id),

@@ -1,6 +1,6 @@
 //! The blocks of one window into one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use latewood_base::Ulid;
@@ -33,8 +33,28 @@ impl Merges<'_> {
     /// Jobs for blocks that have windows, shorter windows first.
     pub(super) fn plan(&self, aligned: Vec<Arc<BlockEntry>>) -> Vec<Job> {
         let mut jobs = self.of_tiers(aligned, self.policy.tiers.count());
+        jobs.extend(self.masks(&jobs));
         jobs.sort_by_key(|job| (job.tier, job.windows.first().map(|window| window.end)));
         jobs
+    }
+
+    /// Jobs for rollups that deletions bind and that no other job makes anew.
+    fn masks(&self, jobs: &[Job]) -> Vec<Job> {
+        let replaced: HashSet<Ulid> = jobs.iter().flat_map(Job::replaced_ids).collect();
+        let masked = self.rollups.windows.iter().filter(|(_, blocks)| {
+            let is_free = |block: &BlockEntry| {
+                !replaced.contains(&block.id) && !self.view.no_compact.contains_key(&block.id)
+            };
+            blocks.iter().all(|block| is_free(block))
+                && blocks.iter().any(|block| self.is_deleted_from(block))
+        });
+        let masked = masked.filter(|(window, blocks)| self.rollups.outlive_samples(*window, blocks));
+        let tier = self.policy.tiers.of_rollups().unwrap_or_default();
+        let job = |(window, inputs): &(TimeRange, Vec<_>)| {
+            let (inputs, windows) = (inputs.clone(), vec![*window]);
+            Job { kind: JobKind::Mask, inputs, windows, tier, rollups: None }
+        };
+        masked.map(job).collect()
     }
 
     /// Groups blocks by the longest window below so many tiers that is over and whose blocks are not too large together.
@@ -49,6 +69,14 @@ impl Merges<'_> {
     }
 
     fn of_group(&self, group: Group) -> Vec<Job> {
+        let first = self.policy.tiers.of_rollups().filter(|first| group.tier >= *first);
+        if let Some(first) = first
+            && self.rollups.any_outlives_samples(group.window)
+        {
+            // What would be made of the window's samples now has less in it than what there is.
+            let is_shortest = group.tier == first;
+            return if is_shortest { Vec::new() } else { self.of_tiers(group.blocks, group.tier) };
+        }
         let bytes = group.blocks.iter().fold(0u64, |sum, block| sum.saturating_add(block.bytes));
         if group.tier == 0 || group.blocks.len() == 1 || bytes <= self.policy.max_bytes {
             return self.job(group).into_iter().collect();
@@ -97,9 +125,17 @@ impl Merges<'_> {
     fn rollup(&self, group: Group) -> Option<Job> {
         let Group { tier, window, blocks } = group;
         let is_long = self.policy.tiers.of_rollups().is_some_and(|first| tier >= first);
-        let is_owed = is_long && !blocks.iter().all(|block| self.rollups.have(block));
-        let rollups = Some(self.rollups.replaced(window));
-        is_owed.then(|| Job { kind: JobKind::Rollup, inputs: blocks, windows: vec![window], tier, rollups })
+        let rollups = self.rollups.replaced(window);
+        let is_owed = !blocks.iter().all(|block| self.rollups.have(block))
+            || rollups.blocks.iter().any(|block| self.is_deleted_from(block));
+        let rollups = Some(rollups);
+        (is_long && is_owed).then(|| Job {
+            kind: JobKind::Rollup,
+            inputs: blocks,
+            windows: vec![window],
+            tier,
+            rollups,
+        })
     }
 
     /// Whether a window's block is to be written anew for what came late.

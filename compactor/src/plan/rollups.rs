@@ -1,6 +1,6 @@
 //! Which rollups there are, and which are owed: a rollup names the raw blocks that it was made of in its lineage.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use latewood_base::Ulid;
@@ -15,6 +15,8 @@ pub(super) struct Rollups<'a> {
     view: &'a View,
     /// The raw blocks whose samples each resolution has.
     made_of: Vec<HashSet<Ulid>>,
+    /// Those of each window, finest first.
+    pub(super) windows: Vec<(TimeRange, Vec<Arc<BlockEntry>>)>,
 }
 
 impl<'a> Rollups<'a> {
@@ -24,12 +26,27 @@ impl<'a> Rollups<'a> {
             let blocks = view.blocks.values().filter(|block| block.resolution == resolution);
             blocks.flat_map(|block| block.lineage.iter().copied()).collect()
         });
-        Self { view, made_of: made_of.collect() }
+        Self { view, made_of: made_of.collect(), windows: by_window(view) }
     }
 
     /// Whether every resolution has a raw block's samples.
     pub(super) fn have(&self, raw: &BlockEntry) -> bool {
         self.made_of.iter().all(|blocks| blocks.contains(&raw.id))
+    }
+
+    /// Whether the rollups of a window have more in them than the samples of the window that are left: those that were
+    /// made of the oldest have gone by their retention. A first window ends at or after its first sample.
+    pub(super) fn outlive_samples(&self, window: TimeRange, rollups: &[Arc<BlockEntry>]) -> bool {
+        let samples = self.view.overlapping(Resolution::Raw, window).map(|block| block.range.start);
+        let rows = rollups.iter().filter(|block| block.samples > 0).map(|block| block.range.start);
+        rows.min().is_some_and(|first_row| samples.min().is_none_or(|first| first > first_row))
+    }
+
+    /// Whether any rollup inside a window has more in it than the samples of its own window that are left.
+    pub(super) fn any_outlives_samples(&self, window: TimeRange) -> bool {
+        let is_inside = |own: &TimeRange| window.start <= own.start && own.end <= window.end;
+        let mut inside = self.windows.iter().filter(|(own, _)| is_inside(own));
+        inside.any(|(own, blocks)| self.outlive_samples(*own, blocks))
     }
 
     /// What new rollups of a window take the place of. Blocks that damage keeps from being read are not looked at.
@@ -44,4 +61,19 @@ impl<'a> Rollups<'a> {
             lookback: before.map(Arc::clone).collect(),
         }
     }
+}
+
+/// The rollups by their windows, finest first.
+fn by_window(view: &View) -> Vec<(TimeRange, Vec<Arc<BlockEntry>>)> {
+    let mut windows: BTreeMap<(i64, i64), Vec<Arc<BlockEntry>>> = BTreeMap::new();
+    for block in view.blocks.values().filter(|block| block.resolution != Resolution::Raw) {
+        if let Some(window) = block.window {
+            windows.entry((window.start, window.end)).or_default().push(Arc::clone(block));
+        }
+    }
+    let windows = windows.into_iter().map(|((start, end), mut blocks)| {
+        blocks.sort_by_key(|block| (block.resolution, block.id));
+        (TimeRange::new(start, end), blocks)
+    });
+    windows.collect()
 }

@@ -183,6 +183,52 @@ fn deletions_that_have_waited_are_applied_to_blocks_that_are_alone() {
     assert_eq!(shape(&plan(&view, 29 * HOUR, &policy())), [(JobKind::Merge, 2, 1)]);
 }
 
+/// A view with a deletion, long ago, that binds some blocks.
+fn with_deletion(view: &View, blocks: &[BlockEntry]) -> View {
+    let matcher = TombstoneMatcher { name: "a".into(), op: "=".into(), value: "b".into() };
+    let tombstone = Tombstone {
+        id: Ulid::from_parts(0, 77),
+        matchers: vec![matcher],
+        range: TimeRange::ALL,
+        blocks: blocks.iter().map(|block| block.id).collect(),
+    };
+    let change = Change { add_tombstones: vec![tombstone], ..Change::default() };
+    let (tenant, sequence) = (view.tenant.clone(), view.version + 1);
+    view.apply(&Commit { tenant, sequence, id: Ulid(5), at_ms: 0, change }).unwrap()
+}
+
+#[test]
+fn deletions_are_applied_to_rollups_by_way_of_the_samples_or_to_what_is_left() {
+    let now = 1_000 * HOUR;
+    let raw = BlockEntry { samples: 9, ..aligned(1, 2, 24, 100) };
+    let rollups = rollups_of(&raw);
+    let all = |raw: Option<&BlockEntry>| raw.into_iter().chain(&rollups).cloned().collect::<Vec<_>>();
+    let whole = view(all(Some(&raw)));
+    assert_eq!(shape(&plan(&whole, now, &policy())), []);
+    // The deletion binds a row that reaches beyond the samples' own times: made anew of them.
+    let jobs = plan(&with_deletion(&whole, &rollups[2..]), now, &policy());
+    assert_eq!(shape(&jobs), [(JobKind::Rollup, 3, 1)]);
+    let jobs = plan(&with_deletion(&whole, &all(Some(&raw))), now, &policy());
+    assert_eq!((shape(&jobs), jobs[0].replaced_ids().len()), (vec![(JobKind::Merge, 3, 1)], 3));
+    // The samples have gone, all of them or the oldest.
+    let jobs = plan(&with_deletion(&view(all(None)), &rollups[..1]), now, &policy());
+    assert_eq!(shape(&jobs), [(JobKind::Mask, 2, 3)]);
+    let resolutions: Vec<_> = jobs[0].inputs.iter().map(|block| block.resolution).collect();
+    assert_eq!(resolutions, Resolution::ALL[1..]);
+    let rest = BlockEntry { range: TimeRange::new(12 * HOUR, 24 * HOUR), ..raw.clone() };
+    let jobs = plan(&with_deletion(&view(all(Some(&rest))), &all(Some(&rest))), now, &policy());
+    assert_eq!(shape(&jobs), [(JobKind::Mask, 2, 3)]);
+}
+
+#[test]
+fn rollups_of_samples_that_are_gone_are_not_made_anew_of_the_rest() {
+    let days: Vec<BlockEntry> =
+        (1..=7).map(|day| BlockEntry { samples: 9, ..aligned(day, 2, 24 * day as i64, 100) }).collect();
+    let rollups = days.iter().flat_map(rollups_of);
+    let left = days[4..].iter().cloned().chain(rollups).collect();
+    assert_eq!(shape(&plan(&view(left), 1_000 * HOUR, &policy())), []);
+}
+
 #[test]
 fn marked_blocks_tails_and_rollups_are_left_alone() {
     let blocks = vec![

@@ -1,14 +1,15 @@
 //! Which blocks have outlived their retention: pure.
 //!
 //! Invariant RET-1: nothing goes whose coarser successor is owed and not committed. A block may go only when every coarser
-//! resolution that is kept for longer names it in the lineage of a live block; the commit requires that these are still
-//! live.
+//! resolution that is kept for longer has a live block that was made of it, by its lineage or that of the live block that it
+//! names there, and that does not go itself; the commit requires that these are still live.
 
 mod config;
 
 pub use config::{RetentionConfig, RetentionPolicy};
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use latewood_base::Ulid;
 use latewood_catalog::{BlockEntry, Change, View};
@@ -41,7 +42,8 @@ pub fn expired(view: &View, now_ms: TimestampMs, policy: &RetentionPolicy) -> Ex
     let is_past = |resolution: Resolution, block: &BlockEntry| {
         policy.of(resolution).is_some_and(|kept_ms| block.range.end < now_ms.saturating_sub(kept_ms))
     };
-    let successors = successors(view);
+    let staying = view.blocks.values().filter(|block| !is_past(block.resolution, block));
+    let successors = successors(view, staying.map(Arc::as_ref));
     let mut expired = Expired::default();
     for block in view.blocks.values().filter(|block| is_past(block.resolution, block)) {
         // What would have expired in a coarser resolution as well is not owed there.
@@ -60,15 +62,25 @@ pub fn expired(view: &View, now_ms: TimestampMs, policy: &RetentionPolicy) -> Ex
     expired
 }
 
-/// A live block of each coarser resolution that has what a block has.
-fn successors(view: &View) -> HashMap<Ulid, BTreeMap<Resolution, Ulid>> {
+/// One of `coarser` for each resolution that has what a block has.
+fn successors<'a>(
+    view: &View,
+    coarser: impl Iterator<Item = &'a BlockEntry>,
+) -> HashMap<Ulid, BTreeMap<Resolution, Ulid>> {
     let mut successors: HashMap<Ulid, BTreeMap<Resolution, Ulid>> = HashMap::new();
-    for block in view.blocks.values().filter(|block| block.resolution != Resolution::Raw) {
-        for finer in &block.lineage {
-            successors.entry(*finer).or_default().insert(block.resolution, block.id);
+    for block in coarser.filter(|block| block.resolution != Resolution::Raw) {
+        for finer in made_of(view, block) {
+            successors.entry(finer).or_default().insert(block.resolution, block.id);
         }
     }
     successors
+}
+
+/// What a rollup was made of: what its lineage names, and what the rollups named there do.
+fn made_of<'a>(view: &'a View, block: &'a BlockEntry) -> impl Iterator<Item = Ulid> + 'a {
+    let named = block.lineage.iter().filter_map(|id| view.blocks.get(id));
+    let rollups = named.filter(|named| named.resolution != Resolution::Raw);
+    block.lineage.iter().chain(rollups.flat_map(|named| &named.lineage)).copied()
 }
 
 #[cfg(test)]

@@ -1,10 +1,11 @@
 //! DWN-1 and DED-1: rollups are those of the samples, of HA replicas those of one series.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use latewood_model::dedup::{Deduplicator, ReplicaLabels};
 use latewood_model::rollup::{FloatRollup, HistogramRollup, RollupWindows, SeriesRollups};
-use latewood_model::{Labels, Resolution, SeriesSamples, StartTimestamps, TimestampMs};
+use latewood_model::{Labels, Resolution, SeriesSamples, StartTimestamps, TimeRange, TimestampMs};
 
 use crate::world::{HOUR, World};
 
@@ -146,4 +147,70 @@ async fn samples_that_are_not_downsampled_outlive_their_retention() {
     world.compactor().collect_once().await;
     assert!(world.answers().await.is_empty());
     assert!(!world.rollups(Resolution::OneDay).await.is_empty());
+}
+
+/// Deletions in rollups: made anew while the samples are there, and of what is left lost window by window.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn deletions_reach_what_was_downsampled() {
+    let mut world = World::new(7, 4 * 24 * 10);
+    let day = || 0..24 * 240i64;
+    let mut series = replica(1, day(), counter);
+    let mut histograms = series[0].clone();
+    histograms.labels = Labels::from_pairs([("__name__", "latency"), ("zone", "9")]);
+    let one = |at: &TimestampMs| latewood_model::HistogramSample::new(*at, world_histogram());
+    histograms.histograms = histograms.timestamps.iter().map(one).collect();
+    (histograms.timestamps, histograms.values) = ([].into(), Vec::new());
+    series.push(histograms);
+    world.flush(series).await;
+    world.compactor().compact_once().await;
+    let gone = TimeRange::new(3 * HOUR + 60_000, 5 * HOUR - 60_000);
+    world.delete("zone", "1", gone).await;
+    world.delete("zone", "9", gone).await;
+    world.hand.advance(Duration::from_secs(25 * 3_600));
+    world.compactor().compact_once().await;
+    assert!(world.view().await.tombstones.is_empty());
+    let labels = ReplicaLabels::new(["replica"]);
+    let left: Vec<_> = world.answers().await.values().map(crate::world::series_of).collect();
+    let left =
+        left.into_iter().map(|series| SeriesSamples { labels: labels.strip(&series.labels), ..series });
+    let left: Vec<SeriesSamples> = left.collect();
+    for resolution in [Resolution::FiveMinutes, Resolution::OneHour, Resolution::OneDay] {
+        assert_same(&world.rollups(resolution).await, &expected(left.iter().cloned(), resolution));
+    }
+    // The samples go; what is deleted now takes whole windows with it.
+    world.config.retention.resolution_raw_seconds = 2 * 86_400;
+    world.compactor().collect_once().await;
+    assert!(world.answers().await.is_empty());
+    let before = world.rollups(Resolution::OneHour).await;
+    world.delete("zone", "2", TimeRange::new(7 * HOUR + 1, 7 * HOUR + 1)).await;
+    world.hand.advance(Duration::from_secs(25 * 3_600));
+    world.compactor().compact_once().await;
+    assert!(world.view().await.tombstones.is_empty());
+    let is_hit = |series: &SeriesRollups| series.labels.get("zone") == Some("2");
+    let after = world.rollups(Resolution::OneHour).await;
+    let rows = |all: &[SeriesRollups], hit: bool| {
+        let all = all.iter().filter(|series| is_hit(series) == hit);
+        all.flat_map(|series| series.floats.ends.to_vec()).collect::<Vec<_>>()
+    };
+    assert_eq!(rows(&after, false), rows(&before, false));
+    let all_but_one: Vec<_> = rows(&before, true).into_iter().filter(|end| *end != 8 * HOUR).collect();
+    assert_eq!(rows(&after, true), all_but_one);
+    assert!(!world.rollups(Resolution::OneDay).await.iter().any(is_hit), "the day had it");
+    // Nothing is owed, and the finer ones may go in their turn.
+    world.config.retention.resolution_5m_seconds = 2 * 86_400;
+    world.compactor().collect_once().await;
+    assert!(world.rollups(Resolution::FiveMinutes).await.is_empty());
+    assert_same(&world.rollups(Resolution::OneHour).await, &after);
+}
+
+fn world_histogram() -> latewood_model::NativeHistogram {
+    use latewood_model::histogram::{Buckets, IntegerHistogram};
+    IntegerHistogram {
+        schema: 3,
+        count: 3,
+        sum: 2.0,
+        positive: Buckets::from_pairs([(0, 1), (1, 2)]),
+        ..IntegerHistogram::default()
+    }
+    .into()
 }

@@ -5,13 +5,14 @@
 mod entry;
 mod error;
 mod masks;
+mod masks_rollups;
 mod publisher;
 mod read_entry;
 mod verify_files;
 
 pub use entry::block_entry;
 pub use error::BlockStoreError;
-pub use masks::Masks;
+pub use masks::{Mask, Masks};
 pub use publisher::Publisher;
 pub use read_entry::read_entry;
 pub use verify_files::verify_files;

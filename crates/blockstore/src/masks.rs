@@ -4,18 +4,43 @@ use std::sync::Arc;
 
 use latewood_base::Ulid;
 use latewood_catalog::{Tombstone, View};
-use latewood_model::{Matcher, SeriesSamples, TimeRange};
+use latewood_model::{Labels, Matcher, SeriesSamples, TimeRange};
 
 use crate::BlockStoreError;
 
 /// The deletions that bind one block.
 #[derive(Clone, Debug, Default)]
-pub struct Masks(Arc<[Mask]>);
+pub struct Masks(Arc<[Arc<Mask>]>);
 
+/// One deletion, ready to be applied.
 #[derive(Debug)]
-struct Mask {
+pub struct Mask {
     matchers: Vec<Matcher>,
     range: TimeRange,
+}
+
+impl Mask {
+    /// Of a deletion, whichever blocks it binds.
+    ///
+    /// # Errors
+    /// [`BlockStoreError::Tombstone`] when a condition does not compile.
+    pub fn of(tombstone: &Tombstone) -> Result<Self, BlockStoreError> {
+        let matchers = tombstone.matchers.iter().map(|matcher| matcher.to_matcher());
+        let matchers: Result<_, _> = matchers.collect();
+        Ok(Self {
+            matchers: matchers.map_err(|error| BlockStoreError::Tombstone {
+                tombstone: tombstone.id,
+                message: error.to_string(),
+            })?,
+            range: tombstone.range,
+        })
+    }
+}
+
+impl FromIterator<Arc<Mask>> for Masks {
+    fn from_iter<I: IntoIterator<Item = Arc<Mask>>>(masks: I) -> Self {
+        Self(masks.into_iter().collect())
+    }
 }
 
 impl Masks {
@@ -24,18 +49,19 @@ impl Masks {
     /// # Errors
     /// [`BlockStoreError::Tombstone`] when a condition does not compile.
     pub fn of(view: &View, block: Ulid) -> Result<Self, BlockStoreError> {
-        let masks = view.tombstones_of(block).map(|tombstone| mask(tombstone));
-        Ok(Self(masks.collect::<Result<_, _>>()?))
+        view.tombstones_of(block).map(|tombstone| Mask::of(tombstone).map(Arc::new)).collect()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     /// What is left of a series; `None` when that is nothing.
     #[must_use]
     pub fn apply(&self, series: SeriesSamples) -> Option<SeriesSamples> {
-        let fits = |mask: &&Mask| {
-            let value = |name: &str| series.labels.get(name).unwrap_or("");
-            mask.matchers.iter().all(|matcher| matcher.matches(value(matcher.name())))
-        };
-        let ranges: Vec<TimeRange> = self.0.iter().filter(fits).map(|mask| mask.range).collect();
+        let ranges = self.ranges_of(&series.labels);
         if ranges.is_empty() {
             return Some(series);
         }
@@ -52,23 +78,19 @@ impl Masks {
         let left = SeriesSamples { labels, timestamps: timestamps.into(), values, starts, histograms };
         (labels_only || !left.is_empty()).then_some(left)
     }
-}
 
-fn mask(tombstone: &Tombstone) -> Result<Mask, BlockStoreError> {
-    let matchers = tombstone.matchers.iter().map(|matcher| matcher.to_matcher());
-    let matchers: Result<_, _> = matchers.collect();
-    Ok(Mask {
-        matchers: matchers.map_err(|error| BlockStoreError::Tombstone {
-            tombstone: tombstone.id,
-            message: error.to_string(),
-        })?,
-        range: tombstone.range,
-    })
+    /// The times at which a series was deleted.
+    pub(crate) fn ranges_of(&self, labels: &Labels) -> Vec<TimeRange> {
+        let value = |name: &str| labels.get(name).unwrap_or("");
+        let fits = |matcher: &Matcher| matcher.matches(value(matcher.name()));
+        let masks = self.0.iter().filter(|mask| mask.matchers.iter().all(fits));
+        masks.map(|mask| mask.range).collect()
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use latewood_model::{HistogramSample, Labels, NativeHistogram};
+    use latewood_model::{HistogramSample, NativeHistogram};
 
     use super::*;
 
@@ -82,7 +104,8 @@ mod tests {
             starts: floats.iter().map(|&at| (at, at - 1)).collect(),
             histograms: histograms.iter().copied().map(histogram).collect(),
         };
-        let masks = Masks([Mask { matchers: Vec::new(), range: TimeRange::new(10, 20) }].into());
+        let masks =
+            Masks::from_iter([Arc::new(Mask { matchers: Vec::new(), range: TimeRange::new(10, 20) })]);
         let left = masks.apply(series(&[12], &[5, 15, 25])).unwrap();
         assert_eq!((left.values.len(), left.histograms), (0, vec![histogram(5), histogram(25)]));
         let left = masks.apply(series(&[9], &[10])).unwrap();

@@ -28,29 +28,34 @@ enum Place {
     Theirs,
 }
 
-pub(crate) struct Committer<'a> {
+pub(crate) struct Committer<'a, M> {
     catalog: &'a TenantCatalog,
-    /// The commit; its sequence moves on with each lost race.
+    /// The commit; its sequence moves on with each lost race, and its change is made anew.
     commit: Arc<Commit>,
+    make: M,
     races: u32,
 }
 
-impl<'a> Committer<'a> {
-    pub(crate) fn new(catalog: &'a TenantCatalog, change: Change) -> Self {
+impl<'a, M: FnMut(&View) -> Option<Change> + Send> Committer<'a, M> {
+    /// Commits what `make` wants of the view that the commit follows on; nothing where it wants nothing.
+    pub(crate) fn new(catalog: &'a TenantCatalog, make: M) -> Self {
         let shared = &catalog.log().shared;
         let commit = Commit {
             tenant: catalog.tenant().clone(),
             sequence: 0,
             id: shared.ids.next(),
             at_ms: shared.clock.now_ms(),
-            change,
+            change: Change::default(),
         };
-        Self { catalog, commit: Arc::new(commit), races: 0 }
+        Self { catalog, commit: Arc::new(commit), make, races: 0 }
     }
 
     pub(crate) async fn run(mut self, mut base: Arc<View>) -> Result<Arc<View>, CatalogError> {
         loop {
-            Arc::make_mut(&mut self.commit).sequence = base.version + 1;
+            // A place is tried with one change alone: it is made anew only for a later one.
+            let Some(change) = (self.make)(&base) else { return Ok(base) };
+            let commit = Arc::make_mut(&mut self.commit);
+            (commit.sequence, commit.change) = (base.version + 1, change);
             match self.checked_against(&base).await? {
                 Ok(next) => match self.settle_place().await? {
                     Place::Ours => return Ok(next),

@@ -230,16 +230,32 @@ impl TenantCatalog {
     /// [`CatalogError::Conflict`] when the change does not fit the newest view (nothing was done);
     /// [`CatalogError::OutcomeUnknown`] when the bucket fails for too long to find out.
     pub async fn commit(&self, change: Change) -> Result<Arc<View>, CatalogError> {
+        self.commit_with(move |_| Some(change.clone())).await
+    }
+
+    /// As [`TenantCatalog::commit`], of a change that depends on the view: it is made of the very view that the commit
+    /// follows on, again after each lost race. Where `make` wants none, nothing is committed and that view is returned;
+    /// it need not be the newest then.
+    ///
+    /// # Errors
+    /// As [`TenantCatalog::commit`].
+    pub async fn commit_with(
+        &self,
+        make: impl FnMut(&View) -> Option<Change> + Send,
+    ) -> Result<Arc<View>, CatalogError> {
         let _turn = self.turn.lock().await;
-        let result = self.commit_in_turn(change).await;
+        let result = self.commit_in_turn(make).await;
         self.log.shared.metrics.count_commit(&result);
         result
     }
 
-    async fn commit_in_turn(&self, change: Change) -> Result<Arc<View>, CatalogError> {
+    async fn commit_in_turn(
+        &self,
+        make: impl FnMut(&View) -> Option<Change> + Send,
+    ) -> Result<Arc<View>, CatalogError> {
         let base = self.view_to_commit_on().await?;
         let begun = Moment::now(&self.log.shared.clock);
-        let view = Committer::new(self, change).run(base).await?;
+        let view = Committer::new(self, make).run(base).await?;
         self.learn(Arc::clone(&view), 0, begun);
         self.checkpoint_if_due(&view, begun).await;
         Ok(view)

@@ -18,6 +18,16 @@ pub struct TombstoneMatcher {
     pub value: String,
 }
 
+impl From<&Matcher> for TombstoneMatcher {
+    fn from(matcher: &Matcher) -> Self {
+        Self {
+            name: matcher.name().to_owned(),
+            op: matcher.op().as_str().to_owned(),
+            value: matcher.value().to_owned(),
+        }
+    }
+}
+
 impl TombstoneMatcher {
     /// The condition as it can be evaluated.
     ///
@@ -52,8 +62,11 @@ const MAX_MATCHERS: usize = 64;
 const MAX_MATCHER_BYTES: usize = 16 << 10;
 
 impl Tombstone {
-    /// Checks what must hold of a tombstone by itself; the text says what is wrong.
-    pub(crate) fn check(&self) -> Result<(), String> {
+    /// Checks what must hold of a tombstone by itself; the text says what is wrong. Expressions are not compiled.
+    ///
+    /// # Errors
+    /// The text.
+    pub fn check(&self) -> Result<(), String> {
         if self.matchers.is_empty() || self.matchers.len() > MAX_MATCHERS {
             let count = self.matchers.len();
             return Err(format!("tombstone {}: {count} matchers; 1 to {MAX_MATCHERS} are allowed", self.id));

@@ -41,6 +41,25 @@ async fn what_one_process_commits_another_reads() {
     assert_eq!(*process(&bucket, 3).view().await.unwrap(), *view);
 }
 
+/// A change that depends on the view follows on that view, whoever commits meanwhile.
+#[tokio::test]
+async fn a_change_is_made_anew_of_the_view_that_it_follows_on() {
+    let bucket = memory();
+    let (one, two) = (process(&bucket, 1), process(&bucket, 2));
+    two.view().await.unwrap();
+    one.commit(add(1)).await.unwrap();
+    let mut seen = Vec::new();
+    let view = two.commit_with(|view| {
+        seen.push(view.version);
+        Some(Change { remove: view.blocks.keys().copied().collect(), ..add(2) })
+    });
+    let view = view.await.unwrap();
+    assert_eq!((view.version, view.blocks.keys().copied().collect::<Vec<_>>()), (2, vec![id(2)]));
+    assert_eq!(seen, [0, 1]);
+    assert_eq!(one.commit_with(|view| view.blocks.is_empty().then(|| add(3))).await.unwrap().version, 1);
+    assert_eq!(sequences(&bucket).await, [1, 2]);
+}
+
 #[tokio::test]
 async fn conflicts_are_typed_and_leave_nothing_behind() {
     let bucket = memory();

@@ -5,6 +5,7 @@
 pub mod dedup;
 mod exemplar;
 pub mod histogram;
+mod joined_times;
 mod labels;
 mod labels_builder;
 mod matcher;
@@ -21,13 +22,14 @@ mod time;
 
 pub use exemplar::Exemplar;
 pub use histogram::{FloatHistogram, HistogramSample, NativeHistogram};
+pub use joined_times::JoinedTimes;
 pub use labels::{LabelPair, Labels, METRIC_NAME, hash_pairs, storage_order};
 pub use labels_builder::LabelsBuilder;
 pub use matcher::{MatchOp, Matcher, MatcherError, anchored_regex};
 pub use metadata::MetricMetadata;
 pub use metric_type::MetricType;
 pub use resolution::Resolution;
-pub use rollup::{FloatRollup, FloatRollups, HistogramRollup, RollupWindows, SeriesRollups};
+pub use rollup::{FloatRollup, FloatRollups, HistogramRollup, RollupColumns, RollupWindows, SeriesRollups};
 pub use sample::{STALE_NAN_BITS, Sample, is_stale, stale_nan};
 pub use series::{SeriesHash, SeriesSamples};
 pub use start_timestamps::{NO_START, StartCursor, StartRun, StartTimestamps};

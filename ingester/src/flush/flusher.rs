@@ -98,6 +98,7 @@ impl Flusher {
             },
             catalogs: parts.catalogs,
             identity: parts.identity,
+            head: parts.head.clone(),
         };
         Self(Arc::new(Inner {
             config: parts.config,

@@ -1,14 +1,21 @@
 //! One tenant's block to the bucket and into the catalog.
+//!
+//! Deletions: the change is made of the very view that the commit follows on, and of the deletions that the head has
+//! then. A deletion is in the head before it is committed; so whichever of the two commits comes second knows the other,
+//! and the block is bound by it (docs/adr/0015-deletion.md).
 
 use std::sync::Arc;
 
+use latewood_base::Ulid;
 use latewood_block::BlockMeta;
 use latewood_blockstore::Publisher;
-use latewood_catalog::{Catalogs, Change, Conflict};
+use latewood_catalog::{BlockEntry, CatalogError, Catalogs, Change, Conflict, Tombstone, View};
 use latewood_model::TenantId;
+use xxhash_rust::xxh3::xxh3_128;
 
 use super::plan::{Content, Missing, missing};
 use super::{FlushError, FlushIdentity, LocalBlock};
+use crate::head::Head;
 
 /// How often a commit that lost to another is made anew before the error is shown.
 const MAX_CONFLICTS: u32 = 64;
@@ -19,6 +26,7 @@ pub(super) struct Uploader {
     pub(super) publisher: Publisher,
     pub(super) catalogs: Arc<Catalogs>,
     pub(super) identity: FlushIdentity,
+    pub(super) head: Head,
 }
 
 impl Uploader {
@@ -30,34 +38,83 @@ impl Uploader {
         local: &LocalBlock,
     ) -> Result<(), FlushError> {
         let catalog = self.catalogs.tenant(tenant);
-        let (mut uploaded, mut conflicts) = (None, 0);
+        let (mut uploaded, mut conflicts) = (None::<(u32, BlockEntry)>, 0);
+        let still_missing = |view: &View| self.missing(view, tenant, generation, local);
         loop {
-            let view = catalog.refresh(0).await?;
-            let place = (self.identity.shard, generation);
-            let id = |attempt| self.identity.block_id(tenant, generation, attempt);
-            let change = match missing(&view, place, Content::of(local.meta()), id) {
+            let planned = still_missing(&*catalog.refresh(0).await?);
+            let entry = match planned {
                 Missing::Nothing => return Ok(()),
                 Missing::NoId => return Err(FlushError::NoBlockId { generation }),
-                Missing::Step(step) => Change::flush(None, step),
-                Missing::Block(attempt, step) => {
+                Missing::Step(_) => None,
+                Missing::Block(attempt, _) => {
                     let entry = match uploaded.take() {
                         Some((tried, entry)) if tried == attempt => entry,
                         _ => {
-                            let meta = BlockMeta { id: id(attempt), ..local.meta().clone() };
+                            let id = self.identity.block_id(tenant, generation, attempt);
+                            let meta = BlockMeta { id, ..local.meta().clone() };
                             self.publisher.publish(local.dir(), &meta).await?
                         }
                     };
                     uploaded = Some((attempt, entry.clone()));
-                    Change { add: vec![entry], flushed: step, ..Change::default() }
+                    Some(entry)
                 }
             };
-            match catalog.commit(change).await {
-                Ok(_) => return Ok(()),
+            let mut overtaken = false;
+            let committed = catalog.commit_with(|view| {
+                overtaken = still_missing(view) != planned;
+                (!overtaken).then(|| self.change(planned, entry.as_ref(), tenant, generation))
+            });
+            match committed.await {
+                Ok(_) if !overtaken => return Ok(()),
+                // The view has moved on: the newer one needs something else.
+                Ok(_) if conflicts < MAX_CONFLICTS => conflicts += 1,
+                Ok(_) => {
+                    let (tenant, attempts) = (tenant.to_string(), conflicts);
+                    return Err(CatalogError::TooManyRaces { tenant, attempts }.into());
+                }
                 Err(error) if conflicts < MAX_CONFLICTS && is_overtaken(error.conflict()) => conflicts += 1,
                 Err(error) => return Err(error.into()),
             }
         }
     }
+
+    fn missing(&self, view: &View, tenant: &TenantId, generation: u64, local: &LocalBlock) -> Missing {
+        let id = |attempt| self.identity.block_id(tenant, generation, attempt);
+        missing(view, (self.identity.shard, generation), Content::of(local.meta()), id)
+    }
+
+    /// What commits what is missing, the block bound by the deletions that came after its samples.
+    fn change(
+        &self,
+        missing: Missing,
+        block: Option<&BlockEntry>,
+        tenant: &TenantId,
+        generation: u64,
+    ) -> Change {
+        let flushed = match missing {
+            Missing::Step(step) => Some(step),
+            Missing::Block(_, step) => step,
+            Missing::Nothing | Missing::NoId => None,
+        };
+        let deletions = self.head.deletions(tenant, generation);
+        let bound = block.into_iter().flat_map(|block| {
+            let touching = deletions.iter().filter(|deletion| deletion.range.overlaps(block.range));
+            touching.map(|deletion| bound_to(deletion, block.id))
+        });
+        Change {
+            add_tombstones: bound.collect(),
+            add: block.cloned().into_iter().collect(),
+            flushed,
+            ..Change::default()
+        }
+    }
+}
+
+/// The deletion as it binds one block alone: its id follows from both.
+fn bound_to(deletion: &Tombstone, block: Ulid) -> Tombstone {
+    let both = [deletion.id.0.to_le_bytes(), block.0.to_le_bytes()].concat();
+    let id = Ulid::from_parts(deletion.id.timestamp_ms(), xxh3_128(&both));
+    Tombstone { id, blocks: [block].into(), ..deletion.clone() }
 }
 
 /// Whether the view has moved on since it was looked at: the newer one may need something else.

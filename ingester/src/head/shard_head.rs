@@ -5,14 +5,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use latewood_blockstore::Masks;
+use latewood_catalog::Tombstone;
 use latewood_cluster::Position;
-use latewood_model::TenantId;
+use latewood_model::{Matcher, TenantId, TimeRange};
+use latewood_proto::store::Detail;
 use parking_lot::RwLock;
 use tokio::sync::watch;
 
+use super::deletions::Deletions;
 use super::{AppendCounts, ClosedData, ClosedGeneration, Frozen, Generation, TenantHead};
 use crate::flush::{LocalBlock, LocalGeneration};
-use crate::journal::EntryBatch;
+use crate::journal::{DeletionEntry, EntryBatch};
 
 /// A shard's generations. Cheap to clone; clones share them.
 #[derive(Clone, Debug)]
@@ -37,6 +41,8 @@ struct Generations {
     floor: u64,
     /// Generations that an earlier run of this process wrote to local blocks.
     on_disk: BTreeSet<u64>,
+    /// What is masked in closed generations.
+    deletions: Deletions,
 }
 
 /// What holds a part of a tenant's samples.
@@ -46,6 +52,15 @@ pub enum HeadPart {
     Memory(Arc<TenantHead>),
     /// A local block.
     Local(Arc<LocalBlock>),
+}
+
+/// A part, and what is not to be read of it.
+#[derive(Clone, Debug)]
+pub struct MaskedPart {
+    /// What holds the samples.
+    pub part: HeadPart,
+    /// The deletions that came after them.
+    pub masks: Masks,
 }
 
 /// What became of generations that are on disk and not in the log.
@@ -61,7 +76,7 @@ pub(crate) struct Adopted {
 #[derive(Clone, Debug)]
 pub struct Snapshot {
     /// The parts of the generations asked for, oldest first.
-    pub parts: Vec<HeadPart>,
+    pub parts: Vec<MaskedPart>,
     /// All generations up to this one were dropped.
     pub floor: u64,
 }
@@ -76,6 +91,7 @@ impl Head {
             closed: BTreeMap::new(),
             floor: 0,
             on_disk,
+            deletions: Deletions::default(),
         };
         Self(Arc::new(Shared {
             generations: RwLock::new(generations),
@@ -139,6 +155,7 @@ impl Head {
         generations.open_on_disk = generations.on_disk.contains(&open);
         generations.closed.clear();
         generations.floor = floor;
+        generations.deletions = Deletions::default();
         drop(generations);
         self.changed();
     }
@@ -188,6 +205,8 @@ impl Head {
         let mut generations = self.0.generations.write();
         generations.floor = generations.floor.max(generation);
         let dropped = generations.closed.remove(&generation);
+        let floor = generations.floor;
+        generations.deletions.forget(floor);
         drop(generations);
         self.changed();
         dropped
@@ -210,9 +229,48 @@ impl Head {
     pub fn snapshot(&self, tenant: &TenantId, after: u64) -> Snapshot {
         let generations = self.0.generations.read();
         let later = generations.closed.range(after.saturating_add(1)..);
-        let mut parts: Vec<HeadPart> = later.filter_map(|(_, closed)| part_of(closed, tenant)).collect();
-        parts.extend(generations.open.tenant(tenant).map(HeadPart::Memory));
+        let masked = |(&number, closed): (&u64, &ClosedGeneration)| {
+            let part = part_of(closed, tenant)?;
+            Some(MaskedPart { part, masks: generations.deletions.masks(tenant, number) })
+        };
+        let mut parts: Vec<MaskedPart> = later.filter_map(masked).collect();
+        let open = generations.open.tenant(tenant).map(HeadPart::Memory);
+        parts.extend(open.map(|part| MaskedPart { part, masks: Masks::default() }));
         Snapshot { parts, floor: generations.floor }
+    }
+
+    /// Masks samples of closed generations from now on.
+    pub(crate) fn delete(&self, entry: &DeletionEntry) {
+        let mut generations = self.0.generations.write();
+        if entry.through > generations.floor {
+            generations.deletions.add(entry);
+        }
+    }
+
+    /// The deletions that came after a tenant's samples of a closed generation, bound to no block.
+    pub(crate) fn deletions(&self, tenant: &TenantId, generation: u64) -> Vec<Arc<Tombstone>> {
+        self.0.generations.read().deletions.of(tenant, generation)
+    }
+
+    /// How many deletions of a tenant are held.
+    pub(crate) fn deletion_count(&self, tenant: &TenantId) -> usize {
+        self.0.generations.read().deletions.count(tenant)
+    }
+
+    /// Whether any closed generation has, or may have, something of a tenant.
+    pub(crate) fn has_closed(&self, tenant: &TenantId) -> bool {
+        let generations = self.0.generations.read();
+        let may_have = |closed: &ClosedGeneration| {
+            matches!(closed.data, ClosedData::OnDisk) || part_of(closed, tenant).is_some()
+        };
+        generations.closed.values().any(may_have)
+    }
+
+    /// Whether the open generation has series of a tenant that match and whose samples span a part of a range. Looks at
+    /// all metrics' names: call it off the async runtime.
+    pub(crate) fn open_has(&self, tenant: &TenantId, matchers: &[Matcher], range: TimeRange) -> bool {
+        let open = self.open().tenant(tenant).filter(|head| head.span().overlaps(range));
+        open.is_some_and(|head| head.select(matchers, range, Detail::Labels).next_batch(1, 1).is_some())
     }
 
     /// Bytes of memory of the open generation and of those that are closed and not yet on disk.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use latewood_cluster::{Command, DecodeError};
 
-use super::{EntryBatch, decode, encode};
+use super::{DeletionEntry, EntryBatch, decode, encode};
 
 /// An entry of a shard's log.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,6 +26,8 @@ pub enum ShardCommand {
         /// The generation.
         generation: u64,
     },
+    /// Samples of closed generations are masked.
+    Delete(Arc<DeletionEntry>),
 }
 
 impl Command for ShardCommand {

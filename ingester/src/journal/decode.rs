@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use latewood_model::{HistogramSample, SeriesHash, TenantId, TimestampMs, hash_pairs};
 
-use super::encode::{FLUSHED, FREEZE, VERSION, WRITE};
+use super::deletion::decode_deletion;
+use super::encode::{DELETE, FLUSHED, FREEZE, VERSION, WRITE};
 use super::entry::Texts;
 use super::histogram::decode_histogram;
 use super::starts::decode_starts;
@@ -46,6 +47,9 @@ pub fn decode(bytes: &[u8]) -> Result<ShardCommand, EntryError> {
         },
         Some(FLUSHED) => {
             ShardCommand::Flushed { generation: reader.number().ok_or(DAMAGED("flushed: generation"))? }
+        }
+        Some(DELETE) if version > 3 => {
+            ShardCommand::Delete(Arc::new(decode_deletion(&mut reader).ok_or(DAMAGED("deletion"))?))
         }
         _ => return Err(DAMAGED("unknown kind")),
     };

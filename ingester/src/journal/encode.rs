@@ -1,16 +1,18 @@
-//! Bytes of a journal command, version 3: `docs/format/entry.md`.
+//! Bytes of a journal command, version 4: `docs/format/entry.md`.
 
+use super::deletion::encode_deletion;
 use super::histogram::encode_histogram;
 use super::starts::encode_starts;
 use super::varint::{push, zigzag};
 use super::{EntryBatch, ShardCommand, TenantEntry};
 
 /// The version that is written.
-pub(super) const VERSION: u8 = 3;
+pub(super) const VERSION: u8 = 4;
 /// The command's kinds.
 pub(super) const WRITE: u8 = 1;
 pub(super) const FREEZE: u8 = 2;
 pub(super) const FLUSHED: u8 = 3;
+pub(super) const DELETE: u8 = 4;
 
 /// The bytes of a command.
 #[must_use]
@@ -30,6 +32,10 @@ pub fn encode(command: &ShardCommand) -> Vec<u8> {
         ShardCommand::Flushed { generation } => {
             out.extend([VERSION, FLUSHED]);
             push(&mut out, *generation);
+        }
+        ShardCommand::Delete(entry) => {
+            out.extend([VERSION, DELETE]);
+            encode_deletion(entry, &mut out);
         }
     }
     out

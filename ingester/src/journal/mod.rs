@@ -6,6 +6,7 @@
 mod builder;
 mod command;
 mod decode;
+mod deletion;
 mod encode;
 mod entry;
 mod histogram;
@@ -20,6 +21,7 @@ mod varint;
 pub use builder::EntryBuilder;
 pub use command::ShardCommand;
 pub use decode::{EntryError, decode};
+pub use deletion::DeletionEntry;
 pub use encode::encode;
 pub use entry::{EntryBatch, TenantEntry, Texts};
 #[cfg(test)]

@@ -72,6 +72,10 @@ impl ReplicatedState for ShardState {
                 self.head.flushed(*generation);
                 ShardResponse::Nothing
             }
+            ShardCommand::Delete(entry) => {
+                self.head.delete(entry);
+                ShardResponse::Nothing
+            }
         }
     }
 

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use latewood_base::Ulid;
+use latewood_catalog::{Tombstone, TombstoneMatcher};
 use latewood_cluster::{Command, Position, ReplicatedState};
 use latewood_model::histogram::{Buckets, CUSTOM_BUCKETS, IntegerHistogram, ResetHint};
 use latewood_model::{FloatHistogram, HistogramSample, Labels, NativeHistogram, Sample, TenantId, TimeRange};
@@ -12,7 +14,8 @@ use super::*;
 use crate::head::{Generation, Head};
 use crate::{BatchBuilder, WriteBatch};
 
-const GOLDEN: &str = include_str!("../../testdata/entry-v3.txt");
+const GOLDEN: &str = include_str!("../../testdata/entry-v4.txt");
+const GOLDEN_V3: &str = include_str!("../../testdata/entry-v3.txt");
 const GOLDEN_V2: &str = include_str!("../../testdata/entry-v2.txt");
 const GOLDEN_V1: &str = include_str!("../../testdata/entry-v1.txt");
 
@@ -66,7 +69,30 @@ fn golden_commands() -> Vec<ShardCommand> {
         ShardCommand::Flushed { generation: 1_700_000_000_000 },
         ShardCommand::Write(Arc::new(third)),
         ShardCommand::Write(Arc::new(golden_starts(&generation))),
+        ShardCommand::Delete(Arc::new(golden_deletion())),
     ]
+}
+
+/// Two selectors, with each of the operators.
+fn golden_deletion() -> DeletionEntry {
+    let matcher = |name: &str, op: &str, value: &str| TombstoneMatcher {
+        name: name.to_owned(),
+        op: op.to_owned(),
+        value: value.to_owned(),
+    };
+    let tombstone = |number: u128, range, matchers| Tombstone {
+        id: Ulid::from_parts(1_700_000_000_000, number),
+        matchers,
+        range,
+        blocks: Default::default(),
+    };
+    let all = vec![matcher("__name__", "=", "up"), matcher("job", "!=", "nöde")];
+    let some = vec![matcher("a", "=~", "x|y"), matcher("b", "!~", "")];
+    DeletionEntry {
+        tenant: TenantId::new("a").unwrap(),
+        through: 1_700_000_000_000,
+        tombstones: vec![tombstone(1, TimeRange::ALL, all), tombstone(2, TimeRange::new(-5, 16_000), some)],
+    }
 }
 
 /// Samples and histograms, with and without start timestamps.
@@ -114,7 +140,7 @@ fn the_golden_file_is_read_and_written_bit_for_bit() {
     let commands = golden_commands();
     let written: String = commands.iter().map(|command| hex(&encode(command)) + "\n").collect();
     if std::env::var_os("LATEWOOD_WRITE_GOLDEN").is_some() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/entry-v3.txt");
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/entry-v4.txt");
         std::fs::write(path, &written).unwrap();
     }
     assert_eq!(written, GOLDEN);
@@ -125,6 +151,7 @@ fn the_golden_file_is_read_and_written_bit_for_bit() {
         golden.lines().map(|line| ShardCommand::decode(bytes(line).into()).unwrap()).collect()
     };
     assert_eq!(read(GOLDEN), commands);
+    assert_eq!(read(GOLDEN_V3), commands[..6], "what older releases wrote");
     assert_eq!(read(GOLDEN_V2), commands[..5], "what older releases wrote");
     assert_eq!(read(GOLDEN_V1), commands[..4], "what older releases wrote");
 }

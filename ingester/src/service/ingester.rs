@@ -9,6 +9,7 @@ use futures::future::join_all;
 use latewood_base::{Clock, Ids, Offload, Rng, Shutdown, Tasks};
 use latewood_catalog::Catalogs;
 use latewood_objstore::Bucket;
+use latewood_proto::deletion::DeletionApi;
 use latewood_proto::store::StoreApi;
 use latewood_wal::{Journal, Recovered};
 use prometheus_client::registry::Registry;
@@ -16,6 +17,7 @@ use prometheus_client::registry::Registry;
 use super::metrics::ShardsCollector;
 use super::{IngesterConfig, Layout, StartError, admin, layout};
 use crate::Shard;
+use crate::deletion::{DeletedVersions, IngesterDeletion};
 use crate::distributor::{Distributor, ShardWriter};
 use crate::exemplars::ExemplarStore;
 use crate::flush::{DiskBudget, DiskWatch, FlushConfig, FlushMetrics, LocalShared, OpenTables};
@@ -51,6 +53,7 @@ pub struct IngesterDeps {
 pub struct Ingester {
     shards: Arc<Vec<Arc<Shard>>>,
     store: IngesterStore,
+    deletion: IngesterDeletion,
     push: PushService,
     journal: Journal,
     shutdown: Shutdown,
@@ -113,8 +116,16 @@ impl Ingester {
             deps.offload.clone(),
             registry,
         )?;
+        let versions = Arc::<DeletedVersions>::default();
+        let deletion = IngesterDeletion {
+            shards: Arc::clone(&shards),
+            catalogs: Arc::clone(&deps.catalogs),
+            versions: Arc::clone(&versions),
+            offload: deps.offload.clone(),
+        };
         let store = IngesterStore::new(StoreParts {
             shards: shards.iter().map(|shard| shard.reader()).collect(),
+            versions,
             catalogs: Arc::clone(&deps.catalogs),
             begun_now,
             exemplars,
@@ -126,13 +137,19 @@ impl Ingester {
             shard.start_flushing(&tasks);
         }
         tasks.spawn("disk", watch.run(shutdown.clone()));
-        Ok(Self { shards, store, push, journal, shutdown, tasks })
+        Ok(Self { shards, store, deletion, push, journal, shutdown, tasks })
     }
 
     /// What queriers read from.
     #[must_use]
     pub fn store(&self) -> Arc<dyn StoreApi> {
         Arc::new(self.store.clone())
+    }
+
+    /// By what queriers delete series.
+    #[must_use]
+    pub fn deletion(&self) -> Arc<dyn DeletionApi> {
+        Arc::new(self.deletion.clone())
     }
 
     /// The write path, without HTTP.

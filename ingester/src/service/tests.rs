@@ -14,7 +14,7 @@ use latewood_catalog::{CatalogConfig, Catalogs, Change, View};
 use latewood_model::{Labels, Sample, TenantId, TimeRange};
 use latewood_objstore::{Bucket, MemoryBucket};
 use latewood_proto::store::{StoreError, wire};
-use latewood_testkit::{Chances, Fault, FaultyBucket, Operation, Rule};
+use latewood_testkit::{Chances, Fault, FaultyBucket, Gate, Operation, Rule};
 use prometheus_client::registry::Registry;
 use tower::ServiceExt;
 
@@ -22,6 +22,7 @@ use super::{Ingester, IngesterConfig, IngesterDeps};
 use crate::BatchBuilder;
 use crate::distributor::{ShardPart, ShardWriter};
 
+mod deletion;
 mod disk;
 mod failures;
 mod journals;

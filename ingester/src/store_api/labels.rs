@@ -22,7 +22,7 @@ pub(super) async fn strings(
     let mut all = Vec::new();
     for part in reads.parts() {
         // The first of all are among the first of each.
-        all.extend(of_part(part, &scope, label.clone(), offload).await?.into_iter().take(limit));
+        all.extend(of_part(part.part, &scope, label.clone(), offload).await?.into_iter().take(limit));
     }
     // Of sorted parts, which this sort makes use of.
     all.sort();

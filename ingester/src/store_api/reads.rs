@@ -9,24 +9,24 @@ use latewood_proto::store::wire::{SpansResponse, TimeSpan};
 
 use super::scope::PinnedView;
 use super::store::{Inner, store_error};
-use crate::head::HeadPart;
+use crate::head::{HeadPart, MaskedPart};
 
 /// The parts that answer, by shard, and the newest catalog version known here.
 #[derive(Debug)]
 pub(super) struct Reads {
-    pub(super) shards: Vec<Vec<HeadPart>>,
+    pub(super) shards: Vec<Vec<MaskedPart>>,
     pub(super) newest_version: u64,
 }
 
 impl Reads {
     /// The parts of all shards.
-    pub(super) fn parts(self) -> impl Iterator<Item = HeadPart> {
+    pub(super) fn parts(self) -> impl Iterator<Item = MaskedPart> {
         self.shards.into_iter().flatten()
     }
 
     /// The times of what is held, one span for each part.
     pub(super) fn spans(self) -> SpansResponse {
-        let spans = self.parts().map(|part| match part {
+        let spans = self.parts().map(|masked| match masked.part {
             HeadPart::Memory(head) => head.span(),
             HeadPart::Local(local) => local.meta().range,
         });
@@ -45,6 +45,10 @@ impl Inner {
     /// in it.
     pub(super) async fn reads(self: &Arc<Self>, view: &PinnedView) -> Result<Reads, StoreError> {
         let catalog = self.catalogs.tenant(&view.tenant);
+        let deleted = self.versions.of(&view.tenant);
+        if view.version < deleted {
+            return Err(StoreError::StaleView { min_version: deleted });
+        }
         if self.begun_now {
             self.check_predecessors(&catalog, view).await?;
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures::{FutureExt, StreamExt, stream};
 use latewood_base::{ErrorKind, Offload, Pieces};
 use latewood_block::SelectSpec;
-use latewood_model::SeriesSamples;
+use latewood_model::{SeriesSamples, StartTimestamps};
 use latewood_proto::store::{
     BatchBounds, Detail, SelectBatch, SelectStream, SeriesStream, StoreError, merge_ahead,
 };
@@ -14,7 +14,7 @@ use super::reads::Reads;
 use super::scope::Scope;
 use super::store::store_error;
 use crate::flush::LocalBlock;
-use crate::head::{HeadCursor, HeadPart};
+use crate::head::{HeadCursor, HeadPart, MaskedPart};
 
 /// Batches of a head after which a read is a long one. Counted here, because whoever asks may be another process
 /// and knows no better.
@@ -59,7 +59,29 @@ pub(super) fn batches(
     .boxed()
 }
 
-fn source(part: HeadPart, scope: &Scope, wanted: Wanted, offload: &Offload) -> SeriesStream {
+fn source(masked: MaskedPart, scope: &Scope, wanted: Wanted, offload: &Offload) -> SeriesStream {
+    let MaskedPart { part, masks } = masked;
+    if masks.is_empty() {
+        return whole_source(part, scope, wanted, offload);
+    }
+    // Which sample is the newest, and whether a series has any, shows only when the others are gone.
+    let all = Wanted { detail: Detail::Samples, ..wanted };
+    let series = whole_source(part, scope, all, offload);
+    let labels_only = wanted.detail == Detail::Labels;
+    let left = move |batch: Vec<SeriesSamples>| {
+        let left = batch.into_iter().filter_map(|series| masks.apply(series));
+        if labels_only { left.map(labels_of).collect() } else { left.collect() }
+    };
+    series.map(move |batch| batch.map(&left)).boxed()
+}
+
+/// A series without its samples.
+fn labels_of(series: SeriesSamples) -> SeriesSamples {
+    let (labels, starts) = (series.labels, StartTimestamps::none());
+    SeriesSamples { labels, timestamps: Arc::default(), values: Vec::new(), starts, histograms: Vec::new() }
+}
+
+fn whole_source(part: HeadPart, scope: &Scope, wanted: Wanted, offload: &Offload) -> SeriesStream {
     let Wanted { detail, skip_starts } = wanted;
     let (matchers, range) = (scope.matchers.clone(), scope.range);
     match part {

@@ -27,7 +27,7 @@ pub(super) async fn statistics(
     for parts in reads.shards {
         let mut shard = HeadStatistics::default();
         for part in parts {
-            shard.widen(of_part(part, offload).await?);
+            shard.widen(of_part(part.part, offload).await?);
         }
         all.add(shard);
     }

@@ -33,7 +33,7 @@ const KINDS: [(ErrorKind, &str, Code); 12] = [
 ];
 
 /// A store's error as a status.
-pub(super) fn status_from_error(error: &StoreError) -> Status {
+pub(crate) fn status_from_error(error: &StoreError) -> Status {
     let kind = error.kind();
     let (name, code) = KINDS
         .iter()
@@ -51,7 +51,7 @@ pub(super) fn status_from_error(error: &StoreError) -> Status {
 }
 
 /// A status as the store's error. One that no store sent, such as a broken connection, counts by its code.
-pub(super) fn error_from_status(status: &Status) -> StoreError {
+pub(crate) fn error_from_status(status: &Status) -> StoreError {
     let text = |key: &str| status.metadata().get(key)?.to_str().ok();
     if let Some(min_version) = text(MIN_VERSION_KEY).and_then(|version| version.parse().ok()) {
         return StoreError::StaleView { min_version };

@@ -89,7 +89,11 @@ mod tests {
     use crate::testing::FakeStore;
 
     fn owners(names: &[&str], replication_factor: usize) -> Owners {
-        let store = |name: &&str| NamedStore { name: (*name).into(), api: FakeStore::default().shared() };
+        let store = |name: &&str| NamedStore {
+            name: (*name).into(),
+            api: FakeStore::default().shared(),
+            deletion: None,
+        };
         Owners::new(names.iter().map(store).collect(), replication_factor)
     }
 

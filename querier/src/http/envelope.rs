@@ -22,6 +22,11 @@ impl Answer {
         Self::annotated(data, &[], &[])
     }
 
+    /// 204: there is nothing to tell.
+    pub(super) fn nothing() -> Self {
+        Self(Vec::new())
+    }
+
     /// An answer with warnings and infos.
     pub(super) fn annotated(data: impl FnOnce(&mut Json), warnings: &[String], infos: &[String]) -> Self {
         let mut json = Json::new();
@@ -38,6 +43,9 @@ impl Answer {
 
     /// Its length is told beforehand, so that a client sees when it was cut off.
     pub(super) fn into_response(self) -> Response {
+        if self.0.is_empty() {
+            return StatusCode::NO_CONTENT.into_response();
+        }
         let length: usize = self.0.iter().map(Bytes::len).sum();
         let mut pages = self.0;
         let body = match (pages.pop(), pages.is_empty()) {

@@ -3,6 +3,7 @@
 //! Names, defaults, texts and statuses are Prometheus's, so that its clients work unchanged. Every answer
 //! under `/api/v1` is an envelope of JSON, written straight to bytes.
 
+mod admin;
 mod encode;
 mod envelope;
 mod exemplars;
@@ -27,7 +28,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, header};
 use axum::response::Response;
 use axum::routing::{MethodRouter, get};
-use latewood_base::{Clock, ErrorKind, Kinded};
+use latewood_base::{Clock, ErrorKind, Ids, Kinded};
 use latewood_model::TenantId;
 use latewood_model::dedup::ReplicaLabels;
 use latewood_service::{LogLimit, TenantFromRequest, http_status};
@@ -50,6 +51,7 @@ pub(crate) struct Api {
     pub(crate) listings: QueryGate,
     pub(crate) fanout: Arc<Fanout>,
     pub(crate) clock: Clock,
+    pub(crate) ids: Ids,
     pub(crate) metrics: Metrics,
     pub(crate) status: StatusInfo,
     pub(crate) log: LogLimit,
@@ -60,6 +62,8 @@ struct Call {
     api: Arc<Api>,
     tenant: TenantId,
     params: Params,
+    /// Who asks, as far as the request says.
+    asked_by: String,
     /// `Cache-Control: no-store`: results are neither kept nor taken from what is kept.
     no_store: bool,
 }
@@ -93,6 +97,7 @@ fn v1_routes(api: &Arc<Api>) -> Router {
         .route("/alerts", only_get("alerts", stubs::alerts))
         .route("/targets", only_get("targets", stubs::targets))
         .route("/alertmanagers", only_get("alertmanagers", stubs::alertmanagers))
+        .route("/admin/tsdb/delete_series", admin::route("admin_delete_series", admin::delete_series))
         .route("/status/buildinfo", only_get("status_buildinfo", status::buildinfo))
         .route("/status/runtimeinfo", only_get("status_runtimeinfo", status::runtimeinfo))
         .route("/status/config", only_get("status_config", status::config))
@@ -172,9 +177,10 @@ async fn read(api: &Arc<Api>, request: Request) -> Result<Call, ApiError> {
     let tenant = TenantFromRequest::from_headers(request.headers());
     let TenantFromRequest(tenant) = tenant.map_err(|error| ApiError::invalid(error.to_string()))?;
     let no_store = says_no_store(request.headers());
+    let asked_by = admin::asked_by(request.headers());
     let patience = Duration::from_secs(api.config.body_timeout_seconds);
     let params = Params::read(request, api.config.max_form_bytes, patience).await?;
-    Ok(Call { params, api: Arc::clone(api), tenant, no_store })
+    Ok(Call { params, api: Arc::clone(api), tenant, asked_by, no_store })
 }
 
 fn says_no_store(headers: &HeaderMap) -> bool {

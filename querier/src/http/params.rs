@@ -1,4 +1,4 @@
-//! The parameters of a request: of the query string, and of a POST's form.
+//! The parameters of a request: of the query string, and of the form of a POST or PUT.
 
 use std::time::Duration;
 
@@ -12,6 +12,7 @@ use url::form_urlencoded;
 
 use super::time;
 use crate::ApiError;
+use crate::resolutions::SourceResolution;
 
 /// Parameters in the order of Go's `Request.Form`: those of the form before those of the query string.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -36,7 +37,8 @@ impl Params {
         let content_type = parts.headers.get(header::CONTENT_TYPE);
         let content_type = content_type.and_then(|value| value.to_str().ok()).unwrap_or("");
         let media = content_type.split(';').next().unwrap_or("").trim();
-        if parts.method == Method::POST && media.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+        let has_form = [Method::POST, Method::PUT].contains(&parts.method);
+        if has_form && media.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
             let form = tokio::time::timeout(patience, to_bytes(body, max_form_bytes)).await;
             let form = form.map_err(|_| {
                 let seconds = patience.as_secs();
@@ -104,6 +106,14 @@ impl Params {
             (true, true) => ReplicaLabels::new(configured),
             (true, false) => ReplicaLabels::new(named),
         })
+    }
+
+    /// `max_source_resolution`, which is Thanos's: how coarse what is read may be.
+    pub(super) fn resolution(&self, configured: SourceResolution) -> Result<SourceResolution, ApiError> {
+        match self.get("max_source_resolution") {
+            "" => Ok(configured),
+            text => text.parse().map_err(|error: String| ApiError::parameter("max_source_resolution", error)),
+        }
     }
 
     /// `limit`; 0, no limit, where it is not given.

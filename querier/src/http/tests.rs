@@ -1,6 +1,6 @@
 use axum::body::{Body, to_bytes};
 use axum::http::StatusCode;
-use latewood_base::ManualClock;
+use latewood_base::{Ids, ManualClock, Rng};
 use latewood_proto::store::{StoreApi, StoreError, wire};
 use prometheus_client::registry::Registry;
 use serde_json::{Value, json};
@@ -11,6 +11,7 @@ use super::*;
 use crate::testing::{FakeStore, catalogs, series, stores, unavailable};
 use crate::{Querier, QuerierDeps, Stores};
 
+mod admin;
 mod replicas;
 
 /// The evaluation's time where none is given, in seconds.
@@ -28,12 +29,17 @@ impl Server {
     }
 
     fn with(config: QuerierConfig, ingesters: Vec<Arc<dyn StoreApi>>) -> Self {
+        Self::of(config, stores(ingesters))
+    }
+
+    fn of(config: QuerierConfig, ingesters: Stores) -> Self {
         let (clock, hand) = Clock::manual(NOW * 1000 + 250);
         let deps = QuerierDeps {
             catalogs: catalogs(),
-            ingesters: stores(ingesters),
+            ingesters,
             gateways: Stores::default(),
             clock,
+            ids: Ids::new(Clock::system(), Rng::seeded(3)),
             offload: latewood_base::Offload::new(2),
             status: StatusInfo::default(),
         };
@@ -291,6 +297,7 @@ async fn a_list_beyond_the_cap_is_refused_with_advice() {
         ingesters: stores(vec![data().shared()]),
         gateways: Stores::default(),
         clock,
+        ids: Ids::new(Clock::system(), Rng::seeded(3)),
         offload: latewood_base::Offload::new(2),
         status: StatusInfo::default(),
     };

@@ -6,11 +6,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use hashbrown::HashMap;
-use latewood_model::{SeriesSamples, TimeRange, TimestampMs, stale_nan};
+use latewood_model::{JoinedTimes, SeriesSamples, TimeRange, TimestampMs, stale_nan};
 use parquet::basic::Type;
 use parquet::data_type::{BoolType, DoubleType, Int32Type, Int64Type};
 
-use super::joined_times::JoinedTimes;
 use super::paged::{Decoded, PageKey};
 use super::part::Part;
 use super::plan::{Batch, Piece, SamplePage, within};

@@ -1,9 +1,10 @@
 //! A file of samples, windows or native histograms, and which of its columns a span needs.
 
+use latewood_model::RollupColumns;
 use parquet::basic::Type;
 
-use super::RollupColumns;
 use super::paged::PagedFile;
+use super::rollup_spec::{column_of, with_sources};
 use crate::BlockError;
 use crate::meta::WITH_STARTS;
 use crate::rollup_value::RollupValue;
@@ -70,7 +71,7 @@ impl RollupPart {
 
     /// The columns that a span needs for some figures.
     fn columns_of(&self, span: &RollupSpan, rows: u64, wanted: RollupColumns) -> Vec<usize> {
-        let wanted = wanted.with_sources(span.values);
+        let wanted = with_sources(wanted, span.values);
         let mut columns = Vec::new();
         let mut need = |is_needed: bool, column: usize| columns.extend(is_needed.then_some(column));
         need(wanted.contains(RollupColumns::COUNT), self.count);
@@ -80,7 +81,7 @@ impl RollupPart {
         need(has_times && !span.last_at.is_run_of(rows), self.last_scrape);
         for value in RollupValue::ALL {
             let (vi, vf) = self.value(value);
-            let is_wanted = wanted.contains(RollupColumns::of(value));
+            let is_wanted = wanted.contains(column_of(value));
             need(is_wanted && span.values.has_integers(value), vi);
             need(is_wanted && span.values.has_doubles(value), vf);
         }

@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 
-use latewood_model::{Matcher, TimeRange, TimestampMs};
+use latewood_model::{Matcher, RollupColumns, TimeRange, TimestampMs};
 
 use super::block::Block;
 use super::part::Part;
 use super::tables::Tables;
-use super::{RollupColumns, RollupSpec, SelectSpec};
+use super::{RollupSpec, SelectSpec};
 use crate::ReaderConfig;
 use crate::span::{Kind, ScrapeRange, Span, SpanStarts};
 
@@ -63,7 +63,7 @@ pub(super) struct Piece {
 impl Piece {
     /// How many floats take about as much memory.
     fn weight(&self) -> u64 {
-        let columns = if self.span.rollup.is_some() { u64::from(self.columns.len()) + 1 } else { 1 };
+        let columns = if self.span.rollup.is_some() { u64::from(self.columns.count()) + 1 } else { 1 };
         (self.rows.end - self.rows.start).saturating_mul(columns)
     }
 

@@ -3,12 +3,12 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use latewood_model::{FloatRollups, TimeRange, TimestampMs};
+use latewood_model::{FloatRollups, RollupColumns, TimeRange, TimestampMs};
 
-use super::RollupColumns;
 use super::decoded::{PageCache, SamplePageData, Times};
 use super::part::{Part, RollupPart};
 use super::plan::{Piece, within};
+use super::rollup_spec::{column_of, with_sources};
 use crate::BlockError;
 use crate::rollup_value::RollupValue;
 use crate::schema::SCRAPES;
@@ -66,7 +66,7 @@ impl PageCache {
         ends: Arc<[TimestampMs]>,
     ) -> Result<FloatRollups, BlockError> {
         let asked = |column| rows.piece.columns.contains(column);
-        let needed = rows.piece.columns.with_sources(rows.span.values);
+        let needed = with_sources(rows.piece.columns, rows.span.values);
         let needs = |column| needed.contains(column);
         let mut out = FloatRollups { ends, ..FloatRollups::default() };
         if needs(RollupColumns::COUNT) {
@@ -80,7 +80,7 @@ impl PageCache {
             RollupValue::Sum,
             RollupValue::Correction,
         ] {
-            if needs(RollupColumns::of(value)) {
+            if needs(column_of(value)) {
                 let values = self.values(rows, value, &out)?;
                 *column(&mut out, value) = values;
             }
@@ -98,7 +98,7 @@ impl PageCache {
             out.counts.clear();
         }
         for value in [RollupValue::First, RollupValue::Last] {
-            if !asked(RollupColumns::of(value)) {
+            if !asked(column_of(value)) {
                 column(&mut out, value).clear();
             }
         }

@@ -5,14 +5,15 @@ use std::sync::Arc;
 use futures::stream::{self, BoxStream};
 use futures::{StreamExt, TryStreamExt};
 use latewood_base::Pieces;
-use latewood_model::{HistogramSample, Labels, Resolution, SeriesSamples, StartTimestamps, TimestampMs};
+use latewood_model::{
+    HistogramSample, JoinedTimes, Labels, Resolution, SeriesSamples, StartTimestamps, TimestampMs,
+};
 use parking_lot::Mutex;
 
 use super::SelectSpec;
 use super::block::Block;
 use super::decoded::{Fetched, PageCache, SamplePageData, Times};
 use super::fetch::fetched;
-use super::joined_times::JoinedTimes;
 use super::plan::{Batch, Piece, Planner, Wanted, pieces};
 use super::rounds::Rounds;
 use super::tables::Tables;

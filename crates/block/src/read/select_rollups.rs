@@ -5,13 +5,12 @@ use std::sync::Arc;
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 use latewood_model::{
-    FloatHistogram, FloatRollups, HistogramRollup, HistogramSample, Labels, NativeHistogram, Resolution,
-    SeriesRollups, TimestampMs,
+    FloatHistogram, FloatRollups, HistogramRollup, HistogramSample, JoinedTimes, Labels, NativeHistogram,
+    Resolution, SeriesRollups, TimestampMs,
 };
 
 use super::RollupSpec;
 use super::block::Block;
-use super::joined_times::JoinedTimes;
 use super::plan::{Batch, Piece, pieces};
 use super::select::{Fill, stream_of};
 use crate::schema::{HISTOGRAMS, SPANS};

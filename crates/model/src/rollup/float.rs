@@ -111,6 +111,16 @@ impl FloatRollups {
         self.ends.is_empty()
     }
 
+    /// How many floats take about as much memory, as far as columns are there.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        let floats = [&self.sums, &self.mins, &self.maxs, &self.firsts, &self.lasts, &self.corrections];
+        let times = [&self.ends, &self.first_at, &self.last_at];
+        let floats: usize = floats.iter().map(|column| column.len()).sum();
+        let times: usize = times.iter().map(|column| column.len()).sum();
+        floats + times + self.counts.len() + self.stale.len() / 8
+    }
+
     /// A window with all its figures; nothing where a column does not have it.
     #[must_use]
     pub fn get(&self, window: usize) -> Option<FloatRollup> {

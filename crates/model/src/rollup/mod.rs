@@ -28,18 +28,25 @@
 //! the last digits of what was added up in another order.
 
 mod coarsen;
+mod columns;
 mod compensated;
 mod float;
+mod float_columns;
 mod fold;
 mod histogram;
+mod joined;
 mod series;
+mod thinned;
 mod windows;
 
+pub use columns::RollupColumns;
 pub use float::{FloatRollup, FloatRollups};
 pub use fold::{greater, lesser};
 pub use histogram::HistogramRollup;
 pub use series::SeriesRollups;
 pub use windows::RollupWindows;
 
+#[cfg(test)]
+mod reading_tests;
 #[cfg(test)]
 mod tests;

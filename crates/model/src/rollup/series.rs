@@ -58,7 +58,7 @@ impl SeriesRollups {
             sums.map(|sum| sum.positive.len() + sum.negative.len() + 10).sum::<usize>()
         };
         let histograms = self.histograms.iter().map(|window| 26 + of_native(window) + of_sums(window));
-        10 * self.floats.len() + histograms.sum::<usize>()
+        self.floats.weight() + histograms.sum::<usize>()
     }
 }
 

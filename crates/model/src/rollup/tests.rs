@@ -13,7 +13,7 @@ use crate::{
 
 const FIVE_MINUTES: i64 = 300_000;
 
-fn windows(resolution: Resolution) -> RollupWindows {
+pub(super) fn windows(resolution: Resolution) -> RollupWindows {
     RollupWindows::of(resolution).unwrap()
 }
 
@@ -46,7 +46,7 @@ fn stale_by_definition(last_at: TimestampMs, markers: &[TimestampMs]) -> bool {
 }
 
 /// The samples of each window.
-fn by_window<T: Clone>(samples: &[T], at: fn(&T) -> i64, millis: i64) -> BTreeMap<i64, Vec<T>> {
+pub(super) fn by_window<T: Clone>(samples: &[T], at: fn(&T) -> i64, millis: i64) -> BTreeMap<i64, Vec<T>> {
     let mut groups: BTreeMap<i64, Vec<T>> = BTreeMap::new();
     for sample in samples {
         groups.entry(end_by_definition(at(sample), millis)).or_default().push(sample.clone());
@@ -217,7 +217,7 @@ fn histogram(counts: [u64; 3], sum: f64, sort: u8) -> NativeHistogram {
 
 prop_compose! {
     /// Samples of both kinds with gaps of up to a day, one kind at a time.
-    fn any_series(custom: bool)(
+    pub(super) fn any_series(custom: bool)(
         steps in prop::collection::vec(
             (prop_oneof![8 => 1i64..200_000, 2 => 1i64..4_000_000, 1 => 1i64..100_000_000],
              any_float(), 0u8..10, prop::array::uniform3(0u64..6), -20i32..20, 0..if custom { 7u8 } else { 6 }),

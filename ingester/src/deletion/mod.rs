@@ -1,0 +1,13 @@
+//! Deletion of series, as far as it is an ingester's: entries in the journals of its shards, and the commit.
+//!
+//! The order: every ingester logs, then one commits. After a shard has logged a deletion, its reads are masked and so is
+//! every block that it commits; the commit masks the blocks that there are. A deletion that was cut short between masks
+//! some of the samples: it was not acknowledged, and asking again completes it. See docs/adr/0015-deletion.md.
+
+mod request;
+mod service;
+mod versions;
+
+pub(crate) use request::Selected;
+pub use service::IngesterDeletion;
+pub(crate) use versions::DeletedVersions;

@@ -1,0 +1,50 @@
+//! What is to be deleted, checked.
+
+use latewood_base::{ErrorKind, Ulid};
+use latewood_catalog::{Tombstone, TombstoneMatcher};
+use latewood_model::{Matcher, TenantId, TimeRange};
+use latewood_proto::deletion::wire::{Condition, Selection};
+use latewood_proto::store::StoreError;
+
+/// The most selections of a request: each is a tombstone, and one more for each block that is flushed under it.
+const MAX_SELECTIONS: usize = 1_000;
+
+/// What is to be deleted of a tenant.
+#[derive(Clone, Debug)]
+pub(crate) struct Selected {
+    pub(crate) tenant: TenantId,
+    pub(crate) selections: Vec<(Tombstone, Vec<Matcher>)>,
+}
+
+impl Selected {
+    /// Checks a request, and that its expressions compile.
+    pub(super) fn new(tenant: &str, sent: Vec<Selection>) -> Result<Self, StoreError> {
+        if sent.len() > MAX_SELECTIONS {
+            return Err(invalid(format!("{} selections; at most {MAX_SELECTIONS} are allowed", sent.len())));
+        }
+        let selections: Result<_, _> = sent.into_iter().map(selection).collect();
+        Ok(Self { tenant: TenantId::new(tenant).map_err(invalid)?, selections: selections? })
+    }
+
+    /// The deletions, bound to no block.
+    pub(crate) fn tombstones(&self) -> impl Iterator<Item = &Tombstone> {
+        self.selections.iter().map(|(tombstone, _)| tombstone)
+    }
+}
+
+fn selection(sent: Selection) -> Result<(Tombstone, Vec<Matcher>), StoreError> {
+    let condition = |Condition { name, op, value }| TombstoneMatcher { name, op, value };
+    let tombstone = Tombstone {
+        id: Ulid::from_string(&sent.id).map_err(invalid)?,
+        matchers: sent.conditions.into_iter().map(condition).collect(),
+        range: TimeRange::new(sent.start_ms, sent.end_ms),
+        blocks: Default::default(),
+    };
+    tombstone.check().map_err(invalid)?;
+    let matchers: Result<_, _> = tombstone.matchers.iter().map(TombstoneMatcher::to_matcher).collect();
+    Ok((tombstone, matchers.map_err(invalid)?))
+}
+
+fn invalid(error: impl ToString) -> StoreError {
+    StoreError::new(ErrorKind::Invalid, error)
+}

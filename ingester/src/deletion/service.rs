@@ -1,0 +1,101 @@
+//! [`DeletionApi`] over the shards of this process.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures::future::try_join_all;
+use latewood_base::{ErrorKind, Offload};
+use latewood_catalog::{BlockEntry, Catalogs, Change, Tombstone, View};
+use latewood_model::TimeRange;
+use latewood_proto::deletion::DeletionApi;
+use latewood_proto::deletion::wire::{
+    CommitRequest, CommitResponse, LogRequest, LogResponse, Selection, ShardGeneration,
+};
+use latewood_proto::store::StoreError;
+
+use super::{DeletedVersions, Selected};
+use crate::Shard;
+
+/// The most tombstones of a tenant's catalog: every read of its blocks looks at all of them.
+const MAX_TOMBSTONES: usize = 10_000;
+
+/// Deletes series in the shards and in the catalogs.
+#[derive(Clone, Debug)]
+pub struct IngesterDeletion {
+    pub(crate) shards: Arc<Vec<Arc<Shard>>>,
+    pub(crate) catalogs: Arc<Catalogs>,
+    pub(crate) versions: Arc<DeletedVersions>,
+    pub(crate) offload: Offload,
+}
+
+impl IngesterDeletion {
+    /// Expressions may be long.
+    async fn selected(&self, tenant: String, sent: Vec<Selection>) -> Result<Arc<Selected>, StoreError> {
+        let checked = self.offload.run(move || Selected::new(&tenant, sent)).await;
+        let checked = checked.map_err(|error| StoreError::from_kinded(&error))?;
+        Ok(Arc::new(checked?))
+    }
+}
+
+#[async_trait]
+impl DeletionApi for IngesterDeletion {
+    async fn log(&self, request: LogRequest) -> Result<LogResponse, StoreError> {
+        let selected = self.selected(request.tenant, request.selections).await?;
+        let logged = self.shards.iter().map(|shard| shard.delete(&selected));
+        let open = try_join_all(logged).await.map_err(|error| StoreError::from_kinded(&error))?;
+        let open = open.into_iter().map(|(shard, generation)| ShardGeneration { shard, generation });
+        Ok(LogResponse { open: open.collect() })
+    }
+
+    async fn commit(&self, request: CommitRequest) -> Result<CommitResponse, StoreError> {
+        let selected = self.selected(request.tenant, request.selections).await?;
+        let open: BTreeMap<u32, u64> =
+            request.open.iter().map(|open| (open.shard, open.generation)).collect();
+        let catalog = self.catalogs.tenant(&selected.tenant);
+        catalog.refresh(0).await.map_err(|error| StoreError::from_kinded(&error))?;
+        let mut is_full = false;
+        let committed = catalog.commit_with(|view| {
+            let change = Change { add_tombstones: bound(view, &selected, &open), ..Change::default() };
+            is_full = view.tombstones.len() + change.add_tombstones.len() > MAX_TOMBSTONES;
+            // One that binds nothing is committed all the same: a block whose flush is in doubt can then not take the
+            // place in the log before it.
+            (!is_full && !change.add_tombstones.is_empty()).then_some(change)
+        });
+        let view = committed.await.map_err(|error| StoreError::from_kinded(&error))?;
+        if is_full {
+            let text = format!(
+                "{} deletions of the tenant wait for compaction, and at most {MAX_TOMBSTONES} may: retry later",
+                view.tombstones.len()
+            );
+            return Err(StoreError::new(ErrorKind::Overloaded, text));
+        }
+        self.versions.note(&selected.tenant, view.version);
+        let (tenant, version) = (&selected.tenant, view.version);
+        tracing::info!(%tenant, version, by = request.requested_by, "series deleted");
+        Ok(CommitResponse { version })
+    }
+}
+
+/// The deletions that a view lacks, each bound to the blocks of the view that have samples from before it.
+fn bound(view: &View, selected: &Selected, open: &BTreeMap<u32, u64>) -> Vec<Tombstone> {
+    let missing = selected.tombstones().filter(|tombstone| !view.tombstones.contains_key(&tombstone.id));
+    let bound = missing.map(|tombstone| {
+        let blocks = view.blocks.values();
+        let blocks = blocks.filter(|block| !is_later(block, open) && touches(block, tombstone.range));
+        Tombstone { blocks: blocks.map(|block| block.id).collect(), ..tombstone.clone() }
+    });
+    bound.collect()
+}
+
+/// Whether a block is the flush of a generation that was opened by, or after, the deletion.
+fn is_later(block: &BlockEntry, open: &BTreeMap<u32, u64>) -> bool {
+    let from = block.shard.and_then(|shard| open.get(&shard));
+    from.zip(block.generation).is_some_and(|(from, generation)| generation >= *from)
+}
+
+/// Whether a block has anything of a range. A row of a rollup at `t` is of the samples in `(t - resolution, t]`.
+fn touches(block: &BlockEntry, range: TimeRange) -> bool {
+    let window = block.resolution.millis().map_or(0, |length| length - 1);
+    !range.is_empty() && block.range.overlaps(TimeRange::new(range.start, range.end.saturating_add(window)))
+}
