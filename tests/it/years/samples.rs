@@ -15,44 +15,48 @@ const SCRAPE: i64 = 15_000;
 #[derive(Clone, Copy, Debug)]
 pub struct Pair {
     pub series: i64,
+    /// A time in which the first replica was away, and what it had scraped came later.
+    pub caught_up: Option<TimeRange>,
 }
 
 impl Pair {
     /// What a replica has in a range.
     pub fn replica(self, replica: i64, range: TimeRange) -> Vec<SeriesSamples> {
-        let mut all: Vec<_> = (0..self.series).map(|series| scraped(series, Some(replica), range)).collect();
+        let mut all: Vec<_> =
+            (0..self.series).map(|series| self.scraped(series, Some(replica), range)).collect();
         all.sort_by(|a, b| storage_order(&a.labels, &b.labels));
         all
     }
-}
 
-/// When a replica is away: some hours of some days, sometimes both at once.
-fn is_away(replica: i64, at: i64) -> bool {
-    let (day, hour) = (at.div_euclid(DAY), at.rem_euclid(DAY) / HOUR);
-    match replica {
-        0 => day % 5 == 3 && (5..9).contains(&hour),
-        _ => day % 7 == 3 && (8..23).contains(&hour),
+    /// When a replica is away: some hours of some days, sometimes both at once.
+    fn is_away(self, replica: i64, at: i64) -> bool {
+        let (day, hour) = (at.div_euclid(DAY), at.rem_euclid(DAY) / HOUR);
+        match replica {
+            0 if self.caught_up.is_some_and(|range| range.contains(at)) => false,
+            0 => day % 5 == 3 && (5..9).contains(&hour),
+            _ => day % 7 == 3 && (8..23).contains(&hour),
+        }
     }
-}
 
-fn scraped(series: i64, replica: Option<i64>, range: TimeRange) -> SeriesSamples {
-    let number = replica.unwrap_or_default();
-    let shift = 1_000 + 7_000 * number;
-    let first =
-        (range.start - shift).div_euclid(SCRAPE) + i64::from((range.start - shift).rem_euclid(SCRAPE) > 0);
-    let times = (first..).map(|scrape| scrape * SCRAPE + shift).take_while(|at| *at <= range.end);
-    let timestamps: Vec<i64> = times.filter(|at| !is_away(number, *at)).collect();
-    let values = timestamps.iter().map(|at| value(series, *at)).collect();
-    let replica = replica.map(|replica| ("replica", replica.to_string()));
-    let name = if series % 2 == 0 { "requests_total" } else { "load" };
-    let labels = [("__name__", name.to_owned()), ("pod", format!("pod-{series}"))];
-    let labels = Labels::from_pairs(labels.into_iter().chain(replica));
-    SeriesSamples {
-        labels,
-        timestamps: timestamps.into(),
-        values,
-        starts: StartTimestamps::none(),
-        histograms: Vec::new(),
+    fn scraped(self, series: i64, replica: Option<i64>, range: TimeRange) -> SeriesSamples {
+        let number = replica.unwrap_or_default();
+        let shift = 1_000 + 7_000 * number;
+        let first = (range.start - shift).div_euclid(SCRAPE)
+            + i64::from((range.start - shift).rem_euclid(SCRAPE) > 0);
+        let times = (first..).map(|scrape| scrape * SCRAPE + shift).take_while(|at| *at <= range.end);
+        let timestamps: Vec<i64> = times.filter(|at| !self.is_away(number, *at)).collect();
+        let values = timestamps.iter().map(|at| value(series, *at)).collect();
+        let replica = replica.map(|replica| ("replica", replica.to_string()));
+        let name = if series % 2 == 0 { "requests_total" } else { "load" };
+        let labels = [("__name__", name.to_owned()), ("pod", format!("pod-{series}"))];
+        let labels = Labels::from_pairs(labels.into_iter().chain(replica));
+        SeriesSamples {
+            labels,
+            timestamps: timestamps.into(),
+            values,
+            starts: StartTimestamps::none(),
+            histograms: Vec::new(),
+        }
     }
 }
 
@@ -79,9 +83,9 @@ impl SeriesSource for Deduplicated {
             select.matchers.iter().all(fits)
         };
         let one = |series: i64| {
-            let labels = scraped(series, None, TimeRange::new(0, 0)).labels;
+            let labels = self.0.scraped(series, None, TimeRange::new(0, 0)).labels;
             let merge = |labels| {
-                let replicas = [0, 1].map(|replica| scraped(series, Some(replica), wide)).into();
+                let replicas = [0, 1].map(|replica| self.0.scraped(series, Some(replica), wide)).into();
                 Deduplicator::new(select.range.start).merge(labels, replicas)
             };
             Some(labels).filter(matches).map(merge)
