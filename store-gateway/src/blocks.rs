@@ -102,11 +102,12 @@ impl Blocks {
         let ids: Vec<Ulid> = ids.collect::<Result<_, _>>()?;
         let catalog = self.catalogs.tenant(&tenant);
         let mut view = catalog.view().await?;
-        if view.version < asked.version && ids.iter().any(|id| !view.blocks.contains_key(id)) {
+        // Also where all blocks are known: the newer version may have deletions of them.
+        if view.version < asked.version && !ids.is_empty() {
             view = catalog.refresh(asked.version).await?;
         }
         let reserved = self.reserve(&tenant, &view, &ids, purpose).await?;
-        let opening = ids.into_iter().map(|id| self.open(&tenant, &view, id, &reserved));
+        let opening = ids.into_iter().map(|id| self.open(&tenant, &view, (id, asked.version), &reserved));
         let blocks = stream::iter(opening).buffered(self.config.blocks_at_once.max(1));
         Ok(Pinned { blocks: blocks.try_collect().await?, newest_version: view.version })
     }
@@ -134,19 +135,18 @@ impl Blocks {
         &self,
         tenant: &TenantId,
         view: &View,
-        id: Ulid,
+        (id, asked_version): (Ulid, u64),
         reserved: &Reserved,
     ) -> Result<OpenBlock, GatewayError> {
-        let folder = match view.blocks.get(&id) {
-            Some(entry) => BlockEntry::folder(entry, tenant),
+        let (folder, masks) = match view.blocks.get(&id) {
+            Some(entry) => (BlockEntry::folder(entry, tenant), Masks::of(view, id)?),
             // Replaced since the view was pinned: it stays readable for the grace period, and as long as it
-            // is open here a query that reads it already may go on with its view.
-            None if view.dead.contains_key(&id) && self.open.holds(tenant, id) => {
-                block_folder(tenant, Resolution::Raw, id)
-            }
+            // is open here a query that reads it already may go on with its view, if its deletions are known.
             None if view.dead.contains_key(&id) => {
                 let version = view.version;
-                return Err(GatewayError::Replaced { block: id, version });
+                let masks = self.open.masks(tenant, id, asked_version);
+                let masks = masks.ok_or(GatewayError::Replaced { block: id, version })?;
+                (block_folder(tenant, Resolution::Raw, id), masks)
             }
             None => {
                 return Err(GatewayError::Unknown {
@@ -165,12 +165,11 @@ impl Blocks {
             &self.pages,
         );
         let block = self.open.get(tenant, id, opening).await;
-        Ok(OpenBlock {
-            id,
-            block: block.map_err(|source| self.cannot_open(id, source))?,
-            masks: Masks::of(view, id)?,
-            _reserved: Arc::clone(reserved),
-        })
+        let block = block.map_err(|source| self.cannot_open(id, source))?;
+        if view.blocks.contains_key(&id) {
+            self.open.note_masks(tenant, id, view.version, &masks);
+        }
+        Ok(OpenBlock { id, block, masks, _reserved: Arc::clone(reserved) })
     }
 
     fn cannot_open(&self, block: Ulid, source: BlockError) -> GatewayError {

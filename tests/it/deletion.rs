@@ -1,0 +1,123 @@
+//! Series that are deleted over HTTP, by processes that are killed in between.
+
+use latewood_model::Sample;
+use serde_json::Value;
+
+use crate::harness::{Answer, Deployment, Layout, write};
+
+const START_MS: i64 = 1_700_000_000_000;
+const STEP_MS: i64 = 15_000;
+const STEPS: i64 = 240;
+
+/// Samples of five instances, from a step to another.
+async fn write_steps(deployment: &Deployment, from: i64, to: i64) {
+    let series = (0..5).map(|instance| {
+        let labels =
+            vec![("__name__", "requests_total".to_owned()), ("instance", format!("host-{instance}"))];
+        let sample =
+            |k: i64| Sample { timestamp: START_MS + k * STEP_MS, value: (k * (instance + 1)) as f64 };
+        (labels, (from..to).map(sample).collect())
+    });
+    let answer = write(&deployment.write_url(), &series.collect::<Vec<_>>()).await.unwrap();
+    assert_eq!(answer, (204, String::new()));
+}
+
+fn seconds(step: i64) -> f64 {
+    (START_MS + step * STEP_MS) as f64 / 1000.0
+}
+
+/// What all that answer queries answer, asked twice: from sources, and from what was kept of it.
+async fn counts(deployment: &Deployment) -> Answer {
+    let mut answers = Vec::new();
+    for url in deployment.query_urls().iter().flat_map(|url| [url, url]) {
+        let expression = "count_over_time(requests_total[15s])";
+        answers.push(Answer::range(url, expression, seconds(0), seconds(STEPS), 15.0).await.unwrap());
+    }
+    let answer = answers.pop().unwrap();
+    let sizes: Vec<usize> = answers.iter().map(Answer::len).collect();
+    assert!(answers.iter().all(|other| *other == answer), "{sizes:?} {}", answer.len());
+    answer
+}
+
+/// The answer without the samples of an instance from a step to another, both gone.
+fn without(mut answer: Answer, instance: &str, from: i64, to: i64) -> Answer {
+    let range = START_MS + from * STEP_MS..=START_MS + to * STEP_MS;
+    for (labels, points) in &mut answer.0 {
+        if labels["instance"] == instance {
+            points.retain(|at, _| !range.contains(at));
+        }
+    }
+    answer.0.retain(|_, points| !points.is_empty());
+    answer
+}
+
+async fn post(url: &str, path: &str, form: &[(&str, String)]) -> (u16, String) {
+    let answer = reqwest::Client::new().post(format!("{url}/{path}")).form(form).send().await.unwrap();
+    (answer.status().as_u16(), answer.text().await.unwrap())
+}
+
+async fn delete(deployment: &Deployment, selector: &str, from: i64, to: i64) {
+    let form = [
+        ("match[]", selector.to_owned()),
+        ("start", seconds(from).to_string()),
+        ("end", seconds(to).to_string()),
+    ];
+    let done = post(&deployment.query_urls()[0], "api/v1/admin/tsdb/delete_series", &form).await;
+    assert_eq!(done, (204, String::new()));
+}
+
+/// From heads and blocks, over restarts and a flush: what is deleted is gone at once for all queriers, and stays so.
+async fn is_gone_for_good(mut deployment: Deployment) {
+    write_steps(&deployment, 0, 100).await;
+    deployment.flush().await;
+    write_steps(&deployment, 100, 200).await;
+    let all = counts(&deployment).await;
+    delete(&deployment, "requests_total{instance=\"host-1\"}", 50, 150).await;
+    delete(&deployment, "{instance=~\"host-[23]\",__name__!=\"x\"}", 90, 110).await;
+    let mut left = without(all, "host-1", 50, 150);
+    for instance in ["host-2", "host-3"] {
+        left = without(left, instance, 90, 110);
+    }
+    assert!(counts(&deployment).await == left, "at once");
+    deployment.kill_all();
+    deployment.start_all();
+    assert!(counts(&deployment).await == left, "after a kill");
+    deployment.flush().await;
+    assert!(counts(&deployment).await == left, "after the flush");
+    // What is written now is visible, at times that were deleted, too.
+    write_steps(&deployment, 140, 150).await;
+    let again = counts(&deployment).await;
+    assert_eq!(again.len(), left.len() + 10);
+    deployment.kill_all();
+    deployment.start_all();
+    deployment.flush().await;
+    assert!(counts(&deployment).await == again);
+    let series = format!("{}/api/v1/series?match[]=requests_total", deployment.query_urls()[0]);
+    delete(&deployment, "requests_total", 0, STEPS).await;
+    assert_eq!(counts(&deployment).await.len(), 0);
+    let listed: Value = reqwest::get(series).await.unwrap().json().await.unwrap();
+    assert_eq!(listed["status"], "success");
+}
+
+#[tokio::test]
+async fn in_one_process() {
+    let folder = tempfile::tempdir().unwrap();
+    let flags = ["--web.enable-admin-api"];
+    is_gone_for_good(Deployment::on_a_directory(Layout::OneProcess, folder.path(), &flags)).await;
+}
+
+#[tokio::test]
+async fn in_separate_roles() {
+    let folder = tempfile::tempdir().unwrap();
+    let flags = ["--enable-admin-api"];
+    is_gone_for_good(Deployment::on_a_directory(Layout::Roles, folder.path(), &flags)).await;
+}
+
+#[tokio::test]
+async fn not_unless_it_is_enabled() {
+    let folder = tempfile::tempdir().unwrap();
+    let deployment = Deployment::on_a_directory(Layout::OneProcess, folder.path(), &[]);
+    let form = [("match[]", "up".to_owned())];
+    let refused = post(&deployment.query_urls()[0], "api/v1/admin/tsdb/delete_series", &form).await;
+    assert_eq!((refused.0, refused.1.contains("admin APIs disabled")), (503, true));
+}
