@@ -68,7 +68,7 @@ pub struct RoleArgs {
     /// Prometheus's experimental features, separated by commas; an unknown one is warned of
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     pub enable_feature: Vec<String>,
-    /// Let series be deleted over HTTP; Prometheus's --web.enable-admin-api
+    /// Let series and tenants be deleted over HTTP; Prometheus's --web.enable-admin-api
     #[arg(long, alias = "web.enable-admin-api")]
     pub enable_admin_api: bool,
     /// Label by which the copies of an HA pair differ in queries; give it once for each [default: __replica__,

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use latewood_base::{Clock, Ids, Offload, Shutdown};
 use latewood_blockstore::Publisher;
 use latewood_catalog::Catalogs;
@@ -13,6 +14,7 @@ use prometheus_client::registry::Registry;
 
 use crate::compaction::{Compaction, Scratch};
 use crate::garbage::Collector;
+use crate::http;
 use crate::metrics::Metrics;
 use crate::runner::Runner;
 use crate::{CompactError, CompactorConfig};
@@ -41,6 +43,7 @@ pub struct Compactor {
     runner: Runner,
     collector: Collector,
     metrics: Arc<Metrics>,
+    enable_admin_api: bool,
     /// How often each of the two goes round.
     intervals: (Duration, Duration),
 }
@@ -80,8 +83,14 @@ impl Compactor {
             },
             catalogs,
             metrics,
+            enable_admin_api: config.enable_admin_api,
             intervals: (config.compaction_interval(), config.cleanup_interval()),
         })
+    }
+
+    /// The deletion of tenants.
+    pub fn routes(&self) -> Router {
+        http::routes(Arc::clone(&self.catalogs), self.enable_admin_api)
     }
 
     /// Compacts and collects garbage again and again until the signal. Either may be cut short at any point.

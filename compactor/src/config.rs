@@ -44,6 +44,9 @@ pub struct CompactorConfig {
     /// before it is garbage, in seconds. Far longer than the longest query and the longest upload. Default:
     /// 172800 (48 hours).
     pub deletion_delay_seconds: u64,
+    /// Whether tenants may be deleted over HTTP: `POST /compactor/delete_tenant`. Whoever may send a tenant's header may
+    /// delete it then. What was deleted goes after `deletion_delay_seconds`.
+    pub enable_admin_api: bool,
     /// Labels by which the copies of an HA pair differ. Rollups are of one series without them; an empty list leaves all
     /// series as they are. As `querier.replica_labels`.
     pub replica_labels: Vec<String>,
@@ -69,6 +72,7 @@ impl Default for CompactorConfig {
             upload_concurrency: 4,
             cleanup_interval_seconds: 3_600,
             deletion_delay_seconds: 48 * 3_600,
+            enable_admin_api: false,
             replica_labels: ["__replica__", "prometheus_replica", "replica"].map(str::to_owned).into(),
             retention: RetentionConfig::default(),
             tenant_retention: BTreeMap::new(),

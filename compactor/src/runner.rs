@@ -69,7 +69,9 @@ impl Runner {
         let mut before = Vec::new();
         loop {
             let view = catalog.refresh(0).await?;
-            let jobs = plan(&view, self.clock.now_ms(), &self.policy);
+            // What is going needs no other shape.
+            let jobs =
+                if view.is_deleted() { Vec::new() } else { plan(&view, self.clock.now_ms(), &self.policy) };
             // What is planned again right after it was done would be for ever.
             if jobs == before && !jobs.is_empty() {
                 tracing::error!(tenant = %catalog.tenant(), jobs = jobs.len(), "compactions lead nowhere");

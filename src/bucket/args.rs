@@ -17,8 +17,10 @@ pub enum BucketCommand {
     Verify(VerifyArgs),
     /// Print what the compactor would do now, and what waits
     Status(StatusArgs),
-    /// Keep blocks from being compacted, or remove them from the catalog
+    /// Keep blocks from being compacted, remove them from the catalog, or delete a tenant
     Mark(MarkArgs),
+    /// List who had what deleted
+    Audit(AuditArgs),
     /// Collect garbage once
     Cleanup(CleanupArgs),
     /// Make a lost catalog anew from the blocks
@@ -107,7 +109,21 @@ pub struct StatusArgs {
     pub output: Output,
 }
 
-/// Marks, by Thanos's names.
+/// What to list of deletions.
+#[derive(Debug, Args)]
+pub struct AuditArgs {
+    /// Which bucket.
+    #[command(flatten)]
+    pub which: WhichArgs,
+    /// How it is printed
+    #[arg(long, value_enum, default_value_t)]
+    pub output: Output,
+    /// The most entries of a tenant, the newest
+    #[arg(long, value_name = "COUNT", default_value_t = 1_000)]
+    pub limit: usize,
+}
+
+/// Marks, by Thanos's and Mimir's names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Marker {
     /// Compaction leaves the block alone; queries read it.
@@ -116,6 +132,9 @@ pub enum Marker {
     /// The block is removed, and deleted after the deletion delay.
     #[value(name = "deletion-mark.json")]
     Deletion,
+    /// The tenant is neither written to nor read, and its blocks are deleted after the deletion delay.
+    #[value(name = "tenant-deletion-mark.json")]
+    TenantDeletion,
 }
 
 /// What to mark.
@@ -125,9 +144,10 @@ pub struct MarkArgs {
     #[command(flatten)]
     pub which: WhichArgs,
     /// Block; give it once for each
-    #[arg(long, value_name = "ID", required = true)]
+    #[arg(long, value_name = "ID", required_unless_present = "tenant")]
     pub id: Vec<Ulid>,
-    /// The mark: no-compact-mark.json, or deletion-mark.json, which removes the block from the catalog
+    /// The mark: no-compact-mark.json; deletion-mark.json, which removes the block from the catalog; or
+    /// tenant-deletion-mark.json, for the tenants that are named
     #[arg(long, value_enum)]
     pub marker: Marker,
     /// Why, for people
@@ -136,7 +156,7 @@ pub struct MarkArgs {
     /// Take the mark off
     #[arg(long)]
     pub remove: bool,
-    /// Remove blocks from the catalog without asking back
+    /// Remove blocks from the catalog, or delete tenants, without asking back
     #[arg(long)]
     pub yes: bool,
 }

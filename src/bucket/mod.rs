@@ -5,6 +5,7 @@
 //! keeps no other from being looked at.
 
 mod args;
+mod audit;
 mod cleanup;
 mod columns;
 mod inspect;
@@ -34,6 +35,7 @@ pub async fn run(command: BucketCommand) -> anyhow::Result<()> {
         BucketCommand::Verify(args) => verify::run(&Opened::open(&args.which).await?, &args).await?,
         BucketCommand::Status(args) => status::run(&Opened::open(&args.which).await?, &args).await?,
         BucketCommand::Mark(args) => mark::run(&Opened::open(&args.which).await?, &args).await?,
+        BucketCommand::Audit(args) => audit::run(&Opened::open(&args.which).await?, &args).await?,
         BucketCommand::Cleanup(args) => cleanup::run(&Opened::open(&args.which).await?, &args).await?,
         BucketCommand::RebuildCatalog(args) => rebuild::run(&Opened::open(&args.which).await?, &args).await?,
         BucketCommand::Replicate(args) => replicate::run(&Opened::open(&args.which).await?, &args).await?,

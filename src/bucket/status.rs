@@ -38,7 +38,7 @@ pub async fn run(opened: &Opened, args: &StatusArgs) -> anyhow::Result<Report> {
     let policy = opened.config.compactor.policy();
     let mut items = Vec::new();
     for (catalog, view) in opened.views(&mut report).await? {
-        let jobs = plan(&view, now_ms, &policy);
+        let jobs = if view.is_deleted() { Vec::new() } else { plan(&view, now_ms, &policy) };
         items.push(backlog(&view, &jobs, &policy, now_ms));
         items.extend(jobs.iter().map(|job| of_job(&view.tenant, job)));
         items.extend(marked(&view));

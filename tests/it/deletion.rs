@@ -114,10 +114,47 @@ async fn in_separate_roles() {
 }
 
 #[tokio::test]
+async fn tombstones_are_cleaned_tenants_deleted_and_both_are_in_the_audit_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let deployment = Deployment::on_a_directory(Layout::OneProcess, folder.path(), &["--enable-admin-api"]);
+    let url = deployment.write_url();
+    write_steps(&deployment, 0, 10).await;
+    deployment.flush().await;
+    delete(&deployment, "requests_total{instance=\"host-1\"}", 0, 3).await;
+    let cleaned = post(&url, "api/v1/admin/tsdb/clean_tombstones", &[]).await;
+    assert_eq!(cleaned, (204, String::new()));
+    let status =
+        async || reqwest::get(format!("{url}/compactor/delete_tenant_status")).await.unwrap().text().await;
+    assert_eq!(post(&url, "compactor/delete_tenant", &[]).await, (200, String::new()));
+    assert_eq!(status().await.unwrap(), "{\"tenant_id\":\"anonymous\",\"blocks_deleted\":false}\n");
+    let refused = Answer::instant(&url, "requests_total", seconds(0)).await.unwrap_err();
+    assert!(refused.contains("is being deleted"), "{refused}");
+    let series = [(vec![("__name__", "up".to_owned())], vec![Sample { timestamp: START_MS, value: 1.0 }])];
+    let (code, text) = write(&url, &series).await.unwrap();
+    assert!(code == 422 && text.contains("is being deleted"), "{code} {text}");
+    drop(deployment);
+    let bucket = format!("--bucket=file://{}", folder.path().join("bucket").display());
+    let tool = |args: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_latewood"));
+        let output = command.arg("bucket").args(args).arg(&bucket).output().unwrap();
+        assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let tenant = ["--tenant=anonymous", "--marker=tenant-deletion-mark.json", "--remove"];
+    assert!(tool(&[&["mark"], &tenant[..]].concat()).contains("is kept, with the"));
+    let audit = tool(&["audit", "--output=json"]);
+    let actions: Vec<Value> = audit.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let actions: Vec<&str> = actions.iter().map(|line| line["action"].as_str().unwrap()).collect();
+    assert_eq!(actions, ["delete_series", "clean_tombstones", "delete_tenant", "keep_tenant"]);
+    assert!(audit.contains("host-1"), "{audit}");
+}
+
+#[tokio::test]
 async fn not_unless_it_is_enabled() {
     let folder = tempfile::tempdir().unwrap();
     let deployment = Deployment::on_a_directory(Layout::OneProcess, folder.path(), &[]);
     let form = [("match[]", "up".to_owned())];
     let refused = post(&deployment.query_urls()[0], "api/v1/admin/tsdb/delete_series", &form).await;
     assert_eq!((refused.0, refused.1.contains("admin APIs disabled")), (503, true));
+    assert_eq!(post(&deployment.write_url(), "compactor/delete_tenant", &[]).await.0, 403);
 }
