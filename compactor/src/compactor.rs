@@ -7,7 +7,7 @@ use std::time::Duration;
 use axum::Router;
 use latewood_base::{Clock, Ids, Offload, Shutdown};
 use latewood_blockstore::Publisher;
-use latewood_catalog::Catalogs;
+use latewood_catalog::{Catalogs, View};
 use latewood_model::TenantId;
 use latewood_objstore::Bucket;
 use prometheus_client::registry::Registry;
@@ -16,8 +16,8 @@ use crate::compaction::{Compaction, Scratch};
 use crate::garbage::Collector;
 use crate::http;
 use crate::metrics::Metrics;
-use crate::runner::Runner;
-use crate::{CompactError, CompactorConfig};
+use crate::runner::{Runner, Wanted};
+use crate::{CompactError, CompactorConfig, Job};
 
 /// What a compactor is given by its process.
 #[derive(Clone, Debug)]
@@ -122,6 +122,26 @@ impl Compactor {
         if let Some(tenants) = self.tenants().await {
             self.runner.compact_all(&tenants).await;
         }
+    }
+
+    /// Does those of a tenant's jobs that are wanted, as [`Compactor::compact_once`] does all, until none is planned that
+    /// nobody else is at. `told` is told of each before it is begun. May be cut short at any point, and go on later.
+    ///
+    /// # Errors
+    /// The first job's that fails for another reason than a damaged block, which is marked and left alone.
+    pub async fn work_on(
+        &self,
+        tenant: &TenantId,
+        wanted: &(dyn Fn(&Job) -> bool + Sync),
+        told: &(dyn Fn(&Job) + Sync),
+    ) -> Result<(), CompactError> {
+        self.runner.compact(tenant, Wanted { job: wanted, told }).await
+    }
+
+    /// What is planned for a tenant of this view now.
+    #[must_use]
+    pub fn planned(&self, view: &View) -> Vec<Job> {
+        self.runner.planned(view)
     }
 
     /// Collects the garbage that there is now. Failures are logged and counted.

@@ -23,6 +23,12 @@ pub enum BucketCommand {
     Audit(AuditArgs),
     /// Collect garbage once
     Cleanup(CleanupArgs),
+    /// Delete series from blocks, and write these anew
+    Rewrite(RewriteArgs),
+    /// Apply the retention once
+    Retention(RetentionArgs),
+    /// Make the rollups that are owed
+    Downsample(DownsampleArgs),
     /// Make a lost catalog anew from the blocks
     RebuildCatalog(RebuildArgs),
     /// Copy blocks to another bucket, and name them in its catalogs
@@ -198,4 +204,73 @@ pub struct ReplicateArgs {
     /// Print what would be done, and do nothing
     #[arg(long)]
     pub dry_run: bool,
+}
+
+/// What to delete from which blocks.
+#[derive(Debug, Args)]
+pub struct RewriteArgs {
+    /// Which bucket.
+    #[command(flatten)]
+    pub which: WhichArgs,
+    /// Block; give it once for each
+    #[arg(long, value_name = "ID", required = true)]
+    pub id: Vec<Ulid>,
+    /// What to delete, as YAML: a list of `matchers`, a selector, and `intervals` of `mint` and `maxt` in milliseconds, all
+    /// times where there are none
+    #[arg(
+        long = "rewrite.to-delete-config",
+        value_name = "YAML",
+        required_unless_present = "to_delete_config_file"
+    )]
+    pub to_delete_config: Option<String>,
+    /// The same in a file
+    #[arg(long = "rewrite.to-delete-config-file", value_name = "FILE", conflicts_with = "to_delete_config")]
+    pub to_delete_config_file: Option<PathBuf>,
+    /// Print what would be done, and do nothing; so it is without --yes
+    #[arg(long, conflicts_with = "yes")]
+    pub dry_run: bool,
+    /// Delete
+    #[arg(long, alias = "no-dry-run")]
+    pub yes: bool,
+}
+
+/// What has outlived its retention.
+#[derive(Debug, Args)]
+pub struct RetentionArgs {
+    /// Which bucket.
+    #[command(flatten)]
+    pub which: WhichArgs,
+    /// How long samples are kept, such as 30d, 0d for ever [default: the configuration's, as of the others]
+    #[arg(long = "retention.resolution-raw", value_name = "DURATION", value_parser = seconds)]
+    pub raw: Option<u64>,
+    /// How long aggregates over five minutes are kept
+    #[arg(long = "retention.resolution-5m", value_name = "DURATION", value_parser = seconds)]
+    pub five_minutes: Option<u64>,
+    /// How long aggregates over one hour are kept
+    #[arg(long = "retention.resolution-1h", value_name = "DURATION", value_parser = seconds)]
+    pub one_hour: Option<u64>,
+    /// How long aggregates over one day are kept
+    #[arg(long = "retention.resolution-1d", value_name = "DURATION", value_parser = seconds)]
+    pub one_day: Option<u64>,
+    /// Print what would be done, and do nothing; so it is without --yes
+    #[arg(long, conflicts_with = "yes")]
+    pub dry_run: bool,
+    /// Remove the blocks
+    #[arg(long)]
+    pub yes: bool,
+}
+
+/// What is owed.
+#[derive(Debug, Args)]
+pub struct DownsampleArgs {
+    /// Which bucket.
+    #[command(flatten)]
+    pub which: WhichArgs,
+    /// Print what would be done, and do nothing
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+fn seconds(text: &str) -> Result<u64, String> {
+    latewood_promql::parse_duration(text).map(|duration| duration.as_secs())
 }
