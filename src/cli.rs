@@ -95,6 +95,32 @@ pub struct QuerierArgs {
     pub role: RoleArgs,
 }
 
+/// Where a tool finds the bucket, as a role does.
+#[derive(Clone, Debug, Default, Args)]
+pub struct PlaceArgs {
+    /// Configuration file, YAML, as roles take it
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Folder for what is put together on the way, and of the bucket unless --bucket says otherwise [default: ./data]
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// The bucket of Latewood: file:///folder, s3://bucket/prefix, gs://bucket/prefix or az://container/prefix [default:
+    /// DATA_DIR/bucket]
+    #[arg(long, value_name = "URL")]
+    pub bucket: Option<String>,
+    /// Address of an S3 server that is not AWS, such as http://127.0.0.1:8333
+    #[arg(long, value_name = "URL")]
+    pub s3_endpoint: Option<String>,
+}
+
+impl PlaceArgs {
+    /// As the flags of a role, for the configuration.
+    pub fn role(&self) -> RoleArgs {
+        let Self { config, data_dir, bucket, s3_endpoint } = self.clone();
+        RoleArgs { config, data_dir, bucket, s3_endpoint, ..RoleArgs::default() }
+    }
+}
+
 /// What can be done with a block.
 #[derive(Debug, Subcommand)]
 pub enum BlockCommand {

@@ -6,6 +6,8 @@ use clap::{Args, Subcommand, ValueEnum};
 use latewood_base::Ulid;
 use latewood_model::TenantId;
 
+use crate::cli::PlaceArgs;
+
 /// What can be done with a bucket.
 #[derive(Debug, Subcommand)]
 pub enum BucketCommand {
@@ -38,18 +40,9 @@ pub enum BucketCommand {
 /// Which bucket, and what of it.
 #[derive(Debug, Args)]
 pub struct WhichArgs {
-    /// Configuration file, YAML, as roles take it
-    #[arg(long, value_name = "FILE")]
-    pub config: Option<PathBuf>,
-    /// Folder that has the bucket, unless --bucket says otherwise [default: ./data]
-    #[arg(long, value_name = "DIR")]
-    pub data_dir: Option<PathBuf>,
-    /// file:///folder, s3://bucket/prefix, gs://bucket/prefix or az://container/prefix [default: DATA_DIR/bucket]
-    #[arg(long, value_name = "URL")]
-    pub bucket: Option<String>,
-    /// Address of an S3 server that is not AWS, such as http://127.0.0.1:8333
-    #[arg(long, value_name = "URL")]
-    pub s3_endpoint: Option<String>,
+    /// Where it is.
+    #[command(flatten)]
+    pub place: PlaceArgs,
     /// Tenant; give it once for each [default: all]
     #[arg(long, value_name = "TENANT", value_parser = TenantId::new)]
     pub tenant: Vec<TenantId>,
