@@ -52,7 +52,7 @@ impl Compactor {
     /// A compactor; registers its metrics and empties its folder.
     ///
     /// # Errors
-    /// [`CompactError::Disk`] when the folder cannot be emptied.
+    /// [`CompactError::Store`] when the folder cannot be emptied.
     pub fn new(
         config: &CompactorConfig,
         deps: CompactorDeps,
