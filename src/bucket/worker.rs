@@ -68,7 +68,10 @@ impl Worker {
 
     /// Deletes its folder.
     pub fn end(self, report: &mut Report) {
-        if let Err(error) = std::fs::remove_dir_all(&self.folder) {
+        // It is made by the first job.
+        if self.folder.exists()
+            && let Err(error) = std::fs::remove_dir_all(&self.folder)
+        {
             report.wrong(format!("{} was left behind: {error}", self.folder.display()));
         }
     }

@@ -150,6 +150,29 @@ async fn tombstones_are_cleaned_tenants_deleted_and_both_are_in_the_audit_log() 
 }
 
 #[tokio::test]
+async fn samples_that_would_go_at_once_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("latewood.yaml");
+    let retention =
+        "compactor:\n  retention:\n    resolution_raw_seconds: 864000\n  tenant_retention:\n    ever: {}\n";
+    std::fs::write(&config, retention).unwrap();
+    let flag = format!("--config={}", config.display());
+    let deployment = Deployment::on_a_directory(Layout::OneProcess, folder.path(), &[&flag]);
+    let now_ms = std::time::UNIX_EPOCH.elapsed().unwrap().as_millis() as i64;
+    let old = [("old", now_ms - 10 * 86_400_000), ("young", now_ms - 8 * 86_400_000)];
+    let series = old
+        .map(|(name, at)| (vec![("__name__", name.to_owned())], vec![Sample { timestamp: at, value: 1.0 }]));
+    let (status, text) = write(&deployment.write_url(), &series).await.unwrap();
+    assert!(
+        status == 400 && text.contains("too_old (1)") && text.contains("resolution_raw_seconds"),
+        "{text}"
+    );
+    let url = &deployment.query_urls()[0];
+    let stored = Answer::instant(url, "last_over_time({__name__=~\"old|young\"}[20d])", now_ms as f64 / 1e3);
+    assert_eq!(stored.await.unwrap().0.len(), 1, "the good part is stored");
+}
+
+#[tokio::test]
 async fn not_unless_it_is_enabled() {
     let folder = tempfile::tempdir().unwrap();
     let deployment = Deployment::on_a_directory(Layout::OneProcess, folder.path(), &[]);
