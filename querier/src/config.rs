@@ -5,7 +5,7 @@ use latewood_promql::EngineConfig;
 use latewood_proto::store::WireLimits;
 use serde::{Deserialize, Serialize};
 
-use crate::ResultsCacheConfig;
+use crate::{ResultsCacheConfig, SourceResolution};
 
 /// Settings of the querier.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,6 +47,10 @@ pub struct QuerierConfig {
     /// without them, where the request does not say otherwise by `dedup=false` or `replicaLabels[]`; an empty
     /// list leaves all series as they are. Thanos's `--query.replica-label`.
     pub replica_labels: Vec<String>,
+    /// How coarse what queries read may be, where a request does not say by Thanos's `max_source_resolution`: `auto`
+    /// reads what was downsampled where it gives what samples would; `5m`, `1h` and `1d` also where it does not, with a
+    /// warning; `0s` does not unless samples are gone.
+    pub max_source_resolution: SourceResolution,
     /// Answers to range queries that are kept, so that a dashboard that is loaded again takes what is new alone. A request
     /// is answered without them, and adds nothing to them, by the header `Cache-Control: no-store` or by `nocache=1`.
     pub results_cache: ResultsCacheConfig,
@@ -79,6 +83,7 @@ impl Default for QuerierConfig {
             max_selectors: 1_000,
             partial_response: false,
             replica_labels: ["__replica__", "prometheus_replica", "replica"].map(str::to_owned).into(),
+            max_source_resolution: SourceResolution::default(),
             results_cache: ResultsCacheConfig::default(),
             batches_ahead: 2,
             max_listed: 1_000_000,

@@ -1,6 +1,6 @@
 //! Runs a query: waits for a place, pins the view, evaluates off the runtime, stops when the caller goes.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use latewood_base::{Clock, ErrorKind, Threads, Turns};
@@ -17,6 +17,7 @@ use crate::error::store_error;
 use crate::fanout::{Coverage, Fanout, FanoutSource, Pinned, Replicas};
 use crate::gate::QueryGate;
 use crate::metrics::{Metrics, Raised};
+use crate::resolutions::SourceResolution;
 use crate::results::{RangeCall, Results};
 use crate::{ApiError, QuerierConfig};
 
@@ -36,6 +37,8 @@ pub(crate) struct QueryOptions {
     pub(crate) partial: bool,
     /// The labels by which HA replicas differ; without any, replicas are series of their own.
     pub(crate) replica_labels: ReplicaLabels,
+    /// How coarse what is read may be.
+    pub(crate) resolution: SourceResolution,
     /// The query as it was written, if its results may be kept and taken from what is kept.
     pub(crate) cached_as: Option<Arc<str>>,
 }
@@ -71,6 +74,8 @@ pub(crate) struct Evaluator {
     threads: Threads,
     results: Arc<Results>,
     batches_ahead: usize,
+    /// The labels that the compactor's deduplication takes.
+    rolled_up: ReplicaLabels,
     metrics: Metrics,
 }
 
@@ -104,6 +109,7 @@ impl Evaluator {
             gate: QueryGate::new(config.max_concurrent_queries, config.max_outstanding_requests_per_tenant),
             threads: Threads::new("query", config.max_concurrent_queries),
             batches_ahead: config.batches_ahead,
+            rolled_up: ReplicaLabels::new(&config.replica_labels),
             metrics,
         }
     }
@@ -182,6 +188,9 @@ impl Evaluator {
             batches_ahead: self.batches_ahead,
             replicas: task.replicas.clone(),
             metrics: self.metrics.dedup.clone(),
+            resolution: task.options.resolution,
+            rolled_up: self.rolled_up.clone(),
+            known_spans: OnceLock::new(),
         });
         let (task, leash) = (Arc::clone(task), control.clone());
         let work = move || task.evaluate(source, &leash, &coverage);
@@ -248,7 +257,7 @@ impl<T, F: Fn(QueryResult, Timings, &Control) -> Result<T, QueryError>> Task<F> 
                 engine: &self.engine,
                 query,
                 text,
-                replica_labels: &self.options.replica_labels,
+                options: &self.options,
                 source: &source,
                 control,
             }),
@@ -295,6 +304,7 @@ mod tests {
             timeout: None,
             partial: false,
             replica_labels: ReplicaLabels::default(),
+            resolution: SourceResolution::default(),
             cached_as: None,
         };
         let tenant = TenantId::anonymous();

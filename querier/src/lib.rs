@@ -11,6 +11,7 @@ mod gate;
 mod http;
 mod metrics;
 mod querier;
+mod resolutions;
 mod results;
 mod stores;
 #[cfg(test)]
@@ -20,5 +21,6 @@ pub use config::QuerierConfig;
 pub use error::ApiError;
 pub use latewood_promql::Features;
 pub use querier::{Querier, QuerierDeps, StatusInfo};
+pub use resolutions::SourceResolution;
 pub use results::ResultsCacheConfig;
 pub use stores::{NamedStore, Stores};

@@ -9,7 +9,8 @@ use futures::{StreamExt, stream};
 use latewood_base::{Clock, ErrorKind, Ids, Rng, Ulid};
 use latewood_catalog::{BlockEntry, CatalogConfig, Catalogs, View};
 use latewood_model::{
-    Labels, Matcher, Resolution, SeriesSamples, StartTimestamps, TenantId, TimeRange, storage_order,
+    Labels, Matcher, Resolution, SeriesRollups, SeriesSamples, StartTimestamps, TenantId, TimeRange,
+    storage_order,
 };
 use latewood_objstore::MemoryBucket;
 use latewood_proto::store::{
@@ -206,6 +207,17 @@ impl StoreApi for FakeStore {
     ) -> Result<wire::ExemplarsResponse, StoreError> {
         self.called(request.view)?;
         Ok(wire::ExemplarsResponse { series: self.exemplars.clone() })
+    }
+
+    async fn select_rollups(
+        &self,
+        _: wire::RollupsRequest,
+    ) -> Result<SelectStream<SeriesRollups>, StoreError> {
+        Err(StoreError::new(ErrorKind::Unsupported, "no rollups"))
+    }
+
+    async fn spans(&self, _: wire::SpansRequest) -> Result<wire::SpansResponse, StoreError> {
+        Ok(wire::SpansResponse { spans: vec![wire::TimeSpan { start_ms: i64::MIN, end_ms: i64::MAX }] })
     }
 
     async fn statistics(

@@ -4,9 +4,11 @@ use async_trait::async_trait;
 use futures::StreamExt as _;
 use latewood_base::{ErrorKind, Kinded as _};
 use latewood_discovery::LookUpAgain;
+use latewood_model::SeriesRollups;
 use latewood_proto::store::wire::{
     ExemplarsRequest, ExemplarsResponse, LabelNamesRequest, LabelStrings, LabelValuesRequest,
-    MetadataRequest, MetadataResponse, SelectRequest, StatisticsRequest, StatisticsResponse,
+    MetadataRequest, MetadataResponse, RollupsRequest, SelectRequest, SpansRequest, SpansResponse,
+    StatisticsRequest, StatisticsResponse,
 };
 use latewood_proto::store::{SelectStream, StoreApi, StoreError};
 
@@ -25,6 +27,17 @@ impl<S> Reporting<S> {
     fn report<T>(&self, answer: Result<T, StoreError>) -> Result<T, StoreError> {
         answer.inspect_err(|error| report(error, &self.asked))
     }
+
+    /// A stream whose error is reported, too.
+    fn watched<T: 'static>(&self, batches: SelectStream<T>) -> SelectStream<T> {
+        let asked = self.asked.clone();
+        let look = move |batch: &Result<_, _>| {
+            if let Err(error) = batch {
+                report(error, &asked);
+            }
+        };
+        batches.inspect(look).boxed()
+    }
 }
 
 fn report(error: &StoreError, asked: &LookUpAgain) {
@@ -36,14 +49,14 @@ fn report(error: &StoreError, asked: &LookUpAgain) {
 #[async_trait]
 impl<S: StoreApi> StoreApi for Reporting<S> {
     async fn select(&self, request: SelectRequest) -> Result<SelectStream, StoreError> {
-        let batches = self.report(self.inner.select(request).await)?;
-        let asked = self.asked.clone();
-        let look = move |batch: &Result<_, _>| {
-            if let Err(error) = batch {
-                report(error, &asked);
-            }
-        };
-        Ok(batches.inspect(look).boxed())
+        self.report(self.inner.select(request).await).map(|batches| self.watched(batches))
+    }
+
+    async fn select_rollups(
+        &self,
+        request: RollupsRequest,
+    ) -> Result<SelectStream<SeriesRollups>, StoreError> {
+        self.report(self.inner.select_rollups(request).await).map(|batches| self.watched(batches))
     }
 
     async fn label_names(&self, request: LabelNamesRequest) -> Result<LabelStrings, StoreError> {
@@ -64,5 +77,9 @@ impl<S: StoreApi> StoreApi for Reporting<S> {
 
     async fn statistics(&self, request: StatisticsRequest) -> Result<StatisticsResponse, StoreError> {
         self.report(self.inner.statistics(request).await)
+    }
+
+    async fn spans(&self, request: SpansRequest) -> Result<SpansResponse, StoreError> {
+        self.report(self.inner.spans(request).await)
     }
 }

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use latewood_model::SeriesRollups;
 use latewood_proto::store::wire::{
     ExemplarsRequest, ExemplarsResponse, LabelNamesRequest, LabelStrings, LabelValuesRequest,
-    MetadataRequest, MetadataResponse, Scope, SelectRequest, SpansRequest, SpansResponse, StatisticsRequest,
-    StatisticsResponse, View,
+    MetadataRequest, MetadataResponse, RollupsRequest, Scope, SelectRequest, SpansRequest, SpansResponse,
+    StatisticsRequest, StatisticsResponse, View,
 };
 use latewood_proto::store::{SelectStream, StoreApi, StoreError};
 
@@ -42,6 +43,13 @@ impl ByView {
 impl StoreApi for ByView {
     async fn select(&self, request: SelectRequest) -> Result<SelectStream, StoreError> {
         self.of_scope(request.scope.as_ref()).select(request).await
+    }
+
+    async fn select_rollups(
+        &self,
+        request: RollupsRequest,
+    ) -> Result<SelectStream<SeriesRollups>, StoreError> {
+        self.of_scope(request.scope.as_ref()).select_rollups(request).await
     }
 
     async fn label_names(&self, request: LabelNamesRequest) -> Result<LabelStrings, StoreError> {

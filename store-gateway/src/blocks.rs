@@ -9,8 +9,8 @@ use futures::{StreamExt, TryStreamExt, stream};
 use latewood_base::{ErrorKind, Kinded, Offload, Ulid};
 use latewood_block::{Block, BlockError, DecodedPages};
 use latewood_blockstore::Masks;
-use latewood_catalog::{BlockEntry, Catalogs, View, block_folder};
-use latewood_model::{Resolution, TenantId};
+use latewood_catalog::{BlockEntry, Catalogs, View};
+use latewood_model::{RollupColumns, RollupWindows, TenantId, TimeRange};
 use latewood_objstore::{Bucket, BucketError};
 use latewood_proto::store::wire;
 
@@ -46,14 +46,37 @@ pub(crate) struct OpenBlock {
 pub(crate) enum Purpose {
     /// Reads labels: the tables alone.
     Labels,
-    /// Streams samples of all blocks side by side.
+    /// Streams samples of all blocks side by side; of blocks of windows the last ones.
     Samples,
+    /// Streams these figures of windows, likewise.
+    Windows(RollupColumns),
+}
+
+impl Purpose {
+    /// What is streamed of windows of floats; nothing where nothing is streamed.
+    fn columns(self) -> Option<RollupColumns> {
+        match self {
+            Self::Labels => None,
+            Self::Samples => Some(RollupColumns::THINNED),
+            Self::Windows(columns) => Some(columns),
+        }
+    }
 }
 
 impl OpenBlock {
     /// An error of this block.
     pub(crate) fn failed(&self, source: BlockError) -> GatewayError {
         GatewayError::Block { block: self.id, source }
+    }
+
+    /// The windows that it has; none in a block of samples.
+    pub(crate) fn windows(&self) -> Option<RollupWindows> {
+        RollupWindows::of(self.block.meta().resolution)
+    }
+
+    /// The times that rows of it have which are about a range: windows are at their ends.
+    pub(crate) fn rows_of(&self, range: TimeRange) -> TimeRange {
+        self.windows().map_or(range, |windows| windows.ends_of(range))
     }
 }
 
@@ -123,10 +146,9 @@ impl Blocks {
         let reader = self.config.reader.shared_by(ids.len());
         let (mut tables, mut streams) = (Vec::with_capacity(ids.len()), 0u64);
         for entry in ids.iter().filter_map(|id| view.blocks.get(id)) {
-            tables.push(((tenant.clone(), entry.id), tables_bytes(entry)));
-            if purpose == Purpose::Samples {
-                streams = streams.saturating_add(stream_bytes(entry, &reader));
-            }
+            tables.push(((tenant.clone(), entry.id), tables_bytes(entry, &reader)));
+            let stream = purpose.columns().map(|columns| stream_bytes(entry, &reader, columns));
+            streams = streams.saturating_add(stream.unwrap_or_default());
         }
         self.memory.reserve(tables, streams).await
     }
@@ -138,38 +160,31 @@ impl Blocks {
         (id, asked_version): (Ulid, u64),
         reserved: &Reserved,
     ) -> Result<OpenBlock, GatewayError> {
-        let (folder, masks) = match view.blocks.get(&id) {
-            Some(entry) => (BlockEntry::folder(entry, tenant), Masks::of(view, id)?),
+        let version = view.version;
+        let (block, masks) = match view.blocks.get(&id) {
+            Some(entry) => {
+                let (block, masks) = (self.opened(tenant, entry).await?, Masks::of(view, id)?);
+                self.open.note_masks(tenant, id, version, &masks);
+                (block, masks)
+            }
             // Replaced since the view was pinned: it stays readable for the grace period, and as long as it
             // is open here a query that reads it already may go on with its view, if its deletions are known.
             None if view.dead.contains_key(&id) => {
-                let version = view.version;
-                let masks = self.open.masks(tenant, id, asked_version);
-                let masks = masks.ok_or(GatewayError::Replaced { block: id, version })?;
-                (block_folder(tenant, Resolution::Raw, id), masks)
+                let kept = self.open.kept(tenant, id, asked_version);
+                kept.ok_or(GatewayError::Replaced { block: id, version })?
             }
-            None => {
-                return Err(GatewayError::Unknown {
-                    block: id,
-                    tenant: tenant.to_string(),
-                    version: view.version,
-                });
-            }
+            None => return Err(GatewayError::Unknown { block: id, tenant: tenant.to_string(), version }),
         };
-        let reader = self.config.reader.clone();
-        let opening = Block::open_with_tables(
-            Arc::clone(&self.bucket),
-            &folder,
-            self.offload.clone(),
-            reader,
-            &self.pages,
-        );
-        let block = self.open.get(tenant, id, opening).await;
-        let block = block.map_err(|source| self.cannot_open(id, source))?;
-        if view.blocks.contains_key(&id) {
-            self.open.note_masks(tenant, id, view.version, &masks);
-        }
         Ok(OpenBlock { id, block, masks, _reserved: Arc::clone(reserved) })
+    }
+
+    /// The block of an entry, open.
+    async fn opened(&self, tenant: &TenantId, entry: &BlockEntry) -> Result<Arc<Block>, GatewayError> {
+        let (bucket, folder) = (Arc::clone(&self.bucket), entry.folder(tenant));
+        let (offload, reader) = (self.offload.clone(), self.config.reader.clone());
+        let opening = Block::open_with_tables(bucket, &folder, offload, reader, &self.pages);
+        let block = self.open.get(tenant, entry.id, opening).await;
+        block.map_err(|source| self.cannot_open(entry.id, source))
     }
 
     fn cannot_open(&self, block: Ulid, source: BlockError) -> GatewayError {

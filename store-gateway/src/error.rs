@@ -19,6 +19,21 @@ pub enum GatewayError {
     /// The request names a block by something that is no ULID.
     #[error("{0:?} is no block id")]
     BlockId(String),
+    /// The request asks for figures of windows that are not known here.
+    #[error("columns {0:#x} of windows are not all known here")]
+    Columns(u32),
+    /// Windows are asked of a block that has samples.
+    #[error("block {block} has samples and no windows: select is for it")]
+    NoWindows {
+        /// The block.
+        block: Ulid,
+    },
+    /// Windows are asked of blocks that have different ones.
+    #[error("blocks {} and {} have windows of different lengths: ask for one resolution at a time", .blocks[0], .blocks[1])]
+    Resolutions {
+        /// Two of them.
+        blocks: [Ulid; 2],
+    },
     /// The view is older than the catalog, which has replaced a block since.
     #[error("stale view: block {block} was replaced by catalog version {version}")]
     Replaced {
@@ -98,7 +113,12 @@ pub enum GatewayError {
 impl Kinded for GatewayError {
     fn kind(&self) -> ErrorKind {
         match self {
-            Self::Lacks(_) | Self::Tenant(_) | Self::BlockId(_) => ErrorKind::Invalid,
+            Self::Lacks(_)
+            | Self::Tenant(_)
+            | Self::BlockId(_)
+            | Self::Columns(_)
+            | Self::NoWindows { .. }
+            | Self::Resolutions { .. } => ErrorKind::Invalid,
             Self::Replaced { .. } => ErrorKind::Conflict,
             Self::Unknown { .. } => ErrorKind::NotFound,
             Self::Missing { .. } | Self::Cache { .. } | Self::Stopping => ErrorKind::Unavailable,

@@ -14,6 +14,7 @@ mod error;
 mod memory;
 mod metrics;
 mod open_blocks;
+mod rollups;
 mod select;
 mod statistics;
 mod store_gateway;

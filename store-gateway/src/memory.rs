@@ -6,6 +6,7 @@
 //! Invariant (MEM-1): what requests hold by these estimates never exceeds
 //! `max_estimated_memory_consumption`.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -13,7 +14,7 @@ use std::time::Duration;
 use latewood_base::Ulid;
 use latewood_block::ReaderConfig;
 use latewood_catalog::BlockEntry;
-use latewood_model::TenantId;
+use latewood_model::{Resolution, RollupColumns, TenantId, TimestampMs};
 use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -22,6 +23,10 @@ use crate::{GatewayConfig, GatewayError};
 
 /// Bytes of memory of one series in a block's tables: 224 were measured.
 const SERIES_BYTES: u64 = 256;
+/// The same in a block of windows, whose spans say more.
+const ROLLUP_SERIES_BYTES: u64 = 320;
+/// The file of a block that has the times.
+const SCRAPES: &str = "scrapes.parquet";
 /// Bytes of memory of a sample on its way: page, decoded value and time, batch.
 const SAMPLE_BYTES: u64 = 32;
 /// What a permit of the semaphore stands for, in bytes.
@@ -68,14 +73,34 @@ fn gauge(units: usize) -> i64 {
 pub(crate) type Reserved = Arc<[Arc<Lease>]>;
 
 /// What a block's tables take in memory, in bytes.
-pub(crate) fn tables_bytes(entry: &BlockEntry) -> u64 {
-    let series = entry.series.saturating_mul(SERIES_BYTES);
+pub(crate) fn tables_bytes(entry: &BlockEntry, reader: &ReaderConfig) -> u64 {
+    let (series, times) = match entry.resolution {
+        Resolution::Raw => (SERIES_BYTES, 0),
+        _ => (ROLLUP_SERIES_BYTES, times_bytes(entry, reader)),
+    };
+    let series = entry.series.saturating_mul(series).saturating_add(times);
     series.saturating_add(entry.index_bytes.saturating_mul(2))
 }
 
-/// What a block's samples take while they are streamed, in bytes.
-pub(crate) fn stream_bytes(entry: &BlockEntry, reader: &ReaderConfig) -> u64 {
-    let all = entry.samples.saturating_mul(SAMPLE_BYTES).saturating_add(entry.bytes);
+/// What the times of windows take that are kept: each has three, so that they are many beside the rows.
+fn times_bytes(entry: &BlockEntry, reader: &ReaderConfig) -> u64 {
+    let packed = entry.file(SCRAPES).map_or(0, |file| file.size);
+    packed.min(reader.scrape_memory).saturating_mul(size_of::<TimestampMs>() as u64)
+}
+
+/// What a block's samples, or some figures of its windows, take while they are streamed, in bytes.
+pub(crate) fn stream_bytes(entry: &BlockEntry, reader: &ReaderConfig, columns: RollupColumns) -> u64 {
+    let (numbers, reader) = match entry.resolution {
+        Resolution::Raw => (1, Cow::Borrowed(reader)),
+        _ => {
+            // A batch has a series at least, with a page of each of its columns: integers and doubles of each figure,
+            // and of those that tell it.
+            let numbers = columns.count() as usize + 1;
+            let batch_pages = reader.batch_pages.max(2 * (numbers + 1));
+            (numbers as u64, Cow::Owned(ReaderConfig { batch_pages, ..reader.clone() }))
+        }
+    };
+    let all = entry.samples.saturating_mul(SAMPLE_BYTES * numbers).saturating_add(entry.bytes);
     reader.batch_bytes(entry.bytes).min(all)
 }
 

@@ -86,11 +86,12 @@ impl OpenBlocks {
         }
     }
 
-    /// The deletions that bind a block which is kept open, as of a version or a later one; none where these are not known.
-    pub(crate) fn masks(&self, tenant: &TenantId, id: Ulid, version: u64) -> Option<Masks> {
+    /// The block, if it is kept open, with the deletions that bind it as of a version or a later one, if these are known.
+    pub(crate) fn kept(&self, tenant: &TenantId, id: Ulid, version: u64) -> Option<(Arc<Block>, Masks)> {
         let kept = self.kept.lock();
-        let slot = kept.cells.get(&(tenant.clone(), id)).filter(|slot| slot.cell.get().is_some())?;
-        slot.masks.as_ref().filter(|(known, _)| *known >= version).map(|(_, masks)| masks.clone())
+        let slot = kept.cells.get(&(tenant.clone(), id))?;
+        let (_, masks) = slot.masks.as_ref().filter(|(known, _)| *known >= version)?;
+        Some((Arc::clone(slot.cell.get()?), masks.clone()))
     }
 
     fn cell(&self, key: &Key) -> Cell {

@@ -4,27 +4,28 @@ use std::sync::Arc;
 
 use futures::{StreamExt, stream};
 use latewood_block::SelectSpec;
-use latewood_model::SeriesSamples;
 use latewood_objstore::Usage;
 use latewood_proto::store::wire::BucketUsage;
 use latewood_proto::store::{
-    BatchBounds, SelectBatch, SelectStream, SeriesStream, StoreError, merge_series, work_ahead,
+    BatchBounds, SelectBatch, SelectStream, SeriesStream, StoreError, StoredSeries, merge_series, work_ahead,
 };
 
 use crate::blocks::OpenBlock;
 use crate::metrics::Metrics;
+use crate::rollups::thinned_of;
 
-/// The blocks' series in storage order, those of equal labels joined by the tie rule.
-pub(crate) fn merged(
+/// The blocks' series in storage order, those of equal labels joined. `series_of` gives those of one of so many blocks
+/// side by side.
+pub(crate) fn merged<S: StoredSeries>(
     blocks: Vec<OpenBlock>,
-    spec: &SelectSpec,
     decode_ahead_blocks: usize,
     usage: &Arc<Usage>,
-) -> SeriesStream {
+    series_of: impl Fn(OpenBlock, usize) -> SeriesStream<S>,
+) -> SeriesStream<S> {
     let side_by_side = blocks.len();
     let ahead = side_by_side <= decode_ahead_blocks;
     let sources = blocks.into_iter().map(|open| {
-        let series = usage.of_stream(series_of(open, spec.clone(), side_by_side));
+        let series = usage.of_stream(series_of(open, side_by_side));
         if ahead { work_ahead(series) } else { series }
     });
     merge_series(sources.collect(), BatchBounds::default())
@@ -36,8 +37,11 @@ pub(crate) fn told(usage: &Usage) -> Option<BucketUsage> {
     (requests > 0 || read_bytes > 0).then_some(BucketUsage { requests, read_bytes })
 }
 
-/// A block's series, less what was deleted.
-fn series_of(open: OpenBlock, spec: SelectSpec, side_by_side: usize) -> SeriesStream {
+/// A block's series with samples, less what was deleted.
+pub(crate) fn samples_of(open: OpenBlock, spec: SelectSpec, side_by_side: usize) -> SeriesStream {
+    if let Some(windows) = open.windows() {
+        return thinned_of(open, windows, spec, side_by_side);
+    }
     let batches = open.block.select_beside(spec, side_by_side);
     batches
         .map(move |batch| match batch {
@@ -51,14 +55,14 @@ fn series_of(open: OpenBlock, spec: SelectSpec, side_by_side: usize) -> SeriesSt
 }
 
 /// What answers a select, ending after `limit` series; the last batch may have no series, and tell of requests alone.
-pub(crate) fn batches(
-    merged: SeriesStream,
+pub(crate) fn batches<S: StoredSeries>(
+    merged: SeriesStream<S>,
     limit: usize,
     newest_version: u64,
     metrics: Metrics,
     usage: Arc<Usage>,
-) -> SelectStream {
-    let next = move |(mut merged, left): (SeriesStream, usize)| {
+) -> SelectStream<S> {
+    let next = move |(mut merged, left): (SeriesStream<S>, usize)| {
         let (metrics, usage) = (metrics.clone(), Arc::clone(&usage));
         async move {
             let series = if left == 0 { None } else { merged.next().await };
@@ -77,7 +81,7 @@ pub(crate) fn batches(
             batch.series.truncate(left);
             let left = left - batch.series.len();
             metrics.series.inc_by(batch.series.len() as u64);
-            metrics.samples.inc_by(batch.series.iter().map(SeriesSamples::weight).sum::<usize>() as u64);
+            metrics.samples.inc_by(batch.series.iter().map(S::weight).sum::<usize>() as u64);
             Some((Ok(batch), (merged, left)))
         }
     };

@@ -5,14 +5,15 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures::{StreamExt, TryStreamExt, stream};
-use latewood_base::Offload;
-use latewood_block::DecodedPages;
+use latewood_base::{ErrorKind, Offload};
+use latewood_block::{DecodedPages, RollupSpec, SelectSpec};
 use latewood_catalog::Catalogs;
-use latewood_model::{Matcher, MetricMetadata, TimeRange};
+use latewood_model::{Matcher, MetricMetadata, RollupColumns, SeriesRollups, TimeRange};
 use latewood_objstore::{Bucket, Usage};
 use latewood_proto::store::wire::{
     ExemplarsRequest, ExemplarsResponse, LabelNamesRequest, LabelStrings, LabelValuesRequest,
-    MetadataRequest, MetadataResponse, Scope, SelectRequest, StatisticsRequest, StatisticsResponse,
+    MetadataRequest, MetadataResponse, RollupsRequest, Scope, SelectRequest, SpansRequest, SpansResponse,
+    StatisticsRequest, StatisticsResponse,
 };
 use latewood_proto::store::{Detail, SelectStream, StoreApi, StoreError, matchers_from_wire, wire};
 use prometheus_client::registry::Registry;
@@ -21,7 +22,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::blocks::{Blocks, OpenBlock, Pinned, Purpose};
 use crate::decoded_pages_metrics::DecodedPagesMetrics;
 use crate::metrics::Metrics;
-use crate::{GatewayConfig, GatewayError, select, statistics};
+use crate::{GatewayConfig, GatewayError, rollups, select, statistics};
 
 /// Answers the Store API from the blocks of the bucket that a request's view names, and from those alone.
 pub struct StoreGateway {
@@ -121,16 +122,38 @@ impl StoreApi for StoreGateway {
         let usage = Usage::new();
         let asked = usage.of(self.asked(request.scope, purpose)).await?;
         self.metrics.selects.inc();
-        let spec = latewood_block::SelectSpec {
+        let spec = SelectSpec {
             matchers: asked.matchers,
             range: asked.range,
             skip_samples,
             skip_starts: request.skip_starts,
         };
         let ahead = self.blocks.config.decode_ahead_blocks;
-        let series = select::merged(asked.pinned.blocks, &spec, ahead, &usage);
+        let of_block = |open, side_by_side| select::samples_of(open, spec.clone(), side_by_side);
+        let series = select::merged(asked.pinned.blocks, ahead, &usage, of_block);
         let version = asked.pinned.newest_version;
         Ok(select::batches(series, most(request.limit), version, self.metrics.clone(), usage))
+    }
+
+    async fn select_rollups(
+        &self,
+        request: RollupsRequest,
+    ) -> Result<SelectStream<SeriesRollups>, StoreError> {
+        let columns =
+            RollupColumns::from_bits(request.columns).ok_or(GatewayError::Columns(request.columns))?;
+        let usage = Usage::new();
+        let asked = usage.of(self.asked(request.scope, Purpose::Windows(columns))).await?;
+        let Some(windows) = rollups::common_windows(&asked.pinned.blocks)? else {
+            return Ok(stream::empty().boxed());
+        };
+        self.metrics.selects.inc();
+        let (matchers, range) = (asked.matchers, asked.range);
+        let spec = RollupSpec { matchers, range, skip_windows: false, columns };
+        let ahead = self.blocks.config.decode_ahead_blocks;
+        let of_block = |open, side_by_side| rollups::windows_of(open, windows, spec.clone(), side_by_side);
+        let series = select::merged(asked.pinned.blocks, ahead, &usage, of_block);
+        let version = asked.pinned.newest_version;
+        Ok(select::batches(series, usize::MAX, version, self.metrics.clone(), usage))
     }
 
     async fn label_names(&self, request: LabelNamesRequest) -> Result<LabelStrings, StoreError> {
@@ -138,7 +161,7 @@ impl StoreApi for StoreGateway {
         let asked = usage.of(self.asked(request.scope, Purpose::Labels)).await?;
         let (matchers, range) = (&asked.matchers, asked.range);
         let names = self.each(&asked.pinned.blocks, move |open| async move {
-            let names = open.block.label_names(matchers, range).await;
+            let names = open.block.label_names(matchers, open.rows_of(range)).await;
             names.map(|names| first(names, request.limit)).map_err(|error| open.failed(error))
         });
         let names = usage.of(names).await?;
@@ -150,7 +173,7 @@ impl StoreApi for StoreGateway {
         let asked = usage.of(self.asked(request.scope, Purpose::Labels)).await?;
         let (matchers, range, label) = (&asked.matchers, asked.range, request.label.as_str());
         let values = self.each(&asked.pinned.blocks, move |open| async move {
-            let values = open.block.label_values(label, matchers, range).await;
+            let values = open.block.label_values(label, matchers, open.rows_of(range)).await;
             values.map(|values| first(values, request.limit)).map_err(|error| open.failed(error))
         });
         let values = usage.of(values).await?;
@@ -184,6 +207,11 @@ impl StoreApi for StoreGateway {
     /// Blocks do not give exemplars yet: `docs/gaps.md`.
     async fn exemplars(&self, _: ExemplarsRequest) -> Result<ExemplarsResponse, StoreError> {
         Ok(ExemplarsResponse::default())
+    }
+
+    async fn spans(&self, _: SpansRequest) -> Result<SpansResponse, StoreError> {
+        let text = "a store-gateway has nothing beside blocks: the catalog says what times these have";
+        Err(StoreError::new(ErrorKind::Unsupported, text))
     }
 
     async fn statistics(&self, request: StatisticsRequest) -> Result<StatisticsResponse, StoreError> {

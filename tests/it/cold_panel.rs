@@ -134,11 +134,16 @@ fn assert_no_listing(asked: &[Asked]) {
 }
 
 async fn panel(url: &str) -> Value {
+    panel_of(url, "15m", 24, 300).await
+}
+
+/// The rates of all series by job over so many hours.
+async fn panel_of(url: &str, range: &str, hours: i64, step: i64) -> Value {
     let form = [
-        ("query", "sum by (job) (rate(http_requests_total[15m]))".to_owned()),
+        ("query", format!("sum by (job) (rate(http_requests_total[{range}]))")),
         ("start", (START_MS / 1000 + 900).to_string()),
-        ("end", (START_MS / 1000 + 24 * 3600 - 900).to_string()),
-        ("step", "300".to_owned()),
+        ("end", (START_MS / 1000 + hours * 3600 - 900).to_string()),
+        ("step", step.to_string()),
         ("stats", "1".to_owned()),
     ];
     let answer = reqwest::Client::new().post(format!("{url}/api/v1/query_range")).form(&form).send().await;
@@ -192,4 +197,39 @@ async fn a_cold_day_in_blocks_of_two_hours_and_four_shards() {
         add_block(&bucket, id as u128 + 1, slot * 2..slot * 2 + 2, shard, 4).await;
     }
     assert_few_requests(&bucket, 48).await;
+}
+
+/// A week of 1,000 series in so many blocks: what is asked of the bucket when nothing is known, and when the blocks' tables
+/// are.
+async fn assert_few_requests_of_a_week(blocks: i64) {
+    let bucket: Bucket = Arc::new(MemoryBucket::new());
+    let hours = 7 * 24 / blocks;
+    for block in 0..blocks {
+        add_block(&bucket, block as u128 + 1, block * hours..(block + 1) * hours, 0, SERIES / 1000).await;
+    }
+    for (state, most) in [("cold", 60), ("warm", 30)] {
+        let (slow, url) = cold(&bucket).await;
+        know_the_catalog(&slow, &url).await;
+        if state == "warm" {
+            let query = "count(http_requests_total{instance=\"host-00000:9100\"})";
+            let at = |block: i64| (START_MS / 1000 + (block * hours + 1) * 3600).to_string();
+            for block in 0..blocks {
+                let asked = reqwest::Client::new().get(format!("{url}/api/v1/query"));
+                let asked = asked.query(&[("query", query), ("time", &at(block))]).send().await;
+                assert_eq!(asked.unwrap().status(), 200);
+            }
+            slow.take_asked();
+        }
+        panel_of(&url, "30m15s", 7 * 24, 1800).await;
+        let asked = slow.take_asked();
+        let bytes: usize = asked.iter().map(|one| one.bytes).sum();
+        eprintln!("a week in {blocks} blocks, {state}: {} requests, {bytes} bytes", asked.len());
+        assert!(asked.len() <= most, "{asked:#?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_week_in_one_block_and_in_seven() {
+    assert_few_requests_of_a_week(1).await;
+    assert_few_requests_of_a_week(7).await;
 }

@@ -35,3 +35,4 @@ mod start_timestamps;
 mod tidy;
 mod trouble;
 mod whole_path;
+mod years;

@@ -5,6 +5,7 @@
 mod entry;
 mod error;
 mod masks;
+mod masks_rollups;
 mod publisher;
 mod read_entry;
 mod verify_files;

@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use latewood_base::Ulid;
 use latewood_catalog::{Tombstone, View};
-use latewood_model::rollup::{RollupWindows, SeriesRollups};
-use latewood_model::{Labels, Matcher, SeriesSamples, TimeRange, TimestampMs};
+use latewood_model::{Labels, Matcher, SeriesSamples, TimeRange};
 
 use crate::BlockStoreError;
 
@@ -59,38 +58,10 @@ impl Masks {
         self.0.is_empty()
     }
 
-    /// What is deleted of a series.
-    fn ranges(&self, labels: &Labels) -> Vec<TimeRange> {
-        let fits = |mask: &&Arc<Mask>| {
-            let value = |name: &str| labels.get(name).unwrap_or("");
-            mask.matchers.iter().all(|matcher| matcher.matches(value(matcher.name())))
-        };
-        self.0.iter().filter(fits).map(|mask| mask.range).collect()
-    }
-
-    /// What is left of a series of windows; `None` when that is nothing. A window that has a deleted moment in it is lost
-    /// whole: what the others made of it is not known.
-    #[must_use]
-    pub fn apply_rollups(&self, series: SeriesRollups, windows: RollupWindows) -> Option<SeriesRollups> {
-        let ranges = self.ranges(&series.labels);
-        if ranges.is_empty() {
-            return Some(series);
-        }
-        let is_left = |end: TimestampMs| {
-            let window = TimeRange::new(end.saturating_sub(windows.millis() - 1), end);
-            !ranges.iter().any(|range| range.overlaps(window))
-        };
-        let labels_only = series.is_empty();
-        let histograms = series.histograms.into_iter().filter(|window| is_left(window.end)).collect();
-        let floats = series.floats.filtered(is_left);
-        let left = SeriesRollups { labels: series.labels, floats, histograms };
-        (labels_only || !left.is_empty()).then_some(left)
-    }
-
     /// What is left of a series; `None` when that is nothing.
     #[must_use]
     pub fn apply(&self, series: SeriesSamples) -> Option<SeriesSamples> {
-        let ranges = self.ranges(&series.labels);
+        let ranges = self.ranges_of(&series.labels);
         if ranges.is_empty() {
             return Some(series);
         }
@@ -107,11 +78,19 @@ impl Masks {
         let left = SeriesSamples { labels, timestamps: timestamps.into(), values, starts, histograms };
         (labels_only || !left.is_empty()).then_some(left)
     }
+
+    /// The times at which a series was deleted.
+    pub(crate) fn ranges_of(&self, labels: &Labels) -> Vec<TimeRange> {
+        let value = |name: &str| labels.get(name).unwrap_or("");
+        let fits = |matcher: &Matcher| matcher.matches(value(matcher.name()));
+        let masks = self.0.iter().filter(|mask| mask.matchers.iter().all(fits));
+        masks.map(|mask| mask.range).collect()
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use latewood_model::{HistogramSample, NativeHistogram, Resolution, StartTimestamps};
+    use latewood_model::{HistogramSample, NativeHistogram};
 
     use super::*;
 
@@ -135,29 +114,5 @@ mod tests {
         assert_eq!([9, 21].map(|at| left.starts.at(at)), [8, 20]);
         assert!(masks.apply(series(&[20], &[15])).is_none());
         assert!(masks.apply(series(&[], &[])).is_some(), "labels alone");
-    }
-
-    #[test]
-    fn windows_are_lost_whole() {
-        let series = SeriesSamples {
-            labels: Labels::from_pairs([("__name__", "h")]),
-            timestamps: (0..20).map(|minute| minute * 60_000).collect(),
-            values: vec![1.0; 20],
-            starts: StartTimestamps::none(),
-            histograms: Vec::new(),
-        };
-        let windows = RollupWindows::of(Resolution::FiveMinutes).unwrap();
-        let rollups = SeriesRollups::of(&series, windows);
-        let ends = |start: i64, end: i64| {
-            let mask = Mask { matchers: Vec::new(), range: TimeRange::new(start, end) };
-            let left = Masks::from_iter([Arc::new(mask)]).apply_rollups(rollups.clone(), windows);
-            left.map(|left| left.floats.ends.iter().map(|end| end / 300_000).collect::<Vec<_>>())
-        };
-        assert_eq!(ends(300_001, 300_001), Some(vec![0, 1, 3, 4]));
-        assert_eq!(ends(300_000, 300_000), Some(vec![0, 2, 3, 4]), "a window holds its end");
-        assert_eq!(
-            (ends(-400_000, 5_000_000), ends(9_000_000, 9_000_001)),
-            (None, Some(vec![0, 1, 2, 3, 4]))
-        );
     }
 }

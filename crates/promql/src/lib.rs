@@ -33,7 +33,7 @@ pub use engine::{Engine, InstantQuery, QueryResult, RangeQuery};
 pub use error::QueryError;
 pub use notices::{HistogramOperation, Notice};
 pub use report::{Report, ReportOptions};
-pub use source::{Select, SeriesCursor, SeriesSource, SourceError};
+pub use source::{Resolutions, RollupCursor, RollupSelect, Select, SeriesCursor, SeriesSource, SourceError};
 pub use split::Footprint;
 pub use stack::{NoRoom, with_room};
 pub use value::{HistogramPoint, MatrixSeries, Point, SampleValue, Value, VectorSample};

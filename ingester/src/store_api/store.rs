@@ -6,11 +6,11 @@ use async_trait::async_trait;
 use latewood_base::{ErrorKind, Kinded, Offload};
 use latewood_catalog::Catalogs;
 use latewood_cluster::Group;
-use latewood_model::{Exemplar, Labels, TenantId, TimeRange};
+use latewood_model::{Exemplar, Labels, SeriesRollups, TenantId, TimeRange};
 use latewood_proto::store::wire::{
     self, ExemplarsRequest, ExemplarsResponse, LabelNamesRequest, LabelStrings, LabelValuesRequest,
-    MetadataRequest, MetadataResponse, SelectRequest, SpansRequest, SpansResponse, StatisticsRequest,
-    StatisticsResponse,
+    MetadataRequest, MetadataResponse, RollupsRequest, SelectRequest, SpansRequest, SpansResponse,
+    StatisticsRequest, StatisticsResponse,
 };
 use latewood_proto::store::{SelectStream, StoreApi, StoreError};
 
@@ -124,6 +124,10 @@ impl StoreApi for IngesterStore {
         let view = PinnedView::new(&request.tenant, request.view)?;
         let reads = self.0.reads(&view).await?;
         statistics::statistics(reads, request.limit, &self.0.offload).await
+    }
+
+    async fn select_rollups(&self, _: RollupsRequest) -> Result<SelectStream<SeriesRollups>, StoreError> {
+        Err(StoreError::new(ErrorKind::Unsupported, "an ingester has no rollups: store-gateways have"))
     }
 
     async fn spans(&self, request: SpansRequest) -> Result<SpansResponse, StoreError> {

@@ -2,20 +2,23 @@
 
 use async_trait::async_trait;
 use futures::StreamExt;
+use latewood_model::SeriesRollups;
 use tonic::Response;
 use tonic::Status;
+use tonic::Streaming;
 use tonic::codec::CompressionEncoding;
 use tonic::transport::Channel;
 
 use super::convert::batch_of_frame;
+use super::rollups_frame::rollups_of_frame;
 use super::status::error_from_status;
 use super::wire::store_client::StoreClient;
 use super::wire::{
     ExemplarsRequest, ExemplarsResponse, LabelNamesRequest, LabelStrings, LabelValuesRequest,
-    MetadataRequest, MetadataResponse, SelectRequest, SpansRequest, SpansResponse, StatisticsRequest,
-    StatisticsResponse,
+    MetadataRequest, MetadataResponse, RollupsRequest, SelectRequest, SpansRequest, SpansResponse,
+    StatisticsRequest, StatisticsResponse,
 };
-use super::{SelectStream, StoreApi, StoreError, WireLimits};
+use super::{SelectBatch, SelectStream, StoreApi, StoreError, WireLimits};
 
 /// A store at the other end of a channel. Clones share the connection.
 #[derive(Clone, Debug)]
@@ -37,13 +40,28 @@ fn take<T>(answer: Result<Response<T>, Status>) -> Result<T, StoreError> {
     answer.map(Response::into_inner).map_err(|status| error_from_status(&status))
 }
 
+/// The batches of frames as they come.
+fn batches<F: Send + 'static, S: 'static>(
+    frames: Streaming<F>,
+    batch_of: fn(F) -> Result<SelectBatch<S>, StoreError>,
+) -> SelectStream<S> {
+    let batch = move |frame: Result<F, Status>| batch_of(frame.map_err(|status| error_from_status(&status))?);
+    frames.map(batch).boxed()
+}
+
 #[async_trait]
 impl StoreApi for RemoteStore {
     async fn select(&self, request: SelectRequest) -> Result<SelectStream, StoreError> {
         let frames = take(self.0.clone().select(request).await)?;
-        let batch =
-            |frame: Result<_, Status>| batch_of_frame(frame.map_err(|status| error_from_status(&status))?);
-        Ok(frames.map(batch).boxed())
+        Ok(batches(frames, batch_of_frame))
+    }
+
+    async fn select_rollups(
+        &self,
+        request: RollupsRequest,
+    ) -> Result<SelectStream<SeriesRollups>, StoreError> {
+        let frames = take(self.0.clone().select_rollups(request).await)?;
+        Ok(batches(frames, rollups_of_frame))
     }
 
     async fn label_names(&self, request: LabelNamesRequest) -> Result<LabelStrings, StoreError> {

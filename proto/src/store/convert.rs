@@ -1,14 +1,13 @@
 //! Between the Store API's messages and the model.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use latewood_base::{ErrorKind, Offload};
-use latewood_model::{Labels, MatchOp, Matcher, SeriesSamples, TimestampMs};
+use latewood_model::{MatchOp, Matcher, SeriesSamples};
 
-use super::histograms::{HistogramWriter, Layout, histograms_from_wire};
+use super::frame::{FrameReader, FrameTables, FrameWriter, broken};
 use super::starts::{starts_from_wire, starts_to_wire};
-use super::wire::{LabelMatcher, SelectFrame, Series, Times, label_matcher};
+use super::wire::{LabelMatcher, SelectFrame, Series, label_matcher};
 use super::{SelectBatch, StoreError};
 
 /// A matcher as it is sent.
@@ -55,67 +54,18 @@ pub async fn matchers_from_wire(
 
 /// A batch as it is sent.
 pub(super) fn frame_of_batch(batch: SelectBatch) -> SelectFrame {
-    let mut builder = FrameBuilder::default();
-    batch.series.into_iter().for_each(|series| builder.push(series));
-    SelectFrame { newest_version: batch.newest_version, bucket: batch.bucket, ..builder.finish() }
-}
-
-/// Puts series into a frame's columns: texts once, shared times once.
-#[derive(Debug, Default)]
-struct FrameBuilder {
-    frame: SelectFrame,
-    symbols: HashMap<Box<str>, u32>,
-    /// The vectors put in already, by address: series that share times share the allocation.
-    times: HashMap<usize, (u32, Arc<[TimestampMs]>)>,
-    histograms: HistogramWriter,
-}
-
-impl FrameBuilder {
-    fn push(&mut self, series: SeriesSamples) {
-        let mut labels = Vec::with_capacity(series.labels.len() * 2);
-        for (name, value) in series.labels.iter() {
-            labels.push(self.symbol(name));
-            labels.push(self.symbol(value));
-        }
-        let times = self.times(series.timestamps);
-        let histograms = self.histograms.columns(&series.histograms);
-        let starts = starts_to_wire(&series.starts);
-        self.frame.series.push(Series { labels, times, values: series.values, histograms, starts });
-    }
-
-    fn finish(mut self) -> SelectFrame {
-        self.frame.layouts = self.histograms.finish();
-        self.frame
-    }
-
-    fn symbol(&mut self, text: &str) -> u32 {
-        if let Some(&index) = self.symbols.get(text) {
-            return index;
-        }
-        let index = u32::try_from(self.frame.symbols.len()).unwrap_or(u32::MAX);
-        self.frame.symbols.push(text.to_owned());
-        self.symbols.insert(text.into(), index);
-        index
-    }
-
-    fn times(&mut self, timestamps: Arc<[TimestampMs]>) -> u32 {
-        let address = timestamps.as_ptr().addr();
-        if let Some((index, known)) = self.times.get(&address)
-            && known.len() == timestamps.len()
-        {
-            return *index;
-        }
-        let index = u32::try_from(self.frame.times.len()).unwrap_or(u32::MAX);
-        let mut before = 0;
-        let deltas = timestamps.iter().map(|&at| {
-            let delta = at.wrapping_sub(before);
-            before = at;
-            delta
-        });
-        self.frame.times.push(Times { deltas: deltas.collect() });
-        self.times.insert(address, (index, timestamps));
-        index
-    }
+    let mut writer = FrameWriter::default();
+    let series = batch.series.into_iter().map(|series| Series {
+        labels: writer.labels(&series.labels),
+        times: writer.times(series.timestamps),
+        values: series.values,
+        histograms: writer.histograms(&series.histograms),
+        starts: starts_to_wire(&series.starts),
+    });
+    let series = series.collect();
+    let FrameTables { symbols, times, layouts } = writer.finish();
+    let SelectBatch { newest_version, bucket, .. } = batch;
+    SelectFrame { symbols, times, series, newest_version, layouts, bucket }
 }
 
 /// A batch as it was sent.
@@ -123,24 +73,11 @@ impl FrameBuilder {
 /// # Errors
 /// `Corrupt` when the frame's references lead nowhere or its columns differ in length.
 pub(super) fn batch_of_frame(frame: SelectFrame) -> Result<SelectBatch, StoreError> {
-    let times: Vec<Arc<[TimestampMs]>> = frame.times.iter().map(|times| ascending(&times.deltas)).collect();
-    let layouts: Option<Vec<Layout>> = frame.layouts.iter().map(Layout::from_wire).collect();
-    let symbols = &frame.symbols;
-    let broken = |what: &str| StoreError::new(ErrorKind::Corrupt, format!("store frame: {what}"));
-    let layouts = layouts.ok_or_else(|| broken("a layout of histograms is none"))?;
-    let symbol = |index: u32| symbols.get(index as usize).map(String::as_str);
+    let SelectFrame { symbols, times, series, newest_version, layouts, bucket } = frame;
+    let reader = FrameReader::new(FrameTables { symbols, times, layouts })?;
     let decode = |series: Series| {
-        let pairs: Option<Vec<_>> = series
-            .labels
-            .chunks(2)
-            .map(|pair| Some((symbol(*pair.first()?)?, symbol(*pair.get(1)?)?)))
-            .collect();
-        let pairs = pairs.ok_or_else(|| broken("a label refers to no symbol"))?;
-        if !pairs.is_sorted_by(|a, b| a.0 < b.0) {
-            return Err(broken("labels are not sorted by name"));
-        }
-        let labels = Labels::from_sorted(pairs.into_iter());
-        let timestamps = match times.get(series.times as usize) {
+        let labels = reader.labels(&series.labels)?;
+        let timestamps = match reader.times(series.times) {
             Some(shared) => Arc::clone(shared),
             None if series.values.is_empty() => Arc::default(),
             None => return Err(broken("a series refers to no times")),
@@ -148,29 +85,19 @@ pub(super) fn batch_of_frame(frame: SelectFrame) -> Result<SelectBatch, StoreErr
         if timestamps.len() != series.values.len() {
             return Err(broken("times and values differ in number"));
         }
-        let histograms = series.histograms.as_ref();
-        let histograms = histograms.map_or(Some(Vec::new()), |sent| histograms_from_wire(sent, &layouts));
-        let histograms = histograms.ok_or_else(|| broken("columns of histograms do not fit"))?;
+        let histograms = reader.histograms(series.histograms.as_ref())?;
         let starts = starts_from_wire(series.starts.as_ref());
         let starts = starts.ok_or_else(|| broken("runs of start timestamps do not fit"))?;
         Ok(SeriesSamples { labels, timestamps, values: series.values, starts, histograms })
     };
-    let series: Result<_, _> = frame.series.into_iter().map(decode).collect();
-    Ok(SelectBatch { series: series?, newest_version: frame.newest_version, bucket: frame.bucket })
-}
-
-/// Numbers from differences.
-pub(super) fn ascending(deltas: &[i64]) -> Arc<[TimestampMs]> {
-    let mut at: TimestampMs = 0;
-    let absolute = deltas.iter().map(|&delta| {
-        at = at.wrapping_add(delta);
-        at
-    });
-    absolute.collect()
+    let series: Result<_, _> = series.into_iter().map(decode).collect();
+    Ok(SelectBatch { series: series?, newest_version, bucket })
 }
 
 #[cfg(test)]
 mod tests {
+    use latewood_model::{Labels, TimestampMs};
+
     use super::super::wire::BucketUsage;
     use super::*;
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use latewood_model::histogram::{BucketCount, Buckets, Histogram, ResetHint};
 use latewood_model::{HistogramSample, NativeHistogram, StartTimestamps};
 
-use super::convert::ascending;
+use super::frame::ascending;
 use super::starts::{starts_from_wire, starts_to_wire};
 use super::wire::{HistogramLayout, Histograms};
 
@@ -258,4 +258,4 @@ impl Reader<'_> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

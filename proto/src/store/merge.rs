@@ -1,26 +1,22 @@
 //! Joins sorted streams of series into one: the k-way merge of store-gateways (over blocks) and queriers
 //! (over stores).
 //!
-//! Invariants: the output is in storage order and has each series once; samples of one series at one time
-//! are decided by the tie rule; at most one batch of each source and one of the output are held.
+//! Invariants: the output is in storage order and has each series once, joined by its kind's [`JoinRuns`]: samples of
+//! one time are decided by the tie rule; at most one batch of each source and one of the output are held.
 
 use std::cmp::Ordering;
+use std::collections::BinaryHeap;
 use std::collections::binary_heap::PeekMut;
-use std::collections::{BinaryHeap, HashMap};
-use std::sync::Arc;
 
 use futures::future::join_all;
 use futures::stream::{self, BoxStream, StreamExt};
 use latewood_base::ErrorKind;
-use latewood_model::{
-    SeriesSamples, StartTimestamps, TimestampMs, merge_histograms, preferred, preferred_started,
-    storage_order,
-};
+use latewood_model::{SeriesSamples, storage_order};
 
-use super::StoreError;
+use super::{JoinRuns, StoreError, StoredSeries};
 
 /// Batches of series in storage order, ending at the first error. Dropping it cancels the work behind it.
-pub type SeriesStream = BoxStream<'static, Result<Vec<SeriesSamples>, StoreError>>;
+pub type SeriesStream<S = SeriesSamples> = BoxStream<'static, Result<Vec<S>, StoreError>>;
 
 /// How large the batches of a merge are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +38,7 @@ impl Default for BatchBounds {
 
 /// Lets a stream work ahead by one batch in a task of its own. Dropping the result ends the task.
 #[must_use]
-pub fn work_ahead(mut source: SeriesStream) -> SeriesStream {
+pub fn work_ahead<S: StoredSeries>(mut source: SeriesStream<S>) -> SeriesStream<S> {
     let (sender, receiver) = tokio::sync::mpsc::channel(1);
     tokio::spawn(async move {
         loop {
@@ -60,12 +56,12 @@ pub fn work_ahead(mut source: SeriesStream) -> SeriesStream {
     tokio_stream::wrappers::ReceiverStream::new(receiver).boxed()
 }
 
-/// Joins streams in storage order, series of equal labels by the tie rule. A source that fails, or whose
-/// series are out of order, ends the stream with its error.
+/// Joins streams in storage order, series of equal labels as [`StoredSeries::Joiner`] does: samples by the tie rule. A
+/// source that fails, or whose series are out of order, ends the stream with its error.
 #[must_use]
-pub fn merge_series(sources: Vec<SeriesStream>, bounds: BatchBounds) -> SeriesStream {
+pub fn merge_series<S: StoredSeries>(sources: Vec<SeriesStream<S>>, bounds: BatchBounds) -> SeriesStream<S> {
     let merge = Merge::new(sources, bounds);
-    let step = |state: Option<Merge>| async move {
+    let step = |state: Option<Merge<S>>| async move {
         let mut merge = state?;
         match merge.next_batch().await {
             Ok(batch) if batch.is_empty() => None,
@@ -79,20 +75,20 @@ pub fn merge_series(sources: Vec<SeriesStream>, bounds: BatchBounds) -> SeriesSt
 /// Joins streams as [`merge_series`] does, each working ahead in a task of its own. A single one is handed
 /// on as it is.
 #[must_use]
-pub fn merge_ahead(mut sources: Vec<SeriesStream>) -> SeriesStream {
+pub fn merge_ahead<S: StoredSeries>(mut sources: Vec<SeriesStream<S>>) -> SeriesStream<S> {
     match sources.len() {
         0 | 1 => sources.pop().unwrap_or_else(|| stream::empty().boxed()),
         _ => merge_series(sources.into_iter().map(work_ahead).collect(), BatchBounds::default()),
     }
 }
 
-struct Source {
-    stream: SeriesStream,
-    batch: std::vec::IntoIter<SeriesSamples>,
+struct Source<S> {
+    stream: SeriesStream<S>,
+    batch: std::vec::IntoIter<S>,
 }
 
-impl Source {
-    async fn next(&mut self) -> Result<Option<SeriesSamples>, StoreError> {
+impl<S: StoredSeries> Source<S> {
+    async fn next(&mut self) -> Result<Option<S>, StoreError> {
         loop {
             if let Some(series) = self.batch.next() {
                 return Ok(Some(series));
@@ -106,53 +102,53 @@ impl Source {
 }
 
 /// The next series of a source; the heap's greatest is the first in storage order.
-struct Head {
-    series: SeriesSamples,
+struct Head<S> {
+    series: S,
     source: usize,
 }
 
-impl Ord for Head {
+impl<S: StoredSeries> Ord for Head<S> {
     fn cmp(&self, other: &Self) -> Ordering {
-        storage_order(&other.series.labels, &self.series.labels).then(other.source.cmp(&self.source))
+        storage_order(other.series.labels(), self.series.labels()).then(other.source.cmp(&self.source))
     }
 }
 
-impl PartialOrd for Head {
+impl<S: StoredSeries> PartialOrd for Head<S> {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl PartialEq for Head {
+impl<S: StoredSeries> PartialEq for Head<S> {
     fn eq(&self, other: &Self) -> bool {
         self.cmp(other).is_eq()
     }
 }
 
-impl Eq for Head {}
+impl<S: StoredSeries> Eq for Head<S> {}
 
-struct Merge {
-    sources: Vec<Source>,
-    heads: BinaryHeap<Head>,
+struct Merge<S: StoredSeries> {
+    sources: Vec<Source<S>>,
+    heads: BinaryHeap<Head<S>>,
     started: bool,
     bounds: BatchBounds,
-    joiner: Joiner,
+    joiner: S::Joiner,
 }
 
-impl Merge {
-    fn new(sources: Vec<SeriesStream>, bounds: BatchBounds) -> Self {
+impl<S: StoredSeries> Merge<S> {
+    fn new(sources: Vec<SeriesStream<S>>, bounds: BatchBounds) -> Self {
         let sources = sources.into_iter().map(|stream| Source { stream, batch: Vec::new().into_iter() });
         Self {
             sources: sources.collect(),
             heads: BinaryHeap::new(),
             started: false,
             bounds,
-            joiner: Joiner::default(),
+            joiner: S::Joiner::default(),
         }
     }
 
     /// The next series in storage order, up to the bounds; none at the end.
-    async fn next_batch(&mut self) -> Result<Vec<SeriesSamples>, StoreError> {
+    async fn next_batch(&mut self) -> Result<Vec<S>, StoreError> {
         if !std::mem::replace(&mut self.started, true) {
             let firsts = join_all(self.sources.iter_mut().map(Source::next)).await;
             for (source, first) in firsts.into_iter().enumerate() {
@@ -170,7 +166,7 @@ impl Merge {
         Ok(batch)
     }
 
-    async fn next_series(&mut self) -> Result<Option<SeriesSamples>, StoreError> {
+    async fn next_series(&mut self) -> Result<Option<S>, StoreError> {
         let Some(first) = self.pop().await? else {
             return Ok(None);
         };
@@ -185,12 +181,12 @@ impl Merge {
     }
 
     /// Whether another source has the same series.
-    fn goes_on(&self, series: &SeriesSamples) -> bool {
-        self.heads.peek().is_some_and(|head| head.series.labels == series.labels)
+    fn goes_on(&self, series: &S) -> bool {
+        self.heads.peek().is_some_and(|head| head.series.labels() == series.labels())
     }
 
     /// Takes the first head and puts its source's next series in its place.
-    async fn pop(&mut self) -> Result<Option<SeriesSamples>, StoreError> {
+    async fn pop(&mut self) -> Result<Option<S>, StoreError> {
         let Some(source) = self.heads.peek().map(|head| head.source) else {
             return Ok(None);
         };
@@ -204,118 +200,13 @@ impl Merge {
         let Some(next) = next else {
             return Ok(Some(PeekMut::pop(head).series));
         };
-        if storage_order(&head.series.labels, &next.labels).is_gt() {
-            let (before, after) = (&head.series.labels, &next.labels);
+        let (before, after) = (head.series.labels(), next.labels());
+        if storage_order(before, after).is_gt() {
             let text = format!("a store's series are out of order: {after} after {before}");
             return Err(StoreError::new(ErrorKind::Corrupt, text));
         }
         Ok(Some(std::mem::replace(&mut head.series, next)))
     }
-}
-
-/// A vector of times as series share it.
-type SharedTimes = Arc<[TimestampMs]>;
-
-/// Vectors of times remembered, so that series that shared times still do after a join.
-const MAX_REMEMBERED_TIMES: usize = 1024;
-
-/// Times that these hold together: of 8 bytes each.
-const MAX_HELD_TIMES: usize = 1 << 20;
-
-/// Joins the runs of one series.
-#[derive(Default)]
-struct Joiner {
-    /// Times that are held.
-    held: usize,
-    /// By the addresses of two vectors that follow each other: the two, which keeps the addresses taken,
-    /// and both in one.
-    joined: HashMap<(usize, usize), (SharedTimes, SharedTimes, SharedTimes)>,
-}
-
-impl Joiner {
-    fn join(&mut self, mut runs: Vec<SeriesSamples>) -> Option<SeriesSamples> {
-        runs.sort_by_key(|run| run.timestamps.first().copied().unwrap_or(i64::MAX));
-        runs.into_iter().reduce(|joined, run| self.pair(joined, run))
-    }
-
-    fn pair(&mut self, mut a: SeriesSamples, mut b: SeriesSamples) -> SeriesSamples {
-        let histograms = (std::mem::take(&mut a.histograms), std::mem::take(&mut b.histograms));
-        let mut joined = self.floats(a, b);
-        merge_histograms(histograms.0, histograms.1, &mut joined.histograms);
-        joined.resolve_kinds();
-        joined
-    }
-
-    /// Joins two runs without histograms.
-    fn floats(&mut self, mut a: SeriesSamples, b: SeriesSamples) -> SeriesSamples {
-        let follows = match (a.timestamps.last(), b.timestamps.first()) {
-            (_, None) => return a,
-            (None, _) => return b,
-            (Some(last), Some(first)) => last < first,
-        };
-        if follows {
-            b.timestamps.first().into_iter().for_each(|&first| a.starts.append(first, &b.starts));
-            a.values.extend_from_slice(&b.values);
-            a.timestamps = self.follow(a.timestamps, b.timestamps);
-            return a;
-        }
-        let has_starts = !(a.starts.is_empty() && b.starts.is_empty());
-        if !has_starts && (Arc::ptr_eq(&a.timestamps, &b.timestamps) || a.timestamps == b.timestamps) {
-            for (value, other) in a.values.iter_mut().zip(&b.values) {
-                *value = preferred(*value, *other);
-            }
-            return a;
-        }
-        interleave(&a, &b)
-    }
-
-    fn follow(&mut self, a: SharedTimes, b: SharedTimes) -> SharedTimes {
-        let key = (a.as_ptr().addr(), b.as_ptr().addr());
-        if let Some((known_a, known_b, both)) = self.joined.get(&key)
-            && (known_a.len(), known_b.len()) == (a.len(), b.len())
-        {
-            return Arc::clone(both);
-        }
-        if self.joined.len() >= MAX_REMEMBERED_TIMES || self.held > MAX_HELD_TIMES {
-            self.joined.clear();
-            self.held = 0;
-        }
-        let both: SharedTimes = a.iter().chain(b.iter()).copied().collect();
-        self.held += 2 * both.len();
-        self.joined.insert(key, (a, b, Arc::clone(&both)));
-        both
-    }
-}
-
-/// Two runs that overlap in time.
-fn interleave(a: &SeriesSamples, b: &SeriesSamples) -> SeriesSamples {
-    let (mut left, mut right) = (a.samples().peekable(), b.samples().peekable());
-    let most = a.values.len() + b.values.len();
-    let (mut timestamps, mut values) = (Vec::with_capacity(most), Vec::with_capacity(most));
-    let (mut starts, mut left_starts, mut right_starts) =
-        (StartTimestamps::none(), a.starts.cursor(), b.starts.cursor());
-    loop {
-        let order = match (left.peek(), right.peek()) {
-            (Some(x), Some(y)) => x.timestamp.cmp(&y.timestamp),
-            (Some(_), None) => Ordering::Less,
-            (None, Some(_)) => Ordering::Greater,
-            (None, None) => break,
-        };
-        let from_left = if order.is_le() { left.next() } else { None };
-        let from_right = if order.is_ge() { right.next() } else { None };
-        let left = from_left.map(|x| (x.timestamp, (x.value, left_starts.at(x.timestamp))));
-        let right = from_right.map(|y| (y.timestamp, (y.value, right_starts.at(y.timestamp))));
-        let (timestamp, (value, start)) = match (left, right) {
-            (Some((at, x)), Some((_, y))) => (at, preferred_started(x, y)),
-            (Some(one), None) | (None, Some(one)) => one,
-            (None, None) => break,
-        };
-        timestamps.push(timestamp);
-        values.push(value);
-        starts.push(timestamp, start);
-    }
-    let (labels, timestamps) = (a.labels.clone(), timestamps.into());
-    SeriesSamples { labels, timestamps, values, starts, histograms: Vec::new() }
 }
 
 #[cfg(test)]

@@ -4,15 +4,19 @@ mod api;
 mod client;
 mod convert;
 mod error;
+mod frame;
 mod histograms;
+mod joiner;
 mod lane;
 mod limits;
 mod merge;
 #[cfg(test)]
 mod remote_tests;
+mod rollups_frame;
 mod server;
 mod starts;
 mod status;
+mod stored_series;
 
 pub use api::{SelectBatch, SelectStream, StoreApi};
 pub use client::RemoteStore;
@@ -23,6 +27,7 @@ pub use limits::WireLimits;
 pub use merge::{BatchBounds, SeriesStream, merge_ahead, merge_series, work_ahead};
 pub use server::StoreService;
 pub(crate) use status::{error_from_status, status_from_error};
+pub use stored_series::{JoinRuns, StoredSeries};
 pub use wire::select_request::Detail;
 
 /// The messages as generated from `store.proto`.

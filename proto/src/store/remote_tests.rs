@@ -6,15 +6,15 @@ use async_trait::async_trait;
 use futures::{StreamExt, stream};
 use hyper_util::rt::TokioIo;
 use latewood_base::{ErrorKind, Kinded};
-use latewood_model::{Labels, SeriesSamples};
+use latewood_model::{FloatRollup, Labels, RollupColumns, SeriesRollups, SeriesSamples};
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 use tonic::transport::{Endpoint, Server, Uri};
 
 use super::wire::{
-    Count, ExemplarsRequest, ExemplarsResponse, LabelNamesRequest, LabelStrings, LabelValuesRequest,
-    MetadataRequest, MetadataResponse, MetricMetadata, SelectRequest, SeriesExemplars, SpansRequest,
-    SpansResponse, StatisticsRequest, StatisticsResponse, TimeSpan,
+    BucketUsage, Count, ExemplarsRequest, ExemplarsResponse, LabelNamesRequest, LabelStrings,
+    LabelValuesRequest, MetadataRequest, MetadataResponse, MetricMetadata, RollupsRequest, SelectRequest,
+    SeriesExemplars, SpansRequest, SpansResponse, StatisticsRequest, StatisticsResponse, TimeSpan,
 };
 use super::{RemoteStore, SelectBatch, SelectStream, StoreApi, StoreError, StoreService, WireLimits};
 
@@ -35,6 +35,30 @@ fn batch(at: i64, samples: usize) -> SelectBatch {
         histograms: Vec::new(),
     };
     SelectBatch { series: vec![series], newest_version: 9, bucket: None }
+}
+
+/// A window whose sum is what columns were asked for.
+fn rollups(end: i64, columns: u32) -> SelectBatch<SeriesRollups> {
+    let window = FloatRollup {
+        end,
+        count: 1,
+        sum: f64::from(columns),
+        min: -0.0,
+        max: f64::from_bits(0x7ff0_0000_0000_0002),
+        first: 1.0,
+        last: 2.0,
+        first_at: end - 1,
+        last_at: end,
+        correction: 0.0,
+        is_stale: true,
+    };
+    let series = SeriesRollups {
+        labels: Labels::from_pairs([("__name__", "up"), ("ü", "日本")]),
+        floats: [window].into_iter().collect(),
+        histograms: Vec::new(),
+    };
+    let bucket = Some(BucketUsage { requests: 2, read_bytes: end.unsigned_abs() });
+    SelectBatch { series: vec![series], newest_version: 9, bucket }
 }
 
 fn failure(tenant: &str) -> Option<StoreError> {
@@ -63,6 +87,19 @@ impl StoreApi for Scripted {
         }
         let late = failure(tenant.trim_start_matches("late-")).map(Err);
         Ok(stream::iter([Ok(batch(-5, 3)), Ok(batch(5, 4))]).chain(stream::iter(late)).boxed())
+    }
+
+    async fn select_rollups(
+        &self,
+        request: RollupsRequest,
+    ) -> Result<SelectStream<SeriesRollups>, StoreError> {
+        let tenant = request.scope.unwrap_or_default().tenant;
+        if let Some(error) = failure(&tenant) {
+            return Err(error);
+        }
+        let late = failure(tenant.trim_start_matches("late-")).map(Err);
+        let batches = [0, 300_000].map(|end| Ok(rollups(end, request.columns)));
+        Ok(stream::iter(batches).chain(stream::iter(late)).boxed())
     }
 
     async fn label_names(&self, request: LabelNamesRequest) -> Result<LabelStrings, StoreError> {
@@ -156,6 +193,43 @@ async fn selects_and_their_errors_are_the_same_near_and_far() {
         }
         let error = remote.select(select("stale")).await.err();
         assert!(matches!(error, Some(StoreError::StaleView { min_version: 77 })));
+    }
+}
+
+/// The windows, versions and usage of all batches, and the error's kind and text.
+async fn rollups_outcome(
+    store: &dyn StoreApi,
+    tenant: &str,
+) -> (Vec<(String, Vec<FloatRollup>, u64, Option<BucketUsage>)>, Option<String>) {
+    let mut request = RollupsRequest { columns: RollupColumns::ALL.bits(), ..Default::default() };
+    request.scope.get_or_insert_default().tenant = tenant.to_owned();
+    let mut seen = Vec::new();
+    let told = |error: StoreError| Some(format!("{:?} {error}", error.kind()));
+    let mut batches = match store.select_rollups(request).await {
+        Ok(batches) => batches,
+        Err(error) => return (seen, told(error)),
+    };
+    while let Some(batch) = batches.next().await {
+        let batch = match batch {
+            Ok(batch) => batch,
+            Err(error) => return (seen, told(error)),
+        };
+        for one in batch.series {
+            let windows = one.floats.iter().collect();
+            seen.push((one.labels.to_string(), windows, batch.newest_version, batch.bucket));
+        }
+    }
+    (seen, None)
+}
+
+#[tokio::test]
+async fn selects_of_windows_are_the_same_near_and_far() {
+    let ([local, remote], _) = local_and_remote(WireLimits::default()).await;
+    for tenant in ["fine", "stale", "overloaded", "corrupt", "late-stale", "late-corrupt"] {
+        let (near, far) = (rollups_outcome(&*local, tenant).await, rollups_outcome(&*remote, tenant).await);
+        assert_eq!(near, far, "{tenant}");
+        let comes = tenant == "fine" || tenant.starts_with("late-");
+        assert_eq!((near.0.len(), near.1.is_some()), (if comes { 2 } else { 0 }, tenant != "fine"));
     }
 }
 

@@ -9,14 +9,15 @@ use tonic::codec::CompressionEncoding;
 use tonic::{Request, Response, Status};
 
 use super::convert::frame_of_batch;
+use super::rollups_frame::frame_of_rollups;
 use super::status::status_from_error;
 use super::wire::store_server::{Store, StoreServer};
 use super::wire::{
     ExemplarsRequest, ExemplarsResponse, LabelNamesRequest, LabelStrings, LabelValuesRequest,
-    MetadataRequest, MetadataResponse, SelectFrame, SelectRequest, SpansRequest, SpansResponse,
-    StatisticsRequest, StatisticsResponse,
+    MetadataRequest, MetadataResponse, RollupsFrame, RollupsRequest, SelectFrame, SelectRequest,
+    SpansRequest, SpansResponse, StatisticsRequest, StatisticsResponse,
 };
-use super::{StoreApi, StoreError, WireLimits};
+use super::{SelectBatch, SelectStream, StoreApi, StoreError, WireLimits};
 
 /// Answers gRPC with a local store. A call whose client goes away is dropped, and with it the store's
 /// stream and the work behind it.
@@ -39,19 +40,29 @@ fn reply<T>(answer: Result<T, StoreError>) -> Result<Response<T>, Status> {
     answer.map(Response::new).map_err(|error| status_from_error(&error))
 }
 
+type Frames<F> = Pin<Box<dyn Stream<Item = Result<F, Status>> + Send>>;
+
+/// Frames of batches as they come.
+fn frames<S: 'static, F: 'static>(batches: SelectStream<S>, frame_of: fn(SelectBatch<S>) -> F) -> Frames<F> {
+    Box::pin(batches.map(move |batch| batch.map(frame_of).map_err(|error| status_from_error(&error))))
+}
+
 #[async_trait]
 impl Store for StoreService {
-    type SelectStream = Pin<Box<dyn Stream<Item = Result<SelectFrame, Status>> + Send>>;
+    type SelectStream = Frames<SelectFrame>;
+    type SelectRollupsStream = Frames<RollupsFrame>;
 
     async fn select(&self, request: Request<SelectRequest>) -> Result<Response<Self::SelectStream>, Status> {
         let batches = self.0.select(request.into_inner()).await;
-        let to_frames = |batches: super::SelectStream| -> Self::SelectStream {
-            let frame = |batch: Result<_, StoreError>| {
-                batch.map(frame_of_batch).map_err(|error| status_from_error(&error))
-            };
-            Box::pin(batches.map(frame))
-        };
-        reply(batches.map(to_frames))
+        reply(batches.map(|batches| frames(batches, frame_of_batch)))
+    }
+
+    async fn select_rollups(
+        &self,
+        request: Request<RollupsRequest>,
+    ) -> Result<Response<Self::SelectRollupsStream>, Status> {
+        let batches = self.0.select_rollups(request.into_inner()).await;
+        reply(batches.map(|batches| frames(batches, frame_of_rollups)))
     }
 
     async fn label_names(

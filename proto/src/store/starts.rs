@@ -2,7 +2,7 @@
 
 use latewood_model::{StartRun, StartTimestamps, TimestampMs};
 
-use super::convert::ascending;
+use super::frame::ascending;
 use super::wire::Starts;
 
 /// The runs; nothing of samples without start timestamps.

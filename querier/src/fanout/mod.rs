@@ -10,15 +10,17 @@ mod labels;
 mod owners;
 mod replicas;
 mod resume;
+mod rollups;
 mod source;
 mod spans;
 mod targets;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use latewood_base::{ErrorKind, Offload};
+use latewood_base::{ErrorKind, Offload, Ulid};
 use latewood_catalog::{Catalogs, Usage, View};
-use latewood_model::{Matcher, TenantId, TimeRange};
+use latewood_model::{Matcher, Resolution, RollupColumns, SeriesRollups, TenantId, TimeRange};
 use latewood_proto::store::{Detail, SeriesStream, StoreApi, StoreError, matcher_to_wire, merge_ahead, wire};
 
 use asking::Asking;
@@ -32,6 +34,7 @@ use targets::Target;
 
 use crate::QuerierConfig;
 use crate::metrics::Metrics;
+use crate::resolutions::{Held, HeldByTenant};
 use crate::stores::{NamedStore, Stores};
 
 /// How much is asked for.
@@ -54,6 +57,7 @@ pub(crate) struct Fanout {
     replication_factor: usize,
     metrics: Metrics,
     hints: Hints,
+    held: HeldByTenant,
     /// Where long lists are sorted.
     lane: Offload,
 }
@@ -63,6 +67,8 @@ pub(crate) struct Fanout {
 pub(crate) struct Pinned {
     pub(crate) tenant: TenantId,
     pub(crate) view: Arc<View>,
+    /// What the view's blocks hold.
+    pub(crate) held: Arc<Held>,
     /// Known before the view was: what one flushed that had gone by then is in the view.
     ingesters: Arc<[NamedStore]>,
     pub(crate) coverage: Arc<Coverage>,
@@ -84,6 +90,7 @@ impl Fanout {
             replication_factor: config.store_gateway_replication_factor,
             metrics,
             hints: Hints::default(),
+            held: HeldByTenant::default(),
             lane: Offload::per_core(),
         }
     }
@@ -134,7 +141,8 @@ impl Fanout {
             let text = format!("tenant {tenant} is being deleted, and is not read any more");
             return Err(StoreError::new(ErrorKind::Unprocessable, text));
         }
-        Ok(Pinned { tenant: tenant.clone(), view, ingesters, coverage })
+        let held = self.held.of(&view);
+        Ok(Pinned { tenant: tenant.clone(), view, held, ingesters, coverage })
     }
 
     /// Brings the catalog up to what a source was seen to know, for the queries to come.
@@ -159,17 +167,39 @@ impl Fanout {
         range: TimeRange,
         wanted: Wanted,
     ) -> Result<SeriesStream, StoreError> {
-        let request = Arc::new(wire::SelectRequest {
-            scope: Some(scope(pinned, wire::View::default(), matchers, range)),
-            detail: wanted.detail.into(),
-            skip_starts: !wanted.starts,
-            limit: wanted.limit,
-        });
-        let (asking, targets) = self.whom(pinned, range)?;
-        let opened = asking.ask(targets, |store, view| resume::select(&request, store, view)).await?;
-        let streams = opened.into_iter();
-        let streams = streams.map(|(target, batches)| resume::resumed(&asking, &request, target, batches));
-        Ok(merge_ahead(streams.collect()))
+        let request = |range| {
+            Arc::new(wire::SelectRequest {
+                scope: Some(scope(pinned, wire::View::default(), matchers, range)),
+                detail: wanted.detail.into(),
+                skip_starts: !wanted.starts,
+                limit: wanted.limit,
+            })
+        };
+        let asking = self.asking(pinned);
+        let mut targets = targets::heads(&pinned.view, self.ingesters(pinned)?);
+        targets.extend(serving(pinned, &asking, targets::raw(&pinned.view, range))?);
+        let mut streams = resume::select(&asking, &request(range), targets).await?;
+        for (gone, resolution) in pinned.held.gone(range) {
+            let blocks = targets::rollups(&pinned.view, resolution, gone);
+            let targets = serving(pinned, &asking, blocks)?;
+            streams.extend(resume::select(&asking, &request(gone), targets).await?);
+        }
+        Ok(merge_ahead(streams))
+    }
+
+    /// The windows of the series that match, in storage order, each once; of one resolution, ending in a range.
+    pub(crate) async fn select_rollups(
+        &self,
+        pinned: &Pinned,
+        matchers: &[Matcher],
+        ends: TimeRange,
+        (resolution, columns): (Resolution, RollupColumns),
+    ) -> Result<SeriesStream<SeriesRollups>, StoreError> {
+        let scope = Some(scope(pinned, wire::View::default(), matchers, ends));
+        let request = Arc::new(wire::RollupsRequest { scope, columns: columns.bits() });
+        let asking = self.asking(pinned);
+        let targets = serving(pinned, &asking, targets::rollups(&pinned.view, resolution, ends))?;
+        Ok(merge_ahead(resume::select(&asking, &request, targets).await?))
     }
 
     /// Asks everybody who must answer, at once; those that failed and may be missing are left out.
@@ -209,16 +239,14 @@ impl Fanout {
         learned.map(drop).map_err(|error| StoreError::from_kinded(&error))
     }
 
-    /// Who must answer for a range, and how they are asked.
+    /// Who must answer for a range, and how they are asked: where samples are gone, those who have their rollups.
     fn whom(&self, pinned: &Pinned, range: TimeRange) -> Result<(Asking, Vec<Target>), StoreError> {
-        let ingesters = self.ingesters(pinned)?;
         let asking = self.asking(pinned);
-        let (targets, unserved) = targets::targets(&pinned.view, range, ingesters, &asking.owners);
-        if unserved > 0 {
-            let text = format!("{unserved} blocks are needed and no store-gateway is known");
-            let error = StoreError::new(ErrorKind::Unavailable, text);
-            pinned.coverage.failed("store-gateways", error)?;
-        }
+        let mut targets = targets::heads(&pinned.view, self.ingesters(pinned)?);
+        let gone = pinned.held.gone(range).into_iter();
+        let rollups = gone.flat_map(|(gone, resolution)| targets::rollups(&pinned.view, resolution, gone));
+        let blocks: BTreeSet<Ulid> = targets::raw(&pinned.view, range).chain(rollups).collect();
+        targets.extend(serving(pinned, &asking, blocks.into_iter())?);
         Ok((asking, targets))
     }
 
@@ -239,6 +267,21 @@ impl Fanout {
         }
         Ok(&pinned.ingesters)
     }
+}
+
+/// The store-gateways that answer for blocks. Blocks that none answers for are a source that is missing.
+fn serving(
+    pinned: &Pinned,
+    asking: &Asking,
+    blocks: impl Iterator<Item = Ulid>,
+) -> Result<Vec<Target>, StoreError> {
+    let (targets, unserved) = asking.owners.first(pinned.view.version, blocks);
+    if unserved > 0 {
+        let text = format!("{unserved} blocks are needed and no store-gateway is known");
+        let error = StoreError::new(ErrorKind::Unavailable, text);
+        pinned.coverage.failed("store-gateways", error)?;
+    }
+    Ok(targets)
 }
 
 /// The scope of a request to one store.

@@ -5,38 +5,77 @@
 
 use std::sync::Arc;
 
+use futures::future::BoxFuture;
 use futures::{StreamExt, stream};
-use latewood_model::{Labels, SeriesSamples, storage_order};
-use latewood_proto::store::{SelectStream, SeriesStream, StoreApi, StoreError, merge_ahead, wire};
+use latewood_model::{Labels, SeriesRollups, SeriesSamples, storage_order};
+use latewood_proto::store::{
+    SelectStream, SeriesStream, StoreApi, StoreError, StoredSeries, merge_ahead, wire,
+};
 
 use super::Coverage;
 use super::asking::Asking;
 use super::targets::Target;
 
 /// What is asked for, less the view.
-pub(crate) type Request = Arc<wire::SelectRequest>;
+pub(crate) trait Request: Send + Sync + 'static {
+    /// What comes.
+    type Series: StoredSeries;
 
-/// Asks a store for series under its view.
-pub(crate) fn select(
-    request: &Request,
-    store: Arc<dyn StoreApi>,
-    view: wire::View,
-) -> impl Future<Output = Result<SelectStream, StoreError>> + use<> {
-    let mut request = wire::SelectRequest::clone(request);
-    if let Some(scope) = &mut request.scope {
-        scope.view = Some(view);
+    /// Asks a store for series under its view.
+    fn select(
+        &self,
+        store: Arc<dyn StoreApi>,
+        view: wire::View,
+    ) -> BoxFuture<'static, Result<SelectStream<Self::Series>, StoreError>>;
+}
+
+impl Request for wire::SelectRequest {
+    type Series = SeriesSamples;
+
+    fn select(
+        &self,
+        store: Arc<dyn StoreApi>,
+        view: wire::View,
+    ) -> BoxFuture<'static, Result<SelectStream, StoreError>> {
+        let scope = self.scope.clone().map(|scope| wire::Scope { view: Some(view), ..scope });
+        let request = Self { scope, ..*self };
+        Box::pin(async move { store.select(request).await })
     }
-    async move { store.select(request).await }
+}
+
+impl Request for wire::RollupsRequest {
+    type Series = SeriesRollups;
+
+    fn select(
+        &self,
+        store: Arc<dyn StoreApi>,
+        view: wire::View,
+    ) -> BoxFuture<'static, Result<SelectStream<SeriesRollups>, StoreError>> {
+        let scope = self.scope.clone().map(|scope| wire::Scope { view: Some(view), ..scope });
+        let request = Self { scope, ..*self };
+        Box::pin(async move { store.select_rollups(request).await })
+    }
+}
+
+/// Asks stores for their series, each going on from the next owners of its blocks where it fails.
+pub(crate) async fn select<R: Request>(
+    asking: &Asking,
+    request: &Arc<R>,
+    targets: Vec<Target>,
+) -> Result<Vec<SeriesStream<R::Series>>, StoreError> {
+    let opened = asking.ask(targets, |store, view| request.select(store, view)).await?;
+    let streams = opened.into_iter().map(|(target, batches)| resumed(asking, request, target, batches));
+    Ok(streams.collect())
 }
 
 /// A store's series. A failure that nobody stands in for ends them, and is an error only where the answer may not be
 /// partial.
-pub(crate) fn resumed(
+fn resumed<R: Request>(
     asking: &Asking,
-    request: &Request,
+    request: &Arc<R>,
     target: Target,
-    batches: SelectStream,
-) -> SeriesStream {
+    batches: SelectStream<R::Series>,
+) -> SeriesStream<R::Series> {
     let reading = Reading {
         series: observed(batches, Arc::clone(&asking.coverage)),
         asking: asking.clone(),
@@ -44,7 +83,7 @@ pub(crate) fn resumed(
         target: Some(target),
         last: None,
     };
-    let step = |reading: Option<Reading>| async move {
+    let step = |reading: Option<Reading<R>>| async move {
         let mut reading = reading?;
         match reading.next_batch().await {
             Ok(batch) => batch.map(|batch| (Ok(batch), Some(reading))),
@@ -55,7 +94,7 @@ pub(crate) fn resumed(
 }
 
 /// The series of batches; takes note of what else they tell.
-fn observed(batches: SelectStream, coverage: Arc<Coverage>) -> SeriesStream {
+fn observed<S: StoredSeries>(batches: SelectStream<S>, coverage: Arc<Coverage>) -> SeriesStream<S> {
     let series = batches.map(move |batch| {
         let batch = batch?;
         coverage.saw_version(batch.newest_version);
@@ -65,18 +104,18 @@ fn observed(batches: SelectStream, coverage: Arc<Coverage>) -> SeriesStream {
     series.boxed()
 }
 
-struct Reading {
+struct Reading<R: Request> {
     asking: Asking,
-    request: Request,
-    series: SeriesStream,
+    request: Arc<R>,
+    series: SeriesStream<R::Series>,
     /// Whose series they are; none once others stand in, who look after themselves.
     target: Option<Target>,
     /// The last series that was answered; none once the series of those who stand in are past it.
     last: Option<Labels>,
 }
 
-impl Reading {
-    async fn next_batch(&mut self) -> Result<Option<Vec<SeriesSamples>>, StoreError> {
+impl<R: Request> Reading<R> {
+    async fn next_batch(&mut self) -> Result<Option<Vec<R::Series>>, StoreError> {
         loop {
             match self.series.next().await {
                 None => return Ok(None),
@@ -95,11 +134,11 @@ impl Reading {
     }
 
     /// The series of a batch that were not answered yet.
-    fn take(&mut self, mut batch: Vec<SeriesSamples>) -> Vec<SeriesSamples> {
+    fn take(&mut self, mut batch: Vec<R::Series>) -> Vec<R::Series> {
         if self.target.is_some() {
-            self.last = batch.last().map(|series| series.labels.clone()).or(self.last.take());
+            self.last = batch.last().map(|series| series.labels().clone()).or(self.last.take());
         } else if let Some(last) = &self.last {
-            let is_new = |series: &SeriesSamples| storage_order(&series.labels, last).is_gt();
+            let is_new = |series: &R::Series| storage_order(series.labels(), last).is_gt();
             let known = batch.iter().position(is_new).unwrap_or(batch.len());
             batch.drain(..known);
             if !batch.is_empty() {
@@ -110,11 +149,12 @@ impl Reading {
     }
 
     /// The series of those who stand in, from the first on; none where the answer may lack them.
-    async fn instead(&mut self, failed: &Target, error: StoreError) -> Result<SeriesStream, StoreError> {
+    async fn instead(
+        &mut self,
+        failed: &Target,
+        error: StoreError,
+    ) -> Result<SeriesStream<R::Series>, StoreError> {
         let next = self.asking.instead(failed, error)?;
-        let opened = self.asking.ask(next, |store, view| select(&self.request, store, view)).await?;
-        let series =
-            opened.into_iter().map(|(target, batches)| resumed(&self.asking, &self.request, target, batches));
-        Ok(merge_ahead(series.collect()))
+        Ok(merge_ahead(select(&self.asking, &self.request, next).await?))
     }
 }

@@ -1,12 +1,14 @@
 //! The engine's door to the stores: a blocking cursor over a bounded channel that a task fills.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use futures::StreamExt;
 use latewood_base::ErrorKind;
-use latewood_model::SeriesSamples;
-use latewood_model::dedup::Deduplicator;
-use latewood_promql::{Control, Select, SeriesCursor, SeriesSource, SourceError};
+use latewood_model::dedup::{Deduplicator, ReplicaLabels};
+use latewood_model::{Matcher, Resolution, SeriesSamples, TimeRange};
+use latewood_promql::{
+    Control, Resolutions, RollupCursor, RollupSelect, Select, SeriesCursor, SeriesSource, SourceError,
+};
 use latewood_proto::store::{Detail, StoreError};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
@@ -15,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::gather::{Gathered, Gatherer};
 use super::{Coverage, Fanout, Pinned, Replicas, Wanted};
 use crate::metrics::DedupMetrics;
+use crate::resolutions::SourceResolution;
 
 /// What a fetching task hands to the engine's thread.
 pub(super) type Batch = Result<Fetched, StoreError>;
@@ -40,10 +43,17 @@ pub(crate) struct FanoutSource {
     /// How replicas are taken; none if they are series of their own.
     pub(crate) replicas: Option<Arc<Replicas>>,
     pub(crate) metrics: DedupMetrics,
+    /// How coarse what is read may be.
+    pub(crate) resolution: SourceResolution,
+    /// The labels that replicas of rollups do not have any more.
+    pub(crate) rolled_up: ReplicaLabels,
+    /// What ingesters told at the first time that it mattered which windows have all samples.
+    pub(crate) known_spans: OnceLock<Option<Arc<[TimeRange]>>>,
 }
 
-impl SeriesSource for FanoutSource {
-    fn select(&self, select: &Select) -> Result<Box<dyn SeriesCursor>, SourceError> {
+impl FanoutSource {
+    /// A cursor over samples.
+    pub(super) fn samples(&self, select: &Select) -> Cursor {
         let (sender, receiver) = mpsc::channel(self.batches_ahead);
         let fetch = Fetch {
             fanout: Arc::clone(&self.fanout),
@@ -54,13 +64,43 @@ impl SeriesSource for FanoutSource {
             replicas: self.replicas.clone(),
         };
         self.runtime.spawn(fetch.run(sender));
-        Ok(Box::new(Cursor {
+        Cursor {
             receiver,
             coverage: Arc::clone(&self.pinned.coverage),
             deduplicator: Deduplicator::new(select.range.start),
             control: self.control.clone(),
             metrics: self.metrics.clone(),
-        }))
+            gone: self.pinned.held.gone(select.range),
+        }
+    }
+
+    /// The coarsest resolution that may be read by choice, and whether that may be where it is not exact.
+    fn wish(&self, matchers: &[Matcher]) -> (Resolution, bool) {
+        let labels = self.replicas.as_ref().map(|replicas| &replicas.labels);
+        // Rollups are of HA pairs as one series, without the labels by which they differed.
+        let is_other = labels != Some(&self.rolled_up);
+        if is_other || matchers.iter().any(|matcher| self.rolled_up.contain(matcher.name())) {
+            return (Resolution::Raw, false);
+        }
+        match self.resolution {
+            SourceResolution::Auto => (Resolution::OneDay, false),
+            SourceResolution::UpTo(coarsest) => (coarsest, true),
+        }
+    }
+}
+
+impl SeriesSource for FanoutSource {
+    fn select(&self, select: &Select) -> Result<Box<dyn SeriesCursor>, SourceError> {
+        Ok(Box::new(self.samples(select)))
+    }
+
+    fn resolutions(&self, matchers: &[Matcher], range: TimeRange) -> Resolutions {
+        let (coarsest, may_be_inexact) = self.wish(matchers);
+        self.pinned.held.resolutions(range, coarsest, may_be_inexact)
+    }
+
+    fn select_rollups(&self, select: &RollupSelect) -> Result<Box<dyn RollupCursor>, SourceError> {
+        Ok(Box::new(self.windows(select)))
     }
 }
 
@@ -144,12 +184,14 @@ impl Fetch {
 }
 
 /// Dropping it ends the task and, with it, the stores' work.
-struct Cursor {
+pub(super) struct Cursor {
     receiver: mpsc::Receiver<Batch>,
     coverage: Arc<Coverage>,
     deduplicator: Deduplicator,
     control: Control,
     metrics: DedupMetrics,
+    /// Of which times of the range one sample a window is left.
+    gone: Vec<(TimeRange, Resolution)>,
 }
 
 impl Cursor {
@@ -195,7 +237,11 @@ impl SeriesCursor for Cursor {
     }
 
     fn warnings(&self) -> Vec<String> {
-        self.coverage.warnings()
+        let thinned = self.gone.iter().map(|(_, resolution)| *resolution).max();
+        let thinned = thinned.map(|resolution| {
+            format!("samples of a part of the time are gone: of each {resolution} there, only the last one is read")
+        });
+        self.coverage.warnings().into_iter().chain(thinned).collect()
     }
 }
 

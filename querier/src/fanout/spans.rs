@@ -1,5 +1,7 @@
 //! The times of what ingesters hold beside a view.
 
+use std::sync::Arc;
+
 use futures::future::try_join_all;
 use latewood_base::ErrorKind;
 use latewood_model::TimeRange;
@@ -26,6 +28,11 @@ impl Fanout {
 }
 
 impl FanoutSource {
+    /// The same, asked once in this attempt: samples that came since need not be seen.
+    pub(super) fn known_spans(&self) -> Option<Arc<[TimeRange]>> {
+        self.known_spans.get_or_init(|| self.spans().map(Arc::from)).clone()
+    }
+
     /// The times of what ingesters hold beside the pinned view. None where that is not known: what is wrong, an
     /// evaluation finds out. Blocks, as the engine does that this is a source of.
     pub(crate) fn spans(&self) -> Option<Vec<TimeRange>> {

@@ -8,7 +8,6 @@ use latewood_catalog::View;
 use latewood_model::{Resolution, TimeRange};
 use latewood_proto::store::wire;
 
-use super::owners::Owners;
 use crate::stores::NamedStore;
 
 /// One store and the part of the view that it answers for.
@@ -55,23 +54,22 @@ pub(crate) fn heads(view: &View, ingesters: &[NamedStore]) -> Vec<Target> {
     heads.collect()
 }
 
-/// Who must answer, and how many blocks nobody can answer for because no store-gateway is known.
-pub(crate) fn targets(
-    view: &View,
-    range: TimeRange,
-    ingesters: &[NamedStore],
-    owners: &Owners,
-) -> (Vec<Target>, usize) {
-    // Raw blocks only: rows of coarser ones are aggregates, not samples.
-    let blocks = view.overlapping(Resolution::Raw, range).map(|block| block.id);
-    let (gateways, unserved) = owners.first(view.version, blocks);
-    (heads(view, ingesters).into_iter().chain(gateways).collect(), unserved)
+/// The blocks that have samples of a range.
+pub(crate) fn raw(view: &View, range: TimeRange) -> impl Iterator<Item = Ulid> {
+    view.overlapping(Resolution::Raw, range).map(|block| block.id)
+}
+
+/// The blocks that have windows of a range, of one resolution.
+pub(crate) fn rollups(view: &View, resolution: Resolution, range: TimeRange) -> impl Iterator<Item = Ulid> {
+    let all = view.overlapping(resolution, TimeRange::ALL);
+    all.filter(move |block| block.window.unwrap_or(block.range).overlaps(range)).map(|block| block.id)
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
+    use super::super::owners::Owners;
     use super::*;
     use crate::testing::{FakeStore, block, stores, view_of};
 
@@ -86,7 +84,8 @@ mod tests {
         blocks.push(block(101, 20, 30, Resolution::Raw));
         let view = view_of(7, blocks, &[(3, 9)]);
         let owners = Owners::new(named(3), 2);
-        let (targets, unserved) = targets(&view, TimeRange::new(5, 19), &named(2), &owners);
+        let (gateways, unserved) = owners.first(view.version, raw(&view, TimeRange::new(5, 19)));
+        let targets: Vec<Target> = heads(&view, &named(2)).into_iter().chain(gateways).collect();
         let asked: Vec<_> = targets.iter().map(|target| (target.role, &*target.store.name)).collect();
         let (ingester, gateway) = (Role::Ingester, Role::Gateway);
         assert_eq!(asked, [(ingester, "0"), (ingester, "1"), (gateway, "0"), (gateway, "1"), (gateway, "2")]);
@@ -103,7 +102,7 @@ mod tests {
     fn blocks_without_a_gateway_are_counted() {
         let view = view_of(1, vec![block(1, 0, 10, Resolution::Raw)], &[]);
         let owners = Owners::new(Arc::default(), 3);
-        let (targets, unserved) = targets(&view, TimeRange::ALL, &named(1), &owners);
-        assert_eq!((targets.len(), unserved), (1, 1));
+        let (targets, unserved) = owners.first(view.version, raw(&view, TimeRange::ALL));
+        assert_eq!((targets.len(), unserved), (0, 1));
     }
 }

@@ -2,7 +2,7 @@ use std::sync::atomic::Ordering;
 
 use futures::StreamExt;
 use latewood_base::{Kinded, Ulid};
-use latewood_catalog::{Change, FlushStep};
+use latewood_catalog::{BlockEntry, Change, FlushStep};
 use latewood_model::{Labels, MatchOp, Resolution, Sample, SeriesSamples, stale_nan};
 use prometheus_client::registry::Registry;
 use tokio::sync::oneshot;
@@ -75,6 +75,32 @@ async fn sources_are_merged_in_storage_order_and_ties_decided_by_the_rule() {
     let names: Vec<_> = all.iter().map(|one| one.labels.metric_name().unwrap()).collect();
     assert_eq!((names, warnings), (vec!["a", "b", "up"], vec![]));
     assert_eq!(samples(&all[2]), [sample(5, 0.5), sample(10, 1.0), sample(20, 2.0), sample(30, 3.0)]);
+}
+
+#[tokio::test]
+async fn where_samples_are_gone_the_finest_rollups_are_asked_for_those_times_alone() {
+    let gateway = Arc::new(FakeStore::holding(vec![series(&[("__name__", "up")], &[(50, 1.0), (150, 2.0)])]));
+    let fanout = fanout(vec![FakeStore::default().shared()], vec![gateway.clone()]);
+    let of = |id, window, resolution, lineage: &[u128]| BlockEntry {
+        window: Some(window),
+        lineage: lineage.iter().copied().map(Ulid).collect(),
+        ..BlockEntry::clone(&block(id, window.start, window.end, resolution))
+    };
+    let (first, second) = (TimeRange::new(1, 100), TimeRange::new(101, 1000));
+    let add = vec![
+        of(1, first, Resolution::FiveMinutes, &[90]),
+        of(2, first, Resolution::OneHour, &[90, 1]),
+        of(3, second, Resolution::Raw, &[]),
+        of(4, second, Resolution::FiveMinutes, &[3]),
+    ];
+    let catalog = fanout.catalogs.tenant(&TenantId::anonymous());
+    catalog.commit(Change { add, ..Change::default() }).await.unwrap();
+    let (all, warnings) = read_all(&fanout, false).await.unwrap();
+    // What the one store has is cut by what it is asked for, and joined.
+    assert_eq!((samples(&all[0]), warnings.len()), (vec![sample(50, 1.0), sample(150, 2.0)], 0));
+    let views = gateway.views.lock();
+    let asked: Vec<&[String]> = views.iter().map(|view| view.blocks.as_slice()).collect();
+    assert_eq!(asked, [&[Ulid(3).to_string()], &[Ulid(1).to_string()]]);
 }
 
 #[tokio::test]

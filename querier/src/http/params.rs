@@ -12,6 +12,7 @@ use url::form_urlencoded;
 
 use super::time;
 use crate::ApiError;
+use crate::resolutions::SourceResolution;
 
 /// Parameters in the order of Go's `Request.Form`: those of the form before those of the query string.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -105,6 +106,14 @@ impl Params {
             (true, true) => ReplicaLabels::new(configured),
             (true, false) => ReplicaLabels::new(named),
         })
+    }
+
+    /// `max_source_resolution`, which is Thanos's: how coarse what is read may be.
+    pub(super) fn resolution(&self, configured: SourceResolution) -> Result<SourceResolution, ApiError> {
+        match self.get("max_source_resolution") {
+            "" => Ok(configured),
+            text => text.parse().map_err(|error: String| ApiError::parameter("max_source_resolution", error)),
+        }
     }
 
     /// `limit`; 0, no limit, where it is not given.

@@ -61,6 +61,7 @@ fn options(call: &Call) -> Result<QueryOptions, ApiError> {
         timeout: time::parse_optional_duration("timeout", call.params.get("timeout"))?,
         partial: call.partial()?,
         replica_labels: call.replica_labels()?,
+        resolution: call.params.resolution(call.api.config.max_source_resolution)?,
         cached_as: call.uses_cache()?.then(|| call.params.get("query").into()),
     })
 }

@@ -1,7 +1,7 @@
 //! A range query as the cache sees it.
 
 use latewood_model::dedup::LOOKBACK_MS;
-use latewood_model::{TimeRange, TimestampMs};
+use latewood_model::{Resolution, TimeRange, TimestampMs};
 use latewood_promql::print::format;
 use latewood_promql::{Footprint, with_room};
 
@@ -10,6 +10,7 @@ use super::key::ResultKey;
 use super::run::RangeCall;
 use super::sources::Surroundings;
 use super::steps::StepGrid;
+use crate::resolutions::SourceResolution;
 
 /// A range query whose results may be kept.
 pub(super) struct Asked {
@@ -38,9 +39,10 @@ impl Asked {
         }
         let footprint = call.engine.footprint(query)?;
         let lookback = query.lookback.unwrap_or(call.engine.config().lookback);
-        let replica_labels = call.replica_labels.names().to_vec();
+        let replica_labels = call.options.replica_labels.names().to_vec();
         // Which replica's sample stands is decided by those before it.
         let more_ms = if replica_labels.is_empty() { 0 } else { LOOKBACK_MS };
+        let windows_ms = more_for_windows(call, &footprint);
         let freshness_ms = i64::try_from(config.max_cache_freshness_seconds).ok()?.checked_mul(1_000)?;
         Some(Self {
             key: ResultKey {
@@ -50,11 +52,12 @@ impl Asked {
                 phase_ms,
                 lookback_ms: i64::try_from(lookback.as_millis()).ok()?,
                 replica_labels,
+                resolution: call.options.resolution,
             },
             grid,
             steps: grid.run(query.start, query.end),
             keep_until: now.saturating_sub(freshness_ms),
-            footprint: footprint.reaching_back(more_ms),
+            footprint: footprint.reaching_back(more_ms + windows_ms),
         })
     }
 
@@ -73,4 +76,16 @@ impl Asked {
         let keeps = |run: TimeRange| run.end <= self.keep_until && self.is_settled(run, around);
         self.grid.longest(run, keeps)
     }
+}
+
+/// How much earlier what matters to a step begins where windows are read that do not fit its range.
+fn more_for_windows(call: &RangeCall<'_>, footprint: &Footprint) -> i64 {
+    let wished = match call.options.resolution {
+        SourceResolution::Auto => Resolution::Raw,
+        SourceResolution::UpTo(coarsest) => coarsest,
+    };
+    let read = footprint.of_steps(call.query.start, call.query.end);
+    let gone = read.flat_map(|read| call.source.pinned.held.gone(read));
+    let coarsest = gone.map(|(_, resolution)| resolution).max().unwrap_or_default().max(wished);
+    2 * coarsest.millis().unwrap_or(0)
 }

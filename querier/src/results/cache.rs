@@ -112,6 +112,7 @@ mod tests {
             phase_ms: 0,
             lookback_ms: 1,
             replica_labels: Vec::new(),
+            resolution: Default::default(),
         }
     }
 

@@ -2,6 +2,8 @@
 
 use latewood_model::TenantId;
 
+use crate::resolutions::SourceResolution;
+
 /// All that decides a query's answer at a step, but for the data. What is the same for all queries of a process, such as
 /// the features of the language, is not in it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -15,6 +17,7 @@ pub(crate) struct ResultKey {
     pub(super) lookback_ms: i64,
     /// Sorted; none where replicas are series of their own.
     pub(super) replica_labels: Vec<String>,
+    pub(super) resolution: SourceResolution,
 }
 
 impl ResultKey {

@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use latewood_base::Clock;
 use latewood_model::TimeRange;
-use latewood_model::dedup::ReplicaLabels;
 use latewood_promql::{
     Control, Engine, QueryError, QueryResult, RangeQuery, Report, SeriesSource, Value, with_room,
 };
@@ -21,6 +20,7 @@ use super::notes::Notes;
 use super::plan::{Part, Plan};
 use super::sources::Surroundings;
 use super::update::{Fresh, Update};
+use crate::evaluate::QueryOptions;
 use crate::fanout::FanoutSource;
 
 /// A range query and what it is evaluated with.
@@ -29,8 +29,7 @@ pub(crate) struct RangeCall<'a> {
     pub(crate) query: &'a RangeQuery,
     /// The query as it was written.
     pub(crate) text: &'a str,
-    /// None where replicas are series of their own.
-    pub(crate) replica_labels: &'a ReplicaLabels,
+    pub(crate) options: &'a QueryOptions,
     pub(crate) source: &'a Arc<FanoutSource>,
     pub(crate) control: &'a Control,
 }

@@ -1,7 +1,7 @@
 //! What kept results depend on: blocks and tombstones of a view, and what ingesters hold beside it.
 
 use latewood_base::Ulid;
-use latewood_catalog::View;
+use latewood_catalog::{BlockEntry, View};
 use latewood_model::{Resolution, TimeRange};
 
 /// What of a view some reads depend on. While it is the same, and no ingester holds anything of these times, they read
@@ -23,7 +23,7 @@ impl Sources {
 /// A view for one query: what there is to depend on.
 pub(super) struct Surroundings<'a> {
     view: &'a View,
-    /// Of the blocks that a query would read; coarser ones are not.
+    /// Of the blocks that a query would read, with the times that they matter to.
     blocks: Vec<(Ulid, TimeRange)>,
     /// What ingesters hold beside the view.
     heads: &'a [TimeRange],
@@ -32,9 +32,10 @@ pub(super) struct Surroundings<'a> {
 impl<'a> Surroundings<'a> {
     /// Of reads within these ranges.
     pub(super) fn new(view: &'a View, heads: &'a [TimeRange], within: &[TimeRange]) -> Self {
-        let live = view.overlapping(Resolution::Raw, TimeRange::ALL);
-        let near = live.filter(|block| within.iter().any(|range| block.range.overlaps(*range)));
-        Self { view, blocks: near.map(|block| (block.id, block.range)).collect(), heads }
+        let live = view.blocks.values().filter(|block| !block.tail);
+        let times = live.map(|block| (block.id, times_of(block)));
+        let near = times.filter(|(_, times)| within.iter().any(|range| times.overlaps(*range)));
+        Self { view, blocks: near.collect(), heads }
     }
 
     /// What these reads depend on.
@@ -53,6 +54,14 @@ impl<'a> Surroundings<'a> {
     }
 }
 
+/// The times that a block matters to: of a rollup all of its windows.
+fn times_of(block: &BlockEntry) -> TimeRange {
+    match block.resolution {
+        Resolution::Raw => block.range,
+        _ => block.window.unwrap_or(block.range),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
@@ -63,7 +72,7 @@ mod tests {
     use crate::testing::{block, view_of};
 
     #[test]
-    fn sources_are_the_raw_blocks_that_are_read_and_the_tombstones_that_bind_them() {
+    fn sources_are_the_blocks_that_are_read_and_the_tombstones_that_bind_them() {
         let blocks = vec![
             block(1, 0, 10, Resolution::Raw),
             block(2, 11, 20, Resolution::Raw),
@@ -76,7 +85,7 @@ mod tests {
         };
         let reads = [TimeRange::new(5, 10), TimeRange::new(55, 55)];
         let before = of(&view, &reads);
-        assert_eq!(*before.blocks, [Ulid(1), Ulid(4)]);
+        assert_eq!(*before.blocks, [Ulid(1), Ulid(3), Ulid(4)]);
         for (id, bound) in [(9, 2), (8, 4)] {
             let (id, blocks) = (Ulid(id), [Ulid(bound)].into());
             let tombstone = Tombstone { id, matchers: Vec::new(), range: TimeRange::ALL, blocks };

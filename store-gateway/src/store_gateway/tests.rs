@@ -9,6 +9,8 @@ use latewood_proto::store::Detail;
 
 use super::*;
 
+mod rollups;
+
 struct Rig {
     gateway: StoreGateway,
     bucket: Bucket,
@@ -40,9 +42,12 @@ fn files(root: &Path, dir: &Path, out: &mut Vec<(String, Vec<u8>)>) {
 
 impl Rig {
     fn new(config: GatewayConfig) -> Self {
+        Self::over(config, Arc::new(MemoryBucket::new()))
+    }
+
+    fn over(config: GatewayConfig, bucket: Bucket) -> Self {
         let (clock, _) = Clock::manual(1_700_000_000_000);
         let ids = Ids::new(clock.clone(), Rng::seeded(1));
-        let bucket: Bucket = Arc::new(MemoryBucket::new());
         let catalogs = Catalogs::new(Arc::clone(&bucket), clock, ids, CatalogConfig::default());
         let gateway = StoreGateway::new(
             config,
@@ -68,14 +73,19 @@ impl Rig {
         let meta = writer.finish().unwrap();
         let mut entry = BlockEntry::new(id, Resolution::Raw, meta.range);
         (entry.series, entry.samples) = (meta.series.max(10), meta.samples.max(10));
+        self.publish(dir.path(), entry).await;
+        id
+    }
+
+    /// Puts a written block into the bucket and commits it.
+    async fn publish(&self, dir: &Path, entry: BlockEntry) {
         let mut found = Vec::new();
-        files(dir.path(), dir.path(), &mut found);
+        files(dir, dir, &mut found);
         for (name, bytes) in found {
-            let key = format!("{}/{name}", entry.folder(&tenant));
+            let key = format!("{}/{name}", entry.folder(&TenantId::anonymous()));
             self.bucket.put(&key, bytes.into()).await.unwrap();
         }
         self.commit(Change { add: vec![entry], ..Change::default() }).await;
-        id
     }
 
     async fn commit(&self, change: Change) {

@@ -59,7 +59,10 @@ impl SpanTable {
 
     /// Bytes of memory held.
     pub(crate) fn weight(&self) -> usize {
-        self.spans.capacity() * size_of::<Span>() + self.starts.capacity() * 4
+        // Of blocks of windows nearly all spans have this, and of others none.
+        let is_of_windows = self.spans.first().is_some_and(|span| span.rollup.is_some());
+        let rollup = if is_of_windows { size_of::<RollupSpan>() + 2 * size_of::<usize>() } else { 0 };
+        self.spans.capacity() * size_of::<Span>() + self.spans.len() * rollup + self.starts.capacity() * 4
     }
 }
 

@@ -24,6 +24,12 @@ impl ReplicaLabels {
         self.0.is_empty()
     }
 
+    /// Whether a name is one of them.
+    #[must_use]
+    pub fn contain(&self, name: &str) -> bool {
+        self.0.iter().any(|own| own == name)
+    }
+
     /// The names, sorted, each once.
     #[must_use]
     pub fn names(&self) -> &[String] {

@@ -2,6 +2,8 @@
 
 use std::ops::BitOr;
 
+use super::SeriesRollups;
+
 /// Figures of windows of floats.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct RollupColumns(u16);
@@ -27,6 +29,8 @@ impl RollupColumns {
     pub const TIMES: Self = Self(1 << 7);
     /// Whether the window is stale.
     pub const STALE: Self = Self(1 << 8);
+    /// What [`SeriesRollups::thinned`](super::SeriesRollups::thinned) needs.
+    pub const THINNED: Self = Self(Self::LAST.0 | Self::TIMES.0);
     /// All of them.
     pub const ALL: Self = Self((1 << 9) - 1);
 
@@ -52,6 +56,37 @@ impl RollupColumns {
     #[must_use]
     pub fn from_bits(bits: u32) -> Option<Self> {
         u16::try_from(bits).ok().filter(|bits| bits & !Self::ALL.0 == 0).map(Self)
+    }
+}
+
+impl SeriesRollups {
+    /// The same with these figures of its windows of floats alone.
+    #[must_use]
+    pub fn with_only(mut self, columns: RollupColumns) -> Self {
+        let floats = &mut self.floats;
+        let goes = |column: RollupColumns| !columns.contains(column);
+        if goes(RollupColumns::COUNT) {
+            floats.counts = Vec::new();
+        }
+        for (column, values) in [
+            (RollupColumns::SUM, &mut floats.sums),
+            (RollupColumns::MIN, &mut floats.mins),
+            (RollupColumns::MAX, &mut floats.maxs),
+            (RollupColumns::FIRST, &mut floats.firsts),
+            (RollupColumns::LAST, &mut floats.lasts),
+            (RollupColumns::CORRECTION, &mut floats.corrections),
+        ] {
+            if goes(column) {
+                *values = Vec::new();
+            }
+        }
+        if goes(RollupColumns::TIMES) {
+            (floats.first_at, floats.last_at) = Default::default();
+        }
+        if goes(RollupColumns::STALE) {
+            floats.stale = Vec::new();
+        }
+        self
     }
 }
 

@@ -1,6 +1,6 @@
 //! Where windows begin and end.
 
-use crate::{Resolution, TimestampMs};
+use crate::{Resolution, TimeRange, TimestampMs};
 
 /// Windows of one length, without gap or overlap, aligned to the Unix epoch; the beginning is no part of a window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +36,26 @@ impl RollupWindows {
         }
     }
 
+    /// The times of the window that ends at `end`.
+    #[must_use]
+    pub fn range_of(self, end: TimestampMs) -> TimeRange {
+        let length = match end.rem_euclid(self.millis) {
+            0 => self.millis,
+            // The last window there is.
+            length => length,
+        };
+        TimeRange::new(end.saturating_sub(length - 1), end)
+    }
+
+    /// The ends of all windows that have a time of a range.
+    #[must_use]
+    pub fn ends_of(self, range: TimeRange) -> TimeRange {
+        match range.is_empty() {
+            true => range,
+            false => TimeRange::new(self.end_of(range.start), self.end_of(range.end)),
+        }
+    }
+
     /// Whether windows end at a time.
     #[must_use]
     pub fn is_end(self, at: TimestampMs) -> bool {
@@ -59,6 +79,9 @@ mod tests {
         assert_eq!(windows, RollupWindows::FINEST);
         let ends = [-300_000, -1, 0, 1, 300_000, 300_001].map(|at| windows.end_of(at));
         assert_eq!(ends, [-300_000, 0, 0, 300_000, 300_000, 600_000]);
+        assert_eq!(windows.range_of(0), TimeRange::new(-299_999, 0));
+        assert_eq!(windows.ends_of(TimeRange::new(1, 300_001)), TimeRange::new(300_000, 600_000));
+        assert!(windows.ends_of(TimeRange::new(2, 1)).is_empty());
         assert!(windows.contains(0, -299_999) && !windows.contains(0, -300_000));
         assert!(RollupWindows::of(Resolution::Raw).is_none());
     }
@@ -67,6 +90,10 @@ mod tests {
     fn the_ends_of_time_have_windows() {
         let windows = RollupWindows::of(Resolution::OneDay).unwrap();
         assert_eq!(windows.end_of(i64::MAX), i64::MAX);
+        let last = windows.range_of(i64::MAX);
+        assert!(windows.is_end(last.start - 1) && windows.end_of(last.start) == i64::MAX);
+        assert_eq!(windows.ends_of(TimeRange::ALL).end, i64::MAX);
+        assert_eq!(windows.range_of(windows.end_of(i64::MIN)).start, i64::MIN);
         assert!(windows.is_end(i64::MAX) && windows.end_of(i64::MIN) < 0);
         assert_eq!(windows.end_of(i64::MIN) % 86_400_000, 0);
     }

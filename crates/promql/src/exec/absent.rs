@@ -2,6 +2,7 @@
 
 use latewood_model::Labels;
 
+use super::rollups::RunsOperator;
 use super::tile::{Tile, has_values, is_present};
 use super::windows::{WindowFeed, Windows, samples_of};
 use super::{BoxOperator, Env, Grid, Operator};
@@ -14,6 +15,8 @@ pub(super) struct AbsentOperator {
     steps: usize,
     input: Option<Input>,
     labels: Labels,
+    /// Upstream drops type and unit from what `absent_over_time` gives, at the end, and not from `absent`.
+    drops_name: bool,
 }
 
 enum Input {
@@ -29,13 +32,24 @@ impl AbsentOperator {
             steps: grid.len(),
             input: Some(Input::Vector(input)),
             labels: labels.clone(),
+            drops_name: false,
         }
     }
 
-    /// `absent_over_time`
-    pub(super) fn of_windows(env: &Env, grid: Grid, call: &WindowCall) -> Result<Self, QueryError> {
-        let (feed, windows) =
-            (WindowFeed::new(env, grid, &call.input)?, Windows::new(env, grid, &call.input)?);
+    /// `absent_over_time`, of windows or of what says where they have samples.
+    pub(super) fn of_windows(
+        env: &Env,
+        grid: Grid,
+        call: &WindowCall,
+        present: Option<RunsOperator>,
+    ) -> Result<Self, QueryError> {
+        let input = match present {
+            Some(present) => Input::Vector(Box::new(present)),
+            None => Input::Windows(
+                Box::new(WindowFeed::new(env, grid, &call.input)?),
+                Box::new(Windows::new(env, grid, &call.input)?),
+            ),
+        };
         let labels = match &call.input {
             WindowInput::Samples { absent_labels, .. } => absent_labels.clone(),
             WindowInput::Subquery { .. } => Labels::empty(),
@@ -43,8 +57,9 @@ impl AbsentOperator {
         Ok(Self {
             env: env.clone(),
             steps: grid.len(),
-            input: Some(Input::Windows(Box::new(feed), Box::new(windows))),
+            input: Some(input),
             labels,
+            drops_name: env.delays_names,
         })
     }
 }
@@ -55,8 +70,6 @@ impl Operator for AbsentOperator {
             return Ok(None);
         };
         let mut tile = Tile::new(&self.env.control, self.steps)?;
-        // Upstream drops type and unit from what `absent_over_time` gives, at the end, and not from `absent`.
-        let drops_name = self.env.delays_names && matches!(input, Input::Windows(..));
         let row = tile.push(self.labels.clone())?;
         row.fill(1.0);
         match input {
@@ -81,7 +94,7 @@ impl Operator for AbsentOperator {
             }
         }
         let is_absent = has_values(row);
-        tile.set_drops_name(0, drops_name);
+        tile.set_drops_name(0, self.drops_name);
         Ok(is_absent.then_some(tile))
     }
 }

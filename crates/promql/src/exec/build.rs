@@ -3,11 +3,13 @@
 use super::aggregate::FoldOperator;
 use super::scalar::{Scalar, ScalarOperator, Scalars, is_scalar};
 use super::{
-    BoxOperator, Env, Grid, absent, buckets, count_values, fold, info, join, map, names, once, probe, scan,
-    set, smooth, sort, topk, windows,
+    BoxOperator, Env, Grid, absent, buckets, count_values, fold, info, join, map, names, once, probe,
+    rollups, scan, set, smooth, sort, topk, windows,
 };
 use crate::ast::{AggregateOp, BinaryOp, Cardinality};
-use crate::plan::{AggregateNode, MetricNames, Node, Reading, VectorBinary, WindowKernel, metric_names};
+use crate::plan::{
+    AggregateNode, MetricNames, Node, Reading, Scan, VectorBinary, WindowKernel, metric_names, names_of_scan,
+};
 use crate::{CallContext, QueryError};
 
 /// The operators that compute a node at the steps of a grid.
@@ -20,25 +22,20 @@ pub(crate) fn build(node: &Node, grid: Grid, env: &Env) -> Result<BoxOperator, Q
 
 fn build_vector(node: &Node, grid: Grid, env: &Env) -> Result<BoxOperator, QueryError> {
     Ok(match node {
-        Node::Scan { scan, reading } => {
-            let operator = scan::ScanOperator::new(env, grid, scan, *reading)?;
-            match reading {
-                Reading::Time | Reading::Start if env.delays_names => {
-                    Box::new(map::Map::new(env, grid, Box::new(operator), false, names::MarkNames))
+        Node::Scan { scan, reading } => build_scan(scan, *reading, grid, env)?,
+        Node::Smoothed(scan, place) => Box::new(smooth::SmoothOperator::new(&env.at(*place), grid, scan)?),
+        Node::Window(call) => {
+            let runs = rollups::windows_of(&env.at(call.place), grid, call)?;
+            match (call.kernel, runs) {
+                (WindowKernel::Value(..), Some(runs)) => Box::new(runs),
+                (WindowKernel::Value(..), None) => {
+                    Box::new(windows::WindowOperator::new(&env.at(call.place), grid, call)?)
                 }
-                Reading::Time | Reading::Start if crate::plan::names_of_scan(scan).may_collide() => {
-                    Box::new(scan::SampleTimes::new(env, operator)?)
+                (WindowKernel::Presence, runs) => {
+                    Box::new(absent::AbsentOperator::of_windows(env, grid, call, runs)?)
                 }
-                _ => Box::new(operator),
             }
         }
-        Node::Smoothed(scan, place) => Box::new(smooth::SmoothOperator::new(&env.at(*place), grid, scan)?),
-        Node::Window(call) => match call.kernel {
-            WindowKernel::Value(..) => {
-                Box::new(windows::WindowOperator::new(&env.at(call.place), grid, call)?)
-            }
-            WindowKernel::Presence => Box::new(absent::AbsentOperator::of_windows(env, grid, call)?),
-        },
         Node::VectorOf(scalar) => build(scalar, grid, env)?,
         Node::Absent(input, labels) => {
             Box::new(absent::AbsentOperator::of_vector(env, grid, build(input, grid, env)?, labels))
@@ -61,6 +58,22 @@ fn build_vector(node: &Node, grid: Grid, env: &Env) -> Result<BoxOperator, Query
             Box::new(once::OnceOperator::new(env, grid, single))
         }
         _ => build_map(node, grid, env)?,
+    })
+}
+
+fn build_scan(scan: &Scan, reading: Reading, grid: Grid, env: &Env) -> Result<BoxOperator, QueryError> {
+    let drops_names = reading != Reading::Value;
+    let operator: BoxOperator = match rollups::scan_of(env, grid, scan, reading)? {
+        Some(runs) => Box::new(runs),
+        None => {
+            let operator = scan::ScanOperator::new(env, grid, scan, reading)?;
+            let collides = drops_names && !env.delays_names && names_of_scan(scan).may_collide();
+            if collides { Box::new(scan::SampleTimes::new(env, operator)?) } else { Box::new(operator) }
+        }
+    };
+    Ok(match drops_names && env.delays_names {
+        true => Box::new(map::Map::new(env, grid, operator, false, names::MarkNames)),
+        false => operator,
     })
 }
 
@@ -134,8 +147,11 @@ pub(crate) fn results_are_unique(binary: &VectorBinary, names: &[MetricNames; 2]
 fn build_grouped(node: &Node, grid: Grid, env: &Env) -> Result<BoxOperator, QueryError> {
     match node {
         Node::Window(call) if windows::drops_names(node, env) => probe::built(node, env, |env| {
-            let operator = windows::WindowOperator::new(&env.at(call.place), grid, call)?;
-            Ok(Box::new(operator.for_groups()))
+            let env = &env.at(call.place);
+            Ok(match rollups::windows_of(env, grid, call)? {
+                Some(runs) => Box::new(runs.for_groups()),
+                None => Box::new(windows::WindowOperator::new(env, grid, call)?.for_groups()),
+            })
         }),
         _ => build(node, grid, env),
     }

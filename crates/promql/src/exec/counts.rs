@@ -23,8 +23,8 @@ pub(crate) struct SampleCounts {
 /// Which steps of the query an operator's steps are.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Steps {
-    /// The same ones.
-    Same,
+    /// The same ones, from this one on.
+    From(usize),
     /// The only one is all of them.
     All,
     /// All are the first one.
@@ -48,14 +48,23 @@ impl SampleCounts {
             Ok::<_, QueryError>(Arc::new(PerStep { counts, _held: held }))
         });
         let per_step = per_step.transpose()?;
-        Ok(Self { control: control.clone(), weight: 1, steps: Steps::Same, per_step })
+        Ok(Self { control: control.clone(), weight: 1, steps: Steps::From(0), per_step })
     }
 
     /// For what is evaluated at one step in place of so many.
     pub(super) fn once(&self, steps: usize) -> Self {
-        let is_same = self.steps == Steps::Same;
+        let is_same = matches!(self.steps, Steps::From(_));
         let steps_of = if is_same { Steps::All } else { self.steps };
         Self { weight: self.weight.saturating_mul(steps as u64), steps: steps_of, ..self.clone() }
+    }
+
+    /// For what is evaluated at the steps from this one on.
+    pub(super) fn from(&self, step: usize) -> Self {
+        let steps = match self.steps {
+            Steps::From(first) => Steps::From(first + step),
+            other => other,
+        };
+        Self { steps, ..self.clone() }
     }
 
     /// For what a subquery below a function evaluates.
@@ -78,7 +87,7 @@ impl SampleCounts {
         let Some(per_step) = &self.per_step else { return };
         let add = |count: &AtomicU64, samples: u64| count.fetch_add(samples, Relaxed);
         match self.steps {
-            Steps::Same => per_step.counts.get(step).map(|count| add(count, samples)),
+            Steps::From(first) => per_step.counts.get(first + step).map(|count| add(count, samples)),
             Steps::First => per_step.counts.first().map(|count| add(count, samples * self.weight)),
             Steps::All => {
                 per_step.counts.iter().for_each(|count| _ = add(count, samples));

@@ -1,5 +1,7 @@
 //! The steps at which a part of a query is evaluated.
 
+use std::ops::Range;
+
 use latewood_model::TimestampMs;
 
 use crate::QueryError;
@@ -44,6 +46,19 @@ impl Grid {
         let open_start = first_end.saturating_sub(range);
         let aligned = open_start.div_euclid(step).saturating_add(1).saturating_mul(step);
         Self::new(aligned, last_end, step)
+    }
+
+    /// Some of the steps, at least one, next to each other.
+    pub(crate) fn part(&self, steps: &Range<usize>) -> Self {
+        Self { start: self.time(steps.start), step: self.step, count: steps.len().max(1) }
+    }
+
+    /// The first step at a time or after it; as many as there are if all are before.
+    pub(crate) fn first_from(&self, at: TimestampMs) -> usize {
+        let before = i128::from(at) - i128::from(self.start);
+        let step = i128::from(self.step.max(1));
+        let steps = (before + step - 1).div_euclid(step).max(0);
+        usize::try_from(steps).map_or(self.count, |steps| steps.min(self.count))
     }
 
     /// How many steps.

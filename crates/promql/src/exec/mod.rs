@@ -34,6 +34,7 @@ mod pace;
 mod probe;
 mod ratio;
 mod reach;
+mod rollups;
 mod row;
 mod rows;
 mod scalar;

@@ -1,12 +1,13 @@
 //! Instant selectors: at each step the newest sample of `(time - lookback, time]`, unless it is a stale marker.
 
-use latewood_model::{HistogramSample, SeriesSamples};
+use latewood_model::{HistogramSample, Labels, SeriesSamples};
 
 use super::bounds::StepWindows;
 use super::counts::size_in_samples;
 use super::matching::drop_reserved;
 use super::merge::Merger;
 use super::pace::Pace;
+use super::rollups::SeriesRows;
 use super::row::{Row, RowMut};
 use super::tile::{Tile, absent, computed, is_present};
 use super::{Env, Grid, Operator, SeriesFeed};
@@ -20,17 +21,19 @@ pub(super) struct ScanOperator {
     windows: StepWindows,
     reading: Reading,
     feed: SeriesFeed,
+    /// The series that was looked at.
+    peeked: Option<SeriesSamples>,
 }
 
 impl ScanOperator {
     pub(super) fn new(env: &Env, grid: Grid, scan: &Scan, reading: Reading) -> Result<Self, QueryError> {
         let windows = StepWindows::new(&env.control, grid, env.lookback_ms, scan.offset_ms, scan.at)?;
         let feed = SeriesFeed::new(env, scan, grid, None);
-        Ok(Self { env: env.clone(), steps: grid.len(), windows, reading, feed })
+        Ok(Self { env: env.clone(), steps: grid.len(), windows, reading, feed, peeked: None })
     }
 
     /// Fills a row; how many values it has.
-    fn fill(&mut self, series: &SeriesSamples, row: &mut [f64]) -> Result<usize, QueryError> {
+    fn fill_floats(&mut self, series: &SeriesSamples, row: &mut [f64]) -> Result<usize, QueryError> {
         let mut filled = 0;
         let bounds = self.windows.of_shared(&series.timestamps)?;
         Pace::new(&self.env.control).did(row.len())?;
@@ -72,7 +75,7 @@ impl ScanOperator {
 
     /// Fills a row of a series with histograms; how many values it has.
     fn fill_mixed(&mut self, series: &SeriesSamples, row: &mut RowMut<'_>) -> Result<usize, QueryError> {
-        let mut filled = self.fill(series, row.values)?;
+        let mut filled = self.fill_floats(series, row.values)?;
         let floats = self.windows.of_shared(&series.timestamps)?;
         let mut pace = Pace::new(&self.env.control);
         let times: Vec<_> = series.histograms.iter().map(|sample| sample.timestamp).collect();
@@ -117,7 +120,7 @@ impl ScanOperator {
                 Reading::Value | Reading::Time | Reading::Start => series.labels.clone(),
             };
             let filled = if series.histograms.is_empty() {
-                self.fill(&series, tile.push(labels)?)?
+                self.fill_floats(&series, tile.push(labels)?)?
             } else {
                 tile.push(labels)?;
                 let mut row = tile.row_mut(tile.len() - 1);
@@ -135,6 +138,27 @@ impl ScanOperator {
             }
         }
         Ok(tile.non_empty())
+    }
+}
+
+impl SeriesRows for ScanOperator {
+    fn peek(&mut self) -> Result<Option<&Labels>, QueryError> {
+        if self.peeked.is_none() {
+            self.peeked = self.feed.next()?;
+        }
+        Ok(self.peeked.as_ref().map(|series| &series.labels))
+    }
+
+    fn fill(&mut self, row: &mut RowMut<'_>) -> Result<usize, QueryError> {
+        let filled = match self.peeked.take() {
+            None => return Ok(0),
+            Some(series) if series.histograms.is_empty() => self.fill_floats(&series, row.values)?,
+            Some(series) => self.fill_mixed(&series, row)?,
+        };
+        if filled > 0 {
+            self.count(row.as_row(), filled);
+        }
+        Ok(filled)
     }
 }
 

@@ -9,6 +9,7 @@ use super::counts::size_in_samples;
 use super::matching::drop_reserved;
 use super::merge::Merger;
 use super::reach::Reach;
+use super::rollups::SeriesRows;
 use super::row::RowMut;
 use super::rows::RowKernel;
 use super::scalar::Scalars;
@@ -240,6 +241,8 @@ pub(super) struct WindowOperator {
     drops_name: bool,
     warns_of_gauges: bool,
     feed: WindowFeed,
+    /// The series that was looked at.
+    peeked: Option<WindowSeries>,
     /// Computes whole rows, where it can.
     rows: Option<RowKernel>,
     merger: Option<Merger>,
@@ -271,6 +274,7 @@ impl WindowOperator {
             drops_name: !call.keeps_name && env.delays_names,
             warns_of_gauges: matches!(call.function.as_str(), "rate" | "increase"),
             feed: WindowFeed::new(env, grid, &call.input)?,
+            peeked: None,
             rows: RowKernel::of(env, grid, call)?,
             merger: merger.transpose()?,
         })
@@ -283,7 +287,7 @@ impl WindowOperator {
     }
 
     /// Fills a row; how many values it has.
-    fn fill(&mut self, series: &WindowSeries, row: &mut RowMut<'_>) -> Result<usize, QueryError> {
+    fn fill_from(&mut self, series: &WindowSeries, row: &mut RowMut<'_>) -> Result<usize, QueryError> {
         let rows = self.rows.as_mut().map(|rows| rows.fill(&mut self.windows.0, series, row.values));
         if let Some(filled) = rows.transpose()?.flatten() {
             self.env.counts.add(filled.samples);
@@ -344,7 +348,7 @@ impl WindowOperator {
             tile.push(labels)?;
             tile.set_drops_name(tile.len() - 1, self.drops_name || series.drops_name);
             let mut row = tile.row_mut(tile.len() - 1);
-            let filled = self.fill(&series, &mut row)?;
+            let filled = self.fill_from(&series, &mut row)?;
             let grown = row.take_grown();
             tile.book(grown)?;
             match filled {
@@ -353,6 +357,22 @@ impl WindowOperator {
             }
         }
         Ok(tile.non_empty())
+    }
+}
+
+impl SeriesRows for WindowOperator {
+    fn peek(&mut self) -> Result<Option<&Labels>, QueryError> {
+        if self.peeked.is_none() {
+            self.peeked = self.feed.next()?;
+        }
+        Ok(self.peeked.as_ref().map(|series| &series.labels))
+    }
+
+    fn fill(&mut self, row: &mut RowMut<'_>) -> Result<usize, QueryError> {
+        match self.peeked.take() {
+            Some(series) => self.fill_from(&series, row),
+            None => Ok(0),
+        }
     }
 }
 

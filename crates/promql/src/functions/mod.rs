@@ -19,6 +19,7 @@ mod quantile;
 mod rate;
 mod regression;
 pub mod relabel;
+pub mod rollups;
 pub(crate) mod spacing;
 mod spec;
 mod starts;

@@ -39,7 +39,7 @@ where
     )
 }
 
-fn native() -> impl Strategy<Value = NativeHistogram> {
+pub(in crate::store) fn native() -> impl Strategy<Value = NativeHistogram> {
     let integers = || prop_oneof![0..50_u64, any::<u64>()].boxed();
     let floats =
         || prop_oneof![(0..50_i32).prop_map(f64::from), any::<u64>().prop_map(f64::from_bits)].boxed();

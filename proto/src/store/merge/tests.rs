@@ -1,10 +1,16 @@
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use latewood_base::Kinded;
-use latewood_model::{Labels, stale_nan};
+use latewood_model::{
+    Labels, Resolution, RollupWindows, SeriesRollups, StartTimestamps, TimestampMs, preferred_started,
+    stale_nan,
+};
 use proptest::prelude::*;
 
 use super::*;
+
+type SharedTimes = Arc<[TimestampMs]>;
 
 fn series(labels: &[(&str, &str)], samples: &[(i64, f64)]) -> SeriesSamples {
     SeriesSamples {
@@ -100,7 +106,7 @@ async fn dropping_the_merge_drops_sources_that_work_ahead() {
     let (dropped, was_dropped) = tokio::sync::oneshot::channel::<()>();
     let endless = stream::unfold(dropped, |held| async move {
         std::future::pending::<()>().await;
-        Some((Ok(Vec::new()), held))
+        Some((Ok(Vec::<SeriesSamples>::new()), held))
     });
     drop(merge_series(vec![work_ahead(endless.boxed())], BatchBounds::default()));
     assert!(was_dropped.await.is_err());
@@ -169,4 +175,30 @@ async fn histograms_are_merged_and_beat_floats() {
         assert_eq!(bits(&all[0]), [(1, 1f64.to_bits()), (5, 5f64.to_bits())]);
         assert_eq!(all[0].histograms, with(&[], &[(2, histogram(2)), (3, histogram(4))]).histograms);
     }
+}
+
+#[tokio::test]
+async fn series_with_windows_are_merged_by_the_same_way() {
+    let rollups = |name: &str, ends: &[i64], value: f64| {
+        let one = series(&[("__name__", name)], &ends.iter().map(|&end| (end, value)).collect::<Vec<_>>());
+        SeriesRollups::of(&one, RollupWindows::of(Resolution::FiveMinutes).unwrap())
+    };
+    let source = |all: Vec<SeriesRollups>| stream::iter([Ok::<_, StoreError>(all)]).boxed();
+    let merged = merge_series(
+        vec![
+            source(vec![rollups("a", &[600_000], 1.0), rollups("c", &[0], 1.0)]),
+            source(vec![rollups("a", &[300_000, 600_000], 2.0), rollups("b", &[0], 2.0)]),
+        ],
+        BatchBounds { series: 2, samples: 1_000 },
+    );
+    let batches: Vec<Result<Vec<SeriesRollups>, StoreError>> = merged.collect().await;
+    let told = |one: SeriesRollups| {
+        let windows: Vec<_> = one.floats.iter().map(|window| (window.end, window.last)).collect();
+        (one.labels.metric_name().unwrap().to_owned(), windows)
+    };
+    let batches: Vec<Vec<_>> =
+        batches.into_iter().map(|batch| batch.unwrap().into_iter().map(told).collect()).collect();
+    let first =
+        vec![("a".to_owned(), vec![(300_000, 2.0), (600_000, 1.0)]), ("b".to_owned(), vec![(0, 2.0)])];
+    assert_eq!(batches, [first, vec![("c".to_owned(), vec![(0, 1.0)])]]);
 }

@@ -7,9 +7,11 @@ use async_trait::async_trait;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::Request;
-use latewood_base::{Clock, Ids, ManualClock, Rng, Ulid};
+use latewood_base::{Clock, ErrorKind, Ids, ManualClock, Rng, Ulid};
 use latewood_catalog::{BlockEntry, CatalogConfig, Catalogs, Change, FlushStep, Tombstone, TombstoneMatcher};
-use latewood_model::{Labels, Resolution, SeriesSamples, StartTimestamps, TenantId, TimeRange};
+use latewood_model::{
+    Labels, Resolution, SeriesRollups, SeriesSamples, StartTimestamps, TenantId, TimeRange,
+};
 use latewood_objstore::{Bucket, MemoryBucket};
 use latewood_proto::store::{SelectStream, StoreApi, StoreError, wire};
 use parking_lot::Mutex;
@@ -118,6 +120,13 @@ impl StoreApi for Part {
         request: wire::ExemplarsRequest,
     ) -> Result<wire::ExemplarsResponse, StoreError> {
         FakeStore::default().exemplars(request).await
+    }
+
+    async fn select_rollups(
+        &self,
+        _: wire::RollupsRequest,
+    ) -> Result<SelectStream<SeriesRollups>, StoreError> {
+        Err(StoreError::new(ErrorKind::Unsupported, "no rollups"))
     }
 
     async fn statistics(

@@ -18,6 +18,7 @@ pub(super) use changes::{changes, resets};
 pub(super) use extended::change;
 pub use extended::interpolate;
 pub use moments::{MomentKernel, moment};
+pub(super) use rate::combine;
 
 /// One value of a window that has at least one histogram, `None` where there is none.
 pub type HistogramKernel = fn(&Window<'_>, ctx: &mut CallContext) -> Option<SampleValue>;

@@ -173,7 +173,7 @@ fn common_schema(
 }
 
 /// The sum or difference. That hints contradict each other is of no interest: resets are dealt with.
-pub(super) fn combine(
+pub(in crate::functions) fn combine(
     a: &FloatHistogram,
     b: &FloatHistogram,
     add: bool,
