@@ -140,6 +140,9 @@ async fn tombstones_are_cleaned_tenants_deleted_and_both_are_in_the_audit_log() 
         assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap()
     };
+    let waiting = tool(&["status"]);
+    assert!(waiting.contains("applied by compaction, without waiting"), "{waiting}");
+    assert!(waiting.contains("the whole tenant, since"), "{waiting}");
     let tenant = ["--tenant=anonymous", "--marker=tenant-deletion-mark.json", "--remove"];
     assert!(tool(&[&["mark"], &tenant[..]].concat()).contains("is kept, with the"));
     let audit = tool(&["audit", "--output=json"]);
