@@ -31,7 +31,7 @@ where
             if call.api.config.enable_admin_api {
                 return handler(call).await;
             }
-            Err(ApiError::new(ErrorKind::Unavailable, "admin APIs disabled"))
+            Err(ApiError::disabled("admin APIs disabled"))
         };
         answer(api, endpoint, request, enabled)
     };
