@@ -1,6 +1,6 @@
 //! Years of an HA pair, compacted and downsampled: dashboards over them give what the samples would.
 //!
-//! A month of four series unless told otherwise; the year of the twenty:
+//! Some weeks of two series unless told otherwise; the year of the twenty:
 //! `LATEWOOD_YEAR_DAYS=365 LATEWOOD_YEAR_SERIES=20 cargo test --release --test it years -- --nocapture`
 
 mod samples;
@@ -130,8 +130,8 @@ async fn years(pair: Pair, days: i64) -> World {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn panels_over_what_was_downsampled_give_what_the_samples_would() {
-    let mut pair = Pair { series: number("LATEWOOD_YEAR_SERIES", 4), caught_up: None };
-    let days = number("LATEWOOD_YEAR_DAYS", 30);
+    let mut pair = Pair { series: number("LATEWOOD_YEAR_SERIES", 2), caught_up: None };
+    let days = number("LATEWOOD_YEAR_DAYS", 24);
     let mut world = years(pair, days).await;
     for resolution in Resolution::ALL {
         println!("{resolution}: {} blocks", world.blocks(resolution).await);
