@@ -119,6 +119,12 @@ async fn queries_of_views_from_before_a_deletion_are_told_to_pin_a_newer_one() {
     forget(&mut model, 1, TimeRange::ALL);
     assert_eq!(node.visible(&bucket).await, model);
     node.ingester.stop().await;
+    // Also one that was not there when it was committed.
+    let node = Node::start(dir.path(), &bucket, 1).await;
+    let stale = node.read(Some(&before)).await;
+    assert!(matches!(stale, Err(StoreError::StaleView { .. })), "{stale:?}");
+    assert_eq!(node.visible(&bucket).await, model);
+    node.ingester.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
