@@ -9,7 +9,7 @@ use latewood_model::dedup::ReplicaLabels;
 use serde::{Deserialize, Serialize};
 
 use crate::RetentionConfig;
-use crate::plan::{Policy, Tiers};
+use crate::plan::{Policy, RollupTiers, Tiers};
 use crate::retention::RetentionPolicy;
 
 /// Settings of the compactor.
@@ -20,6 +20,8 @@ pub struct CompactorConfig {
     pub compaction_interval_seconds: u64,
     /// The windows of time whose blocks are joined, ascending, in seconds; each a multiple of the one before.
     pub block_ranges_seconds: Vec<u64>,
+    /// The windows of time whose rollups are joined when all their samples are gone.
+    pub rollup_ranges: RollupRangesConfig,
     /// How long after its end a window is waited for what ingesters still hold of it, in seconds. Longer than a head
     /// generation lasts.
     pub settle_seconds: u64,
@@ -58,11 +60,37 @@ pub struct CompactorConfig {
     pub tenant_retention: BTreeMap<String, RetentionConfig>,
 }
 
+/// The windows of time whose rollups are joined, ascending, in seconds; each a multiple of the one before. Those of a coarser
+/// resolution begin with those of the finer one. Rollups of windows that lie across them stay as they are.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RollupRangesConfig {
+    /// Of aggregates over five minutes.
+    pub resolution_5m_seconds: Vec<u64>,
+    /// Of aggregates over one hour.
+    pub resolution_1h_seconds: Vec<u64>,
+    /// Of aggregates over one day.
+    pub resolution_1d_seconds: Vec<u64>,
+}
+
+impl Default for RollupRangesConfig {
+    /// 28 days; of 1d 364 days, too.
+    fn default() -> Self {
+        const DAYS_28: u64 = 28 * 86_400;
+        Self {
+            resolution_5m_seconds: vec![DAYS_28],
+            resolution_1h_seconds: vec![DAYS_28],
+            resolution_1d_seconds: vec![DAYS_28, 13 * DAYS_28],
+        }
+    }
+}
+
 impl Default for CompactorConfig {
     fn default() -> Self {
         Self {
             compaction_interval_seconds: 300,
             block_ranges_seconds: vec![7_200, 43_200, 86_400, 604_800],
+            rollup_ranges: RollupRangesConfig::default(),
             settle_seconds: 10_800,
             late_delay_seconds: 86_400,
             concurrency: 1,
@@ -124,7 +152,16 @@ impl CompactorConfig {
                         are downsampled"
                 .to_owned());
         }
+        self.rollup_tiers().map_err(|problem| format!("compactor.rollup_ranges: {problem}"))?;
         Ok(())
+    }
+
+    fn rollup_tiers(&self) -> Result<RollupTiers, String> {
+        let ranges = &self.rollup_ranges;
+        let all =
+            [&ranges.resolution_5m_seconds, &ranges.resolution_1h_seconds, &ranges.resolution_1d_seconds];
+        let lengths = all.map(|seconds| seconds.iter().map(|seconds| millis(*seconds)).collect());
+        RollupTiers::new(lengths)
     }
 
     fn tiers(&self) -> Result<Tiers, String> {
@@ -137,6 +174,7 @@ impl CompactorConfig {
         Policy {
             // Settings were validated.
             tiers: self.tiers().unwrap_or_default(),
+            rollup_tiers: self.rollup_tiers().unwrap_or_default(),
             settle_ms: millis(self.settle_seconds),
             late_delay_ms: millis(self.late_delay_seconds),
             max_blocks: self.max_job_blocks,

@@ -15,7 +15,7 @@ mod retention;
 mod runner;
 
 pub use compactor::{Compactor, CompactorDeps};
-pub use config::CompactorConfig;
+pub use config::{CompactorConfig, RollupRangesConfig};
 pub use error::CompactError;
-pub use plan::{Job, JobKind, Policy, Replaced, Tiers, plan};
+pub use plan::{Job, JobKind, Policy, Replaced, RollupTiers, Tiers, plan};
 pub use retention::{Expired, RetentionConfig, RetentionPolicy, expired};

@@ -116,6 +116,7 @@ impl Metrics {
             JobKind::Merge => "merge",
             JobKind::Rollup => "rollup",
             JobKind::Mask => "mask",
+            JobKind::Join => "join",
         };
         self.compactions.get_or_create(&[("kind", kind)]).inc();
         self.samples.inc_by(job.samples());

@@ -76,6 +76,7 @@ fn of_job(tenant: &TenantId, job: &Job) -> Item {
         JobKind::Merge => "merge",
         JobKind::Rollup => "rollup",
         JobKind::Mask => "mask",
+        JobKind::Join => "join",
     };
     Item {
         kind,

@@ -3,12 +3,14 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt, stream};
 use latewood_base::Ulid;
-use latewood_block::{Block, BlockError, SelectSpec};
+use latewood_block::{Block, BlockError, RollupColumns, RollupSpec, SelectSpec};
 use latewood_blockstore::Masks;
 use latewood_catalog::{BlockEntry, View};
 use latewood_model::dedup::ReplicaLabels;
+use latewood_model::rollup::{RollupWindows, SeriesRollups};
 use latewood_model::{Labels, MetricMetadata, TimeRange};
 use latewood_proto::store::{BatchBounds, SeriesStream, StoreError, merge_series};
 use parking_lot::Mutex;
@@ -22,12 +24,6 @@ const OPENED_AT_ONCE: usize = 8;
 /// Type, unit and help by metric.
 #[derive(Default)]
 pub(super) struct Metadata(HashMap<String, MetricMetadata>);
-
-impl FromIterator<(String, MetricMetadata)> for Metadata {
-    fn from_iter<I: IntoIterator<Item = (String, MetricMetadata)>>(described: I) -> Self {
-        Self(described.into_iter().collect())
-    }
-}
 
 impl Metadata {
     /// What is known of a series' metric.
@@ -83,21 +79,43 @@ impl Inputs {
 
     /// All their series in storage order, those of equal labels joined by the tie rule, less what was deleted.
     pub(super) fn merged(&self, spec: &SelectSpec) -> SeriesStream {
-        let side_by_side = self.blocks.len();
         let sources = self.blocks.iter().map(|(id, block, masks)| {
-            let (id, masks, failure) = (*id, masks.clone(), Arc::clone(&self.failure));
-            let batches = block.select_beside(spec.clone(), side_by_side);
-            let batches = batches.map(move |batch| match batch {
-                Ok(series) => Ok(series.into_iter().filter_map(|one| masks.apply(one)).collect()),
-                Err(error) => {
-                    let told = StoreError::from_kinded(&error);
-                    failure.lock().get_or_insert((id, error));
-                    Err(told)
-                }
-            });
-            batches.boxed()
+            let masks = masks.clone();
+            let batches = block.select_beside(spec.clone(), self.blocks.len());
+            self.source(*id, batches, move |one| masks.apply(one))
         });
         merge_series(sources.collect(), BatchBounds::default())
+    }
+
+    /// The same of rollups, which have these windows.
+    pub(super) fn merged_rollups(&self, windows: RollupWindows) -> SeriesStream<SeriesRollups> {
+        let (matchers, range, columns) = (Vec::new(), TimeRange::ALL, RollupColumns::ALL);
+        let spec = RollupSpec { matchers, range, skip_windows: false, columns };
+        let sources = self.blocks.iter().map(|(id, block, masks)| {
+            let masks = masks.clone();
+            let batches = block.select_rollups_beside(spec.clone(), self.blocks.len());
+            self.source(*id, batches, move |one| masks.apply_rollups(one, windows))
+        });
+        merge_series(sources.collect(), BatchBounds::default())
+    }
+
+    /// What is left of a block's series; a failure is noted.
+    fn source<S: Send + 'static>(
+        &self,
+        id: Ulid,
+        batches: BoxStream<'static, Result<Vec<S>, BlockError>>,
+        left: impl Fn(S) -> Option<S> + Send + 'static,
+    ) -> SeriesStream<S> {
+        let failure = Arc::clone(&self.failure);
+        let batches = batches.map(move |batch| match batch {
+            Ok(series) => Ok(series.into_iter().filter_map(&left).collect()),
+            Err(error) => {
+                let told = StoreError::from_kinded(&error);
+                failure.lock().get_or_insert((id, error));
+                Err(told)
+            }
+        });
+        batches.boxed()
     }
 
     /// The block that made a stream of these fail, if one did.

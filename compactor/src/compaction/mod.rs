@@ -5,10 +5,10 @@
 //! them was applied. What an unfinished job leaves in the bucket is garbage like any other.
 
 mod inputs;
-mod masked;
 mod output;
 mod raw;
 mod replicas;
+mod rewritten;
 mod rollups;
 mod scratch;
 mod sinks;
@@ -40,7 +40,7 @@ use crate::plan::{Job, JobKind, Replaced};
 const WINDOWS_AT_ONCE: usize = 8;
 
 /// Bytes of pages fetched in one round, of all inputs together.
-const FETCH_BYTES: u64 = 32 << 20;
+const FETCH_BYTES: u64 = 16 << 20;
 
 /// Does jobs. Clones share what they use.
 #[derive(Clone, Debug)]
@@ -99,8 +99,8 @@ impl Compaction {
     /// Makes and publishes the blocks of a job.
     async fn blocks(&self, view: &View, job: &Job, folder: &Path) -> Result<Vec<BlockEntry>, CompactError> {
         let place = Place { folder: folder.to_owned(), tenant: view.tenant.clone(), ids: self.ids.clone() };
-        if job.kind == JobKind::Mask {
-            return self.masked(view, job, &place).await;
+        if matches!(job.kind, JobKind::Mask | JobKind::Join) {
+            return self.rewritten(view, job, &place).await;
         }
         let inputs = Inputs::open(self, view, &job.inputs).await?;
         let level = job.inputs.iter().map(|block| block.level).max().unwrap_or(0).saturating_add(1);
@@ -195,7 +195,7 @@ fn change(view: &View, job: &Job, add: Vec<BlockEntry>) -> Change {
     let applied_tombstones = view.tombstones.keys().filter(binds).copied().collect();
     let (remove, based_on) = match job.kind {
         JobKind::Rollup => (replaced, ids),
-        JobKind::Align | JobKind::Merge | JobKind::Mask => (touched, Vec::new()),
+        JobKind::Align | JobKind::Merge | JobKind::Mask | JobKind::Join => (touched, Vec::new()),
     };
     Change { add, remove, based_on, applied_tombstones, ..Change::default() }
 }

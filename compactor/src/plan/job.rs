@@ -19,6 +19,8 @@ pub enum JobKind {
     Rollup,
     /// Applies deletions to the rollups of one window whose samples are gone.
     Mask,
+    /// Joins rollups of windows that follow each other, whose samples are gone: into one block for each resolution.
+    Join,
 }
 
 /// Blocks that become others: all samples of the inputs are in the outputs, one block for each of the windows that has
@@ -28,7 +30,7 @@ pub struct Job {
     /// What it does.
     pub kind: JobKind,
     /// The blocks that it is made of, at least one; they go, unless it makes rollups alone. Raw ones, but for
-    /// [`JobKind::Mask`], whose rollups are finest first.
+    /// [`JobKind::Mask`] and [`JobKind::Join`], whose rollups are finest first.
     pub inputs: Vec<Arc<BlockEntry>>,
     /// The windows of the blocks that come, ascending; every sample of the inputs is in one.
     pub windows: Vec<TimeRange>,
@@ -76,7 +78,7 @@ impl Job {
     #[must_use]
     pub fn lease_name(&self) -> String {
         match (self.kind, self.inputs.first(), self.windows.first()) {
-            (JobKind::Merge | JobKind::Rollup | JobKind::Mask, _, Some(window)) => {
+            (JobKind::Merge | JobKind::Rollup | JobKind::Mask | JobKind::Join, _, Some(window)) => {
                 format!("merge-{}-{}", self.tier, window.end)
             }
             (_, Some(first), _) => format!("align-{}", first.id),
@@ -86,7 +88,7 @@ impl Job {
 }
 
 /// Takes blocks up to the limits of one job.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Budget {
     blocks: usize,
     series: u64,

@@ -50,11 +50,14 @@ impl Merges<'_> {
         });
         let masked = masked.filter(|(window, blocks)| self.rollups.outlive_samples(*window, blocks));
         let tier = self.policy.tiers.of_rollups().unwrap_or_default();
-        let job = |(window, inputs): &(TimeRange, Vec<_>)| {
-            let (inputs, windows) = (inputs.clone(), vec![*window]);
-            Job { kind: JobKind::Mask, inputs, windows, tier, rollups: None }
+        let mut taken = replaced.clone();
+        let job = |(window, blocks): &(TimeRange, Vec<_>)| {
+            let (inputs, windows) = (self.rollups.with_all_that_name(blocks), vec![*window]);
+            let is_first = inputs.iter().all(|block| !taken.contains(&block.id));
+            taken.extend(inputs.iter().filter(|_| is_first).map(|block| block.id));
+            is_first.then_some(Job { kind: JobKind::Mask, inputs, windows, tier, rollups: None })
         };
-        masked.map(job).collect()
+        masked.filter_map(job).collect()
     }
 
     /// Groups blocks by the longest window below so many tiers that is over and whose blocks are not too large together.

@@ -13,17 +13,22 @@
 //!
 //! Rollups are made of windows of days, in the pass that joins the window's blocks; where there is nothing to join, or too
 //! much, in a pass of their own, so that downsampling never waits for the size of a block. They are owed until every
-//! resolution names the window's raw blocks in its lineage.
+//! resolution names the window's raw blocks in its lineage. When the samples are gone, the rollups of neighbouring windows
+//! are joined into longer ones.
 
 mod align;
 mod job;
+mod joins;
 mod merge;
 mod policy;
+mod rollup_tiers;
 mod rollups;
 mod tiers;
 
 pub use job::{Job, JobKind, Replaced};
+pub(crate) use joins::lineage;
 pub use policy::Policy;
+pub use rollup_tiers::RollupTiers;
 pub use tiers::Tiers;
 
 use std::sync::Arc;
@@ -31,6 +36,7 @@ use std::sync::Arc;
 use latewood_catalog::{BlockEntry, View};
 use latewood_model::{Resolution, TimestampMs};
 
+use self::joins::Joins;
 use self::merge::Merges;
 use self::rollups::Rollups;
 
@@ -42,6 +48,8 @@ pub fn plan(view: &View, now_ms: TimestampMs, policy: &Policy) -> Vec<Job> {
         candidates(view).partition(|block: &Arc<BlockEntry>| block.window.is_some());
     let mut jobs = align::plan(flushed, closed_by, policy);
     jobs.extend(Merges { view, policy, rollups: Rollups::of(view), now_ms }.plan(aligned));
+    let taken = jobs.iter().flat_map(|job| job.ids().into_iter().chain(job.replaced_ids())).collect();
+    jobs.extend(Joins { view, policy, taken, closed_by }.plan());
     jobs
 }
 
@@ -51,5 +59,7 @@ fn candidates(view: &View) -> impl Iterator<Item = Arc<BlockEntry>> {
     free.filter(|block| block.resolution == Resolution::Raw && !block.tail).cloned()
 }
 
+#[cfg(test)]
+mod join_tests;
 #[cfg(test)]
 mod tests;

@@ -2,13 +2,15 @@
 
 use latewood_model::TimestampMs;
 
-use super::Tiers;
+use super::{RollupTiers, Tiers};
 
 /// What the planner is told beside the catalog's view.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
     /// The windows.
     pub tiers: Tiers,
+    /// Those by which rollups are joined whose samples are gone.
+    pub rollup_tiers: RollupTiers,
     /// How long after its end a window is waited for what ingesters still hold of it, in milliseconds.
     pub settle_ms: i64,
     /// How long few late samples wait before the large block of their window is written anew, in milliseconds.

@@ -42,11 +42,29 @@ impl<'a> Rollups<'a> {
         rows.min().is_some_and(|first_row| samples.min().is_none_or(|first| first > first_row))
     }
 
-    /// Whether any rollup inside a window has more in it than the samples of its own window that are left.
+    /// Whether any rollup of a window has more in it than the samples of its own window that are left. One that reaches
+    /// beyond the window does: it was joined when its samples were gone.
     pub(super) fn any_outlives_samples(&self, window: TimeRange) -> bool {
         let is_inside = |own: &TimeRange| window.start <= own.start && own.end <= window.end;
-        let mut inside = self.windows.iter().filter(|(own, _)| is_inside(own));
-        inside.any(|(own, blocks)| self.outlive_samples(*own, blocks))
+        let mut own = self.windows.iter().filter(|(own, _)| own.overlaps(window));
+        own.any(|(own, blocks)| !is_inside(own) || self.outlive_samples(*own, blocks))
+    }
+
+    /// Rollups and the coarser ones that name them, of longer windows maybe: when a finer one becomes another, these must
+    /// name the other. Finest first.
+    pub(super) fn with_all_that_name(&self, rollups: &[Arc<BlockEntry>]) -> Vec<Arc<BlockEntry>> {
+        let mut all = rollups.to_vec();
+        let mut ids: HashSet<Ulid> = all.iter().map(|block| block.id).collect();
+        for resolution in Resolution::ALL {
+            let coarser = self.view.blocks.values().filter(|block| block.resolution == resolution);
+            for block in coarser {
+                if block.lineage.iter().any(|id| ids.contains(id)) && ids.insert(block.id) {
+                    all.push(Arc::clone(block));
+                }
+            }
+        }
+        all.sort_by_key(|block| (block.resolution, block.id));
+        all
     }
 
     /// What new rollups of a window take the place of. Blocks that damage keeps from being read are not looked at.

@@ -7,11 +7,18 @@ use proptest::prelude::*;
 
 use super::*;
 
-const HOUR: i64 = 3_600_000;
+pub(super) const HOUR: i64 = 3_600_000;
 
-fn policy() -> Policy {
+/// 28 days; of 1d 364 days, too.
+fn rollup_tiers() -> RollupTiers {
+    let days = |days: &[i64]| days.iter().map(|days| days * 24 * HOUR).collect();
+    RollupTiers::new([days(&[28]), days(&[28]), days(&[28, 364])]).unwrap()
+}
+
+pub(super) fn policy() -> Policy {
     Policy {
         tiers: Tiers::default(),
+        rollup_tiers: rollup_tiers(),
         settle_ms: HOUR,
         late_delay_ms: 24 * HOUR,
         max_blocks: 10,
@@ -27,14 +34,14 @@ fn flushed(number: u64, start: i64, end: i64) -> BlockEntry {
 }
 
 /// A block of a window that ends at so many hours, begun two hours after.
-fn aligned(number: u64, tier: usize, end_hours: i64, bytes: u64) -> BlockEntry {
+pub(super) fn aligned(number: u64, tier: usize, end_hours: i64, bytes: u64) -> BlockEntry {
     let window = Tiers::default().window(tier, end_hours * HOUR);
     assert_eq!(window.end, end_hours * HOUR);
     let id = Ulid::from_parts((window.end + 2 * HOUR) as u64, u128::from(number) + 1);
     BlockEntry { id, bytes, window: Some(window), level: 1, ..flushed(number, window.start, window.end) }
 }
 
-fn view(blocks: Vec<BlockEntry>) -> View {
+pub(super) fn view(blocks: Vec<BlockEntry>) -> View {
     let add = Change { add: blocks, ..Change::default() };
     let tenant = TenantId::anonymous();
     let commit = Commit { tenant: tenant.clone(), sequence: 1, id: Ulid(1), at_ms: 0, change: add };

@@ -53,9 +53,7 @@ impl Tiers {
     /// The window of a tier that holds a time. Tiers beyond the last are the last.
     #[must_use]
     pub fn window(&self, tier: usize, at: TimestampMs) -> TimeRange {
-        let length = self.0.get(tier).or(self.0.last()).copied().unwrap_or(1).max(1);
-        let start = at.saturating_sub(1).div_euclid(length).saturating_mul(length);
-        TimeRange::new(start.saturating_add(1), start.saturating_add(length))
+        window_of(self.0.get(tier).or(self.0.last()).copied().unwrap_or(1), at)
     }
 
     /// The longest window that holds a time and ended by `closed_by`, among the tiers below `tiers`; with its tier.
@@ -69,6 +67,13 @@ impl Tiers {
         let tiers = (0..tiers.min(self.count())).rev();
         tiers.map(|tier| (tier, self.window(tier, at))).find(|(_, window)| window.end <= closed_by)
     }
+}
+
+/// The window of a length in milliseconds that holds a time.
+pub(super) fn window_of(length: i64, at: TimestampMs) -> TimeRange {
+    let length = length.max(1);
+    let start = at.saturating_sub(1).div_euclid(length).saturating_mul(length);
+    TimeRange::new(start.saturating_add(1), start.saturating_add(length))
 }
 
 #[cfg(test)]

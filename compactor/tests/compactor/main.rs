@@ -4,6 +4,7 @@
 
 mod answers;
 mod faults;
+mod joins;
 mod quarantine;
 mod rebuild;
 mod rollups;

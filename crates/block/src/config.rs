@@ -67,7 +67,7 @@ pub struct ReaderConfig {
     pub batch_samples: usize,
     /// Series after which a batch of a select ends.
     pub batch_series: usize,
-    /// Pages of samples after which a batch of a select ends; each is half a megabyte decoded.
+    /// Pages of samples that a batch of a select needs at most, each half a megabyte decoded; more if one series does.
     pub batch_pages: usize,
     /// Bytes of pages that a select fetches in one round, for as many batches as need them.
     pub fetch_bytes: u64,

@@ -33,7 +33,7 @@ const DOUBLE_BITS: u64 = 56;
 const MINIBLOCK: usize = 64;
 
 /// The factor that a run of values shares: `value = vi · num / den`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Scale {
     /// The common divisor of the mantissas, at least 1.
     pub(crate) num: i64,

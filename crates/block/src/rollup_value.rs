@@ -45,7 +45,7 @@ impl RollupValue {
 }
 
 /// Which value columns of a span hold anything, and which values are told by others in some of its rows.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct HeldValues {
     /// Two bits a value: the lower for its integers, the upper for its doubles. The bit above all: stale windows.
     held: u16,

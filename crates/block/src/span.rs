@@ -1,5 +1,6 @@
 //! A span: the run of rows that a series has in one file.
 
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use latewood_model::histogram::{Histogram, ResetHint};
@@ -9,7 +10,7 @@ use crate::decimal::Scale;
 use crate::rollup_value::HeldValues;
 
 /// What the rows of a span hold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(i32)]
 pub(crate) enum Kind {
     /// Float samples in `samples/`.
@@ -112,7 +113,7 @@ impl Kind {
 }
 
 /// Where the times of a span's rows stand in `scrapes.parquet`: all between these, or some.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct ScrapeRange {
     pub(crate) first: u32,
     pub(crate) last: u32,
@@ -126,7 +127,7 @@ impl ScrapeRange {
 }
 
 /// What spans of windows have besides.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct RollupSpan {
     /// Which columns need to be read.
     pub(crate) values: HeldValues,
@@ -161,9 +162,6 @@ impl HistogramShape {
     }
 
     fn fits<C>(&self, histogram: &Histogram<C>) -> bool {
-        let same_bits = |a: &[f64], b: &[f64]| {
-            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.to_bits() == b.to_bits())
-        };
         self.schema == histogram.schema
             && self.zero_threshold.to_bits() == histogram.zero_threshold.to_bits()
             && self.reset_hint == histogram.reset_hint
@@ -171,8 +169,28 @@ impl HistogramShape {
     }
 }
 
+fn same_bits(a: &[f64], b: &[f64]) -> bool {
+    a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.to_bits() == b.to_bits())
+}
+
+impl PartialEq for HistogramShape {
+    fn eq(&self, other: &Self) -> bool {
+        (self.parts, self.schema, self.reset_hint) == (other.parts, other.schema, other.reset_hint)
+            && self.zero_threshold.to_bits() == other.zero_threshold.to_bits()
+            && same_bits(&self.custom_bounds, &other.custom_bounds)
+    }
+}
+
+impl Eq for HistogramShape {}
+
+impl Hash for HistogramShape {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (self.parts, self.schema, self.zero_threshold.to_bits(), self.custom_bounds.len()).hash(state);
+    }
+}
+
 /// The start timestamps of a span's samples.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum SpanStarts {
     /// No sample has one.
     None,

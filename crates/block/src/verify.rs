@@ -261,7 +261,7 @@ impl Context {
         let (Some(number), Some(spans), Some(times)) = (number, &self.spans, &self.times) else {
             return Ok(());
         };
-        let spans: Vec<_> = spans.spans.iter().filter(|span| span.part as usize == number).collect();
+        let spans: Vec<_> = spans.iter().filter(|span| span.part as usize == number).collect();
         let (samples, histograms) = (&mut report.samples, &mut report.histograms);
         let mut problems = Vec::new();
         let note = |row, text| {

@@ -40,7 +40,7 @@ pub(crate) fn check_scrapes(bytes: &Bytes, meta: &BlockMeta) -> Result<Vec<Times
 pub(crate) fn check_samples(
     path: &str,
     bytes: &Bytes,
-    spans: &[&Span],
+    spans: &[Span],
     times: &[TimestampMs],
     mut report: impl FnMut(u64, String),
 ) -> Result<u64, BlockError> {
@@ -96,7 +96,7 @@ impl Cursor {
     /// Compares one row; what is wrong with it, if anything.
     fn next(
         &mut self,
-        spans: &[&Span],
+        spans: &[Span],
         times: &[TimestampMs],
         columns: &Columns<'_>,
         at: usize,

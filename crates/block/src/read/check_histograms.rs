@@ -18,7 +18,7 @@ use crate::span::{Kind, Span};
 pub(crate) fn check_histograms(
     path: &str,
     bytes: &Bytes,
-    spans: &[&Span],
+    spans: &[Span],
     (times, ends): (&[TimestampMs], &HistogramEnds),
     mut report: impl FnMut(u64, String),
 ) -> Result<u64, BlockError> {
@@ -77,7 +77,7 @@ impl<'a> Columns<'a> {
 
 /// Where the comparison stands.
 struct Cursor<'a> {
-    spans: &'a [&'a Span],
+    spans: &'a [Span],
     times: &'a [TimestampMs],
     /// Where those of windows may stand.
     ends: &'a HistogramEnds,
@@ -97,7 +97,7 @@ impl Cursor<'_> {
     fn next(&mut self, columns: &Columns<'_>, at: usize) -> Option<&'static str> {
         let row = self.row;
         self.row += 1;
-        let span = *self.spans.get(self.span)?;
+        let span = self.spans.get(self.span)?;
         let place = row.checked_sub(span.row_start)?;
         let (number, histogram) = (place / span.samples().max(1), place % span.samples().max(1));
         if place == 0 {

@@ -19,9 +19,9 @@ pub(crate) fn check_parts(
     let corrupt = |problem: String| Err(BlockError::corrupt(BlockMeta::FILE, problem));
     let parts = || meta.parts.iter().chain(&meta.histogram_parts);
     let mut seen: Vec<Seen> = parts().map(|_| Seen::default()).collect();
-    for span in &spans.spans {
+    for span in spans.iter() {
         if let Some(seen) = seen.get_mut(span.part as usize) {
-            seen.add(span);
+            seen.add(&span);
         }
     }
     for (part, seen) in parts().zip(&seen) {
@@ -33,7 +33,7 @@ pub(crate) fn check_parts(
             return corrupt(format!("the metrics of {:?} are not those of its series", part.path));
         }
     }
-    spans.spans.chunk_by(|a, b| a.series == b.series).try_for_each(check_series)?;
+    (0..series.len() as u32).try_for_each(|series| check_series(spans.of(series)))?;
     let all = seen.iter().map(|seen| seen.range).fold(TimeRange::EMPTY, TimeRange::union);
     if all != meta.range {
         return corrupt("its time range is not that of the spans".to_owned());
@@ -42,7 +42,7 @@ pub(crate) fn check_parts(
 }
 
 /// The spans of a series: those of one sort ascend in time, and every window of histograms has a last one.
-fn check_series(spans: &[Span]) -> Result<(), BlockError> {
+fn check_series(spans: impl Iterator<Item = Span>) -> Result<(), BlockError> {
     let mut ends: BTreeMap<u8, TimestampMs> = BTreeMap::new();
     let (mut windows, mut lasts) = (0, 0);
     for span in spans {

@@ -23,7 +23,7 @@ pub(crate) type HistogramEnds = HashMap<u32, Vec<i32>>;
 pub(crate) fn check_rollups(
     path: &str,
     bytes: &Bytes,
-    spans: &[&Span],
+    spans: &[Span],
     (times, windows): (&[TimestampMs], RollupWindows),
     ends: &mut HistogramEnds,
     mut report: impl FnMut(u64, String),

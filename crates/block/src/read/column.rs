@@ -3,6 +3,7 @@
 use arrow::array::{Array, AsArray, DictionaryArray, RecordBatch};
 use arrow::datatypes::Int32Type;
 
+use super::codes::Codes;
 use super::texts::{Interner, Texts};
 use crate::BlockError;
 use crate::schema::SERIES;
@@ -11,18 +12,17 @@ use crate::schema::SERIES;
 #[derive(Debug, Default)]
 pub(super) struct Column {
     pub(super) values: Texts,
-    pub(super) codes: Vec<u32>,
+    pub(super) codes: Codes,
 }
 
 impl Column {
     /// The value of a row, `None` when it has none.
     pub(super) fn get(&self, row: usize) -> Option<&str> {
-        let code = self.codes.get(row).copied().unwrap_or(0);
-        code.checked_sub(1).map(|number| self.values.get(number))
+        self.codes.get(row).checked_sub(1).map(|number| self.values.get(number))
     }
 
     pub(super) fn weight(&self) -> usize {
-        self.values.weight() + self.codes.capacity() * 4
+        self.values.weight() + self.codes.weight()
     }
 }
 
@@ -30,7 +30,7 @@ impl Column {
 #[derive(Default)]
 pub(super) struct ColumnBuilder {
     interner: Interner,
-    codes: Vec<u32>,
+    codes: Codes,
 }
 
 impl ColumnBuilder {

@@ -23,7 +23,7 @@ impl Tables {
         let rows = self.select_rows(matchers, range);
         let mut names = BTreeSet::new();
         for (name, column) in &self.series.hot {
-            let held = |&row: &u32| column.codes.get(row as usize).is_some_and(|&code| code != 0);
+            let held = |&row: &u32| column.codes.get(row as usize) != 0;
             if rows.iter().any(held) {
                 names.insert(name.to_string());
             }
@@ -45,8 +45,8 @@ impl Tables {
         let mut values = BTreeSet::new();
         if let Some(column) = self.series.column(name) {
             let mut seen = vec![false; column.values.len() + 1];
-            for code in rows.iter().filter_map(|&row| column.codes.get(row as usize)) {
-                if let Some(seen) = seen.get_mut(*code as usize) {
+            for code in rows.iter().map(|&row| column.codes.get(row as usize)) {
+                if let Some(seen) = seen.get_mut(code as usize) {
                     *seen = true;
                 }
             }
@@ -91,7 +91,7 @@ impl SeriesTable {
         let mut names: BTreeMap<&str, BTreeMap<&str, u64>> = BTreeMap::new();
         for (name, column) in &self.hot {
             let mut counts = vec![0u64; column.values.len() + 1];
-            for &code in &column.codes {
+            for code in column.codes.iter() {
                 if let Some(count) = counts.get_mut(code as usize) {
                     *count += 1;
                 }

@@ -2,6 +2,7 @@
 
 use latewood_model::{METRIC_NAME, Matcher};
 
+use super::codes::Codes;
 use super::series_table::SeriesTable;
 
 impl SeriesTable {
@@ -29,7 +30,7 @@ impl SeriesTable {
 /// What a matcher says of every value that its label has.
 struct Verdict<'a> {
     /// The codes of the label's column, and the verdict on each code; code 0 is "not there".
-    hot: Option<(&'a [u32], Vec<bool>)>,
+    hot: Option<(&'a Codes, Vec<bool>)>,
     /// The number of the label's name among the others, and the verdict on each of their values.
     rest: Option<(u32, Vec<bool>)>,
     empty: bool,
@@ -40,7 +41,7 @@ impl<'a> Verdict<'a> {
         let empty = matcher.matches_empty();
         let hot = table.column(matcher.name()).map(|column| {
             let values = column.values.iter().map(|value| matcher.matches(value));
-            (&*column.codes, std::iter::once(empty).chain(values).collect())
+            (&column.codes, std::iter::once(empty).chain(values).collect())
         });
         let position = table.rest.names.iter().position(|name| name == matcher.name());
         let rest = position.map(|name| {
@@ -62,7 +63,7 @@ impl<'a> Verdict<'a> {
 
     fn accepts(&self, table: &SeriesTable, row: u32) -> bool {
         if let Some((codes, verdicts)) = &self.hot {
-            let code = codes.get(row as usize).copied().unwrap_or(0);
+            let code = codes.get(row as usize);
             if code != 0 || self.rest.is_none() {
                 return verdicts.get(code as usize).copied().unwrap_or(false);
             }

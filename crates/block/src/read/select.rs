@@ -1,25 +1,21 @@
-//! A select as a stream: plan, fetch in rounds ahead, decode off the runtime, in order.
+//! A select as a stream: planned and fetched in rounds ahead, decoded off the runtime, in order.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use futures::stream::{self, BoxStream};
 use futures::{StreamExt, TryStreamExt};
-use latewood_base::{OffloadError, Pieces};
+use latewood_base::Pieces;
 use latewood_model::{
-    HistogramSample, JoinedTimes, Labels, Resolution, SeriesSamples, StartTimestamps, TimeRange, TimestampMs,
+    HistogramSample, JoinedTimes, Labels, Resolution, SeriesSamples, StartTimestamps, TimestampMs,
 };
-use latewood_objstore::Usage;
 use parking_lot::Mutex;
-use tokio::task::JoinSet;
 
 use super::SelectSpec;
 use super::block::Block;
-use super::decoded::{Fetched, FoundPage, PageCache, SamplePageData, Times};
-
-use super::paged::PageKey;
-use super::plan::{Batch, SamplePage, Wanted, plan};
-use super::rounds::{Round, rounds};
+use super::decoded::{Fetched, PageCache, SamplePageData, Times};
+use super::fetch::fetched;
+use super::plan::{Batch, Piece, Planner, Wanted, pieces};
+use super::rounds::Rounds;
 use super::tables::Tables;
 use crate::schema::SCRAPES;
 use crate::{BlockError, ReaderConfig};
@@ -35,7 +31,7 @@ pub(super) struct Fill<'a> {
     pub(super) tables: &'a Tables,
     pub(super) cache: &'a mut PageCache,
     pub(super) times: &'a Times,
-    pub(super) range: TimeRange,
+    pub(super) wanted: Wanted<'a>,
 }
 
 /// Makes series of the decoded pages of a batch.
@@ -81,95 +77,24 @@ where
     T: Send + 'static,
     for<'a> Wanted<'a>: From<&'a S>,
 {
-    let range = Wanted::from(&spec).range;
+    let (range, spec) = (Wanted::from(&spec).range, Arc::new(spec));
     if range.is_empty() || !range.overlaps(block.meta().range) {
         return Ok(stream::empty().boxed());
     }
     let tables = block.tables().await?;
-    let batches = {
-        let (block, tables) = (Arc::clone(&block), Arc::clone(&tables));
-        let offload = block.offload.clone();
-        let bounds = bounds.clone();
-        offload.run(move || plan(&Wanted::from(&spec), &tables, &block.parts, &bounds)).await?
-    };
-    let ahead = bounds.fetch_ahead.max(1);
+    let (ahead, fetch_bytes) = (bounds.fetch_ahead.max(1), bounds.fetch_bytes);
+    let planner = Planner::new(Arc::clone(&block), Arc::clone(&tables), Arc::clone(&spec), bounds);
+    let fetched = fetched(Arc::clone(&block), Rounds::new(planner, Arc::clone(&block), fetch_bytes), ahead);
     let cache = Arc::new(Mutex::new(PageCache::default()));
-    let fetching = Arc::clone(&block);
-    let rounds = stream::iter(rounds(batches, &block.parts, bounds.fetch_bytes));
-    let fetched = rounds.map(move |round| fetch_apart(Arc::clone(&fetching), round)).buffered(ahead);
     let batches = fetched.map_ok(|batches| stream::iter(batches.into_iter().map(Ok))).try_flatten();
     let pieces = Arc::new(Pieces::new(block.offload.clone(), PROMPT_BATCHES));
     let decoded = batches.and_then(move |fetched| {
         let (block, tables, cache) = (Arc::clone(&block), Arc::clone(&tables), Arc::clone(&cache));
-        let pieces = Arc::clone(&pieces);
-        let work = move || materialise(&block, &tables, &cache, fetched, (range, filling));
+        let (spec, pieces) = (Arc::clone(&spec), Arc::clone(&pieces));
+        let work = move || materialise(&block, &tables, &cache, fetched, (Wanted::from(&*spec), filling));
         async move { pieces.run(work).await? }
     });
     Ok(decoded.try_filter(|series| std::future::ready(!series.is_empty())).boxed())
-}
-
-/// Fetches a round in a task of its own, so that it goes on while batches before it are decoded; dropping the future
-/// ends it.
-async fn fetch_apart(block: Arc<Block>, round: Round) -> Result<Vec<Fetched>, BlockError> {
-    let mut tasks = JoinSet::new();
-    tasks.spawn(Usage::carried(fetch(block, round)));
-    match tasks.join_next().await {
-        Some(Ok(fetched)) => fetched,
-        Some(Err(failed)) if failed.is_panic() => Err(OffloadError::Panicked.into()),
-        _ => Err(OffloadError::Stopping.into()),
-    }
-}
-
-/// Reads the pages of a round: parts and scrapes at the same time.
-async fn fetch(block: Arc<Block>, round: Round) -> Result<Vec<Fetched>, BlockError> {
-    let mut by_part: Vec<Vec<PageKey>> = vec![Vec::new(); block.parts.len()];
-    let mut samples: BTreeMap<SamplePage, FoundPage> = BTreeMap::new();
-    for &key in &round.pages {
-        let (part, column, page) = key;
-        if let Some(data) = block.pages.get(block.meta().id, key) {
-            samples.insert(key, FoundPage::Decoded(data));
-        } else if let Some(keys) = by_part.get_mut(part) {
-            keys.push((column, page));
-        }
-    }
-    let wanted = block.parts.iter().zip(&by_part).filter(|(_, keys)| !keys.is_empty());
-    let parts = wanted.map(|(part, keys)| async {
-        let pages = part.file.fetch(&block.bucket, keys).await?;
-        Ok::<_, BlockError>(
-            pages
-                .into_iter()
-                .map(|((column, page), bytes)| ((part.number, column, page), FoundPage::Packed(bytes))),
-        )
-    });
-    let of_batches: Vec<BTreeSet<PageKey>> =
-        round.batches.iter().map(|batch| scrape_pages(&block, batch)).collect();
-    let keys: Vec<PageKey> =
-        of_batches.iter().flatten().copied().collect::<BTreeSet<_>>().into_iter().collect();
-    let times = block.scrapes.file.fetch(&block.bucket, &keys);
-    let (packed, times) = futures::try_join!(futures::future::try_join_all(parts), times)?;
-    samples.extend(packed.into_iter().flatten());
-    let batches = round.batches.into_iter().zip(of_batches);
-    let fetched = batches.map(|(batch, keys)| Fetched {
-        samples: of(&samples, &batch.pages).collect(),
-        scrapes: of(&times, &keys).collect(),
-        batch,
-    });
-    Ok(fetched.collect())
-}
-
-/// The pages with the times that a batch needs.
-fn scrape_pages(block: &Block, batch: &Batch) -> BTreeSet<PageKey> {
-    let scrapes = &block.scrapes;
-    let pages = batch.scrapes.iter().flat_map(|rows| scrapes.file.pages(scrapes.ts, rows));
-    pages.map(|page| (scrapes.ts, page)).collect()
-}
-
-/// Those of the pages that were fetched.
-fn of<'a, K: Ord + Copy, P: Clone>(
-    fetched: &'a BTreeMap<K, P>,
-    wanted: &'a BTreeSet<K>,
-) -> impl Iterator<Item = (K, P)> + 'a {
-    wanted.iter().filter_map(|key| Some((*key, fetched.get(key)?.clone())))
 }
 
 /// Decodes a batch and makes series of it.
@@ -178,7 +103,7 @@ fn materialise<T>(
     tables: &Tables,
     cache: &Mutex<PageCache>,
     fetched: Fetched,
-    (range, filling): (TimeRange, Filling<T>),
+    (wanted, filling): (Wanted<'_>, Filling<T>),
 ) -> Result<Vec<T>, BlockError> {
     let Fetched { batch, samples, scrapes } = fetched;
     let times = match &tables.times {
@@ -189,35 +114,46 @@ fn materialise<T>(
     let mut cache = cache.lock();
     let keep = |page, data: &SamplePageData| block.pages.put(block.meta().id, page, data);
     cache.load(&block.parts, &batch, samples, keep)?;
-    filling(Fill { block, tables, cache: &mut cache, times: &times, range }, &batch)
+    filling(Fill { block, tables, cache: &mut cache, times: &times, wanted }, &batch)
 }
 
 /// The series of a batch with their samples.
-fn samples(fill: Fill<'_>, batch: &Batch) -> Result<Series, BlockError> {
-    let Fill { block, tables, cache, times, range } = fill;
-    let mut out: Series = Vec::new();
-    let mut last = None;
-    for piece in &batch.pieces {
+fn samples(mut fill: Fill<'_>, batch: &Batch) -> Result<Series, BlockError> {
+    let mut out = Vec::with_capacity(batch.series.len());
+    for &number in &batch.series {
         let mut series = nothing_of(Labels::empty());
-        match &piece.span.shape {
-            Some(shape) => series.histograms = cache.histograms(piece, shape, &block.parts, times, range)?,
-            None => cache.rows(piece, &block.parts, times, range, &mut series)?,
+        if !fill.wanted.only_labels {
+            for piece in pieces(number, fill.wanted, fill.tables) {
+                append(&mut fill, &mut series, &piece)?;
+            }
+            if series.is_empty() {
+                continue;
+            }
         }
-        if series.is_empty() {
-            continue;
-        }
-        if last == Some(piece.span.series)
-            && let Some(before) = out.last_mut()
-        {
-            join(before, series, cache.joined())?;
-            continue;
-        }
-        last = Some(piece.span.series);
-        series.labels = tables.series.labels(piece.span.series as usize);
+        series.labels = fill.tables.series.labels(number as usize);
         out.push(series);
     }
-    out.extend(batch.labels_only.iter().map(|&series| nothing_of(tables.series.labels(series as usize))));
     Ok(out)
+}
+
+/// Appends the samples of a piece.
+fn append(fill: &mut Fill<'_>, series: &mut SeriesSamples, piece: &Piece) -> Result<(), BlockError> {
+    let (parts, range) = (&fill.block.parts, fill.wanted.range);
+    let mut found = nothing_of(Labels::empty());
+    match &piece.span.shape {
+        Some(shape) => {
+            found.histograms = fill.cache.histograms(piece, shape, parts, fill.times, range)?;
+        }
+        None => fill.cache.rows(piece, parts, fill.times, range, &mut found)?,
+    }
+    match (series.is_empty(), found.is_empty()) {
+        (_, true) => Ok(()),
+        (true, false) => {
+            *series = found;
+            Ok(())
+        }
+        (false, false) => join(series, found, fill.cache.joined()),
+    }
 }
 
 /// A series without samples.

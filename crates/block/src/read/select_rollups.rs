@@ -11,8 +11,7 @@ use latewood_model::{
 
 use super::RollupSpec;
 use super::block::Block;
-
-use super::plan::{Batch, Piece};
+use super::plan::{Batch, Piece, pieces};
 use super::select::{Fill, stream_of};
 use crate::schema::{HISTOGRAMS, SPANS};
 use crate::span::{Kind, Role};
@@ -34,16 +33,20 @@ pub(super) fn select(
 
 /// The series of a batch with their windows.
 fn windows(mut fill: Fill<'_>, batch: &Batch) -> Result<Vec<SeriesRollups>, BlockError> {
-    let mut out: Vec<SeriesRollups> = Vec::new();
-    for pieces in batch.pieces.chunk_by(|a, b| a.span.series == b.span.series) {
+    let mut out = Vec::with_capacity(batch.series.len());
+    for &number in &batch.series {
+        if fill.wanted.only_labels {
+            let labels = fill.tables.series.labels(number as usize);
+            out.push(SeriesRollups { labels, ..SeriesRollups::default() });
+            continue;
+        }
         let mut series = Pieces::default();
-        pieces.iter().try_for_each(|piece| series.add(&mut fill, piece))?;
-        let Some(first) = pieces.first().filter(|_| !series.is_empty()) else { continue };
-        let labels = fill.tables.series.labels(first.span.series as usize);
-        out.push(series.assemble(labels)?);
+        pieces(number, fill.wanted, fill.tables).try_for_each(|piece| series.add(&mut fill, &piece))?;
+        if !series.is_empty() {
+            let labels = fill.tables.series.labels(number as usize);
+            out.push(series.assemble(labels)?);
+        }
     }
-    let labels = batch.labels_only.iter().map(|&series| fill.tables.series.labels(series as usize));
-    out.extend(labels.map(|labels| SeriesRollups { labels, ..SeriesRollups::default() }));
     Ok(out)
 }
 
@@ -67,7 +70,7 @@ impl Pieces {
     fn add(&mut self, fill: &mut Fill<'_>, piece: &Piece) -> Result<(), BlockError> {
         let parts = &fill.block.parts;
         if let (Some(shape), Some(role)) = (&piece.span.shape, piece.span.kind.role()) {
-            let mut found = fill.cache.histograms(piece, shape, parts, fill.times, fill.range)?;
+            let mut found = fill.cache.histograms(piece, shape, parts, fill.times, fill.wanted.range)?;
             let all = match role {
                 Role::First => &mut self.first,
                 Role::Last => &mut self.last,
@@ -77,7 +80,7 @@ impl Pieces {
             all.append(&mut found);
             return Ok(());
         }
-        let found = fill.cache.windows(piece, parts, fill.times, fill.range)?;
+        let found = fill.cache.windows(piece, parts, fill.times, fill.wanted.range)?;
         let all = match piece.span.kind {
             Kind::HistogramRollup => &mut self.heads,
             _ => &mut self.floats,

@@ -29,7 +29,7 @@ pub(super) struct Rest {
     pub(super) values: Texts,
     /// Numbers of name and value, series after series.
     pairs: Vec<(u32, u32)>,
-    /// Where the pairs of each series end.
+    /// Where the pairs of each series end; nothing where no series has any.
     ends: Vec<usize>,
 }
 
@@ -166,6 +166,10 @@ impl Builder {
             let bounds = maps.value_offsets().get(row).zip(maps.value_offsets().get(row + 1));
             let (&start, &end) = bounds.ok_or_else(corrupt)?;
             let entries = if maps.is_null(row) { 0..0 } else { start as usize..end as usize };
+            if !entries.is_empty() {
+                // Series before the first that has any.
+                self.ends.resize(self.rows + row, self.pairs.len());
+            }
             for entry in entries {
                 if entry >= names.len() || names.is_null(entry) || values.is_null(entry) {
                     return Err(corrupt());
@@ -176,13 +180,16 @@ impl Builder {
                 );
                 self.pairs.push(pair);
             }
-            self.ends.push(self.pairs.len());
+            if !self.pairs.is_empty() {
+                self.ends.push(self.pairs.len());
+            }
         }
         Ok(())
     }
 
     fn finish(mut self) -> Result<SeriesTable, BlockError> {
         self.pairs.shrink_to_fit();
+        self.ends.shrink_to_fit();
         let mut table = SeriesTable {
             rows: self.rows,
             rest: Rest {

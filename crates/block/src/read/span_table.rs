@@ -1,6 +1,5 @@
 //! The spans in memory, checked against everything they point to.
 
-use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{Array, AsArray, BooleanArray, ListArray, PrimitiveArray, RecordBatch};
@@ -9,7 +8,9 @@ use bytes::Bytes;
 use latewood_model::histogram::ResetHint;
 use latewood_model::{NO_START, Resolution, TimeRange};
 
+use super::packed_spans::{PackedSpans, Packer};
 use super::series_table::SeriesTable;
+use super::span_check::SpanCheck;
 use super::table_file::for_each_batch;
 use crate::decimal::Scale;
 use crate::meta::WITH_STARTS;
@@ -20,53 +21,46 @@ use crate::{BlockError, BlockMeta};
 
 /// The spans of a block, by series.
 #[derive(Debug)]
-pub(crate) struct SpanTable {
-    pub(crate) spans: Vec<Span>,
-    /// Where the spans of each series begin, and the end of all.
-    starts: Vec<u32>,
-}
+pub(crate) struct SpanTable(PackedSpans);
 
 impl SpanTable {
     /// Decodes `spans.parquet` of a block whose series table was read: memory is taken for so many
     /// series as it really has.
     pub(crate) fn decode(bytes: &Bytes, meta: &BlockMeta, series: &SeriesTable) -> Result<Self, BlockError> {
-        let mut spans = Vec::new();
-        for_each_batch(SPANS, bytes, meta.spans, |batch| append(batch, meta, &mut spans))?;
-        check(&spans, meta)?;
-        let mut starts = Vec::with_capacity(series.len() + 1);
-        let mut at = 0;
-        for series in 0..=series.len() as u64 {
-            while spans.get(at).is_some_and(|span: &Span| u64::from(span.series) < series) {
-                at += 1;
-            }
-            starts.push(at as u32);
-        }
-        Ok(Self { spans, starts })
+        let (mut spans, mut check) = (Packer::default(), SpanCheck::new(meta));
+        for_each_batch(SPANS, bytes, meta.spans, |batch| append(batch, meta, &mut check, &mut spans))?;
+        check.finish()?;
+        Ok(Self(spans.finish(series.len())))
     }
 
     /// The spans of a series.
-    pub(crate) fn of(&self, series: u32) -> Range<usize> {
-        let at = series as usize;
-        let range = self.starts.get(at).zip(self.starts.get(at + 1));
-        range.map_or(0..0, |(&start, &end)| start as usize..end as usize)
+    pub(crate) fn of(&self, series: u32) -> impl Iterator<Item = Span> {
+        self.0.of(series)
+    }
+
+    /// All spans, in the order of their series.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Span> {
+        self.0.iter()
     }
 
     /// Whether a series has samples in a range, as far as its spans tell.
     pub(crate) fn overlaps(&self, series: u32, range: TimeRange) -> bool {
-        let spans = self.spans.get(self.of(series)).unwrap_or_default();
-        spans.iter().any(|span| span.range.overlaps(range))
+        self.0.overlaps(series, range)
     }
 
     /// Bytes of memory held.
     pub(crate) fn weight(&self) -> usize {
-        // Of blocks of windows nearly all spans have this, and of others none.
-        let is_of_windows = self.spans.first().is_some_and(|span| span.rollup.is_some());
-        let rollup = if is_of_windows { size_of::<RollupSpan>() + 2 * size_of::<usize>() } else { 0 };
-        self.spans.capacity() * size_of::<Span>() + self.spans.len() * rollup + self.starts.capacity() * 4
+        self.0.weight()
     }
 }
 
-fn append(batch: &RecordBatch, meta: &BlockMeta, out: &mut Vec<Span>) -> Result<(), BlockError> {
+/// Packs the spans of a batch that pass the check.
+fn append(
+    batch: &RecordBatch,
+    meta: &BlockMeta,
+    check: &mut SpanCheck<'_>,
+    out: &mut Packer,
+) -> Result<(), BlockError> {
     let int = |name| required::<Int32Type>(batch, name);
     let long = |name| required::<Int64Type>(batch, name);
     let (series, part, kind) = (int("series_id")?, int("part")?, int("kind")?);
@@ -118,6 +112,7 @@ fn append(batch: &RecordBatch, meta: &BlockMeta, out: &mut Vec<Span>) -> Result<
         if span.last_scrape < span.first_scrape || span.contiguous() != contiguous.value(row) {
             return Err(corrupt("its scrapes contradict its rows"));
         }
+        check.take(&span)?;
         out.push(span);
     }
     Ok(())
@@ -227,71 +222,6 @@ impl<'a> RollupColumns<'a> {
             last_at: ScrapeRange { first: c?, last: d? },
         })
     }
-}
-
-/// Whether times of so many rows can stand there.
-fn fits(times: ScrapeRange, rows: u64, meta: &BlockMeta) -> bool {
-    let room = u64::from(times.last.saturating_sub(times.first)) + 1;
-    times.first <= times.last && room >= rows && u64::from(times.last) < meta.scrapes
-}
-
-/// Checks what spans point to, and that they follow each other without gap or overlap.
-fn check(spans: &[Span], meta: &BlockMeta) -> Result<(), BlockError> {
-    let parts = || meta.parts.iter().chain(&meta.histogram_parts);
-    let mut next_row = vec![0u64; parts().count()];
-    let mut histograms = 0u64;
-    let mut before = 0;
-    for (row, span) in spans.iter().enumerate() {
-        let corrupt = |problem: &str| Err(BlockError::corrupt(SPANS, format!("row {row}: {problem}")));
-        let scrapes = u64::from(span.last_scrape - span.first_scrape) + 1;
-        let Some(expected) = next_row.get_mut(span.part as usize) else {
-            return corrupt("its part is not in meta.json");
-        };
-        if u64::from(span.series) >= meta.series || span.series < before {
-            return corrupt("its series is out of order or not in the series table");
-        }
-        if span.row_count == 0 || span.row_start != *expected {
-            return corrupt("its rows do not follow those of its predecessor");
-        }
-        let per_sample = span.shape.as_ref().map_or(1, |shape| u64::from(shape.parts));
-        if per_sample == 0 || span.row_count % per_sample != 0 {
-            return corrupt("its rows make no whole histograms");
-        }
-        if scrapes < span.samples() || u64::from(span.last_scrape) >= meta.scrapes {
-            return corrupt("its scrapes are too few or not in scrapes.parquet");
-        }
-        let scaled = span.scale.is_none_or(|scale| scale.num >= 1 && power_of_ten(scale.den));
-        if !scaled || span.range.is_empty() {
-            return corrupt("its scale or its time range makes no sense");
-        }
-        let fitting = |rollup: &RollupSpan| {
-            [rollup.first_at, rollup.last_at].into_iter().all(|times| fits(times, span.row_count, meta))
-        };
-        if !span.rollup.as_deref().is_none_or(fitting) {
-            return corrupt("the times of its samples are too few or not in scrapes.parquet");
-        }
-        before = span.series;
-        histograms += if span.shape.is_some() { span.samples() } else { 0 };
-        *expected = match span.row_start.checked_add(span.row_count) {
-            Some(end) => end,
-            None => return corrupt("its rows are beyond all measure"),
-        };
-    }
-    if histograms != meta.histograms {
-        return Err(BlockError::corrupt(SPANS, format!("{histograms} of {} histograms", meta.histograms)));
-    }
-    let short = parts().zip(&next_row).find(|(part, rows)| part.rows != **rows);
-    match short {
-        Some((part, rows)) => Err(BlockError::corrupt(
-            SPANS,
-            format!("spans cover {rows} of {} rows of {}", part.rows, part.path),
-        )),
-        None => Ok(()),
-    }
-}
-
-fn power_of_ten(number: i64) -> bool {
-    number >= 1 && (0..=18).any(|e| 10i64.pow(e) == number)
 }
 
 fn numbers<'a, T: ArrowPrimitiveType>(

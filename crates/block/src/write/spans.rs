@@ -15,7 +15,7 @@ use crate::span::{HistogramShape, RollupSpan, Span, SpanStarts};
 use crate::{BlockError, WriterConfig};
 
 /// Rows of the batches handed to the encoder.
-const BATCH: usize = 65_536;
+const BATCH: usize = 8_192;
 
 /// Writes `spans.parquet` as series come.
 pub(super) struct Spans {

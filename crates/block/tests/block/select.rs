@@ -1,11 +1,13 @@
 //! Selects give what a naive scan gives, in bounded batches and few reads.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::TryStreamExt;
-use latewood_base::Offload;
+use latewood_base::{Offload, Rng};
 use latewood_block::{Block, DecodedPages, ReaderConfig, SelectSpec};
 use latewood_model::{MatchOp, Matcher, SeriesSamples, TimeRange};
+use latewood_objstore::{Bucket, DirectoryBucket};
 
 use crate::support::{
     FOLDER, assert_same, block_of, bucket_of, expected, files, matcher, select, series, tiny, write,
@@ -115,6 +117,29 @@ async fn batches_are_bounded() {
     let batches: Vec<Vec<SeriesSamples>> = block.select(spec).try_collect().await.unwrap();
     let sizes = batches.iter().map(|batch| batch.iter().map(|series| series.values.len()).sum::<usize>());
     assert!(sizes.into_iter().all(|size| size <= 300 && size > 200));
+}
+
+#[tokio::test]
+async fn a_stream_that_is_left_alone_keeps_no_other_waiting() {
+    let all = fleet();
+    let dir = tempfile::tempdir().unwrap();
+    write(&dir.path().join(FOLDER), &all, tiny(), &|_| None);
+    // Reads take a while there.
+    let bucket: Bucket = Arc::new(DirectoryBucket::open(dir.path(), Rng::seeded(1)).await.unwrap());
+    let reader = ReaderConfig { batch_series: 9, fetch_bytes: 1, ..ReaderConfig::default() };
+    // One lane for all, which each wants again and again.
+    let block = Block::open(bucket, FOLDER, Offload::new(1), reader).await.unwrap();
+    let spec =
+        SelectSpec { matchers: vec![], range: TimeRange::ALL, skip_samples: false, skip_starts: false };
+    let mut streams: Vec<_> = (0..8).map(|_| block.select(spec.clone())).collect();
+    let firsts = futures::future::join_all(streams.iter_mut().map(|stream| stream.try_next()));
+    let in_time = |what| tokio::time::timeout(Duration::from_secs(60), what);
+    let firsts = tokio::time::timeout(Duration::from_secs(60), firsts).await.expect("one waits for itself");
+    for (first, rest) in firsts.into_iter().zip(&mut streams) {
+        let rest = in_time(rest.try_collect::<Vec<_>>()).await.expect("another stream has the lane");
+        let found: Vec<SeriesSamples> = first.unwrap().into_iter().chain(rest.unwrap()).flatten().collect();
+        assert_same(&found, &expected(&all, &[], TimeRange::ALL));
+    }
 }
 
 #[tokio::test]
