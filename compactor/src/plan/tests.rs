@@ -228,6 +228,24 @@ fn deletions_are_applied_to_rollups_by_way_of_the_samples_or_to_what_is_left() {
 }
 
 #[test]
+fn a_deletion_that_is_to_be_applied_now_does_not_wait() {
+    let now = 1_000 * HOUR;
+    let raw = BlockEntry { samples: 9, ..aligned(1, 2, 24, 100) };
+    let blocks: Vec<_> = std::iter::once(&raw).chain(&rollups_of(&raw)).cloned().collect();
+    let matchers = vec![TombstoneMatcher { name: "a".into(), op: "=".into(), value: "b".into() }];
+    let id = Ulid::from_parts(now as u64, 77);
+    let tombstone = Tombstone { id, matchers, range: TimeRange::ALL, blocks: [raw.id].into() };
+    let next = |view: &View, change| {
+        let (tenant, sequence) = (view.tenant.clone(), view.version + 1);
+        view.apply(&Commit { tenant, sequence, id: Ulid(5), at_ms: 0, change }).unwrap()
+    };
+    let young = next(&view(blocks), Change { add_tombstones: vec![tombstone], ..Change::default() });
+    assert_eq!(shape(&plan(&young, now, &policy())), []);
+    let urgent = next(&young, Change { apply_now: vec![id], ..Change::default() });
+    assert_eq!(shape(&plan(&urgent, now, &policy())), [(JobKind::Merge, 3, 1)]);
+}
+
+#[test]
 fn rollups_of_samples_that_are_gone_are_not_made_anew_of_the_rest() {
     let days: Vec<BlockEntry> =
         (1..=7).map(|day| BlockEntry { samples: 9, ..aligned(day, 2, 24 * day as i64, 100) }).collect();

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures::future::try_join_all;
 use latewood_base::{Clock, ErrorKind, Offload, Ulid};
-use latewood_catalog::{AuditEntry, BlockEntry, CatalogError, Catalogs, Change, Tombstone, View};
+use latewood_catalog::{
+    AuditEntry, BlockEntry, CatalogError, Catalogs, Change, TenantCatalog, Tombstone, View,
+};
 use latewood_model::{TenantId, TimeRange};
 use latewood_proto::deletion::DeletionApi;
 use latewood_proto::deletion::wire::{
@@ -38,6 +40,19 @@ impl IngesterDeletion {
         let checked = checked.map_err(|error| StoreError::from_kinded(&error))?;
         Ok(Arc::new(checked?))
     }
+
+    async fn record(
+        &self,
+        catalog: &TenantCatalog,
+        selected: &Selected,
+        by: &str,
+    ) -> Result<(), CatalogError> {
+        for (id, details) in selected.details() {
+            let entry = AuditEntry::new(id, self.clock.now_ms(), "delete_series", by, &details);
+            catalog.record(&entry).await?;
+        }
+        Ok(())
+    }
 }
 
 #[async_trait]
@@ -56,13 +71,9 @@ impl DeletionApi for IngesterDeletion {
             request.open.iter().map(|open| (open.shard, open.generation)).collect();
         let catalog = self.catalogs.tenant(&selected.tenant);
         catalog.refresh(0).await.map_err(|error| StoreError::from_kinded(&error))?;
-        let details = selected.details();
-        for (id, details) in details {
-            // Written first: nothing is deleted that nobody can be found out to have deleted.
-            let entry =
-                AuditEntry::new(id, self.clock.now_ms(), "delete_series", &request.requested_by, &details);
-            catalog.record(&entry).await.map_err(|error| StoreError::from_kinded(&error))?;
-        }
+        // Written first: nothing is deleted that nobody can be found out to have deleted.
+        let recorded = self.record(&catalog, &selected, &request.requested_by).await;
+        recorded.map_err(|error| StoreError::from_kinded(&error))?;
         let mut is_full = false;
         let committed = catalog.commit_with(|view| {
             let change = Change { add_tombstones: bound(view, &selected, &open), ..Change::default() };

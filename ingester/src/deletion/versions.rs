@@ -1,32 +1,45 @@
 //! From which version of its catalog on a tenant's newest deletion is seen.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
+use latewood_catalog::TenantCatalog;
 use latewood_model::TenantId;
 use parking_lot::Mutex;
 
 /// The most tenants that are remembered.
 const MAX_TENANTS: usize = 16_384;
 
-/// The versions of the newest deletions that were committed here. A query that begins after a deletion was answered must
-/// not use an older view, whichever querier it is asked of: all queriers ask all ingesters.
+/// How long a read waits for the catalog at a tenant's first.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// The versions of the newest deletions. A query that begins after a deletion was answered must not use an older view,
+/// whichever querier it is asked of: all queriers ask all ingesters, and all of these are told. What was committed before this
+/// process began is looked up when a tenant is first read.
 #[derive(Debug, Default)]
 pub(crate) struct DeletedVersions(Mutex<HashMap<TenantId, u64>>);
 
 impl DeletedVersions {
-    /// A deletion was committed.
+    /// A deletion is in this version.
     pub(super) fn note(&self, tenant: &TenantId, version: u64) {
         let mut versions = self.0.lock();
         if versions.len() >= MAX_TENANTS && !versions.contains_key(tenant) {
-            // Queriers have looked at the catalogs since.
             versions.clear();
         }
         let known = versions.entry(tenant.clone()).or_default();
         *known = version.max(*known);
     }
 
-    /// The version that a view must have at least; 0 if any will do.
-    pub(crate) fn of(&self, tenant: &TenantId) -> u64 {
-        self.0.lock().get(tenant).copied().unwrap_or(0)
+    /// The version that a view must have at least; 0 if any will do, and where the bucket does not tell.
+    pub(crate) async fn of(&self, catalog: &TenantCatalog) -> u64 {
+        let known = self.0.lock().get(catalog.tenant()).copied();
+        if let Some(version) = known {
+            return version;
+        }
+        let Ok(Ok(view)) = tokio::time::timeout(PATIENCE, catalog.view()).await else { return 0 };
+        // What compaction has applied is gone from the blocks of all views but the oldest.
+        let version = if view.tombstones.is_empty() { 0 } else { view.version };
+        self.note(catalog.tenant(), version);
+        version
     }
 }

@@ -47,16 +47,13 @@ impl Uploader {
                 Missing::NoId => return Err(FlushError::NoBlockId { generation }),
                 Missing::Step(_) => None,
                 Missing::Block(attempt, _) => {
-                    let entry = match uploaded.take() {
-                        Some((tried, entry)) if tried == attempt => entry,
-                        _ => {
-                            let id = self.identity.block_id(tenant, generation, attempt);
-                            let meta = BlockMeta { id, ..local.meta().clone() };
-                            self.publisher.publish(local.dir(), &meta).await?
-                        }
+                    let known = uploaded.take().filter(|(tried, _)| *tried == attempt);
+                    let (_, entry) = match known {
+                        Some(known) => uploaded.insert(known),
+                        None => uploaded
+                            .insert((attempt, self.publish(tenant, generation, attempt, local).await?)),
                     };
-                    uploaded = Some((attempt, entry.clone()));
-                    Some(entry)
+                    Some(entry.clone())
                 }
             };
             let mut overtaken = false;
@@ -76,6 +73,19 @@ impl Uploader {
                 Err(error) => return Err(error.into()),
             }
         }
+    }
+
+    /// Uploads the block under the id of an attempt.
+    async fn publish(
+        &self,
+        tenant: &TenantId,
+        generation: u64,
+        attempt: u32,
+        local: &LocalBlock,
+    ) -> Result<BlockEntry, FlushError> {
+        let id = self.identity.block_id(tenant, generation, attempt);
+        let meta = BlockMeta { id, ..local.meta().clone() };
+        Ok(self.publisher.publish(local.dir(), &meta).await?)
     }
 
     fn missing(&self, view: &View, tenant: &TenantId, generation: u64, local: &LocalBlock) -> Missing {

@@ -28,7 +28,7 @@ mod failures;
 mod journals;
 mod spans;
 
-use failures::{catalog_commits, copy, to_local_blocks};
+use failures::{catalog_commits, copy, to_local_blocks, try_copy};
 
 /// What is readable: values by series and time.
 type Data = BTreeMap<String, BTreeMap<i64, u64>>;

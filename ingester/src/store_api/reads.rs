@@ -45,7 +45,7 @@ impl Inner {
     /// in it.
     pub(super) async fn reads(self: &Arc<Self>, view: &PinnedView) -> Result<Reads, StoreError> {
         let catalog = self.catalogs.tenant(&view.tenant);
-        let deleted = self.versions.of(&view.tenant);
+        let deleted = self.versions.of(&catalog).await;
         if view.version < deleted {
             return Err(StoreError::StaleView { min_version: deleted });
         }

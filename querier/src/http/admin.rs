@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::routing::{MethodRouter, post, put};
-use futures::future::try_join_all;
+use futures::future::{join_all, try_join_all};
 use latewood_base::{ErrorKind, Kinded};
 use latewood_model::{Matcher, TimeRange};
 use latewood_proto::deletion::DeletionApi;
@@ -116,6 +116,8 @@ async fn delete(call: &Call, selections: Vec<Selection>) -> Result<(), ApiError>
         async move { deletion.commit(request).await }
     });
     let version = committed.await?.version;
+    // To be told again does nothing but tell: from then on each of them has queries use a view that has it.
+    join_all(deletions.iter().map(|deletion| deletion.commit(request.clone()))).await;
     Ok(call.api.fanout.learn_version(&call.tenant, version).await?)
 }
 

@@ -119,6 +119,12 @@ async fn queries_of_views_from_before_a_deletion_are_told_to_pin_a_newer_one() {
     forget(&mut model, 1, TimeRange::ALL);
     assert_eq!(node.visible(&bucket).await, model);
     node.ingester.stop().await;
+    // Also one that was not there when it was committed.
+    let node = Node::start(dir.path(), &bucket, 1).await;
+    let stale = node.read(Some(&before)).await;
+    assert!(matches!(stale, Err(StoreError::StaleView { .. })), "{stale:?}");
+    assert_eq!(node.visible(&bucket).await, model);
+    node.ingester.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -271,8 +277,7 @@ async fn whatever_the_order_deleted_samples_stay_away_and_others_stay() {
             match rng.below(4) {
                 0 => drop(node.ingester.shards()[rng.below(2) as usize].flush(rng.below(2) == 0).await),
                 1 => {
-                    let crashed = tempfile::tempdir().unwrap();
-                    copy(dir.path(), crashed.path());
+                    let crashed = crash_image(dir.path());
                     node.ingester.stop().await;
                     node = Node::start(crashed.path(), &bucket, 2).await;
                     dir = crashed;
@@ -287,6 +292,17 @@ async fn whatever_the_order_deleted_samples_stay_away_and_others_stay() {
         node.flush().await;
         assert_eq!(node.visible(&bucket).await, model, "seed {seed}");
         node.ingester.stop().await;
+    }
+}
+
+/// A copy of a data directory that is in use, as a crash would leave it.
+fn crash_image(dir: &Path) -> tempfile::TempDir {
+    loop {
+        let image = tempfile::tempdir().unwrap();
+        // A generation may be written this very moment, and its files get their names.
+        if try_copy(dir, image.path()).is_ok() {
+            return image;
+        }
     }
 }
 
