@@ -68,7 +68,7 @@ pub struct RoleArgs {
     /// Prometheus's experimental features, separated by commas; an unknown one is warned of
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     pub enable_feature: Vec<String>,
-    /// Let series be deleted over HTTP; Prometheus's --web.enable-admin-api
+    /// Let series and tenants be deleted over HTTP; Prometheus's --web.enable-admin-api
     #[arg(long, alias = "web.enable-admin-api")]
     pub enable_admin_api: bool,
     /// Label by which the copies of an HA pair differ in queries; give it once for each [default: __replica__,
@@ -93,6 +93,32 @@ pub struct QuerierArgs {
     /// As for every role
     #[command(flatten)]
     pub role: RoleArgs,
+}
+
+/// Where a tool finds the bucket, as a role does.
+#[derive(Clone, Debug, Default, Args)]
+pub struct PlaceArgs {
+    /// Configuration file, YAML, as roles take it
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Folder for what is put together on the way, and of the bucket unless --bucket says otherwise [default: ./data]
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// The bucket of Latewood: file:///folder, s3://bucket/prefix, gs://bucket/prefix or az://container/prefix [default:
+    /// DATA_DIR/bucket]
+    #[arg(long, value_name = "URL")]
+    pub bucket: Option<String>,
+    /// Address of an S3 server that is not AWS, such as http://127.0.0.1:8333
+    #[arg(long, value_name = "URL")]
+    pub s3_endpoint: Option<String>,
+}
+
+impl PlaceArgs {
+    /// As the flags of a role, for the configuration.
+    pub fn role(&self) -> RoleArgs {
+        let Self { config, data_dir, bucket, s3_endpoint } = self.clone();
+        RoleArgs { config, data_dir, bucket, s3_endpoint, ..RoleArgs::default() }
+    }
 }
 
 /// What can be done with a block.

@@ -153,6 +153,7 @@ fn apply_flags(config: &mut Config, args: &RoleArgs) {
     config.bucket.s3_endpoint = args.s3_endpoint.or(config.bucket.s3_endpoint.take());
     config.enable_features.extend(args.enable_feature);
     config.querier.enable_admin_api |= args.enable_admin_api;
+    config.compactor.enable_admin_api |= args.enable_admin_api;
     if !args.query_replica_label.is_empty() {
         config.compactor.replica_labels.clone_from(&args.query_replica_label);
         config.querier.replica_labels = args.query_replica_label;

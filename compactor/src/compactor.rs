@@ -4,18 +4,20 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use latewood_base::{Clock, Ids, Offload, Shutdown};
 use latewood_blockstore::Publisher;
-use latewood_catalog::Catalogs;
+use latewood_catalog::{Catalogs, View};
 use latewood_model::TenantId;
 use latewood_objstore::Bucket;
 use prometheus_client::registry::Registry;
 
 use crate::compaction::{Compaction, Scratch};
 use crate::garbage::Collector;
+use crate::http;
 use crate::metrics::Metrics;
-use crate::runner::Runner;
-use crate::{CompactError, CompactorConfig};
+use crate::runner::{Runner, Wanted};
+use crate::{CompactError, CompactorConfig, Job};
 
 /// What a compactor is given by its process.
 #[derive(Clone, Debug)]
@@ -41,6 +43,7 @@ pub struct Compactor {
     runner: Runner,
     collector: Collector,
     metrics: Arc<Metrics>,
+    enable_admin_api: bool,
     /// How often each of the two goes round.
     intervals: (Duration, Duration),
 }
@@ -49,7 +52,7 @@ impl Compactor {
     /// A compactor; registers its metrics and empties its folder.
     ///
     /// # Errors
-    /// [`CompactError::Disk`] when the folder cannot be emptied.
+    /// [`CompactError::Store`] when the folder cannot be emptied.
     pub fn new(
         config: &CompactorConfig,
         deps: CompactorDeps,
@@ -80,8 +83,14 @@ impl Compactor {
             },
             catalogs,
             metrics,
+            enable_admin_api: config.enable_admin_api,
             intervals: (config.compaction_interval(), config.cleanup_interval()),
         })
+    }
+
+    /// The deletion of tenants.
+    pub fn routes(&self) -> Router {
+        http::routes(Arc::clone(&self.catalogs), self.enable_admin_api)
     }
 
     /// Compacts and collects garbage again and again until the signal. Either may be cut short at any point.
@@ -113,6 +122,26 @@ impl Compactor {
         if let Some(tenants) = self.tenants().await {
             self.runner.compact_all(&tenants).await;
         }
+    }
+
+    /// Does those of a tenant's jobs that are wanted, as [`Compactor::compact_once`] does all, until none is planned that
+    /// nobody else is at. `told` is told of each before it is begun. May be cut short at any point, and go on later.
+    ///
+    /// # Errors
+    /// The first job's that fails for another reason than a damaged block, which is marked and left alone.
+    pub async fn work_on(
+        &self,
+        tenant: &TenantId,
+        wanted: &(dyn Fn(&Job) -> bool + Sync),
+        told: &(dyn Fn(&Job) + Sync),
+    ) -> Result<(), CompactError> {
+        self.runner.compact(tenant, Wanted { job: wanted, told }).await
+    }
+
+    /// What is planned for a tenant of this view now.
+    #[must_use]
+    pub fn planned(&self, view: &View) -> Vec<Job> {
+        self.runner.planned(view)
     }
 
     /// Collects the garbage that there is now. Failures are logged and counted.

@@ -47,11 +47,15 @@ pub struct CompactorConfig {
     /// before it is garbage, in seconds. Far longer than the longest query and the longest upload. Default:
     /// 172800 (48 hours).
     pub deletion_delay_seconds: u64,
+    /// Whether tenants may be deleted over HTTP: `POST /compactor/delete_tenant`. Whoever may send a tenant's header may
+    /// delete it then. What was deleted goes after `deletion_delay_seconds`.
+    pub enable_admin_api: bool,
     /// Labels by which the copies of an HA pair differ. Rollups are of one series without them; an empty list leaves all
     /// series as they are. As `querier.replica_labels`.
     pub replica_labels: Vec<String>,
     /// How long each resolution is kept, in seconds; 0 is for ever. A finer one goes only when the coarser ones that are
-    /// kept for longer have its samples.
+    /// kept for longer have its samples. Ingesters refuse samples that are older than raw ones are kept, less a day (less
+    /// half, where they are kept for less than two), with 400: give their processes the same settings.
     pub retention: RetentionConfig,
     /// The settings of `compactor.retention` for single tenants, by their ids; the whole section takes its place.
     pub tenant_retention: BTreeMap<String, RetentionConfig>,
@@ -97,6 +101,7 @@ impl Default for CompactorConfig {
             upload_concurrency: 4,
             cleanup_interval_seconds: 3_600,
             deletion_delay_seconds: 48 * 3_600,
+            enable_admin_api: false,
             replica_labels: ["__replica__", "prometheus_replica", "replica"].map(str::to_owned).into(),
             retention: RetentionConfig::default(),
             tenant_retention: BTreeMap::new(),

@@ -23,23 +23,12 @@ pub enum CompactError {
     /// An output could not be written.
     #[error("writing a block: {0}")]
     Output(#[from] BlockError),
-    /// An output could not be published, or a deletion not applied.
+    /// An output could not be published, or a deletion not applied; or the local disk failed, or work off the runtime.
     #[error(transparent)]
     Store(#[from] BlockStoreError),
     /// The catalog did not take the commit, for another reason than that others were faster.
     #[error(transparent)]
     Catalog(#[from] CatalogError),
-    /// Work off the runtime gave no result.
-    #[error(transparent)]
-    Offload(#[from] OffloadError),
-    /// The local disk.
-    #[error("{path}: {message}")]
-    Disk {
-        /// The folder.
-        path: String,
-        /// What the system said.
-        message: String,
-    },
     /// Another compactor took the lease over, because it was not renewed in time.
     #[error("the lease on the job was lost to another compactor")]
     LeaseLost,
@@ -59,6 +48,12 @@ impl CompactError {
     }
 }
 
+impl From<OffloadError> for CompactError {
+    fn from(error: OffloadError) -> Self {
+        Self::Store(error.into())
+    }
+}
+
 impl Kinded for CompactError {
     fn kind(&self) -> ErrorKind {
         match self {
@@ -67,8 +62,6 @@ impl Kinded for CompactError {
             Self::Output(error) => error.kind(),
             Self::Store(error) => error.kind(),
             Self::Catalog(error) => error.kind(),
-            Self::Offload(error) => error.kind(),
-            Self::Disk { .. } => ErrorKind::Internal,
             Self::LeaseLost => ErrorKind::Conflict,
         }
     }

@@ -2,14 +2,17 @@
 
 use std::sync::Arc;
 
-use latewood_base::Clock;
+use latewood_base::{Clock, Ulid};
 use latewood_catalog::{
-    CatalogError, Catalogs, GarbagePolicy, GarbageReport, TenantCatalog, collect_garbage,
+    CatalogError, Catalogs, Change, GarbagePolicy, GarbageReport, TenantCatalog, View, collect_garbage,
 };
 use latewood_model::TenantId;
 
 use crate::metrics::Metrics;
 use crate::{CompactorConfig, expired};
+
+/// Blocks that one commit removes.
+const REMOVED_AT_ONCE: usize = 1_000;
 
 /// Collects garbage.
 #[derive(Debug)]
@@ -27,6 +30,10 @@ impl Collector {
     pub(crate) async fn collect_all(&self, tenants: &[TenantId]) {
         let (mut withheld, mut owed) = (0, 0);
         for tenant in tenants {
+            if let Err(error) = self.remove_deleted(&self.catalogs.tenant(tenant)).await {
+                self.metrics.failures.inc();
+                tracing::warn!(%tenant, %error, "the tenant was not deleted whole; it is tried again");
+            }
             match self.expire(&self.catalogs.tenant(tenant)).await {
                 Ok(blocks) => owed += blocks,
                 Err(error) => {
@@ -44,6 +51,30 @@ impl Collector {
         }
         self.metrics.owed.set(i64::try_from(owed).unwrap_or(i64::MAX));
         self.metrics.withheld.set(i64::try_from(withheld).unwrap_or(i64::MAX));
+    }
+
+    /// Removes the blocks of a tenant that is deleted, when the delay has passed: until then it may be kept after all.
+    async fn remove_deleted(&self, catalog: &TenantCatalog) -> Result<(), CatalogError> {
+        let is_due = |view: &View| {
+            let since = view.deleted_since_ms;
+            since.is_some_and(|since| self.clock.now_ms().saturating_sub(since) >= self.policy.grace_ms)
+        };
+        let mut view = catalog.refresh(0).await?;
+        while is_due(&view) && !view.blocks.is_empty() {
+            view = catalog
+                .commit_with(|view| {
+                    let remove: Vec<Ulid> = view.blocks.keys().copied().take(REMOVED_AT_ONCE).collect();
+                    let goes = is_due(view) && !remove.is_empty();
+                    goes.then(|| Change { remove, ..Change::default() })
+                })
+                .await?;
+            tracing::info!(tenant = %catalog.tenant(), left = view.blocks.len(), "removed blocks of a deleted tenant");
+        }
+        if is_due(&view) {
+            // Nobody reads them.
+            collect_garbage(catalog, &GarbagePolicy { grace_ms: 0, ..self.policy }).await?;
+        }
+        Ok(())
     }
 
     /// Lets go of what has outlived its retention; how many blocks stay because a coarser one is owed.
@@ -92,7 +123,8 @@ impl Collector {
 mod tests {
     use bytes::Bytes;
     use latewood_base::{Clock, Ids, ManualClock, Rng};
-    use latewood_catalog::CatalogConfig;
+    use latewood_catalog::{BlockEntry, CatalogConfig, TenantFate};
+    use latewood_model::{Resolution, TimeRange};
     use latewood_objstore::{Bucket, MemoryBucket};
 
     use super::*;
@@ -144,5 +176,37 @@ mod tests {
             assert_eq!((collector.metrics.withheld.get(), collector.metrics.marked.get()), (1, 0));
         }
         assert!(bucket.head(&key).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_deleted_tenant_goes_after_the_delay_and_may_be_kept_until_then() {
+        let (bucket, collector, ids, hand) = fixture();
+        let (tenant, fate) = (TenantId::anonymous(), |fate| Change { fate: Some(fate), ..Change::default() });
+        let catalog = collector.catalogs.tenant(&tenant);
+        let blocks: Vec<_> = (0..3).map(|_| ids.next()).collect();
+        let entry = |id: &Ulid| BlockEntry::new(*id, Resolution::Raw, TimeRange::new(0, 1));
+        let add = Change { add: blocks.iter().map(entry).collect(), ..Change::default() };
+        catalog.commit(add.clone()).await.unwrap();
+        let key = |id: &Ulid| format!("anonymous/raw/block={id}/meta.json");
+        for id in &blocks {
+            bucket.put(&key(id), Bytes::from_static(b"{}")).await.unwrap();
+        }
+        catalog.commit(fate(TenantFate::Deleted)).await.unwrap();
+        let late = Change { add: vec![entry(&ids.next())], ..Change::default() };
+        assert!(catalog.commit(late).await.unwrap_err().conflict().is_some(), "nothing is added");
+        collector.collect_all(std::slice::from_ref(&tenant)).await;
+        assert_eq!(catalog.refresh(0).await.unwrap().blocks.len(), 3);
+        catalog.commit(fate(TenantFate::Kept)).await.unwrap();
+        hand.set_ms(100 * HOUR_MS);
+        collector.collect_all(std::slice::from_ref(&tenant)).await;
+        assert_eq!(catalog.refresh(0).await.unwrap().blocks.len(), 3);
+        catalog.commit(fate(TenantFate::Deleted)).await.unwrap();
+        hand.set_ms(149 * HOUR_MS);
+        collector.collect_all(std::slice::from_ref(&tenant)).await;
+        assert!(catalog.refresh(0).await.unwrap().blocks.is_empty());
+        assert!(
+            bucket.head(&key(&blocks[0])).await.is_err() && catalog.block_folders().await.unwrap().is_empty()
+        );
+        assert_eq!(collector.metrics.failures.get(), 0);
     }
 }

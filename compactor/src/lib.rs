@@ -8,6 +8,7 @@ mod compactor;
 mod config;
 mod error;
 mod garbage;
+mod http;
 mod metrics;
 mod plan;
 mod retention;

@@ -15,6 +15,14 @@ use crate::metrics::Metrics;
 use crate::plan::{Job, Policy, plan};
 use crate::{CompactError, CompactorConfig};
 
+/// Which jobs are done.
+#[derive(Clone, Copy)]
+pub(crate) struct Wanted<'a> {
+    pub(crate) job: &'a (dyn Fn(&Job) -> bool + Sync),
+    /// Told of each before it is begun.
+    pub(crate) told: &'a (dyn Fn(&Job) + Sync),
+}
+
 /// Plans and does the jobs of all tenants.
 #[derive(Debug)]
 pub(crate) struct Runner {
@@ -58,34 +66,42 @@ impl Runner {
     }
 
     async fn compact_tenant(&self, tenant: &TenantId) {
-        if let Err(error) = self.compact(&self.catalogs.tenant(tenant)).await {
+        let all = Wanted { job: &|_| true, told: &|_| {} };
+        if let Err(error) = self.compact(tenant, all).await {
             self.metrics.compaction_failures.inc();
             tracing::warn!(%tenant, %error, "compaction failed; it is tried again");
         }
     }
 
-    /// Does a tenant's jobs until nothing is planned, or nothing gets done.
-    async fn compact(&self, catalog: &TenantCatalog) -> Result<(), CompactError> {
-        let mut before = Vec::new();
+    /// Does those of a tenant's jobs that are wanted until none is planned, or nothing gets done.
+    pub(crate) async fn compact(&self, tenant: &TenantId, wanted: Wanted<'_>) -> Result<(), CompactError> {
+        let (catalog, mut before) = (self.catalogs.tenant(tenant), Vec::new());
         loop {
             let view = catalog.refresh(0).await?;
-            let jobs = plan(&view, self.clock.now_ms(), &self.policy);
+            let mut jobs = self.planned(&view);
+            jobs.retain(|job| (wanted.job)(job));
             // What is planned again right after it was done would be for ever.
             if jobs == before && !jobs.is_empty() {
-                tracing::error!(tenant = %catalog.tenant(), jobs = jobs.len(), "compactions lead nowhere");
+                tracing::error!(%tenant, jobs = jobs.len(), "compactions lead nowhere");
                 return Ok(());
             }
-            self.note_backlog(catalog.tenant(), &jobs);
+            self.note_backlog(tenant, &jobs);
             let mut has_changed = false;
             for (done, job) in jobs.iter().enumerate() {
-                has_changed |= self.attempt(catalog, &view, job).await?;
-                self.note_backlog(catalog.tenant(), jobs.get(done + 1..).unwrap_or_default());
+                (wanted.told)(job);
+                has_changed |= self.attempt(&catalog, &view, job).await?;
+                self.note_backlog(tenant, jobs.get(done + 1..).unwrap_or_default());
             }
             if !has_changed {
                 return Ok(());
             }
             before = jobs;
         }
+    }
+
+    /// What is planned of a view now. What is going needs no other shape.
+    pub(crate) fn planned(&self, view: &View) -> Vec<Job> {
+        if view.is_deleted() { Vec::new() } else { plan(view, self.clock.now_ms(), &self.policy) }
     }
 
     /// Does a job unless another compactor is at it; whether the catalog has changed.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::IngestError;
+use crate::{IngestError, RawRetention};
 
 /// How remote write is taken, validated and routed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +37,9 @@ pub struct PushConfig {
     pub max_future_seconds: u64,
     /// Samples older than this many seconds are refused; 0 takes any age.
     pub max_age_seconds: u64,
+    /// How long samples are kept: those that are older, less a day, are refused. The compactor's setting, not one of these.
+    #[serde(skip)]
+    pub raw_retention: RawRetention,
     /// The most exemplars kept for a tenant; the oldest go first; 0 keeps none.
     pub max_exemplars_per_tenant: usize,
     /// The most metrics of a tenant whose metadata is kept; 0 keeps none.
@@ -70,6 +73,7 @@ impl Default for PushConfig {
             max_native_histogram_buckets: 0,
             max_future_seconds: 600,
             max_age_seconds: 0,
+            raw_retention: RawRetention::default(),
             max_exemplars_per_tenant: 100_000,
             max_metadata_per_tenant: 100_000,
             max_exemplar_bytes: 256 << 20,

@@ -1,6 +1,7 @@
 //! Why a write was not taken.
 
 use latewood_base::{ErrorKind, Kinded, OffloadError};
+use latewood_model::TenantId;
 use latewood_proto::remote_write::DecodeError;
 use latewood_service::TenantRejection;
 
@@ -59,6 +60,9 @@ pub enum IngestError {
         /// What happened, shard by shard.
         message: String,
     },
+    /// Nothing is taken for a tenant that goes.
+    #[error("tenant {0} is being deleted, and takes no samples")]
+    TenantDeleted(TenantId),
     /// A setting that cannot be.
     #[error("{0}")]
     Config(String),
@@ -79,6 +83,7 @@ impl Kinded for IngestError {
             Self::Tenant(error) => error.kind(),
             Self::BodyLost | Self::Config(_) => ErrorKind::Invalid,
             Self::BodySlow { .. } => ErrorKind::Timeout,
+            Self::TenantDeleted(_) => ErrorKind::Unprocessable,
             Self::Unsupported(_) => ErrorKind::Unsupported,
             Self::BodyTooLarge { .. } => ErrorKind::TooLarge,
             Self::Overloaded => ErrorKind::Overloaded,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use latewood_base::{ErrorKind, Offload, Shutdown, Tasks};
+use latewood_catalog::Catalogs;
 use latewood_cluster::{Group, GroupConfig};
 use latewood_wal::Journal;
 
@@ -38,6 +39,7 @@ use tidying::Tidying;
 pub struct Shard {
     number: u32,
     offload: Offload,
+    catalogs: Arc<Catalogs>,
     identity: FlushIdentity,
     group: Group<ShardState>,
     head: Head,
@@ -115,8 +117,8 @@ impl Shard {
         );
         context.tasks.spawn("propose", proposing);
         let LocalShared { budget, tables, .. } = context.local.clone();
-        let offload = deps.offload.clone();
-        Ok(Self { number, offload, identity, group, head, proposer, flusher, budget, tables })
+        let (offload, catalogs) = (deps.offload.clone(), Arc::clone(&deps.catalogs));
+        Ok(Self { number, offload, catalogs, identity, group, head, proposer, flusher, budget, tables })
     }
 
     /// Begins to freeze, encode and upload.
@@ -239,6 +241,10 @@ async fn open_group(
 impl ShardWriter for Shard {
     async fn write(&self, part: ShardPart) -> Result<WriteOutcome, IngestError> {
         self.admit()?;
+        let view = self.catalogs.tenant(part.tenant()).known_view();
+        if view.is_some_and(|view| view.is_deleted()) {
+            return Err(IngestError::TenantDeleted(part.tenant().clone()));
+        }
         let written = self.proposer.write(&part).await;
         written.map_err(|error| IngestError::shard(self.number, &error))?;
         Ok(WriteOutcome::default())

@@ -9,6 +9,8 @@ use latewood_proto::store::StoreError;
 #[error("{message}")]
 pub struct ApiError {
     kind: ErrorKind,
+    /// What Prometheus calls it, where that does not follow from the kind.
+    error_type: Option<&'static str>,
     message: String,
 }
 
@@ -16,7 +18,13 @@ impl ApiError {
     /// An error of any kind with its text.
     #[must_use]
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into() }
+        Self { kind, error_type: None, message: message.into() }
+    }
+
+    /// What is not enabled: Prometheus answers 500, and calls it unavailable.
+    #[must_use]
+    pub(crate) fn disabled(message: impl Into<String>) -> Self {
+        Self { error_type: Some("unavailable"), ..Self::new(ErrorKind::Internal, message) }
     }
 
     /// A request that is wrong.
@@ -34,6 +42,9 @@ impl ApiError {
     /// What Prometheus calls the error.
     #[must_use]
     pub fn error_type(&self) -> &'static str {
+        if let Some(error_type) = self.error_type {
+            return error_type;
+        }
         match self.kind {
             ErrorKind::Invalid | ErrorKind::TooLarge | ErrorKind::Unsupported => "bad_data",
             ErrorKind::Unprocessable => "execution",

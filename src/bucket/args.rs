@@ -6,6 +6,8 @@ use clap::{Args, Subcommand, ValueEnum};
 use latewood_base::Ulid;
 use latewood_model::TenantId;
 
+use crate::cli::PlaceArgs;
+
 /// What can be done with a bucket.
 #[derive(Debug, Subcommand)]
 pub enum BucketCommand {
@@ -17,10 +19,18 @@ pub enum BucketCommand {
     Verify(VerifyArgs),
     /// Print what the compactor would do now, and what waits
     Status(StatusArgs),
-    /// Keep blocks from being compacted, or remove them from the catalog
+    /// Keep blocks from being compacted, remove them from the catalog, or delete a tenant
     Mark(MarkArgs),
+    /// List who had what deleted
+    Audit(AuditArgs),
     /// Collect garbage once
     Cleanup(CleanupArgs),
+    /// Delete series from blocks, and write these anew
+    Rewrite(RewriteArgs),
+    /// Apply the retention once
+    Retention(RetentionArgs),
+    /// Make the rollups that are owed
+    Downsample(DownsampleArgs),
     /// Make a lost catalog anew from the blocks
     RebuildCatalog(RebuildArgs),
     /// Copy blocks to another bucket, and name them in its catalogs
@@ -30,18 +40,9 @@ pub enum BucketCommand {
 /// Which bucket, and what of it.
 #[derive(Debug, Args)]
 pub struct WhichArgs {
-    /// Configuration file, YAML, as roles take it
-    #[arg(long, value_name = "FILE")]
-    pub config: Option<PathBuf>,
-    /// Folder that has the bucket, unless --bucket says otherwise [default: ./data]
-    #[arg(long, value_name = "DIR")]
-    pub data_dir: Option<PathBuf>,
-    /// file:///folder, s3://bucket/prefix, gs://bucket/prefix or az://container/prefix [default: DATA_DIR/bucket]
-    #[arg(long, value_name = "URL")]
-    pub bucket: Option<String>,
-    /// Address of an S3 server that is not AWS, such as http://127.0.0.1:8333
-    #[arg(long, value_name = "URL")]
-    pub s3_endpoint: Option<String>,
+    /// Where it is.
+    #[command(flatten)]
+    pub place: PlaceArgs,
     /// Tenant; give it once for each [default: all]
     #[arg(long, value_name = "TENANT", value_parser = TenantId::new)]
     pub tenant: Vec<TenantId>,
@@ -107,7 +108,21 @@ pub struct StatusArgs {
     pub output: Output,
 }
 
-/// Marks, by Thanos's names.
+/// What to list of deletions.
+#[derive(Debug, Args)]
+pub struct AuditArgs {
+    /// Which bucket.
+    #[command(flatten)]
+    pub which: WhichArgs,
+    /// How it is printed
+    #[arg(long, value_enum, default_value_t)]
+    pub output: Output,
+    /// The most entries of a tenant, the newest
+    #[arg(long, value_name = "COUNT", default_value_t = 1_000)]
+    pub limit: usize,
+}
+
+/// Marks, by Thanos's and Mimir's names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Marker {
     /// Compaction leaves the block alone; queries read it.
@@ -116,6 +131,9 @@ pub enum Marker {
     /// The block is removed, and deleted after the deletion delay.
     #[value(name = "deletion-mark.json")]
     Deletion,
+    /// The tenant is neither written to nor read, and its blocks are deleted after the deletion delay.
+    #[value(name = "tenant-deletion-mark.json")]
+    TenantDeletion,
 }
 
 /// What to mark.
@@ -125,9 +143,10 @@ pub struct MarkArgs {
     #[command(flatten)]
     pub which: WhichArgs,
     /// Block; give it once for each
-    #[arg(long, value_name = "ID", required = true)]
+    #[arg(long, value_name = "ID", required_unless_present = "tenant")]
     pub id: Vec<Ulid>,
-    /// The mark: no-compact-mark.json, or deletion-mark.json, which removes the block from the catalog
+    /// The mark: no-compact-mark.json; deletion-mark.json, which removes the block from the catalog; or
+    /// tenant-deletion-mark.json, for the tenants that are named
     #[arg(long, value_enum)]
     pub marker: Marker,
     /// Why, for people
@@ -136,7 +155,7 @@ pub struct MarkArgs {
     /// Take the mark off
     #[arg(long)]
     pub remove: bool,
-    /// Remove blocks from the catalog without asking back
+    /// Remove blocks from the catalog, or delete tenants, without asking back
     #[arg(long)]
     pub yes: bool,
 }
@@ -178,4 +197,73 @@ pub struct ReplicateArgs {
     /// Print what would be done, and do nothing
     #[arg(long)]
     pub dry_run: bool,
+}
+
+/// What to delete from which blocks.
+#[derive(Debug, Args)]
+pub struct RewriteArgs {
+    /// Which bucket.
+    #[command(flatten)]
+    pub which: WhichArgs,
+    /// Block; give it once for each
+    #[arg(long, value_name = "ID", required = true)]
+    pub id: Vec<Ulid>,
+    /// What to delete, as YAML: a list of `matchers`, a selector, and `intervals` of `mint` and `maxt` in milliseconds, all
+    /// times where there are none
+    #[arg(
+        long = "rewrite.to-delete-config",
+        value_name = "YAML",
+        required_unless_present = "to_delete_config_file"
+    )]
+    pub to_delete_config: Option<String>,
+    /// The same in a file
+    #[arg(long = "rewrite.to-delete-config-file", value_name = "FILE", conflicts_with = "to_delete_config")]
+    pub to_delete_config_file: Option<PathBuf>,
+    /// Print what would be done, and do nothing; so it is without --yes
+    #[arg(long, conflicts_with = "yes")]
+    pub dry_run: bool,
+    /// Delete
+    #[arg(long, alias = "no-dry-run")]
+    pub yes: bool,
+}
+
+/// What has outlived its retention.
+#[derive(Debug, Args)]
+pub struct RetentionArgs {
+    /// Which bucket.
+    #[command(flatten)]
+    pub which: WhichArgs,
+    /// How long samples are kept, such as 30d, 0d for ever [default: the configuration's, as of the others]
+    #[arg(long = "retention.resolution-raw", value_name = "DURATION", value_parser = seconds)]
+    pub raw: Option<u64>,
+    /// How long aggregates over five minutes are kept
+    #[arg(long = "retention.resolution-5m", value_name = "DURATION", value_parser = seconds)]
+    pub five_minutes: Option<u64>,
+    /// How long aggregates over one hour are kept
+    #[arg(long = "retention.resolution-1h", value_name = "DURATION", value_parser = seconds)]
+    pub one_hour: Option<u64>,
+    /// How long aggregates over one day are kept
+    #[arg(long = "retention.resolution-1d", value_name = "DURATION", value_parser = seconds)]
+    pub one_day: Option<u64>,
+    /// Print what would be done, and do nothing; so it is without --yes
+    #[arg(long, conflicts_with = "yes")]
+    pub dry_run: bool,
+    /// Remove the blocks
+    #[arg(long)]
+    pub yes: bool,
+}
+
+/// What is owed.
+#[derive(Debug, Args)]
+pub struct DownsampleArgs {
+    /// Which bucket.
+    #[command(flatten)]
+    pub which: WhichArgs,
+    /// Print what would be done, and do nothing
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+fn seconds(text: &str) -> Result<u64, String> {
+    latewood_promql::parse_duration(text).map(|duration| duration.as_secs())
 }

@@ -1,11 +1,11 @@
-//! `latewood bucket mark`: blocks that compaction leaves alone, or that go.
+//! `latewood bucket mark`: blocks that compaction leaves alone, or that go, and tenants that do.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::bail;
 use latewood_base::Ulid;
-use latewood_catalog::{Change, NoCompactMark, TenantCatalog, View};
+use latewood_catalog::{Change, NoCompactMark, TenantCatalog, TenantFate, View};
 
 use super::args::{MarkArgs, Marker};
 use super::columns::{bytes, interval};
@@ -18,6 +18,12 @@ pub async fn run(opened: &Opened, args: &MarkArgs) -> anyhow::Result<Report> {
             "what was removed from the catalog cannot be brought back; until it is deleted its files can be copied from \
              the bucket"
         );
+    }
+    if args.marker == Marker::TenantDeletion {
+        return tenants(opened, args).await;
+    }
+    if args.id.is_empty() {
+        bail!("which blocks? give --id");
     }
     let mut report = Report::default();
     let views = opened.views(&mut report).await?;
@@ -39,6 +45,36 @@ pub async fn run(opened: &Opened, args: &MarkArgs) -> anyhow::Result<Report> {
         if let Some((catalog, view)) = views.get(at) {
             mark(catalog, view, &ids, args, &mut report).await?;
         }
+    }
+    Ok(report)
+}
+
+/// Deletes the tenants that are named, or keeps them after all.
+async fn tenants(opened: &Opened, args: &MarkArgs) -> anyhow::Result<Report> {
+    if !args.id.is_empty() || opened.named().is_empty() {
+        bail!("tenant-deletion-mark.json is for tenants: give --tenant, and no --id");
+    }
+    let mut report = Report::default();
+    for (catalog, view) in opened.views(&mut report).await? {
+        let (tenant, blocks) = (catalog.tenant(), view.blocks.len());
+        if !args.remove && !args.yes {
+            report.wrong(format!(
+                "tenant {tenant} would be deleted with {blocks} blocks; give --yes to delete it"
+            ));
+            continue;
+        }
+        let (fate, action) = match args.remove {
+            true => (TenantFate::Kept, "keep_tenant"),
+            false => (TenantFate::Deleted, "delete_tenant"),
+        };
+        catalog
+            .record_now(action, "latewood bucket mark", args.details.as_deref().unwrap_or_default())
+            .await?;
+        catalog.commit(Change { fate: Some(fate), ..Change::default() }).await?;
+        report.line(&match args.remove {
+            true => format!("tenant {tenant} is kept, with the {blocks} blocks that it has"),
+            false => format!("tenant {tenant} is deleted: its {blocks} blocks go after the deletion delay"),
+        });
     }
     Ok(report)
 }
@@ -71,11 +107,17 @@ async fn mark(
         }
         return Ok(());
     }
+    if args.marker == Marker::Deletion {
+        let details = format!("{ids:?}: {}", args.details.as_deref().unwrap_or_default());
+        catalog.record_now("remove_blocks", "latewood bucket mark", &details).await?;
+    }
     catalog.commit(change(ids, args)).await?;
     let done = match (args.marker, args.remove) {
         (Marker::NoCompact, false) => "is not compacted from now on",
         (Marker::NoCompact, true) => "may be compacted again",
-        (Marker::Deletion, _) => "was removed: its files are deleted after the deletion delay",
+        (Marker::Deletion | Marker::TenantDeletion, _) => {
+            "was removed: its files are deleted after the deletion delay"
+        }
     };
     for id in ids {
         report.line(&format!("block {id} of tenant {} {done}", catalog.tenant()));
@@ -93,6 +135,6 @@ fn change(ids: &[Ulid], args: &MarkArgs) -> Change {
             Change { no_compact: marks.collect(), ..Change::default() }
         }
         (Marker::NoCompact, true) => Change { compact_again: ids, ..Change::default() },
-        (Marker::Deletion, _) => Change { remove: ids, ..Change::default() },
+        (Marker::Deletion | Marker::TenantDeletion, _) => Change { remove: ids, ..Change::default() },
     }
 }

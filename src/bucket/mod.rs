@@ -5,8 +5,10 @@
 //! keeps no other from being looked at.
 
 mod args;
+mod audit;
 mod cleanup;
 mod columns;
+mod downsample;
 mod inspect;
 mod ls;
 mod mark;
@@ -14,9 +16,12 @@ mod opened;
 mod rebuild;
 mod replicate;
 mod report;
+mod retention;
+mod rewrite;
 mod status;
 mod table;
 mod verify;
+mod worker;
 
 pub use args::BucketCommand;
 
@@ -34,7 +39,11 @@ pub async fn run(command: BucketCommand) -> anyhow::Result<()> {
         BucketCommand::Verify(args) => verify::run(&Opened::open(&args.which).await?, &args).await?,
         BucketCommand::Status(args) => status::run(&Opened::open(&args.which).await?, &args).await?,
         BucketCommand::Mark(args) => mark::run(&Opened::open(&args.which).await?, &args).await?,
+        BucketCommand::Audit(args) => audit::run(&Opened::open(&args.which).await?, &args).await?,
         BucketCommand::Cleanup(args) => cleanup::run(&Opened::open(&args.which).await?, &args).await?,
+        BucketCommand::Rewrite(args) => rewrite::run(&Opened::open(&args.which).await?, &args).await?,
+        BucketCommand::Retention(args) => retention::run(&Opened::open(&args.which).await?, &args).await?,
+        BucketCommand::Downsample(args) => downsample::run(&Opened::open(&args.which).await?, &args).await?,
         BucketCommand::RebuildCatalog(args) => rebuild::run(&Opened::open(&args.which).await?, &args).await?,
         BucketCommand::Replicate(args) => replicate::run(&Opened::open(&args.which).await?, &args).await?,
     };

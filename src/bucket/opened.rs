@@ -11,7 +11,6 @@ use prometheus_client::registry::Registry;
 
 use super::Report;
 use super::args::WhichArgs;
-use crate::cli::RoleArgs;
 use crate::config::{self, Config};
 
 /// A bucket and its catalogs.
@@ -34,14 +33,7 @@ impl Opened {
     /// # Errors
     /// When it cannot be opened; a folder that is not there is not made.
     pub async fn open(which: &WhichArgs) -> anyhow::Result<Self> {
-        let role = RoleArgs {
-            config: which.config.clone(),
-            data_dir: which.data_dir.clone(),
-            bucket: which.bucket.clone(),
-            s3_endpoint: which.s3_endpoint.clone(),
-            ..RoleArgs::default()
-        };
-        let mut config = config::load(&role)?;
+        let mut config = config::load(&which.place.role())?;
         config.locate()?;
         let url = config.bucket.url.as_deref().unwrap_or_default();
         let folder = reqwest::Url::parse(url).ok().and_then(|url| url.to_file_path().ok());

@@ -1,7 +1,7 @@
 //! `latewood bucket status`: what the compactor would do now, and what waits.
 
 use latewood_base::Ulid;
-use latewood_catalog::{GarbageStep, StandingLease, TenantCatalog, View, find_garbage};
+use latewood_catalog::{GarbageStep, StandingLease, TenantCatalog, TombstoneMatcher, View, find_garbage};
 use latewood_compactor::{Job, JobKind, Policy, plan};
 use latewood_model::{TenantId, TimeRange, TimestampMs};
 use serde::Serialize;
@@ -15,7 +15,7 @@ use super::{Opened, Report};
 #[derive(Debug, Serialize)]
 struct Item {
     tenant: TenantId,
-    /// `backlog` (all jobs together), `align`, `merge`, `rollup`, `no-compact`, `lease`, `garbage` or `withheld`.
+    /// `backlog` (all jobs together), `align`, `merge`, `rollup`, `mask`, `no-compact`, `deletion`, `lease`, `garbage` or `withheld`.
     kind: &'static str,
     /// What a job makes blocks of.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -38,10 +38,11 @@ pub async fn run(opened: &Opened, args: &StatusArgs) -> anyhow::Result<Report> {
     let policy = opened.config.compactor.policy();
     let mut items = Vec::new();
     for (catalog, view) in opened.views(&mut report).await? {
-        let jobs = plan(&view, now_ms, &policy);
+        let jobs = if view.is_deleted() { Vec::new() } else { plan(&view, now_ms, &policy) };
         items.push(backlog(&view, &jobs, &policy, now_ms));
         items.extend(jobs.iter().map(|job| of_job(&view.tenant, job)));
         items.extend(marked(&view));
+        items.extend(deletions(&view));
         match waiting(opened, &catalog, &view, now_ms).await {
             Ok(found) => items.extend(found),
             Err(error) => report.wrong(format!("tenant {}: {error}", view.tenant)),
@@ -102,6 +103,26 @@ fn marked(view: &View) -> impl Iterator<Item = Item> {
             ..Item::new(&view.tenant, "no-compact")
         }
     })
+}
+
+/// What was deleted and compaction has not applied; and the tenant, if it is.
+fn deletions(view: &View) -> impl Iterator<Item = Item> {
+    let of_series = view.tombstones.values().map(|tombstone| {
+        let condition = |one: &TombstoneMatcher| format!("{}{}{:?}", one.name, one.op, one.value);
+        let conditions: Vec<String> = tombstone.matchers.iter().map(condition).collect();
+        let now = if view.apply_now.contains(&tombstone.id) { ", without waiting" } else { "" };
+        Item {
+            range: Some(tombstone.range),
+            blocks: tombstone.blocks.iter().copied().collect(),
+            details: format!("{{{}}} of these blocks, applied by compaction{now}", conditions.join(",")),
+            ..Item::new(&view.tenant, "deletion")
+        }
+    });
+    let of_tenant = view.deleted_since_ms.map(|since| Item {
+        details: format!("the whole tenant, since {}", rfc3339(since)),
+        ..Item::new(&view.tenant, "deletion")
+    });
+    of_series.chain(of_tenant)
 }
 
 /// Leases that stand, and garbage.

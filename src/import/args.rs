@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use latewood_model::{METRIC_NAME, TenantError, TenantId};
 
-use crate::cli::RoleArgs;
+use crate::cli::{PlaceArgs, RoleArgs};
 
 /// Whose blocks.
 #[derive(Debug, Subcommand)]
@@ -57,20 +57,9 @@ pub struct ImportArgs {
     /// Import blocks again that were imported before and removed since
     #[arg(long)]
     pub again: bool,
-    /// Configuration file, YAML
-    #[arg(long, value_name = "FILE")]
-    pub config: Option<PathBuf>,
-    /// Folder below which a block is put together, one at a time, and of the bucket unless --bucket says otherwise
-    /// [default: ./data]
-    #[arg(long, value_name = "DIR")]
-    pub data_dir: Option<PathBuf>,
-    /// The bucket of Latewood: file:///folder, s3://bucket/prefix, gs://bucket/prefix or az://container/prefix [default:
-    /// DATA_DIR/bucket]
-    #[arg(long, value_name = "URL")]
-    pub bucket: Option<String>,
-    /// Address of an S3 server that is not AWS, such as http://127.0.0.1:8333
-    #[arg(long, value_name = "URL")]
-    pub s3_endpoint: Option<String>,
+    /// Where they go.
+    #[command(flatten)]
+    pub place: PlaceArgs,
     /// error, warn, info, debug, trace, or directives per module [default: warn]
     #[arg(long, value_name = "LEVEL")]
     pub log_level: Option<String>,
@@ -79,14 +68,8 @@ pub struct ImportArgs {
 impl ImportArgs {
     /// As the flags of a role, for the configuration.
     pub fn role(&self) -> RoleArgs {
-        RoleArgs {
-            config: self.config.clone(),
-            data_dir: self.data_dir.clone(),
-            bucket: self.bucket.clone(),
-            s3_endpoint: self.s3_endpoint.clone(),
-            log_level: Some(self.log_level.clone().unwrap_or_else(|| "warn".to_owned())),
-            ..RoleArgs::default()
-        }
+        let level = self.log_level.clone().unwrap_or_else(|| "warn".to_owned());
+        RoleArgs { log_level: Some(level), ..self.place.role() }
     }
 }
 

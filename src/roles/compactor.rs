@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use latewood_compactor::{Compactor, CompactorDeps};
 
-use super::Context;
+use super::{Context, Started};
 
 /// Starts its background task.
-pub fn start(context: &mut Context) -> anyhow::Result<()> {
+pub fn start(context: &mut Context, started: &mut Started) -> anyhow::Result<()> {
     let deps = CompactorDeps {
         bucket: Arc::clone(&context.bucket),
         catalogs: Arc::clone(&context.catalogs),
@@ -17,6 +17,7 @@ pub fn start(context: &mut Context) -> anyhow::Result<()> {
         scratch_dir: context.config.data_dir.join("compactor"),
     };
     let compactor = Compactor::new(&context.config.compactor, deps, &mut context.registry)?;
+    started.mount(compactor.routes());
     context.tasks.spawn("compactor", compactor.run(context.shutdown.child()));
     Ok(())
 }

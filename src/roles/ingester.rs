@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use latewood_ingester::{Ingester, IngesterDeps};
+use latewood_ingester::{Ingester, IngesterDeps, RawRetention};
 
 use super::{Context, Started};
 
@@ -20,6 +20,12 @@ pub async fn start(context: &mut Context, started: &mut Started) -> anyhow::Resu
     };
     let mut config = context.config.ingester.clone();
     config.push.type_and_unit_labels |= context.features.iter().any(|name| name == "type-and-unit-labels");
+    let compactor = &context.config.compactor;
+    let of_tenants = compactor.tenant_retention.iter();
+    config.push.raw_retention = RawRetention {
+        seconds: compactor.retention.resolution_raw_seconds,
+        tenants: of_tenants.map(|(tenant, kept)| (tenant.clone(), kept.resolution_raw_seconds)).collect(),
+    };
     let ingester = Ingester::start(config, deps, &mut context.registry).await?;
     started.mount(ingester.routes());
     started.newest = Some(ingester.store());

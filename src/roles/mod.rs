@@ -70,7 +70,7 @@ impl Role {
                 Part::Ingester => ingester::start(context, &mut started).await?,
                 Part::StoreGateway => store_gateway::start(context, &mut started).await?,
                 Part::Querier => querier::start(context, &mut started).await?,
-                Part::Compactor => compactor::start(context)?,
+                Part::Compactor => compactor::start(context, &mut started)?,
             }
             tracing::debug!(?part, "started");
         }

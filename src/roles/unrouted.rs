@@ -20,6 +20,8 @@ fn text(role: &Role, path: &str) -> String {
     let api = path.strip_prefix("/prometheus").unwrap_or(path);
     let (part, what) = if INGESTER_PATHS.contains(&path) {
         (Part::Ingester, "take writes: send them to an ingester")
+    } else if path.starts_with("/compactor/") {
+        (Part::Compactor, "delete tenants: ask a compactor")
     } else if api.starts_with("/api/v1/") {
         (Part::Querier, "answer queries: ask a querier")
     } else {

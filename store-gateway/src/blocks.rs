@@ -125,11 +125,12 @@ impl Blocks {
         let ids: Vec<Ulid> = ids.collect::<Result<_, _>>()?;
         let catalog = self.catalogs.tenant(&tenant);
         let mut view = catalog.view().await?;
-        if view.version < asked.version && ids.iter().any(|id| !view.blocks.contains_key(id)) {
+        // Also where all blocks are known: the newer version may have deletions of them.
+        if view.version < asked.version && !ids.is_empty() {
             view = catalog.refresh(asked.version).await?;
         }
         let reserved = self.reserve(&tenant, &view, &ids, purpose).await?;
-        let opening = ids.into_iter().map(|id| self.open(&tenant, &view, id, &reserved));
+        let opening = ids.into_iter().map(|id| self.open(&tenant, &view, (id, asked.version), &reserved));
         let blocks = stream::iter(opening).buffered(self.config.blocks_at_once.max(1));
         Ok(Pinned { blocks: blocks.try_collect().await?, newest_version: view.version })
     }
@@ -156,21 +157,25 @@ impl Blocks {
         &self,
         tenant: &TenantId,
         view: &View,
-        id: Ulid,
+        (id, asked_version): (Ulid, u64),
         reserved: &Reserved,
     ) -> Result<OpenBlock, GatewayError> {
         let version = view.version;
-        let block = match view.blocks.get(&id) {
-            Some(entry) => self.opened(tenant, entry).await?,
+        let (block, masks) = match view.blocks.get(&id) {
+            Some(entry) => {
+                let (block, masks) = (self.opened(tenant, entry).await?, Masks::of(view, id)?);
+                self.open.note_masks(tenant, id, version, &masks);
+                (block, masks)
+            }
             // Replaced since the view was pinned: it stays readable for the grace period, and as long as it
-            // is open here a query that reads it already may go on with its view.
+            // is open here a query that reads it already may go on with its view, if its deletions are known.
             None if view.dead.contains_key(&id) => {
-                let kept = self.open.kept(tenant, id);
+                let kept = self.open.kept(tenant, id, asked_version);
                 kept.ok_or(GatewayError::Replaced { block: id, version })?
             }
             None => return Err(GatewayError::Unknown { block: id, tenant: tenant.to_string(), version }),
         };
-        Ok(OpenBlock { id, block, masks: Masks::of(view, id)?, _reserved: Arc::clone(reserved) })
+        Ok(OpenBlock { id, block, masks, _reserved: Arc::clone(reserved) })
     }
 
     /// The block of an entry, open.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use latewood_base::Ulid;
 use latewood_block::{Block, BlockError};
+use latewood_blockstore::Masks;
 use latewood_model::TenantId;
 use parking_lot::Mutex;
 use tokio::sync::OnceCell;
@@ -25,9 +26,19 @@ pub(crate) struct OpenBlocks {
     metrics: Metrics,
 }
 
+/// A place for a block that is kept open.
+#[derive(Debug, Default)]
+struct Slot {
+    cell: Cell,
+    /// When it was used last.
+    used: u64,
+    /// What was deleted of it, as of a version of the catalog that had it.
+    masks: Option<(u64, Masks)>,
+}
+
 #[derive(Debug, Default)]
 struct Kept {
-    cells: HashMap<Key, (Cell, u64)>,
+    cells: HashMap<Key, Slot>,
     uses: u64,
 }
 
@@ -56,7 +67,7 @@ impl OpenBlocks {
             }
             Err(error) => {
                 let mut kept = self.kept.lock();
-                let failed = |(found, _): &(Cell, u64)| Arc::ptr_eq(found, &cell) && found.get().is_none();
+                let failed = |slot: &Slot| Arc::ptr_eq(&slot.cell, &cell) && slot.cell.get().is_none();
                 if kept.cells.get(&key).is_some_and(failed) {
                     kept.cells.remove(&key);
                 }
@@ -65,32 +76,43 @@ impl OpenBlocks {
         }
     }
 
-    /// The block, if it is kept open.
-    pub(crate) fn kept(&self, tenant: &TenantId, id: Ulid) -> Option<Arc<Block>> {
+    /// Notes the deletions that bind a block which is kept open, as of a version of the catalog.
+    pub(crate) fn note_masks(&self, tenant: &TenantId, id: Ulid, version: u64, masks: &Masks) {
+        let mut kept = self.kept.lock();
+        if let Some(slot) = kept.cells.get_mut(&(tenant.clone(), id))
+            && slot.masks.as_ref().is_none_or(|(known, _)| *known < version)
+        {
+            slot.masks = Some((version, masks.clone()));
+        }
+    }
+
+    /// The block, if it is kept open, with the deletions that bind it as of a version or a later one, if these are known.
+    pub(crate) fn kept(&self, tenant: &TenantId, id: Ulid, version: u64) -> Option<(Arc<Block>, Masks)> {
         let kept = self.kept.lock();
-        let (cell, _) = kept.cells.get(&(tenant.clone(), id))?;
-        cell.get().cloned()
+        let slot = kept.cells.get(&(tenant.clone(), id))?;
+        let (_, masks) = slot.masks.as_ref().filter(|(known, _)| *known >= version)?;
+        Some((Arc::clone(slot.cell.get()?), masks.clone()))
     }
 
     fn cell(&self, key: &Key) -> Cell {
         let mut kept = self.kept.lock();
         kept.uses += 1;
         let now = kept.uses;
-        let (cell, used) = kept.cells.entry(key.clone()).or_default();
-        *used = now;
-        Arc::clone(cell)
+        let slot = kept.cells.entry(key.clone()).or_default();
+        slot.used = now;
+        Arc::clone(&slot.cell)
     }
 
     /// Closes the least recently used until the rest fit; blocks grow while they are read, so that all are
     /// weighed anew.
     fn make_room(&self, newest: &Key) {
         let mut kept = self.kept.lock();
-        let weigh = |(cell, _): &(Cell, u64)| cell.get().map_or(0, |block| block.weight());
+        let weigh = |slot: &Slot| slot.cell.get().map_or(0, |block| block.weight());
         let mut total: usize = kept.cells.values().map(weigh).sum();
         let mut by_use: Vec<(u64, Key)> = Vec::new();
         if total > self.budget {
-            let others = kept.cells.iter().filter(|(key, (cell, _))| *key != newest && cell.get().is_some());
-            by_use.extend(others.map(|(key, (_, used))| (*used, key.clone())));
+            let others = kept.cells.iter().filter(|(key, slot)| *key != newest && slot.cell.get().is_some());
+            by_use.extend(others.map(|(key, slot)| (slot.used, key.clone())));
             by_use.sort_unstable_by_key(|entry| entry.0);
         }
         for (_, key) in by_use {

@@ -10,6 +10,8 @@ use serde_json::Value;
 
 use crate::harness::{Answer, Latewood, Peers, SeaweedFs, write};
 
+mod changes;
+
 /// When the block that stays whole has its samples; the one that is damaged has them ten days later.
 const AT_MS: i64 = 1_700_000_000_000;
 const LATER_MS: i64 = AT_MS + 10 * 86_400_000;

@@ -35,7 +35,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     ("querier", &["base", "catalog", "discovery", "model", "promql", "proto", "service"]),
     ("store-gateway", &["base", "block", "blockstore", "catalog", "model", "objstore", "proto", "service"]),
-    ("compactor", &["base", "block", "blockstore", "catalog", "model", "objstore", "proto"]),
+    ("compactor", &["base", "block", "blockstore", "catalog", "model", "objstore", "proto", "service"]),
 ];
 
 /// Crates from outside that only the named crates of ours may use.

@@ -13,6 +13,7 @@ mod configuration;
 mod conformance;
 mod corpus;
 mod crash;
+mod deletion;
 mod deploy;
 mod differential;
 mod gateway_away;

@@ -212,5 +212,8 @@ fn span(windows: &[TimeRange]) -> TimeRange {
 
 /// Whether others were faster: another compactor, or a deletion.
 fn is_overtaken(conflict: &Conflict) -> bool {
-    matches!(conflict, Conflict::BlockNotLive(_) | Conflict::TombstoneNotApplied { .. })
+    matches!(
+        conflict,
+        Conflict::BlockNotLive(_) | Conflict::TombstoneNotApplied { .. } | Conflict::TenantDeleted
+    )
 }

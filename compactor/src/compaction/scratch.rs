@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use latewood_base::Ulid;
+use latewood_blockstore::BlockStoreError;
 
 use crate::CompactError;
 
@@ -53,5 +54,6 @@ impl Drop for JobFolder {
 }
 
 fn disk(folder: &Path, error: &std::io::Error) -> CompactError {
-    CompactError::Disk { path: folder.display().to_string(), message: error.to_string() }
+    let (path, message) = (folder.display().to_string(), error.to_string());
+    BlockStoreError::Disk { path, message }.into()
 }

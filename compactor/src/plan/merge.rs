@@ -151,7 +151,9 @@ impl Merges<'_> {
 
     /// Whether a deletion has waited to be applied to a block.
     fn is_deleted_from(&self, block: &BlockEntry) -> bool {
-        self.view.tombstones_of(block.id).any(|tombstone| self.has_waited(tombstone.id))
+        self.view
+            .tombstones_of(block.id)
+            .any(|tombstone| self.view.apply_now.contains(&tombstone.id) || self.has_waited(tombstone.id))
     }
 
     /// Whether what was begun with an id has waited long enough.

@@ -56,6 +56,23 @@ pub struct Change {
     /// Blocks that compaction may take again.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub compact_again: Vec<Ulid>,
+    /// Deletions that compaction applies as soon as it can, instead of waiting. Those that are not there any more are
+    /// passed over.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub apply_now: Vec<Ulid>,
+    /// What becomes of the tenant.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fate: Option<TenantFate>,
+}
+
+/// What becomes of a tenant as a whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TenantFate {
+    /// It is deleted: from now on no block is added, and those that there are go after a delay.
+    Deleted,
+    /// It is not deleted after all; what has not gone yet stays.
+    Kept,
 }
 
 impl Change {

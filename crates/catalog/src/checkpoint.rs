@@ -22,6 +22,12 @@ pub(crate) struct Checkpoint {
     /// New in version 2 of the format.
     #[serde(default)]
     no_compact: Vec<NoCompactMark>,
+    /// New in version 3.
+    #[serde(default)]
+    apply_now: Vec<Ulid>,
+    /// New in version 3.
+    #[serde(default)]
+    deleted_since_ms: Option<TimestampMs>,
 }
 
 /// The JSON of a checkpoint, to be written: the same fields, borrowed.
@@ -34,6 +40,9 @@ pub(crate) struct CheckpointRef<'a> {
     dead: Vec<DeadEntry>,
     tombstones: Vec<&'a Tombstone>,
     no_compact: Vec<&'a NoCompactMark>,
+    apply_now: Vec<Ulid>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deleted_since_ms: Option<TimestampMs>,
 }
 
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
@@ -64,6 +73,8 @@ impl<'a> CheckpointRef<'a> {
             dead: dead.map(|(id, block)| DeadEntry { id: *id, since_ms: block.since_ms }).collect(),
             tombstones: view.tombstones.values().map(Arc::as_ref).collect(),
             no_compact: view.no_compact.values().map(Arc::as_ref).collect(),
+            apply_now: view.apply_now.iter().copied().collect(),
+            deleted_since_ms: view.deleted_since_ms,
         }
     }
 }
@@ -86,6 +97,8 @@ impl Checkpoint {
             dead: self.dead.iter().map(|entry| (entry.id, DeadBlock { since_ms: entry.since_ms })).collect(),
             tombstones: self.tombstones.into_iter().map(|entry| (entry.id, Arc::new(entry))).collect(),
             no_compact: self.no_compact.into_iter().map(|mark| (mark.block, Arc::new(mark))).collect(),
+            apply_now: self.apply_now.into_iter().collect(),
+            deleted_since_ms: self.deleted_since_ms,
         };
         if view.blocks.len() != blocks || view.dead.len() != dead || overlap(&view.blocks, &view.dead) {
             return Err("a block is in it twice".to_owned());

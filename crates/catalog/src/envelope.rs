@@ -19,14 +19,15 @@ pub(crate) enum Kind {
     Hint,
     Lease,
     Shard,
+    Audit,
 }
 
 impl Kind {
     /// The newest version of the format; the one that is written. All before it are read.
     pub(crate) fn version(self) -> u32 {
         match self {
-            Self::Commit | Self::Checkpoint => 2,
-            Self::Hint | Self::Lease | Self::Shard => 1,
+            Self::Commit | Self::Checkpoint => 3,
+            Self::Hint | Self::Lease | Self::Shard | Self::Audit => 1,
         }
     }
 }

@@ -36,6 +36,9 @@ pub enum Conflict {
         /// The tombstone.
         tombstone: Ulid,
     },
+    /// The tenant is being deleted, and takes no more blocks.
+    #[error("the tenant is being deleted")]
+    TenantDeleted,
     /// The commit is not the next one of this log.
     #[error("commit {found} does not follow: {expected} is next")]
     OutOfOrder {

@@ -1,5 +1,6 @@
 //! Where the objects of a tenant's catalog are, and those of all tenants together.
 
+use latewood_base::Ulid;
 use latewood_model::TenantId;
 
 /// The folder of the log.
@@ -35,6 +36,22 @@ pub(crate) fn lease(tenant: &TenantId, name: &str) -> String {
 /// The folder of the leases.
 pub(crate) fn lease_folder(tenant: &TenantId) -> String {
     format!("{tenant}/lease")
+}
+
+/// The folder of the audit entries.
+pub(crate) fn audit_folder(tenant: &TenantId) -> String {
+    format!("{tenant}/audit")
+}
+
+/// An audit entry.
+pub(crate) fn audit(tenant: &TenantId, id: Ulid) -> String {
+    format!("{tenant}/audit/{id}")
+}
+
+/// The id of an audit entry, if the key names one.
+pub(crate) fn audit_id(tenant: &TenantId, key: &str) -> Option<Ulid> {
+    let name = key.strip_prefix(&audit_folder(tenant))?.strip_prefix('/')?;
+    Ulid::from_string(name).ok()
 }
 
 /// The folder of what belongs to no tenant.

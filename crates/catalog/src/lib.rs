@@ -4,6 +4,7 @@
 //! what its commits amount to. [`View`] is pure and decides; [`TenantCatalog`] does the I/O. Nothing is asked
 //! of the bucket but create-if-absent, put, get and head; a log that nothing leads into is listed.
 
+mod audit;
 mod block_entry;
 mod catalogs;
 mod change;
@@ -29,9 +30,10 @@ mod tenant_catalog;
 mod tombstone;
 mod view;
 
+pub use audit::{AuditEntry, MAX_AUDIT_ENTRIES};
 pub use block_entry::{BlockEntry, FileEntry, MAX_FILES, MAX_LINEAGE, block_folder};
 pub use catalogs::Catalogs;
-pub use change::{Change, Commit, FlushStep};
+pub use change::{Change, Commit, FlushStep, TenantFate};
 pub use claims::FIRST_CLAIMED_SHARD;
 pub use config::{CatalogConfig, CatalogConfigError};
 pub use error::{CatalogError, Conflict};

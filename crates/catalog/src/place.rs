@@ -19,7 +19,7 @@ pub enum Place {
         /// The file's path below the block's folder.
         path: String,
     },
-    /// A commit, a checkpoint, the hint or a lease of a tenant.
+    /// A commit, a checkpoint, the hint, a lease or an audit entry of a tenant.
     Catalog(TenantId),
     /// What belongs to no tenant: claims of shard numbers, and what the start-up probe writes.
     Ours,
@@ -55,6 +55,7 @@ fn is_catalog(tenant: &TenantId, key: &str) -> bool {
     is_numbered(&keys::log_folder(tenant))
         || is_numbered(&keys::checkpoint_folder(tenant))
         || key == keys::hint(tenant)
+        || keys::audit_id(tenant, key).is_some()
         || lease.is_some_and(|name| !name.is_empty() && !name.contains('/'))
 }
 
@@ -81,6 +82,7 @@ mod tests {
             keys::checkpoint(&tenant, 64),
             keys::hint(&tenant),
             keys::lease(&tenant, "merge-1-2"),
+            keys::audit(&tenant, Ulid(7)),
         ];
         for key in catalog {
             assert_eq!(Place::of(&key), Place::Catalog(tenant.clone()), "{key}");
@@ -97,6 +99,7 @@ mod tests {
             "t/catalog/7",
             "t/catalog/hint/x",
             "t/lease/a/b",
+            "t/audit/x",
             "t/2m/block=x/meta.json",
             "t/raw/block=x/meta.json",
             "t/raw/meta.json",

@@ -6,7 +6,7 @@
 use latewood_model::TimestampMs;
 use latewood_objstore::ObjectInfo;
 
-use crate::{CatalogError, TenantCatalog, keys};
+use crate::{CatalogError, MAX_AUDIT_ENTRIES, TenantCatalog, keys};
 
 /// How many of the newest checkpoints stay whatever their age.
 const KEPT_CHECKPOINTS: usize = 2;
@@ -34,7 +34,8 @@ pub(crate) fn plan_prune(
 }
 
 impl TenantCatalog {
-    /// Deletes commits and checkpoints that nobody will read again; says how many. Mends the hint, too.
+    /// Deletes commits and checkpoints that nobody will read again; says how many. Mends the hint, and keeps the audit entries
+    /// few, too.
     ///
     /// # Errors
     /// [`CatalogError::Bucket`]; what was deleted until then stays deleted, and the log whole.
@@ -49,6 +50,7 @@ impl TenantCatalog {
         for key in &keys {
             log.shared.bucket.delete(key).await?;
         }
+        self.prune_audit(MAX_AUDIT_ENTRIES).await?;
         Ok(keys.len())
     }
 

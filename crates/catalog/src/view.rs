@@ -6,7 +6,7 @@ use std::sync::Arc;
 use latewood_base::Ulid;
 use latewood_model::{Resolution, TenantId, TimeRange, TimestampMs};
 
-use crate::{BlockEntry, Change, Commit, Conflict, FlushStep, NoCompactMark, Tombstone};
+use crate::{BlockEntry, Change, Commit, Conflict, FlushStep, NoCompactMark, TenantFate, Tombstone};
 
 /// A block that may not come back; its objects go after the grace period.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -33,6 +33,10 @@ pub struct View {
     pub tombstones: BTreeMap<Ulid, Arc<Tombstone>>,
     /// Live blocks that compaction leaves alone.
     pub no_compact: BTreeMap<Ulid, Arc<NoCompactMark>>,
+    /// Deletions that compaction applies without waiting.
+    pub apply_now: BTreeSet<Ulid>,
+    /// Since when the tenant is being deleted, by the committer's clock; none if it is not.
+    pub deleted_since_ms: Option<TimestampMs>,
 }
 
 impl View {
@@ -47,7 +51,15 @@ impl View {
             dead: BTreeMap::new(),
             tombstones: BTreeMap::new(),
             no_compact: BTreeMap::new(),
+            apply_now: BTreeSet::new(),
+            deleted_since_ms: None,
         }
+    }
+
+    /// Whether the tenant is being deleted: it is neither written to nor read.
+    #[must_use]
+    pub fn is_deleted(&self) -> bool {
+        self.deleted_since_ms.is_some()
     }
 
     /// The last flushed generation of a shard; 0 when it has flushed none.
@@ -102,6 +114,10 @@ impl View {
     fn changed(mut self, commit: &Commit) -> Result<Self, Conflict> {
         let (change, at_ms) = (&commit.change, commit.at_ms);
         self.version = commit.sequence;
+        self.decide(change.fate, at_ms);
+        if self.is_deleted() && !change.add.is_empty() {
+            return Err(Conflict::TenantDeleted);
+        }
         change.flushed.iter().try_for_each(|step| self.step(*step))?;
         self.check_tombstones_applied(change)?;
         for id in &change.remove {
@@ -120,7 +136,18 @@ impl View {
         for id in &change.compact_again {
             self.no_compact.remove(id);
         }
+        let known = change.apply_now.iter().filter(|id| self.tombstones.contains_key(id));
+        self.apply_now.extend(known);
         Ok(self)
+    }
+
+    fn decide(&mut self, fate: Option<TenantFate>, at_ms: TimestampMs) {
+        match fate {
+            // Whoever deleted it first began its delay.
+            Some(TenantFate::Deleted) => _ = self.deleted_since_ms.get_or_insert(at_ms),
+            Some(TenantFate::Kept) => self.deleted_since_ms = None,
+            None => {}
+        }
     }
 
     fn step(&mut self, step: FlushStep) -> Result<(), Conflict> {
@@ -169,6 +196,7 @@ impl View {
         entry.blocks.remove(&block);
         if entry.blocks.is_empty() {
             self.tombstones.remove(&tombstone);
+            self.apply_now.remove(&tombstone);
         }
     }
 

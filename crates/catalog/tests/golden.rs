@@ -12,8 +12,8 @@ use bytes::Bytes;
 use futures::TryStreamExt;
 use latewood_base::Ulid;
 use latewood_catalog::{
-    BlockEntry, CatalogConfig, Change, FileEntry, FlushStep, NoCompactMark, TenantCatalog, Tombstone,
-    TombstoneMatcher, View,
+    BlockEntry, CatalogConfig, Change, FileEntry, FlushStep, NoCompactMark, TenantCatalog, TenantFate,
+    Tombstone, TombstoneMatcher, View,
 };
 use latewood_model::{Resolution, TimeRange};
 use latewood_objstore::Bucket;
@@ -81,11 +81,17 @@ fn changes() -> Vec<Change> {
         Change { forget_dead: vec![id(51)], ..Change::replace(vec![block(3)], vec![id(1)], vec![id(100)]) };
     let fourth = Change { add: vec![aligned], based_on: vec![id(3)], no_compact: marks, ..Change::default() };
     let fifth = Change { compact_again: vec![id(4)], ..Change::default() };
-    vec![Change::flush(Some(full_block()), step), second, third, fourth, fifth]
+    // New in version 3.
+    let matchers = vec![TombstoneMatcher { name: "a".into(), op: "!=".into(), value: "b".into() }];
+    let urgent = Tombstone { id: id(101), matchers, range: TimeRange::ALL, blocks: [id(3)].into() };
+    let sixth = Change { add_tombstones: vec![urgent], apply_now: vec![id(101)], ..Change::default() };
+    let fate = |fate| Change { fate: Some(fate), ..Change::default() };
+    let (seventh, eighth) = (fate(TenantFate::Kept), fate(TenantFate::Deleted));
+    vec![Change::flush(Some(full_block()), step), second, third, fourth, fifth, sixth, seventh, eighth]
 }
 
-/// How many of the changes are of version 1.
-const OLD_CHANGES: usize = 3;
+/// How many of the changes are of version 1, and how many more of version 2.
+const OLD_CHANGES: [usize; 2] = [3, 5];
 
 async fn write(bucket: &Bucket, changes: Vec<Change>) -> (Arc<TenantCatalog>, Arc<View>) {
     let config = CatalogConfig { checkpoint_interval: 2, ..CatalogConfig::default() };
@@ -100,10 +106,10 @@ async fn write(bucket: &Bucket, changes: Vec<Change>) -> (Arc<TenantCatalog>, Ar
 fn golden_name(key: &str) -> String {
     let name = key.rsplit('/').next().unwrap().trim_start_matches('0');
     if name == "hint" {
-        return "v1-hint-4.txt".to_owned();
+        return "v1-hint-8.txt".to_owned();
     }
     let kind = if key.contains("checkpoint") { "checkpoint" } else { "commit" };
-    format!("v2-{kind}-{name}.txt")
+    format!("v3-{kind}-{name}.txt")
 }
 
 #[tokio::test]
@@ -111,7 +117,7 @@ async fn the_newest_version_is_written_bit_for_bit() {
     let bucket = memory();
     write(&bucket, changes()).await;
     let objects: Vec<_> = bucket.list("team-a/catalog", None).try_collect().await.unwrap();
-    assert_eq!(objects.len(), 8, "five commits, two checkpoints and the hint");
+    assert_eq!(objects.len(), 13, "eight commits, four checkpoints and the hint");
     for object in objects {
         let written = bucket.get(&object.key, 1 << 20).await.unwrap();
         let path = file(&golden_name(&object.key));
@@ -143,9 +149,11 @@ fn checkpoint(version: u32, place: u64) -> (String, String) {
 
 #[tokio::test]
 async fn all_versions_are_read() {
-    for (version, count, last_checkpoint, hint) in
-        [(1, OLD_CHANGES, 2, "v1-hint.txt"), (2, changes().len(), 4, "v1-hint-4.txt")]
-    {
+    for (version, count, last_checkpoint, hint) in [
+        (1, OLD_CHANGES[0], 2, "v1-hint.txt"),
+        (2, OLD_CHANGES[1], 4, "v1-hint-4.txt"),
+        (3, changes().len(), 8, "v1-hint-8.txt"),
+    ] {
         let all = commits(version, count);
         let changes = changes().into_iter().take(count).collect();
         let (_, expected) = write(&memory(), changes).await;
@@ -160,11 +168,13 @@ async fn all_versions_are_read() {
 
 #[tokio::test]
 async fn a_log_goes_on_in_the_newest_version() {
-    let mut files = commits(1, OLD_CHANGES);
-    files.extend_from_slice(&commits(2, changes().len())[OLD_CHANGES..]);
+    let mut files = commits(1, OLD_CHANGES[0]);
+    files.extend_from_slice(&commits(2, OLD_CHANGES[1])[OLD_CHANGES[0]..]);
+    files.extend_from_slice(&commits(3, changes().len())[OLD_CHANGES[1]..]);
     let (_, expected) = write(&memory(), changes()).await;
     assert_eq!(from_files(&files).await, expected);
     let live: Vec<Ulid> = expected.blocks.keys().copied().collect();
     assert_eq!(live, [id(2), id(3), id(4)]);
     assert_eq!(expected.no_compact.keys().copied().collect::<Vec<_>>(), [id(2)]);
+    assert_eq!((expected.apply_now.contains(&id(101)), expected.is_deleted()), (true, true));
 }

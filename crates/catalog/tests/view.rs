@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use latewood_base::Ulid;
 use latewood_catalog::{
-    Change, Commit, Conflict, FlushStep, NoCompactMark, Tombstone, TombstoneMatcher, View,
+    Change, Commit, Conflict, FlushStep, NoCompactMark, TenantFate, Tombstone, TombstoneMatcher, View,
 };
 use latewood_model::TimeRange;
 use proptest::prelude::*;
@@ -43,10 +43,21 @@ fn any_change() -> impl Strategy<Value = Change> {
     let step = (0_u32..2, 0_u64..4, 0_u64..4).prop_map(|(shard, from, to)| FlushStep { shard, from, to });
     let tombstones = prop::collection::vec((100_u128..104, prop::collection::vec(0_u128..12, 0..3)), 0..2);
     let applied = prop::collection::vec(100_u128..104, 0..3);
-    let marks = (ids(), ids(), prop::collection::vec(0_u128..12, 0..2));
+    let fate = prop::option::weighted(0.1, prop_oneof![Just(TenantFate::Kept), Just(TenantFate::Deleted)]);
+    let fate = (prop::collection::vec(100_u128..104, 0..2), fate);
+    let marks = (ids(), ids(), prop::collection::vec(0_u128..12, 0..2), fate);
     let parts = (ids(), ids(), prop::option::weighted(0.3, step), ids(), ids(), tombstones, applied, marks);
     parts.prop_map(
-        |(add, remove, flushed, mark, forget, tombstones, applied, (no_compact, again, based_on))| {
+        |(
+            add,
+            remove,
+            flushed,
+            mark,
+            forget,
+            tombstones,
+            applied,
+            (no_compact, again, based_on, (apply_now, fate)),
+        )| {
             let ids = |numbers: Vec<u128>| numbers.into_iter().map(id).collect::<Vec<_>>();
             Change {
                 add: add.into_iter().map(block).collect(),
@@ -62,6 +73,8 @@ fn any_change() -> impl Strategy<Value = Change> {
                     .map(|block| NoCompactMark::new(id(block), "bad"))
                     .collect(),
                 compact_again: ids(again),
+                apply_now: ids(apply_now),
+                fate,
             }
         },
     )
@@ -89,6 +102,8 @@ fn check_invariants(before: &View, change: &Change, after: &View) {
         assert!(!tombstone.blocks.is_empty());
         assert!(tombstone.blocks.iter().all(|id| after.blocks.contains_key(id)));
     }
+    assert!(after.apply_now.iter().all(|id| after.tombstones.contains_key(id)));
+    assert!(change.add.is_empty() || !after.is_deleted());
     assert!(change.based_on.iter().all(|id| before.blocks.contains_key(id)));
     if !change.add.is_empty() {
         let applied: BTreeSet<Ulid> = change.applied_tombstones.iter().copied().collect();

@@ -3,6 +3,7 @@
 //!
 //! This crate knows nothing of metrics data: routes come from the roles.
 
+mod asked_by;
 mod config;
 mod error;
 mod grpc;
@@ -19,6 +20,7 @@ mod telemetry;
 mod tenant;
 mod text_format;
 
+pub use asked_by::asked_by;
 pub use config::{LogConfig, LogFormat, ServiceConfig};
 pub use error::ServiceError;
 pub use grpc::serve_grpc;

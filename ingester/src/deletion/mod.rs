@@ -6,8 +6,10 @@
 
 mod request;
 mod service;
+mod tenants;
 mod versions;
 
 pub(crate) use request::Selected;
 pub use service::IngesterDeletion;
+pub(crate) use tenants::TenantWatch;
 pub(crate) use versions::DeletedVersions;

@@ -26,6 +26,17 @@ impl Selected {
         Ok(Self { tenant: TenantId::new(tenant).map_err(invalid)?, selections: selections? })
     }
 
+    /// The ids of the deletions, and what each is in words.
+    pub(super) fn details(&self) -> Vec<(Ulid, String)> {
+        let words = |tombstone: &Tombstone| {
+            let condition = |one: &TombstoneMatcher| format!("{}{}{:?}", one.name, one.op, one.value);
+            let conditions: Vec<_> = tombstone.matchers.iter().map(condition).collect();
+            let TimeRange { start, end } = tombstone.range;
+            (tombstone.id, format!("{{{}}} from {start} ms to {end} ms", conditions.join(",")))
+        };
+        self.tombstones().map(words).collect()
+    }
+
     /// The deletions, bound to no block.
     pub(crate) fn tombstones(&self) -> impl Iterator<Item = &Tombstone> {
         self.selections.iter().map(|(tombstone, _)| tombstone)

@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures::future::try_join_all;
-use latewood_base::{ErrorKind, Offload};
-use latewood_catalog::{BlockEntry, Catalogs, Change, Tombstone, View};
-use latewood_model::TimeRange;
+use latewood_base::{Clock, ErrorKind, Offload, Ulid};
+use latewood_catalog::{AuditEntry, BlockEntry, CatalogError, Catalogs, Change, Tombstone, View};
+use latewood_model::{TenantId, TimeRange};
 use latewood_proto::deletion::DeletionApi;
 use latewood_proto::deletion::wire::{
-    CommitRequest, CommitResponse, LogRequest, LogResponse, Selection, ShardGeneration,
+    CleanRequest, CleanResponse, CommitRequest, CommitResponse, LogRequest, LogResponse, Selection,
+    ShardGeneration,
 };
 use latewood_proto::store::StoreError;
 
@@ -27,6 +28,7 @@ pub struct IngesterDeletion {
     pub(crate) catalogs: Arc<Catalogs>,
     pub(crate) versions: Arc<DeletedVersions>,
     pub(crate) offload: Offload,
+    pub(crate) clock: Clock,
 }
 
 impl IngesterDeletion {
@@ -54,6 +56,13 @@ impl DeletionApi for IngesterDeletion {
             request.open.iter().map(|open| (open.shard, open.generation)).collect();
         let catalog = self.catalogs.tenant(&selected.tenant);
         catalog.refresh(0).await.map_err(|error| StoreError::from_kinded(&error))?;
+        let details = selected.details();
+        for (id, details) in details {
+            // Written first: nothing is deleted that nobody can be found out to have deleted.
+            let entry =
+                AuditEntry::new(id, self.clock.now_ms(), "delete_series", &request.requested_by, &details);
+            catalog.record(&entry).await.map_err(|error| StoreError::from_kinded(&error))?;
+        }
         let mut is_full = false;
         let committed = catalog.commit_with(|view| {
             let change = Change { add_tombstones: bound(view, &selected, &open), ..Change::default() };
@@ -74,6 +83,26 @@ impl DeletionApi for IngesterDeletion {
         let (tenant, version) = (&selected.tenant, view.version);
         tracing::info!(%tenant, version, by = request.requested_by, "series deleted");
         Ok(CommitResponse { version })
+    }
+
+    async fn clean(&self, request: CleanRequest) -> Result<CleanResponse, StoreError> {
+        let tenant =
+            TenantId::new(&request.tenant).map_err(|error| StoreError::new(ErrorKind::Invalid, error))?;
+        let catalog = self.catalogs.tenant(&tenant);
+        let failed = |error: CatalogError| StoreError::from_kinded(&error);
+        let view = catalog.refresh(0).await.map_err(failed)?;
+        if !view.tombstones.is_empty() {
+            let details = format!("{} deletions", view.tombstones.len());
+            let recorded = catalog.record_now("clean_tombstones", &request.requested_by, &details).await;
+            recorded.map_err(failed)?;
+        }
+        let cleaned = catalog.commit_with(|view| {
+            let waiting = view.tombstones.keys().filter(|id| !view.apply_now.contains(id));
+            let apply_now: Vec<Ulid> = waiting.copied().collect();
+            (!apply_now.is_empty()).then(|| Change { apply_now, ..Change::default() })
+        });
+        let view = cleaned.await.map_err(failed)?;
+        Ok(CleanResponse { waiting: view.tombstones.len() as u64 })
     }
 }
 

@@ -16,30 +16,17 @@ pub enum FlushError {
     /// The catalog did not take the commit.
     #[error(transparent)]
     Catalog(#[from] CatalogError),
-    /// The bucket did not take a file.
-    #[error(transparent)]
-    Bucket(#[from] BucketError),
     /// The shard's log did not take the step.
     #[error(transparent)]
     Cluster(#[from] ClusterError),
-    /// Work off the runtime gave no result.
-    #[error(transparent)]
-    Offload(#[from] OffloadError),
-    /// The local disk.
-    #[error("{path}: {message}")]
-    Disk {
-        /// The file.
-        path: String,
-        /// What the system said.
-        message: String,
-    },
     /// The shard's checkpoint is of another release.
     #[error("the checkpoint of shard {shard} cannot be read: it was written by a newer release, upgrade")]
     Checkpoint {
         /// The shard.
         shard: u32,
     },
-    /// A local block is not what was written, or the bucket did not take it. What is damaged is in the journal, too.
+    /// A local block is not what was written, or the bucket did not take it; or the local disk failed, or work off the
+    /// runtime. What is damaged is in the journal, too.
     #[error(transparent)]
     Store(#[from] BlockStoreError),
     /// The catalog has other blocks under all ids of a block.
@@ -66,7 +53,20 @@ pub enum FlushError {
 
 impl FlushError {
     pub(super) fn disk(path: &std::path::Path, error: &dyn ToString) -> Self {
-        Self::Disk { path: path.display().to_string(), message: error.to_string() }
+        let (path, message) = (path.display().to_string(), error.to_string());
+        Self::Store(BlockStoreError::Disk { path, message })
+    }
+}
+
+impl From<BucketError> for FlushError {
+    fn from(error: BucketError) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+impl From<OffloadError> for FlushError {
+    fn from(error: OffloadError) -> Self {
+        Self::Store(error.into())
     }
 }
 
@@ -75,10 +75,8 @@ impl Kinded for FlushError {
         match self {
             Self::Block(error) => error.kind(),
             Self::Catalog(error) => error.kind(),
-            Self::Bucket(error) => error.kind(),
             Self::Cluster(error) => error.kind(),
-            Self::Offload(error) => error.kind(),
-            Self::Disk { .. } | Self::Checkpoint { .. } => ErrorKind::Internal,
+            Self::Checkpoint { .. } => ErrorKind::Internal,
             Self::Store(error) => error.kind(),
             Self::NoBlockId { .. } => ErrorKind::Conflict,
             Self::NotInBucket { .. } | Self::Stopping => ErrorKind::Unavailable,

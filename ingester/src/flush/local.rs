@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use latewood_base::{Offload, Rng, Shutdown};
 use latewood_block::{BlockHeader, BlockWriter, ReaderConfig, WriterConfig};
-use latewood_blockstore::verify_files;
+use latewood_blockstore::{BlockStoreError, verify_files};
 use latewood_model::{Resolution, TenantId};
 use latewood_objstore::{Bucket, DirectoryBucket};
 use serde::{Deserialize, Serialize};
@@ -108,7 +108,7 @@ impl LocalStore {
         for generation in numbers {
             match self.check(generation).await {
                 Ok(()) => survey.whole.insert(generation),
-                Err(error @ FlushError::Offload(_)) => return Err(error),
+                Err(error @ FlushError::Store(BlockStoreError::Offload(_))) => return Err(error),
                 Err(error) => {
                     tracing::error!(generation, %error, "a local block cannot be used");
                     survey.damaged.insert(generation)

@@ -79,6 +79,10 @@ impl Uploader {
     }
 
     fn missing(&self, view: &View, tenant: &TenantId, generation: u64, local: &LocalBlock) -> Missing {
+        if view.is_deleted() {
+            // What it still had here goes with it.
+            return Missing::Nothing;
+        }
         let id = |attempt| self.identity.block_id(tenant, generation, attempt);
         missing(view, (self.identity.shard, generation), Content::of(local.meta()), id)
     }
@@ -121,6 +125,11 @@ fn bound_to(deletion: &Tombstone, block: Ulid) -> Tombstone {
 fn is_overtaken(conflict: Option<&Conflict>) -> bool {
     matches!(
         conflict,
-        Some(Conflict::FlushedElsewhere { .. } | Conflict::BlockDead(_) | Conflict::AlreadyAdded(_))
+        Some(
+            Conflict::FlushedElsewhere { .. }
+                | Conflict::BlockDead(_)
+                | Conflict::AlreadyAdded(_)
+                | Conflict::TenantDeleted
+        )
     )
 }

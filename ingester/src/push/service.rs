@@ -178,7 +178,7 @@ impl PushService {
 
 impl Inner {
     fn ready(&self, tenant: TenantId, protocol: Protocol, compressed: &[u8]) -> Result<Ready, IngestError> {
-        let rules = Rules::new(&self.config, self.clock.now_ms());
+        let rules = Rules::new(&self.config, &tenant, self.clock.now_ms());
         let (batch, refusals) = prepare(compressed, protocol, tenant, &rules, &self.pool)?;
         let batch = Arc::new(batch);
         Ok(Ready { parts: self.distributor.split(&batch), batch, refusals, newest: rules.newest })

@@ -3,7 +3,7 @@
 //! Per series: labels sorted, names unique and not empty, a metric name, UTF-8, lengths; empty values are
 //! left out as if absent. Per sample: its time; per native histogram also that it makes sense.
 
-use latewood_model::{METRIC_NAME, MetricType, Sample, SeriesHash, TimestampMs};
+use latewood_model::{METRIC_NAME, MetricType, Sample, SeriesHash, TenantId, TimestampMs};
 use latewood_proto::remote_write::{Columns, Defect, LabelSpan, Range32, SeriesSpan, Span, text};
 
 use super::histograms::check_histograms;
@@ -19,16 +19,20 @@ pub(super) struct Rules<'a> {
     pub(super) newest: TimestampMs,
     /// The oldest time that is taken.
     pub(super) oldest: TimestampMs,
+    /// Whether it is because samples are not kept for longer.
+    by_retention: bool,
 }
 
 impl<'a> Rules<'a> {
-    pub(super) fn new(config: &'a PushConfig, now: TimestampMs) -> Self {
+    pub(super) fn new(config: &'a PushConfig, tenant: &TenantId, now: TimestampMs) -> Self {
         let milliseconds = |seconds: u64| i64::try_from(seconds.saturating_mul(1000)).unwrap_or(i64::MAX);
         let oldest = match config.max_age_seconds {
             0 => TimestampMs::MIN,
             age => now.saturating_sub(milliseconds(age)),
         };
-        Self { config, newest: now.saturating_add(milliseconds(config.max_future_seconds)), oldest }
+        let newest = now.saturating_add(milliseconds(config.max_future_seconds));
+        let kept = config.raw_retention.oldest(tenant, now).filter(|kept| *kept > oldest);
+        Self { config, newest, oldest: kept.unwrap_or(oldest), by_retention: kept.is_some() }
     }
 
     /// Why a time after [`Rules::newest`] is refused.
@@ -39,6 +43,13 @@ impl<'a> Rules<'a> {
 
     /// Why a time before [`Rules::oldest`] is refused.
     pub(super) fn too_early(&self, at: TimestampMs) -> String {
+        if self.by_retention {
+            let oldest = self.oldest;
+            return format!(
+                "the time {at} ms is before {oldest} ms: samples are taken until a day before they go \
+                 (compactor.retention.resolution_raw_seconds)"
+            );
+        }
         format!("the time {at} ms is more than {} s ago (max_age_seconds)", self.config.max_age_seconds)
     }
 }

@@ -17,7 +17,7 @@ use prometheus_client::registry::Registry;
 use super::metrics::ShardsCollector;
 use super::{IngesterConfig, Layout, StartError, admin, layout};
 use crate::Shard;
-use crate::deletion::{DeletedVersions, IngesterDeletion};
+use crate::deletion::{DeletedVersions, IngesterDeletion, TenantWatch};
 use crate::distributor::{Distributor, ShardWriter};
 use crate::exemplars::ExemplarStore;
 use crate::flush::{DiskBudget, DiskWatch, FlushConfig, FlushMetrics, LocalShared, OpenTables};
@@ -122,6 +122,7 @@ impl Ingester {
             catalogs: Arc::clone(&deps.catalogs),
             versions: Arc::clone(&versions),
             offload: deps.offload.clone(),
+            clock: deps.clock.clone(),
         };
         let store = IngesterStore::new(StoreParts {
             shards: shards.iter().map(|shard| shard.reader()).collect(),
@@ -136,6 +137,8 @@ impl Ingester {
         for shard in shards.iter() {
             shard.start_flushing(&tasks);
         }
+        let tenants = TenantWatch { shards: Arc::clone(&shards), catalogs: Arc::clone(&deps.catalogs) };
+        tasks.spawn("tenants", tenants.run(shutdown.clone()));
         tasks.spawn("disk", watch.run(shutdown.clone()));
         Ok(Self { shards, store, deletion, push, journal, shutdown, tasks })
     }

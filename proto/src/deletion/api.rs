@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::wire::{CommitRequest, CommitResponse, LogRequest, LogResponse};
+use super::wire::{CleanRequest, CleanResponse, CommitRequest, CommitResponse, LogRequest, LogResponse};
 use crate::store::StoreError;
 
 /// Deletes series: implemented by the ingester, and by the gRPC client of a remote one. First every ingester logs a
@@ -13,4 +13,6 @@ pub trait DeletionApi: Send + Sync + 'static {
     async fn log(&self, request: LogRequest) -> Result<LogResponse, StoreError>;
     /// Masks what is in blocks.
     async fn commit(&self, request: CommitRequest) -> Result<CommitResponse, StoreError>;
+    /// Has the compactor apply what was deleted until now without waiting.
+    async fn clean(&self, request: CleanRequest) -> Result<CleanResponse, StoreError>;
 }

@@ -6,7 +6,7 @@ use tonic::transport::Channel;
 
 use super::DeletionApi;
 use super::wire::deletion_client::DeletionClient;
-use super::wire::{CommitRequest, CommitResponse, LogRequest, LogResponse};
+use super::wire::{CleanRequest, CleanResponse, CommitRequest, CommitResponse, LogRequest, LogResponse};
 use crate::store::{StoreError, error_from_status};
 
 /// An ingester at the other end of a channel. Clones share the connection.
@@ -30,6 +30,11 @@ impl DeletionApi for RemoteDeletion {
 
     async fn commit(&self, request: CommitRequest) -> Result<CommitResponse, StoreError> {
         let answer = self.0.clone().commit(request).await;
+        answer.map(Response::into_inner).map_err(|status| error_from_status(&status))
+    }
+
+    async fn clean(&self, request: CleanRequest) -> Result<CleanResponse, StoreError> {
+        let answer = self.0.clone().clean(request).await;
         answer.map(Response::into_inner).map_err(|status| error_from_status(&status))
     }
 }

@@ -7,7 +7,7 @@ use tonic::{Request, Response, Status};
 
 use super::DeletionApi;
 use super::wire::deletion_server::{Deletion, DeletionServer};
-use super::wire::{CommitRequest, CommitResponse, LogRequest, LogResponse};
+use super::wire::{CleanRequest, CleanResponse, CommitRequest, CommitResponse, LogRequest, LogResponse};
 use crate::store::status_from_error;
 
 /// Answers gRPC with a local ingester.
@@ -31,6 +31,11 @@ impl Deletion for DeletionService {
 
     async fn commit(&self, request: Request<CommitRequest>) -> Result<Response<CommitResponse>, Status> {
         let answer = self.0.commit(request.into_inner()).await;
+        answer.map(Response::new).map_err(|error| status_from_error(&error))
+    }
+
+    async fn clean(&self, request: Request<CleanRequest>) -> Result<Response<CleanResponse>, Status> {
+        let answer = self.0.clean(request.into_inner()).await;
         answer.map(Response::new).map_err(|error| status_from_error(&error))
     }
 }

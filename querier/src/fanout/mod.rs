@@ -137,6 +137,10 @@ impl Fanout {
         let (requests, read_bytes) = usage.take();
         coverage.asked_bucket(wire::BucketUsage { requests, read_bytes });
         let view = view.map_err(|error| StoreError::from_kinded(&error))?;
+        if view.is_deleted() {
+            let text = format!("tenant {tenant} is being deleted, and is not read any more");
+            return Err(StoreError::new(ErrorKind::Unprocessable, text));
+        }
         let held = self.held.of(&view);
         Ok(Pinned { tenant: tenant.clone(), view, held, ingesters, coverage })
     }

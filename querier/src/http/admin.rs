@@ -6,22 +6,18 @@
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, header};
 use axum::routing::{MethodRouter, post, put};
 use futures::future::try_join_all;
 use latewood_base::{ErrorKind, Kinded};
 use latewood_model::{Matcher, TimeRange};
 use latewood_proto::deletion::DeletionApi;
-use latewood_proto::deletion::wire::{CommitRequest, Condition, LogRequest, Selection};
+use latewood_proto::deletion::wire::{CleanRequest, CommitRequest, Condition, LogRequest, Selection};
 use latewood_proto::store::StoreError;
 
 use super::envelope::Answer;
 use super::{Api, Call, answer};
 use crate::ApiError;
 use crate::stores::NamedStore;
-
-/// The most bytes of what a request says of who sent it.
-const MAX_ASKED_BY: usize = 200;
 
 /// POST and PUT, where the admin API is enabled.
 pub(super) fn route<F, Fut>(endpoint: &'static str, handler: F) -> MethodRouter<Arc<Api>>
@@ -35,20 +31,11 @@ where
             if call.api.config.enable_admin_api {
                 return handler(call).await;
             }
-            Err(ApiError::new(ErrorKind::Unavailable, "admin APIs disabled"))
+            Err(ApiError::disabled("admin APIs disabled"))
         };
         answer(api, endpoint, request, enabled)
     };
     post(handle.clone()).merge(put(handle))
-}
-
-/// Who sends a request, as far as proxies and it say.
-pub(super) fn asked_by(headers: &HeaderMap) -> String {
-    let names = ["x-forwarded-user", "x-forwarded-for", header::USER_AGENT.as_str()];
-    let told = names.into_iter().filter_map(|name| Some((name, headers.get(name)?.to_str().ok()?)));
-    let mut all = told.map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" ");
-    all.truncate(all.floor_char_boundary(MAX_ASKED_BY));
-    all
 }
 
 /// `delete_series`: samples of the series that match one of `match[]`, from `start` to `end`.
@@ -67,6 +54,36 @@ pub(super) async fn delete_series(call: Call) -> Result<Answer, ApiError> {
         delete(&call, selections).await?;
     }
     Ok(Answer::nothing())
+}
+
+/// `clean_tombstones`: has the compactor apply what was deleted until now.
+pub(super) async fn clean_tombstones(call: Call) -> Result<Answer, ApiError> {
+    let request = CleanRequest { tenant: call.tenant.to_string(), requested_by: call.asked_by.clone() };
+    let ingesters = call.api.fanout.all_ingesters()?;
+    one_of(&ingesters, |deletion| {
+        let request = request.clone();
+        async move { deletion.clean(request).await }
+    })
+    .await?;
+    Ok(Answer::nothing())
+}
+
+/// The answer of the first ingester that gives one.
+async fn one_of<T, Fut>(
+    ingesters: &[NamedStore],
+    ask: impl Fn(Arc<dyn DeletionApi>) -> Fut,
+) -> Result<T, ApiError>
+where
+    Fut: Future<Output = Result<T, StoreError>>,
+{
+    let mut failure = None;
+    for ingester in ingesters {
+        match ask(way_to(ingester)?).await {
+            Ok(answer) => return Ok(answer),
+            Err(error) => failure = Some(failed(&ingester.name, &error)),
+        }
+    }
+    Err(failure.unwrap_or_else(|| ApiError::new(ErrorKind::Unavailable, "no ingester is known")))
 }
 
 fn selection(call: &Call, matchers: &[Matcher], range: TimeRange) -> Selection {
@@ -94,16 +111,12 @@ async fn delete(call: &Call, selections: Vec<Selection>) -> Result<(), ApiError>
     });
     let open = try_join_all(logging).await?.into_iter().flat_map(|answer| answer.open).collect();
     let request = CommitRequest { tenant, selections, open, requested_by: call.asked_by.clone() };
-    let mut failure = None;
-    for (ingester, deletion) in ingesters.iter().zip(&deletions) {
-        match deletion.commit(request.clone()).await {
-            Ok(committed) => {
-                return Ok(call.api.fanout.learn_version(&call.tenant, committed.version).await?);
-            }
-            Err(error) => failure = Some(failed(&ingester.name, &error)),
-        }
-    }
-    Err(failure.unwrap_or_else(|| ApiError::new(ErrorKind::Unavailable, "no ingester is known")))
+    let committed = one_of(&ingesters, |deletion| {
+        let request = request.clone();
+        async move { deletion.commit(request).await }
+    });
+    let version = committed.await?.version;
+    Ok(call.api.fanout.learn_version(&call.tenant, version).await?)
 }
 
 fn way_to(ingester: &NamedStore) -> Result<Arc<dyn DeletionApi>, ApiError> {
@@ -119,7 +132,6 @@ fn failed(ingester: &str, error: &StoreError) -> ApiError {
     if kind == ErrorKind::Invalid {
         return ApiError::invalid(error.to_string());
     }
-    let text =
-        format!("ingester {ingester}: {error}; the series may be deleted in part: send the request again");
+    let text = format!("ingester {ingester}: {error}; series may be deleted in part: send the request again");
     ApiError::new(kind, text)
 }

@@ -31,7 +31,7 @@ use axum::routing::{MethodRouter, get};
 use latewood_base::{Clock, ErrorKind, Ids, Kinded};
 use latewood_model::TenantId;
 use latewood_model::dedup::ReplicaLabels;
-use latewood_service::{LogLimit, TenantFromRequest, http_status};
+use latewood_service::{LogLimit, TenantFromRequest, asked_by, http_status};
 
 use crate::evaluate::Evaluator;
 use crate::fanout::Fanout;
@@ -98,6 +98,10 @@ fn v1_routes(api: &Arc<Api>) -> Router {
         .route("/targets", only_get("targets", stubs::targets))
         .route("/alertmanagers", only_get("alertmanagers", stubs::alertmanagers))
         .route("/admin/tsdb/delete_series", admin::route("admin_delete_series", admin::delete_series))
+        .route(
+            "/admin/tsdb/clean_tombstones",
+            admin::route("admin_clean_tombstones", admin::clean_tombstones),
+        )
         .route("/status/buildinfo", only_get("status_buildinfo", status::buildinfo))
         .route("/status/runtimeinfo", only_get("status_runtimeinfo", status::runtimeinfo))
         .route("/status/config", only_get("status_config", status::config))
@@ -177,7 +181,7 @@ async fn read(api: &Arc<Api>, request: Request) -> Result<Call, ApiError> {
     let tenant = TenantFromRequest::from_headers(request.headers());
     let TenantFromRequest(tenant) = tenant.map_err(|error| ApiError::invalid(error.to_string()))?;
     let no_store = says_no_store(request.headers());
-    let asked_by = admin::asked_by(request.headers());
+    let asked_by = asked_by(request.headers());
     let patience = Duration::from_secs(api.config.body_timeout_seconds);
     let params = Params::read(request, api.config.max_form_bytes, patience).await?;
     Ok(Call { params, api: Arc::clone(api), tenant, asked_by, no_store })

@@ -169,6 +169,7 @@ fn words(sources: &Sources, of_type: &str) -> String {
         "PathBuf" => "path",
         "ListenAddr" | "PeerAddr" | "SocketAddr" => "address",
         "Duration" => "duration",
+        "SourceResolution" => "`auto`, resolution or duration",
         other => panic!("say in words what {other} is"),
     };
     known.to_owned()

@@ -100,19 +100,22 @@ fn add_line(text: &mut String, line: &str) {
     text.push_str(line);
 }
 
-/// The fields up to the end of the struct.
+/// The fields up to the end of the struct, but for those that are not settings.
 fn fields<'a>(lines: &mut impl Iterator<Item = &'a str>, kebab: bool) -> Vec<Field> {
-    let (mut fields, mut docs) = (Vec::new(), String::new());
+    let (mut fields, mut docs, mut is_skipped) = (Vec::new(), String::new(), false);
     for line in lines.take_while(|line| *line != "}") {
         let line = line.trim();
         if let Some(text) = line.strip_prefix("/// ") {
             add_line(&mut docs, text);
+        } else if line == "#[serde(skip)]" {
+            is_skipped = true;
         } else if let Some((name, of_type)) =
             line.strip_prefix("pub ").and_then(|field| field.split_once(": "))
         {
             let name = if kebab { name.replace('_', "-") } else { name.to_owned() };
             let of_type = of_type.trim_end_matches(',').to_owned();
-            fields.push(Field { name, of_type, text: std::mem::take(&mut docs) });
+            let field = Field { name, of_type, text: std::mem::take(&mut docs) };
+            fields.extend((!std::mem::take(&mut is_skipped)).then_some(field));
         }
     }
     fields

@@ -209,7 +209,7 @@ async fn what_is_gone_is_told(world: &World, pair: Pair, days: i64) {
     for (one, other) in matrix.values().flatten().zip(wanted.values().flatten()) {
         assert!((one.1 - other.1).abs() <= 0.5 * other.1.max(1.0), "{one:?} and not {other:?}");
     }
-    let thinned = world.range("irate(requests_total[31m])", gone, &[]).await;
+    let thinned = world.range("irate(requests_total[3h])", gone, &[]).await;
     assert!(!thinned.matrix.is_empty());
     assert!(thinned.warnings.iter().any(|text| text.contains("only the last one")), "{:?}", thinned.warnings);
     let both_sides = (DAY + 7 * MINUTE, days * DAY, HOUR);

@@ -2,6 +2,7 @@
 
 use latewood_base::Ulid;
 use latewood_blockstore::Masks;
+use latewood_catalog::TenantFate;
 use latewood_model::HistogramSample;
 use latewood_proto::deletion::wire::{CommitRequest, Condition, LogRequest, Selection};
 use latewood_proto::store::Detail;
@@ -305,4 +306,33 @@ async fn block_series(
             return batches.into_iter().flatten().collect();
         }
     }
+}
+
+/// What is held of a tenant that is deleted is not flushed, and nothing more is taken.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deleted_tenant_is_refused_and_dropped() {
+    let (dir, bucket, mut model) = (tempfile::tempdir().unwrap(), memory(), Data::new());
+    let node = Node::start(dir.path(), &bucket, 1).await;
+    node.write(3, 0, &mut model).await;
+    let catalog = node.catalogs.tenant(&node.tenant);
+    let fate = |fate| Change { fate: Some(fate), ..Change::default() };
+    catalog.commit(fate(TenantFate::Deleted)).await.unwrap();
+    let write = async || {
+        let mut builder = BatchBuilder::new(node.tenant.clone(), &[]);
+        builder.push(&Labels::from_pairs([("__name__", "up")]), &[Sample { timestamp: at(1), value: 1.0 }]);
+        node.ingester.shards()[0].write(ShardPart::whole(Arc::new(builder.build()), 0)).await
+    };
+    let refused = write().await.unwrap_err();
+    assert_eq!(
+        (refused.kind(), refused.to_string().contains("is being deleted")),
+        (ErrorKind::Unprocessable, true)
+    );
+    node.flush().await;
+    node.outlive_lingering().await;
+    assert_eq!(node.ingester.shards()[0].head().memory(), (0, 0));
+    assert!(node.view().await.blocks.is_empty());
+    catalog.commit(fate(TenantFate::Kept)).await.unwrap();
+    write().await.unwrap();
+    assert_eq!(node.visible(&bucket).await.len(), 1);
+    node.ingester.stop().await;
 }

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use latewood_base::ErrorKind;
 use latewood_proto::deletion::DeletionApi;
 use latewood_proto::deletion::wire::{
-    CommitRequest, CommitResponse, LogRequest, LogResponse, ShardGeneration,
+    CleanRequest, CleanResponse, CommitRequest, CommitResponse, LogRequest, LogResponse, ShardGeneration,
 };
 use parking_lot::Mutex;
 
@@ -41,6 +41,15 @@ impl DeletionApi for Deleting {
         assert_eq!((one.start_ms, one.end_ms, one.conditions.len()), (1_000, 2_500, 2));
         Ok(CommitResponse { version: 0 })
     }
+
+    async fn clean(&self, request: CleanRequest) -> Result<CleanResponse, StoreError> {
+        assert_eq!(
+            (request.tenant.as_str(), request.requested_by.as_str()),
+            ("team", "x-forwarded-user=ann")
+        );
+        self.called("clean")?;
+        Ok(CleanResponse { waiting: 3 })
+    }
 }
 
 /// A server over two ingesters that fail so, and what they are asked.
@@ -57,7 +66,11 @@ fn server(enabled: bool, fails: [&'static str; 2]) -> (Server, Arc<Mutex<Vec<Str
 }
 
 async fn send(server: &Server, method: &str, body: &str) -> (u16, String) {
-    let request = Request::builder().method(method).uri("/api/v1/admin/tsdb/delete_series");
+    send_to(server, method, "delete_series", body).await
+}
+
+async fn send_to(server: &Server, method: &str, route: &str, body: &str) -> (u16, String) {
+    let request = Request::builder().method(method).uri(format!("/api/v1/admin/tsdb/{route}"));
     let request = request.header("X-Scope-OrgID", "team").header("X-Forwarded-User", "ann");
     let request = request.header("content-type", "application/x-www-form-urlencoded");
     let (status, body) = server.send(request.body(Body::from(body.to_owned())).unwrap()).await;
@@ -80,7 +93,7 @@ async fn what_fails_in_between_is_told_and_nothing_is_committed_that_is_not_logg
     let (failing, asked) = server(true, ["", "log"]);
     let (status, body) = send(&failing, "POST", FORM).await;
     assert_eq!(status, 503, "{body}");
-    assert!(body.contains("ingester 1: the disk is full; the series may be deleted in part"), "{body}");
+    assert!(body.contains("ingester 1: the disk is full; series may be deleted in part"), "{body}");
     assert!(!asked.lock().iter().any(|call| call.starts_with("commit")));
     let (half, asked) = server(true, ["commit", ""]);
     assert_eq!(send(&half, "POST", FORM).await.0, 204, "the next one commits");
@@ -93,7 +106,7 @@ async fn what_fails_in_between_is_told_and_nothing_is_committed_that_is_not_logg
 async fn refusals_are_prometheuses() {
     let (off, asked) = server(false, ["", ""]);
     let error = r#"{"status":"error","errorType":"unavailable","error":"admin APIs disabled"}"#;
-    assert_eq!(send(&off, "POST", FORM).await, (503, error.to_owned()));
+    assert_eq!(send(&off, "POST", FORM).await, (500, error.to_owned()));
     let (on, asked_on) = server(true, ["", ""]);
     let error = r#"{"status":"error","errorType":"bad_data","error":"no match[] parameter provided"}"#;
     assert_eq!(send(&on, "POST", "start=1").await, (400, error.to_owned()));
@@ -108,4 +121,11 @@ async fn refusals_are_prometheuses() {
     assert_eq!(on.get("/api/v1/admin/tsdb/delete_series").await.0, StatusCode::METHOD_NOT_ALLOWED);
     assert_eq!(send(&on, "POST", "match[]=up&start=2&end=1").await.0, 204, "nothing is nothing");
     assert!(asked.lock().is_empty() && asked_on.lock().is_empty());
+}
+
+#[tokio::test]
+async fn one_ingester_has_the_tombstones_cleaned() {
+    let (server, asked) = server(true, ["clean", ""]);
+    assert_eq!(send_to(&server, "POST", "clean_tombstones", "").await, (204, String::new()));
+    assert_eq!(*asked.lock(), ["clean 0", "clean 1"]);
 }
