@@ -165,7 +165,7 @@ fn words(sources: &Sources, of_type: &str) -> String {
     let known = match of_type {
         "u64" | "u32" | "usize" | "i32" | "i64" => "integer",
         "bool" => "boolean",
-        "String" | "SourceResolution" => "text",
+        "String" => "text",
         "PathBuf" => "path",
         "ListenAddr" | "PeerAddr" | "SocketAddr" => "address",
         "Duration" => "duration",
