@@ -20,7 +20,8 @@ pub struct CompactorConfig {
     pub compaction_interval_seconds: u64,
     /// The windows of time whose blocks are joined, ascending, in seconds; each a multiple of the one before.
     pub block_ranges_seconds: Vec<u64>,
-    /// The windows of time whose rollups are joined when all their samples are gone.
+    /// The windows of time whose rollups are joined when all their samples are gone; ascending, each a multiple of the one
+    /// before. Those of a coarser resolution begin with those of the finer one.
     pub rollup_ranges: RollupRangesConfig,
     /// How long after its end a window is waited for what ingesters still hold of it, in seconds. Longer than a head
     /// generation lasts.
@@ -32,7 +33,7 @@ pub struct CompactorConfig {
     pub concurrency: usize,
     /// The most blocks of one job.
     pub max_job_blocks: usize,
-    /// The most series of one job, those of all its blocks together; some 300 bytes of memory each.
+    /// The most series of one job, those of all its blocks together; some 100 bytes of memory each.
     pub max_job_series: u64,
     /// The most bytes of one job; it takes about as much local disk. What is larger stays in shorter windows.
     pub max_job_bytes: u64,
@@ -60,8 +61,7 @@ pub struct CompactorConfig {
     pub tenant_retention: BTreeMap<String, RetentionConfig>,
 }
 
-/// The windows of time whose rollups are joined, ascending, in seconds; each a multiple of the one before. Those of a coarser
-/// resolution begin with those of the finer one. Rollups of windows that lie across them stay as they are.
+/// The windows of time whose rollups are joined, in seconds. Rollups of windows that lie across them stay as they are.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RollupRangesConfig {

@@ -8,6 +8,7 @@ use latewood_model::rollup::SeriesRollups;
 use latewood_model::{Labels, Resolution, SeriesSamples, StartTimestamps, TenantId, TimeRange, stale_nan};
 use latewood_objstore::Bucket;
 
+use crate::rebuild::lose_and_rebuild;
 use crate::rollups::assert_same;
 use crate::world::{HOUR, World};
 
@@ -75,6 +76,7 @@ async fn rollups_are_joined_by_months_when_their_samples_are_gone() {
     let before = all(&world).await;
     world.config.retention.resolution_raw_seconds = 10 * 86_400;
     world.compactor().collect_once().await;
+    world.hand.advance(Duration::from_secs(1));
     world.compactor().compact_once().await;
     let bucket: Bucket = world.bucket.clone();
     for resolution in ROLLUPS {
@@ -91,6 +93,13 @@ async fn rollups_are_joined_by_months_when_their_samples_are_gone() {
         let files = block.files.iter().filter(|file| file.path.starts_with("samples/"));
         assert_eq!(files.count() as i64, parts);
     }
+    // A catalog that is made anew has the samples again, and of the rollups the joined ones.
+    let expected = windows(&world, Resolution::OneDay).await;
+    lose_and_rebuild(&world).await;
+    assert_eq!(windows(&world, Resolution::OneDay).await, expected);
+    world.compactor().compact_once().await;
+    world.compactor().collect_once().await;
+    assert_all_same(&all(&world).await, &before);
     // Late samples are there, and change nothing of what was made of the others.
     world.flush(counters(2 * WEEK + HOUR, 2 * WEEK + 2 * HOUR)).await;
     let answers = world.answers().await;

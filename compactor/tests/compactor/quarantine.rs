@@ -1,28 +1,18 @@
 //! A block that is damaged or missing keeps nobody from going on.
 
 use bytes::Bytes;
-use latewood_model::{Labels, Resolution, SeriesSamples, StartTimestamps, TenantId};
+use latewood_model::{Resolution, TenantId};
 use latewood_objstore::ObjectClient;
 
-use crate::world::{HOUR, World};
-
-fn series(name: &str, from_hours: i64) -> Vec<SeriesSamples> {
-    let times = (0..60).map(|at| from_hours * HOUR + at * 60_000);
-    vec![SeriesSamples {
-        labels: Labels::from_pairs([("__name__", name)]),
-        timestamps: times.clone().collect(),
-        values: times.map(|at| at as f64 / 3.0).collect(),
-        starts: StartTimestamps::none(),
-        histograms: Vec::new(),
-    }]
-}
+use crate::world::{HOUR, World, minutely};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn damaged_and_missing_blocks_are_set_aside_and_the_rest_goes_on() {
     for damage in ["samples", "meta.json", "index", "series.parquet", "missing"] {
         let mut world = World::new(3, 30);
-        let (good, bad) = (world.flush(series("good", 1)).await, world.flush(series("bad", 1)).await);
-        let other = world.flush(series("good", 3)).await;
+        let hour = |name, from: i64| minutely(name, from * HOUR, 60);
+        let (good, bad) = (world.flush(hour("good", 1)).await, world.flush(hour("bad", 1)).await);
+        let other = world.flush(hour("good", 3)).await;
         let folder = bad.folder(&TenantId::anonymous());
         let file = bad.files.iter().find(|file| damage == "missing" || file.path.contains(damage)).unwrap();
         let key = format!("{folder}/{}", file.path);

@@ -7,26 +7,19 @@ use std::time::Duration;
 use futures::TryStreamExt;
 use latewood_blockstore::read_entry;
 use latewood_catalog::View;
-use latewood_model::{Labels, Resolution, SeriesSamples, StartTimestamps, TenantId, TimeRange};
+use latewood_model::{Resolution, SeriesSamples, TenantId, TimeRange};
 use latewood_objstore::{Bucket, ObjectClient};
 
 use crate::rollups;
-use crate::world::{HOUR, World, series_of};
+use crate::world::{HOUR, World, minutely, series_of};
 
 fn series(name: &str, from_hours: i64, hours: i64) -> Vec<SeriesSamples> {
     // Never at the border of a window.
-    let times = (0..hours * 60).map(|at| from_hours * HOUR + at * 60_000 + 7);
-    vec![SeriesSamples {
-        labels: Labels::from_pairs([("__name__", name)]),
-        timestamps: times.clone().collect(),
-        values: times.map(|at| at as f64 / 3.0).collect(),
-        starts: StartTimestamps::none(),
-        histograms: Vec::new(),
-    }]
+    minutely(name, from_hours * HOUR + 7, hours * 60)
 }
 
 /// Deletes the log and makes it anew from the blocks that are there.
-async fn lose_and_rebuild(world: &World) -> Arc<View> {
+pub async fn lose_and_rebuild(world: &World) -> Arc<View> {
     let tenant = TenantId::anonymous();
     let log: Vec<_> = world.bucket.list("anonymous/catalog", None).try_collect().await.unwrap();
     for object in log {

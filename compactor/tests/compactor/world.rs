@@ -182,6 +182,18 @@ impl World {
     }
 }
 
+/// One series with a sample a minute, so many and from so many milliseconds on.
+pub fn minutely(name: &str, from: TimestampMs, samples: i64) -> Vec<SeriesSamples> {
+    let times = (0..samples).map(|at| from + at * 60_000);
+    vec![SeriesSamples {
+        labels: Labels::from_pairs([("__name__", name)]),
+        timestamps: times.clone().collect(),
+        values: times.map(|at| at as f64 / 3.0).collect(),
+        starts: StartTimestamps::none(),
+        histograms: Vec::new(),
+    }]
+}
+
 /// The series as it would be read.
 pub fn series_of(of_series: &OfSeries) -> SeriesSamples {
     SeriesSamples {

@@ -230,7 +230,8 @@ impl PagedFile {
         let reader = SerializedPageReader::new(Arc::new(bytes), &chunk, rows, None)?;
         let optional = descriptor.max_def_level() > 0;
         let mut reader = ColumnReaderImpl::<T>::new(descriptor, Box::new(reader));
-        let (mut values, mut levels) = (Vec::new(), Vec::new());
+        let (mut values, mut levels) =
+            (Vec::with_capacity(rows), Vec::with_capacity(if optional { rows } else { 0 }));
         let (read, _, _) = reader.read_records(rows, optional.then_some(&mut levels), None, &mut values)?;
         if read != rows {
             return Err(ParquetError::General(format!("a page has {read} rows instead of {rows}")));

@@ -1,15 +1,16 @@
 //! Histograms with float counts: times are differences of differences, all else is what changed in the bits.
 
 use latewood_model::histogram::PartCounts;
-use latewood_model::is_stale;
+use latewood_model::{TimestampMs, is_stale};
 
+use super::Fault;
 use super::bits::Bits;
+use super::histogram_run::HistogramState;
 use super::layout::Layout;
 use super::xor::XorFloat;
-use super::{Fault, Resets, Sink};
 
 /// The newest histogram.
-struct State {
+pub(super) struct State {
     at: i64,
     delta: i64,
     count: XorFloat,
@@ -19,7 +20,7 @@ struct State {
     negative: Vec<XorFloat>,
 }
 
-impl State {
+impl HistogramState for State {
     fn first(layout: &Layout, bits: &mut Bits<'_>) -> Result<Self, Fault> {
         let at = bits.signed_varbit()?;
         let (count, zero_count) = (XorFloat::first(bits)?, XorFloat::first(bits)?);
@@ -43,7 +44,15 @@ impl State {
         Ok(())
     }
 
-    fn counts(&self) -> PartCounts<'static> {
+    fn at(&self) -> TimestampMs {
+        self.at
+    }
+
+    fn sum(&self) -> f64 {
+        self.sum.value()
+    }
+
+    fn counts(&self) -> PartCounts<'_> {
         let values = |side: &[XorFloat]| side.iter().map(XorFloat::value).collect::<Vec<_>>().into();
         PartCounts::Float {
             count: self.count.value(),
@@ -52,25 +61,4 @@ impl State {
             negative_counts: values(&self.negative),
         }
     }
-}
-
-pub(super) fn decode(
-    samples: u16,
-    resets: Resets,
-    mut bits: Bits<'_>,
-    sink: &mut impl Sink,
-) -> Result<(), Fault> {
-    if samples == 0 {
-        return Ok(());
-    }
-    let layout = Layout::read(&mut bits)?;
-    let mut state = State::first(&layout, &mut bits)?;
-    for place in 0..samples {
-        if place > 0 {
-            state.step(&mut bits)?;
-        }
-        let histogram = layout.histogram(resets.hint(place), state.sum.value(), state.counts())?;
-        sink.histogram(state.at, histogram)?;
-    }
-    Ok(())
 }

@@ -1,12 +1,13 @@
 //! Histograms with integer counts: all numbers but the sum are differences of differences.
 
 use latewood_model::histogram::PartCounts;
-use latewood_model::is_stale;
+use latewood_model::{TimestampMs, is_stale};
 
+use super::Fault;
 use super::bits::Bits;
+use super::histogram_run::HistogramState;
 use super::layout::Layout;
 use super::xor::XorFloat;
-use super::{Fault, Resets, Sink};
 
 /// A number and how much it changed last.
 #[derive(Clone, Copy, Debug, Default)]
@@ -46,7 +47,7 @@ impl Buckets {
 }
 
 /// The newest histogram.
-struct State {
+pub(super) struct State {
     at: Dod,
     count: Dod,
     zero_count: Dod,
@@ -55,7 +56,7 @@ struct State {
     negative: Buckets,
 }
 
-impl State {
+impl HistogramState for State {
     fn first(layout: &Layout, bits: &mut Bits<'_>) -> Result<Self, Fault> {
         let at = Dod { value: bits.signed_varbit()?, delta: 0 };
         let count = Dod { value: bits.varbit()? as i64, delta: 0 };
@@ -79,6 +80,14 @@ impl State {
         Ok(())
     }
 
+    fn at(&self) -> TimestampMs {
+        self.at.value
+    }
+
+    fn sum(&self) -> f64 {
+        self.sum.value()
+    }
+
     fn counts(&self) -> PartCounts<'_> {
         PartCounts::Integer {
             count: self.count.value as u64,
@@ -87,25 +96,4 @@ impl State {
             negative_deltas: self.negative.values.as_slice().into(),
         }
     }
-}
-
-pub(super) fn decode(
-    samples: u16,
-    resets: Resets,
-    mut bits: Bits<'_>,
-    sink: &mut impl Sink,
-) -> Result<(), Fault> {
-    if samples == 0 {
-        return Ok(());
-    }
-    let layout = Layout::read(&mut bits)?;
-    let mut state = State::first(&layout, &mut bits)?;
-    for place in 0..samples {
-        if place > 0 {
-            state.step(&mut bits)?;
-        }
-        let histogram = layout.histogram(resets.hint(place), state.sum.value(), state.counts())?;
-        sink.histogram(state.at.value, histogram)?;
-    }
-    Ok(())
 }

@@ -13,6 +13,7 @@
 mod bits;
 mod float_histograms;
 mod floats;
+mod histogram_run;
 mod histograms;
 mod layout;
 #[cfg(test)]
@@ -63,8 +64,8 @@ pub(crate) fn decode(encoding: u8, chunk: &[u8], sink: &mut impl Sink) -> Result
             let (&resets, rest) = rest.split_first().ok_or_else(ended)?;
             let resets = Resets::of(resets);
             match encoding {
-                2 => histograms::decode(samples, resets, Bits::new(rest), sink),
-                _ => float_histograms::decode(samples, resets, Bits::new(rest), sink),
+                2 => histogram_run::decode::<histograms::State>(samples, resets, Bits::new(rest), sink),
+                _ => histogram_run::decode::<float_histograms::State>(samples, resets, Bits::new(rest), sink),
             }
         }
         other => Err(Fault::Encoding(other)),
