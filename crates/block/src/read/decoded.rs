@@ -55,6 +55,14 @@ pub(super) struct Fetched {
     pub(super) scrapes: BTreeMap<PageKey, Bytes>,
 }
 
+impl Fetched {
+    /// Whether it is made into series in less time than a change of threads takes: little, and decoded already.
+    pub(super) fn is_short(&self) -> bool {
+        let is_decoded = |page: &(SamplePage, FoundPage)| matches!(page.1, FoundPage::Decoded(_));
+        self.batch.is_short() && self.scrapes.is_empty() && self.samples.iter().all(is_decoded)
+    }
+}
+
 /// Scrape times: all of a block's, or those of some pages.
 pub(super) enum Times {
     All(Arc<[TimestampMs]>),

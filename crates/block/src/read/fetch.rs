@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::task::Poll;
 
 use futures::{Stream, StreamExt, stream};
 use latewood_base::OffloadError;
@@ -19,6 +20,9 @@ use super::paged::PageKey;
 use super::plan::{Batch, SamplePage};
 use super::rounds::{Round, Rounds};
 use crate::BlockError;
+
+/// Reads of so many series are planned in less time than a change of threads takes.
+const FEW_SERIES: u64 = 256;
 
 /// The batches of all rounds with their pages, in order; so many rounds are under way at once.
 pub(super) fn fetched<I>(
@@ -43,11 +47,16 @@ where
 }
 
 /// Does it in a task of its own, so that it goes on while batches before it are decoded; dropping the future ends it.
+/// What need not wait for anything is done at once: a change of threads would take longer.
 async fn apart<T: Send + 'static>(
     work: impl Future<Output = Result<T, BlockError>> + Send + 'static,
 ) -> Result<T, BlockError> {
+    let mut work = Box::pin(Usage::carried(work));
+    if let Poll::Ready(done) = futures::poll!(&mut work) {
+        return done;
+    }
     let mut tasks = JoinSet::new();
-    tasks.spawn(Usage::carried(work));
+    tasks.spawn(work);
     match tasks.join_next().await {
         Some(Ok(done)) => done,
         Some(Err(failed)) if failed.is_panic() => Err(OffloadError::Panicked.into()),
@@ -65,7 +74,10 @@ where
     I: Iterator<Item = Batch> + Send + 'static,
 {
     let Ok(mut rounds) = turn.await else { return Ok(None) };
-    let (round, rounds) = block.offload.run(move || (rounds.next(), rounds)).await?;
+    let (round, rounds) = match block.meta().series {
+        0..=FEW_SERIES => (rounds.next(), rounds),
+        _ => block.offload.run(move || (rounds.next(), rounds)).await?,
+    };
     if rounds.has_more() {
         // When nobody is there to take it, nobody asks for more.
         let _ = next.send(rounds);

@@ -185,7 +185,15 @@ where
     }
 }
 
+/// Samples of a batch that are read in some microseconds.
+const FEW_SAMPLES: u64 = 2_048;
+
 impl Batch {
+    /// Whether it has few samples.
+    pub(super) fn is_short(&self) -> bool {
+        self.samples <= FEW_SAMPLES
+    }
+
     /// Whether a series with so many samples more, in these pages, has to go to the next batch.
     fn is_full(&self, samples: u64, pages: &[SamplePage], config: &ReaderConfig) -> bool {
         let more = pages.iter().filter(|page| !self.pages.contains(page)).count();

@@ -90,9 +90,9 @@ where
     let pieces = Arc::new(Pieces::new(block.offload.clone(), PROMPT_BATCHES));
     let decoded = batches.and_then(move |fetched| {
         let (block, tables, cache) = (Arc::clone(&block), Arc::clone(&tables), Arc::clone(&cache));
-        let (spec, pieces) = (Arc::clone(&spec), Arc::clone(&pieces));
+        let (spec, pieces, is_short) = (Arc::clone(&spec), Arc::clone(&pieces), fetched.is_short());
         let work = move || materialise(&block, &tables, &cache, fetched, (Wanted::from(&*spec), filling));
-        async move { pieces.run(work).await? }
+        async move { if is_short { work() } else { pieces.run(work).await? } }
     });
     Ok(decoded.try_filter(|series| std::future::ready(!series.is_empty())).boxed())
 }
