@@ -34,12 +34,18 @@ impl<'a> Rollups<'a> {
         self.made_of.iter().all(|blocks| blocks.contains(&raw.id))
     }
 
-    /// Whether the rollups of a window have more in them than the samples of the window that are left: those that were
-    /// made of the oldest have gone by their retention. A first window ends at or after its first sample.
+    /// Whether the rollups of a window have more in them than the samples of the window that are left: all that they were
+    /// made of have gone by their retention, and what is there came late, or the oldest have. A first window ends at or
+    /// after its first sample.
     pub(super) fn outlive_samples(&self, window: TimeRange, rollups: &[Arc<BlockEntry>]) -> bool {
-        let samples = self.view.overlapping(Resolution::Raw, window).map(|block| block.range.start);
         let rows = rollups.iter().filter(|block| block.samples > 0).map(|block| block.range.start);
-        rows.min().is_some_and(|first_row| samples.min().is_none_or(|first| first > first_row))
+        let Some(first_row) = rows.min() else { return false };
+        let made_of: HashSet<Ulid> = rollups.iter().flat_map(|block| block.lineage.iter().copied()).collect();
+        let samples = || self.view.overlapping(Resolution::Raw, window);
+        let is_left = |raw: &Arc<BlockEntry>| {
+            made_of.contains(&raw.id) || raw.lineage.iter().any(|id| made_of.contains(id))
+        };
+        !samples().any(is_left) || samples().all(|raw| raw.range.start > first_row)
     }
 
     /// Whether any rollup of a window has more in it than the samples of its own window that are left. One that reaches

@@ -246,6 +246,18 @@ fn a_deletion_that_is_to_be_applied_now_does_not_wait() {
 }
 
 #[test]
+fn rollups_of_samples_that_are_gone_are_not_made_anew_of_what_came_late() {
+    let gone =
+        BlockEntry { samples: 9, range: TimeRange::new(2 * HOUR, 24 * HOUR), ..aligned(1, 2, 24, 100) };
+    // Earlier than all that the rollups were made of.
+    let late = aligned(2, 2, 24, 100);
+    let with = |late: BlockEntry| view(rollups_of(&gone).into_iter().chain([late]).collect());
+    assert_eq!(shape(&plan(&with(late.clone()), 1_000 * HOUR, &policy())), []);
+    let merged = BlockEntry { lineage: vec![gone.id], ..late };
+    assert_eq!(shape(&plan(&with(merged), 1_000 * HOUR, &policy())), [(JobKind::Rollup, 3, 1)]);
+}
+
+#[test]
 fn rollups_of_samples_that_are_gone_are_not_made_anew_of_the_rest() {
     let days: Vec<BlockEntry> =
         (1..=7).map(|day| BlockEntry { samples: 9, ..aligned(day, 2, 24 * day as i64, 100) }).collect();
