@@ -11,9 +11,12 @@ pub fn rfc3339(at_ms: TimestampMs) -> String {
     }
 }
 
-/// A range as RFC 3339, an interval of ISO 8601.
+/// A range as RFC 3339, an interval of ISO 8601; two dots for an end that is open.
 pub fn interval(range: TimeRange) -> String {
-    format!("{}/{}", rfc3339(range.start), rfc3339(range.end))
+    let open = || "..".to_owned();
+    let start = if range.start == i64::MIN { open() } else { rfc3339(range.start) };
+    let end = if range.end == i64::MAX { open() } else { rfc3339(range.end) };
+    format!("{start}/{end}")
 }
 
 /// Bytes in the largest unit that leaves more than one.
@@ -54,6 +57,8 @@ mod tests {
         assert_eq!(rfc3339(1_767_225_600_123), "2026-01-01T00:00:00.123Z");
         assert_eq!(rfc3339(0), "1970-01-01T00:00:00Z");
         assert_eq!(rfc3339(i64::MIN), format!("{} ms", i64::MIN));
+        assert_eq!(interval(TimeRange::ALL), "../..");
+        assert_eq!(interval(TimeRange::new(0, i64::MAX)), "1970-01-01T00:00:00Z/..");
         let sizes = [0, 1_023, 1_536, 5 << 40, u64::MAX].map(bytes);
         assert_eq!(sizes, ["0 B", "1023 B", "1.5 KiB", "5.0 TiB", "16777216.0 TiB"]);
         let spans = [-5, 59_999, 61_000, 7_260_000, 90_000_000].map(duration);

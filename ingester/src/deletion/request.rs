@@ -31,8 +31,7 @@ impl Selected {
         let words = |tombstone: &Tombstone| {
             let condition = |one: &TombstoneMatcher| format!("{}{}{:?}", one.name, one.op, one.value);
             let conditions: Vec<_> = tombstone.matchers.iter().map(condition).collect();
-            let TimeRange { start, end } = tombstone.range;
-            (tombstone.id, format!("{{{}}} from {start} ms to {end} ms", conditions.join(",")))
+            (tombstone.id, format!("{{{}}} {}", conditions.join(","), of_times(tombstone.range)))
         };
         self.tombstones().map(words).collect()
     }
@@ -40,6 +39,16 @@ impl Selected {
     /// The deletions, bound to no block.
     pub(crate) fn tombstones(&self) -> impl Iterator<Item = &Tombstone> {
         self.selections.iter().map(|(tombstone, _)| tombstone)
+    }
+}
+
+/// Which times, in words.
+fn of_times(TimeRange { start, end }: TimeRange) -> String {
+    match (start, end) {
+        (i64::MIN, i64::MAX) => "of all times".to_owned(),
+        (i64::MIN, end) => format!("up to {end} ms"),
+        (start, i64::MAX) => format!("from {start} ms on"),
+        (start, end) => format!("from {start} ms to {end} ms"),
     }
 }
 
