@@ -192,7 +192,7 @@ mod tests {
         for (wrong, says) in [
             ("[]", "selects nothing"),
             ("- matchers: sum(up)", "must be a selector"),
-            ("- matchers: '{}'", "at least one matcher"),
+            ("- matchers: '{}'", "at least one non-empty matcher"),
             ("- matchers: up\n  intervals: [{mint: 2, maxt: 1}]", "is empty"),
             ("- matcher: up", "unknown field"),
             ("up", "must be a list"),
