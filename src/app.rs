@@ -90,8 +90,12 @@ struct Running {
 async fn start(role: &Role, config: Config) -> anyhow::Result<Running> {
     let (mut context, bucket) = open(role, config).await?;
     let started = role.start(&mut context).await?;
-    let (grpc_addr, grpc) =
-        serve_grpc(&context.config.service, grpc_routes(&started), context.shutdown.child()).await?;
+    let (grpc_addr, grpc) = serve_grpc(
+        &context.config.service,
+        grpc_routes(&started, context.config.querier.enable_admin_api),
+        context.shutdown.child(),
+    )
+    .await?;
     Ok(Running { context, started, bucket, grpc_addr, grpc: tokio::spawn(grpc) })
 }
 
@@ -156,13 +160,13 @@ pub fn stop_signal() -> anyhow::Result<impl Future<Output = ()>> {
     })
 }
 
-/// The Store API and deletion, where this process has anything that queriers of others ask for.
-fn grpc_routes(started: &Started) -> Routes {
+/// The Store API, where this process has anything that queriers of others ask for, and deletion, where it is allowed.
+fn grpc_routes(started: &Started, may_delete: bool) -> Routes {
     let mut routes = Routes::default();
     if let Some(store) = served_store(started) {
         routes = routes.add_service(StoreService::server(store, &WireLimits::default()));
     }
-    if let Some(deletion) = &started.deletion {
+    if let Some(deletion) = started.deletion.as_ref().filter(|_| may_delete) {
         routes = routes.add_service(DeletionService::server(Arc::clone(deletion)));
     }
     routes

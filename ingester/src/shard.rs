@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use latewood_base::{ErrorKind, Offload, Shutdown, Tasks};
-use latewood_catalog::Catalogs;
+use latewood_catalog::{Catalogs, View};
 use latewood_cluster::{Group, GroupConfig};
 use latewood_wal::Journal;
 
 use crate::IngestError;
-use crate::deletion::Selected;
+use crate::deletion::{MAX_BYTES, Selected, text_bytes};
 use crate::distributor::{ShardPart, ShardWriter, WriteOutcome};
 use crate::flush::{
     DiskBudget, FlushError, FlushIdentity, FlushMetrics, Flusher, FlusherParts, LocalShared, LocalStore,
@@ -143,10 +143,12 @@ impl Shard {
     pub(crate) async fn delete(&self, selected: &Arc<Selected>) -> Result<(u32, u64), IngestError> {
         let barrier = self.group.read_barrier().await;
         barrier.map_err(|error| IngestError::shard(self.number, &error))?;
-        let held = self.head.deletion_count(&selected.tenant);
-        if held + selected.selections.len() > MAX_DELETIONS {
+        let (held, bytes) = self.head.held_deletions(&selected.tenant);
+        let more: usize = selected.tombstones().map(text_bytes).sum();
+        if held + selected.selections.len() > MAX_DELETIONS || bytes + more > MAX_BYTES {
             let message = format!(
-                "{held} deletions of the tenant wait for generations to be flushed, and at most {MAX_DELETIONS} may:                  retry later"
+                "{held} deletions of the tenant, of {bytes} bytes, wait for generations to be flushed, and at most \
+                 {MAX_DELETIONS} of {MAX_BYTES} bytes may: retry later"
             );
             return Err(IngestError::Shard { shard: self.number, kind: ErrorKind::Overloaded, message });
         }
@@ -241,8 +243,12 @@ async fn open_group(
 impl ShardWriter for Shard {
     async fn write(&self, part: ShardPart) -> Result<WriteOutcome, IngestError> {
         self.admit()?;
-        let view = self.catalogs.tenant(part.tenant()).known_view();
-        if view.is_some_and(|view| view.is_deleted()) {
+        let catalog = self.catalogs.tenant(part.tenant());
+        let is_deleted = |view: &View| view.is_deleted();
+        // A tenant may have been taken back: nothing else asks for the catalog of one that nobody may write to.
+        if catalog.known_view().is_some_and(|view| is_deleted(&view))
+            && catalog.view().await.map_or(true, |view| is_deleted(&view))
+        {
             return Err(IngestError::TenantDeleted(part.tenant().clone()));
         }
         let written = self.proposer.write(&part).await;

@@ -1,6 +1,6 @@
 //! Runs a query: waits for a place, pins the view, evaluates off the runtime, stops when the caller goes.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use latewood_base::{Clock, ErrorKind, Threads, Turns};
@@ -10,6 +10,7 @@ use latewood_promql::plan::Explanation;
 use latewood_promql::{Control, Engine, EngineConfig, InstantQuery, QueryError, QueryResult, RangeQuery};
 use latewood_proto::store::StoreError;
 use latewood_proto::store::wire::BucketUsage;
+use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
@@ -190,7 +191,7 @@ impl Evaluator {
             metrics: self.metrics.dedup.clone(),
             resolution: task.options.resolution,
             rolled_up: self.rolled_up.clone(),
-            known_spans: OnceLock::new(),
+            known_spans: Mutex::default(),
         });
         let (task, leash) = (Arc::clone(task), control.clone());
         let work = move || task.evaluate(source, &leash, &coverage);

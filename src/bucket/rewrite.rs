@@ -10,7 +10,7 @@ use anyhow::{Context, bail};
 use latewood_base::{Ids, Rng, Ulid};
 use latewood_catalog::{Change, TenantCatalog, Tombstone, TombstoneMatcher, View};
 use latewood_compactor::Job;
-use latewood_model::TimeRange;
+use latewood_model::{Resolution, TimeRange};
 use latewood_promql::ast::ExprKind;
 use latewood_promql::parse::{ParseOptions, parse};
 use serde::Deserialize;
@@ -96,6 +96,7 @@ async fn rewrite(
     selections: &[Selection],
     report: &mut Report,
 ) -> anyhow::Result<()> {
+    check_samples_are_named(&*catalog.view().await?, &ids)?;
     let new_ids = Ids::new(opened.clock.clone(), Rng::system());
     let tombstone = |(matchers, range): &Selection| Tombstone {
         id: new_ids.next(),
@@ -127,6 +128,23 @@ async fn rewrite(
                  compacted (`status` tells)"
             ),
         });
+    }
+    Ok(())
+}
+
+/// Rollups are made anew of the samples of their window, so that what is deleted of them alone would come back.
+fn check_samples_are_named(view: &View, ids: &BTreeSet<Ulid>) -> anyhow::Result<()> {
+    let rollups = ids.iter().filter_map(|id| view.blocks.get(id));
+    for rollup in rollups.filter(|block| block.resolution != Resolution::Raw) {
+        let window = rollup.window.unwrap_or(rollup.range);
+        let raw = view.overlapping(Resolution::Raw, window).map(|block| block.id);
+        let left: Vec<String> = raw.filter(|id| !ids.contains(id)).map(|id| id.to_string()).collect();
+        let names = left.join(" --id ");
+        anyhow::ensure!(
+            left.is_empty(),
+            "{} is made of samples that are there: give --id {names} too",
+            rollup.id
+        );
     }
     Ok(())
 }

@@ -53,7 +53,8 @@ impl Merges<'_> {
         let mut taken = replaced.clone();
         let job = |(window, blocks): &(TimeRange, Vec<_>)| {
             let (inputs, windows) = (self.rollups.with_all_that_name(blocks), vec![*window]);
-            let is_first = inputs.iter().all(|block| !taken.contains(&block.id));
+            let is_readable = |block: &BlockEntry| !self.view.no_compact.contains_key(&block.id);
+            let is_first = inputs.iter().all(|block| !taken.contains(&block.id) && is_readable(block));
             taken.extend(inputs.iter().filter(|_| is_first).map(|block| block.id));
             is_first.then_some(Job { kind: JobKind::Mask, inputs, windows, tier, rollups: None })
         };

@@ -35,8 +35,8 @@ impl<'a> Rollups<'a> {
     }
 
     /// Whether the rollups of a window have more in them than the samples of the window that are left: all that they were
-    /// made of have gone by their retention, and what is there came late, or the oldest have. A first window ends at or
-    /// after its first sample.
+    /// made of have gone by their retention, and what is there came late, or the oldest have, or any is damaged. A first
+    /// window ends at or after its first sample.
     pub(super) fn outlive_samples(&self, window: TimeRange, rollups: &[Arc<BlockEntry>]) -> bool {
         let rows = rollups.iter().filter(|block| block.samples > 0).map(|block| block.range.start);
         let Some(first_row) = rows.min() else { return false };
@@ -45,7 +45,11 @@ impl<'a> Rollups<'a> {
         let is_left = |raw: &Arc<BlockEntry>| {
             made_of.contains(&raw.id) || raw.lineage.iter().any(|id| made_of.contains(id))
         };
-        !samples().any(is_left) || samples().all(|raw| raw.range.start > first_row)
+        // What is set aside cannot be read for new ones.
+        let is_set_aside = |raw: &Arc<BlockEntry>| self.view.no_compact.contains_key(&raw.id);
+        samples().any(|raw| is_left(raw) && is_set_aside(raw))
+            || !samples().any(is_left)
+            || samples().all(|raw| raw.range.start > first_row)
     }
 
     /// Whether any rollup of a window has more in it than the samples of its own window that are left. One that reaches

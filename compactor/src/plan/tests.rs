@@ -258,6 +258,16 @@ fn rollups_of_samples_that_are_gone_are_not_made_anew_of_what_came_late() {
 }
 
 #[test]
+fn rollups_of_samples_that_are_damaged_are_not_made_anew_of_what_came_late() {
+    let damaged = BlockEntry { samples: 9, ..aligned(1, 2, 24, 100) };
+    let blocks = [damaged.clone(), aligned(2, 2, 24, 100)].into_iter().chain(rollups_of(&damaged));
+    let mut view = view(blocks.collect());
+    assert_eq!(shape(&plan(&view, 1_000 * HOUR, &policy())), [(JobKind::Merge, 3, 2)]);
+    view.no_compact.insert(damaged.id, Arc::new(NoCompactMark::new(damaged.id, "bad")));
+    assert_eq!(shape(&plan(&view, 1_000 * HOUR, &policy())), []);
+}
+
+#[test]
 fn rollups_of_samples_that_are_gone_are_not_made_anew_of_the_rest() {
     let days: Vec<BlockEntry> =
         (1..=7).map(|day| BlockEntry { samples: 9, ..aligned(day, 2, 24 * day as i64, 100) }).collect();

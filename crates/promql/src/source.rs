@@ -33,6 +33,8 @@ pub struct Resolutions {
     pub coarsest: Resolution,
     /// Whether that may be where it is not exact.
     pub may_be_inexact: bool,
+    /// Whether what is left where samples are gone is not of the series that are asked for.
+    pub gone_differs: bool,
     /// The times of which no samples are left, ascending and apart, with the finest resolution that there is. A coarser
     /// one can be read as well.
     pub gone: Vec<(TimeRange, Resolution)>,

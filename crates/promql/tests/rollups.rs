@@ -332,6 +332,9 @@ fn the_coarsest_windows_that_fit_are_read() {
 #[test]
 fn where_samples_are_gone_windows_that_do_not_fit_are_read_with_a_warning() {
     let gone = vec![(TimeRange::new(i64::MIN, 3 * HOUR), Resolution::OneHour)];
+    let other = Resolutions { gone: gone.clone(), gone_differs: true, ..Resolutions::default() };
+    let told = instant("count_over_time(m[1h])", 2 * HOUR, &Source::new(counter(), other)).warnings;
+    assert!(told.iter().any(|text| text.contains("approximate")), "of other series: {told:?}");
     let source = Source::new(counter(), Resolutions { gone, ..Resolutions::default() });
     for (query, expected) in [
         ("rate(m[7m])", 1.0),
@@ -352,6 +355,9 @@ fn where_samples_are_gone_windows_that_do_not_fit_are_read_with_a_warning() {
         let later = instant(query, 5 * HOUR + 17 * MINUTE, &source);
         assert_eq!(later.warnings, [""; 0], "{query}");
     }
+    // What windows say nothing of may be there all the same.
+    let absent = instant("absent_over_time(m{series=\"none\"}[31m])", 2 * HOUR + 17 * MINUTE, &source);
+    assert!(absent.warnings.iter().any(|text| text.contains("windows of 1h")), "{:?}", absent.warnings);
     // Steps on both sides, in one row.
     let both = range("rate(m[20m])", (HOUR + MINUTE, 6 * HOUR, 10 * MINUTE), &source);
     let both = values(&both);
@@ -365,7 +371,7 @@ fn where_samples_are_gone_windows_that_do_not_fit_are_read_with_a_warning() {
 
 #[test]
 fn windows_that_do_not_fit_are_read_where_that_is_wished() {
-    let offered = Resolutions { coarsest: Resolution::OneHour, may_be_inexact: true, gone: Vec::new() };
+    let offered = Resolutions { may_be_inexact: true, ..up_to(Resolution::OneHour) };
     let source = Source::new(counter(), offered);
     for (query, read) in [
         ("rate(m[30m15s])", Some(Resolution::FiveMinutes)),

@@ -9,7 +9,7 @@ mod service;
 mod tenants;
 mod versions;
 
-pub(crate) use request::Selected;
+pub(crate) use request::{MAX_BYTES, Selected, text_bytes};
 pub use service::IngesterDeletion;
 pub(crate) use tenants::TenantWatch;
 pub(crate) use versions::DeletedVersions;

@@ -9,6 +9,15 @@ use latewood_proto::store::StoreError;
 /// The most selections of a request: each is a tombstone, and one more for each block that is flushed under it.
 const MAX_SELECTIONS: usize = 1_000;
 
+/// The most bytes of the texts of what is deleted at once, and of what waits in one shard: all of it is in the commit of each
+/// block that is flushed under it, where a character may take six.
+pub(crate) const MAX_BYTES: usize = 512 << 10;
+
+/// Bytes of a deletion's texts.
+pub(crate) fn text_bytes(tombstone: &Tombstone) -> usize {
+    tombstone.matchers.iter().map(|one| one.name.len() + one.value.len() + 64).sum()
+}
+
 /// What is to be deleted of a tenant.
 #[derive(Clone, Debug)]
 pub(crate) struct Selected {
@@ -23,7 +32,14 @@ impl Selected {
             return Err(invalid(format!("{} selections; at most {MAX_SELECTIONS} are allowed", sent.len())));
         }
         let selections: Result<_, _> = sent.into_iter().map(selection).collect();
-        Ok(Self { tenant: TenantId::new(tenant).map_err(invalid)?, selections: selections? })
+        let selections: Vec<(Tombstone, Vec<Matcher>)> = selections?;
+        let bytes: usize = selections.iter().map(|(tombstone, _)| text_bytes(tombstone)).sum();
+        if bytes > MAX_BYTES {
+            return Err(invalid(format!(
+                "selectors of {bytes} bytes; at most {MAX_BYTES} are allowed at once"
+            )));
+        }
+        Ok(Self { tenant: TenantId::new(tenant).map_err(invalid)?, selections })
     }
 
     /// The ids of the deletions, and what each is in words.

@@ -137,5 +137,7 @@ fn is_later(block: &BlockEntry, open: &BTreeMap<u32, u64>) -> bool {
 /// Whether a block has anything of a range. A row of a rollup at `t` is of the samples in `(t - resolution, t]`.
 fn touches(block: &BlockEntry, range: TimeRange) -> bool {
     let window = block.resolution.millis().map_or(0, |length| length - 1);
-    !range.is_empty() && block.range.overlaps(TimeRange::new(range.start, range.end.saturating_add(window)))
+    !range.is_empty()
+        && block.samples > 0
+        && block.range.overlaps(TimeRange::new(range.start, range.end.saturating_add(window)))
 }

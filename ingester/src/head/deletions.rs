@@ -6,6 +6,7 @@ use latewood_blockstore::{Mask, Masks};
 use latewood_catalog::Tombstone;
 use latewood_model::TenantId;
 
+use crate::deletion::text_bytes;
 use crate::journal::DeletionEntry;
 
 /// What is masked in a shard's closed generations, in the order of the log. The open generation has nothing that is
@@ -57,9 +58,10 @@ impl Deletions {
         self.in_generation(tenant, generation).map(|deletion| Arc::clone(&deletion.tombstone)).collect()
     }
 
-    /// How many a tenant has.
-    pub(super) fn count(&self, tenant: &TenantId) -> usize {
-        self.0.iter().filter(|deletion| deletion.tenant == *tenant).count()
+    /// How many a tenant has, and the bytes of their texts.
+    pub(super) fn held(&self, tenant: &TenantId) -> (usize, usize) {
+        let own = self.0.iter().filter(|deletion| deletion.tenant == *tenant);
+        own.fold((0, 0), |(count, bytes), deletion| (count + 1, bytes + text_bytes(&deletion.tombstone)))
     }
 
     /// Forgets those that mask nothing any more, as all generations up to `floor` are dropped.

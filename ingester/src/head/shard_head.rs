@@ -253,8 +253,8 @@ impl Head {
     }
 
     /// How many deletions of a tenant are held.
-    pub(crate) fn deletion_count(&self, tenant: &TenantId) -> usize {
-        self.0.generations.read().deletions.count(tenant)
+    pub(crate) fn held_deletions(&self, tenant: &TenantId) -> (usize, usize) {
+        self.0.generations.read().deletions.held(tenant)
     }
 
     /// Whether any closed generation has, or may have, something of a tenant.

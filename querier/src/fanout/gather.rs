@@ -65,7 +65,11 @@ impl Gatherer<'_> {
         if range.is_empty() {
             range
         } else {
-            TimeRange::new(range.start.saturating_sub(LOOKBACK_MS), range.end)
+            // One sample a window is no replica that others yield to.
+            let hour = TimeRange::new(range.start.saturating_sub(LOOKBACK_MS), range.start.saturating_sub(1));
+            let gone = self.pinned.held.gone(hour).last().map_or(i64::MIN, |(gone, _)| gone.end);
+            let start = if gone < hour.end { hour.start.max(gone.saturating_add(1)) } else { range.start };
+            TimeRange::new(start, range.end)
         }
     }
 

@@ -1,5 +1,6 @@
 //! Windows out of rollups, and out of samples where rollups do not have them.
 
+use std::collections::BTreeSet;
 use std::iter::Peekable;
 use std::sync::Arc;
 use std::vec::IntoIter;
@@ -7,7 +8,8 @@ use std::vec::IntoIter;
 use futures::StreamExt;
 use latewood_base::ErrorKind;
 use latewood_model::{
-    Labels, Matcher, Resolution, RollupColumns, RollupWindows, SeriesRollups, TimeRange, storage_order,
+    Labels, Matcher, Resolution, RollupColumns, RollupWindows, SeriesRollups, SeriesSamples, TimeRange,
+    storage_order,
 };
 use latewood_promql::{Control, RollupCursor, RollupSelect, Select, SeriesCursor, SourceError};
 use latewood_proto::store::{BatchBounds, StoreError};
@@ -20,17 +22,16 @@ use crate::resolutions::Piece;
 
 impl FanoutSource {
     /// A cursor over windows.
-    pub(super) fn windows(&self, select: &RollupSelect) -> WindowCursor {
-        // What is not known to be settled may have changed.
-        let heads = self.known_spans().unwrap_or_else(|| [TimeRange::ALL].into());
+    pub(super) fn windows(&self, select: &RollupSelect) -> Result<WindowCursor, StoreError> {
+        let heads = self.known_spans()?;
         let pieces = self.pinned.held.pieces(select.range, select.resolution, &heads);
         let sources = pieces.into_iter().map(|piece| self.source_of(piece, select));
-        WindowCursor {
+        Ok(WindowCursor {
             sources: sources.collect(),
             columns: select.columns,
             control: self.control.clone(),
             coverage: Arc::clone(&self.pinned.coverage),
-        }
+        })
     }
 
     fn source_of(&self, piece: Piece, select: &RollupSelect) -> Source {
@@ -139,19 +140,24 @@ impl Source {
         while self.batch.peek().is_none() {
             // Stores may need the turn that folding has taken.
             control.rest();
-            let Some(batch) = self.next_batch()? else { return Ok(None) };
+            let Some(batch) = self.next_batch(control)? else { return Ok(None) };
             self.batch = batch.into_iter().peekable();
         }
         Ok(self.batch.peek().map(|series| &series.labels))
     }
 
-    fn next_batch(&mut self) -> Result<Option<Vec<SeriesRollups>>, SourceError> {
+    fn next_batch(&mut self, control: &Control) -> Result<Option<Vec<SeriesRollups>>, SourceError> {
         let (folded, ends) = (self.folded, self.ends);
         Ok(match &mut self.feed {
-            Feed::Samples(cursor) => cursor.next_batch()?.map(|batch| {
+            Feed::Samples(cursor) => {
+                let Some(batch) = cursor.next_batch()? else { return Ok(None) };
+                let samples = batch.iter().map(SeriesSamples::weight).sum::<usize>() as u64;
+                let _held = control.reserve(16 * samples).map_err(|error| SourceError(Arc::new(error)))?;
+                // The windows are counted where they are read.
+                control.count_read(0, samples);
                 let windows = batch.iter().filter_map(|series| Some(SeriesRollups::of(series, folded?)));
-                windows.map(|series| series.within(ends)).collect()
-            }),
+                Some(windows.map(|series| series.within(ends)).collect())
+            }
             Feed::Windows(receiver) => {
                 let batch = receiver.blocking_recv().transpose();
                 let batch = batch.map_err(|error| SourceError(Arc::new(error)))?;
@@ -206,6 +212,11 @@ impl RollupCursor for WindowCursor {
     }
 
     fn warnings(&self) -> Vec<String> {
-        self.coverage.warnings()
+        let of_samples = |source: &Source| match &source.feed {
+            Feed::Samples(cursor) => cursor.warnings(),
+            Feed::Windows(_) => Vec::new(),
+        };
+        let all = self.coverage.warnings().into_iter().chain(self.sources.iter().flat_map(of_samples));
+        all.collect::<BTreeSet<String>>().into_iter().collect()
     }
 }

@@ -1,6 +1,6 @@
 //! The engine's door to the stores: a blocking cursor over a bounded channel that a task fills.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use futures::StreamExt;
 use latewood_base::ErrorKind;
@@ -10,6 +10,7 @@ use latewood_promql::{
     Control, Resolutions, RollupCursor, RollupSelect, Select, SeriesCursor, SeriesSource, SourceError,
 };
 use latewood_proto::store::{Detail, StoreError};
+use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -48,7 +49,7 @@ pub(crate) struct FanoutSource {
     /// The labels that replicas of rollups do not have any more.
     pub(crate) rolled_up: ReplicaLabels,
     /// What ingesters told at the first time that it mattered which windows have all samples.
-    pub(crate) known_spans: OnceLock<Option<Arc<[TimeRange]>>>,
+    pub(crate) known_spans: Mutex<Option<Arc<[TimeRange]>>>,
 }
 
 impl FanoutSource {
@@ -74,12 +75,17 @@ impl FanoutSource {
         }
     }
 
+    /// Whether rollups are of the series that are asked for: of HA pairs as one series, without the labels by which they
+    /// differed.
+    fn are_rolled_up(&self, matchers: &[Matcher]) -> bool {
+        let labels = self.replicas.as_ref().map(|replicas| &replicas.labels);
+        let own = labels.map_or(self.rolled_up.is_empty(), |labels| *labels == self.rolled_up);
+        own && !matchers.iter().any(|matcher| self.rolled_up.contain(matcher.name()))
+    }
+
     /// The coarsest resolution that may be read by choice, and whether that may be where it is not exact.
     fn wish(&self, matchers: &[Matcher]) -> (Resolution, bool) {
-        let labels = self.replicas.as_ref().map(|replicas| &replicas.labels);
-        // Rollups are of HA pairs as one series, without the labels by which they differed.
-        let is_other = labels != Some(&self.rolled_up);
-        if is_other || matchers.iter().any(|matcher| self.rolled_up.contain(matcher.name())) {
+        if !self.are_rolled_up(matchers) {
             return (Resolution::Raw, false);
         }
         match self.resolution {
@@ -96,11 +102,13 @@ impl SeriesSource for FanoutSource {
 
     fn resolutions(&self, matchers: &[Matcher], range: TimeRange) -> Resolutions {
         let (coarsest, may_be_inexact) = self.wish(matchers);
-        self.pinned.held.resolutions(range, coarsest, may_be_inexact)
+        let gone_differs = !self.are_rolled_up(matchers);
+        Resolutions { gone_differs, ..self.pinned.held.resolutions(range, coarsest, may_be_inexact) }
     }
 
     fn select_rollups(&self, select: &RollupSelect) -> Result<Box<dyn RollupCursor>, SourceError> {
-        Ok(Box::new(self.windows(select)))
+        let windows = self.windows(select);
+        Ok(Box::new(windows.map_err(|error| SourceError(Arc::new(error)))?))
     }
 }
 

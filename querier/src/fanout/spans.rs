@@ -28,22 +28,43 @@ impl Fanout {
 }
 
 impl FanoutSource {
-    /// The same, asked once in this attempt: samples that came since need not be seen.
-    pub(super) fn known_spans(&self) -> Option<Arc<[TimeRange]>> {
-        self.known_spans.get_or_init(|| self.spans().map(Arc::from)).clone()
+    /// The same, asked once in this attempt: samples that came since need not be seen. All of time where that is not
+    /// known and the answer may lack it.
+    ///
+    /// # Errors
+    /// What an ingester failed with that a query must not pass over: above all that the view is stale.
+    pub(super) fn known_spans(&self) -> Result<Arc<[TimeRange]>, StoreError> {
+        let mut known = self.known_spans.lock();
+        if let Some(known) = &*known {
+            return Ok(Arc::clone(known));
+        }
+        let spans: Arc<[TimeRange]> = match self.asked_spans() {
+            Ok(spans) => spans.into(),
+            Err(error) => {
+                self.pinned.coverage.failed("ingesters", error)?;
+                [TimeRange::ALL].into()
+            }
+        };
+        Ok(Arc::clone(known.insert(spans)))
     }
 
     /// The times of what ingesters hold beside the pinned view. None where that is not known: what is wrong, an
     /// evaluation finds out. Blocks, as the engine does that this is a source of.
     pub(crate) fn spans(&self) -> Option<Vec<TimeRange>> {
+        self.asked_spans().ok()
+    }
+
+    fn asked_spans(&self) -> Result<Vec<TimeRange>, StoreError> {
         // Stores may need the turn.
         self.control.rest();
         self.runtime.block_on(async {
             tokio::select! {
                 biased;
-                () = self.canceled.cancelled() => None,
-                () = tokio::time::sleep(self.control.remaining()) => None,
-                spans = self.fanout.spans(&self.pinned) => spans.ok(),
+                () = self.canceled.cancelled() => Err(StoreError::new(ErrorKind::Canceled, "query was canceled")),
+                () = tokio::time::sleep(self.control.remaining()) => {
+                    Err(StoreError::new(ErrorKind::Timeout, "query timed out while ingesters were asked"))
+                }
+                spans = self.fanout.spans(&self.pinned) => spans,
             }
         })
     }

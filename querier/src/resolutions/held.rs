@@ -88,7 +88,8 @@ impl Held {
             rollups.resolution <= coarsest && 2 * there >= all
         };
         let worth = self.rollups.iter().filter(is_worth).map(|rollups| rollups.resolution).max();
-        Resolutions { coarsest: worth.unwrap_or_default(), may_be_inexact, gone: self.gone(range) }
+        let (coarsest, gone) = (worth.unwrap_or_default(), self.gone(range));
+        Resolutions { coarsest, may_be_inexact, gone, ..Resolutions::default() }
     }
 }
 

@@ -41,7 +41,7 @@ impl Held {
             take(&mut left, &there, rollups.resolution);
         }
         // Late samples of what is gone are of no use without the others.
-        let gone = inner(windows, &self.gone);
+        let gone = outer(windows, self.gone.iter().map(inclusive), &[]);
         for rollups in up_to {
             let there: Times = common(&inner(windows, &rollups.there), &gone).into_iter().collect();
             take(&mut left, &there, rollups.resolution);

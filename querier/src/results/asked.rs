@@ -28,7 +28,12 @@ impl Asked {
     pub(super) fn of(config: &ResultsCacheConfig, call: &RangeCall<'_>, now: TimestampMs) -> Option<Self> {
         let query = call.query;
         let is_reported = query.report.samples_per_step || query.report.analysis;
-        if !config.cache_results || is_reported {
+        // Which steps are approximate depends on the whole range.
+        let is_exact = matches!(
+            call.options.resolution,
+            SourceResolution::Auto | SourceResolution::UpTo(Resolution::Raw)
+        );
+        if !config.cache_results || is_reported || !is_exact {
             return None;
         }
         let step_ms = i64::try_from(query.step.as_millis()).ok()?;
@@ -80,12 +85,8 @@ impl Asked {
 
 /// How much earlier what matters to a step begins where windows are read that do not fit its range.
 fn more_for_windows(call: &RangeCall<'_>, footprint: &Footprint) -> i64 {
-    let wished = match call.options.resolution {
-        SourceResolution::Auto => Resolution::Raw,
-        SourceResolution::UpTo(coarsest) => coarsest,
-    };
     let read = footprint.of_steps(call.query.start, call.query.end);
     let gone = read.flat_map(|read| call.source.pinned.held.gone(read));
-    let coarsest = gone.map(|(_, resolution)| resolution).max().unwrap_or_default().max(wished);
+    let coarsest = gone.map(|(_, resolution)| resolution).max().unwrap_or_default();
     2 * coarsest.millis().unwrap_or(0)
 }

@@ -157,7 +157,7 @@ fn rollup_rows(
     };
     let warning = (!run.is_exact).then(|| {
         let resolution = run.resolution;
-        format!("results are approximate: they are made of windows of {resolution}, which the time, range or step does not fit")
+        format!("results are approximate: they are made of windows of {resolution}, which do not fit what is asked")
     });
     RollupRows { feed: RollupFeed::new(env, select), env: env.clone(), spans, made, context, warning }
 }

@@ -39,7 +39,7 @@ pub(super) struct RollupRows {
     pub(super) spans: Spans,
     pub(super) made: Made,
     pub(super) context: CallContext,
-    /// What is said once there is a value.
+    /// What is said once it is read.
     pub(super) warning: Option<String>,
 }
 
@@ -99,6 +99,8 @@ fn counted(rows: (usize, usize), histograms: &[HistogramRollup]) -> u64 {
 
 impl SeriesRows for RollupRows {
     fn peek(&mut self) -> Result<Option<&Labels>, QueryError> {
+        // Also where windows say nothing: samples might have.
+        self.warning.take().into_iter().for_each(|text| self.env.warn(&text));
         self.feed.peek()
     }
 
@@ -129,11 +131,6 @@ impl SeriesRows for RollupRows {
         }
         self.env.counts.add(evaluated);
         self.env.settle(&mut self.context)?;
-        if filled > 0
-            && let Some(text) = self.warning.take()
-        {
-            self.env.warn(&text);
-        }
         Ok(filled)
     }
 }

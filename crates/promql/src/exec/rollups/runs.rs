@@ -109,7 +109,9 @@ pub(in crate::exec) fn runs(env: &Env, reads: &Reads<'_>) -> Vec<Run> {
 
 fn runs_of(reads: &Reads<'_>, offered: &Resolutions) -> Vec<Run> {
     let wanted = reads.wanted(offered);
-    let fits = |resolution| RollupWindows::of(resolution).is_none_or(|windows| reads.fit(windows));
+    let fits = |resolution| {
+        RollupWindows::of(resolution).is_none_or(|windows| reads.fit(windows) && !offered.gone_differs)
+    };
     let mut changes: Vec<usize> = offered.gone.iter().flat_map(|(gone, _)| reads.changes(*gone)).collect();
     changes.push(0);
     changes.sort_unstable();
