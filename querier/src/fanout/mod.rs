@@ -5,6 +5,7 @@
 
 mod asking;
 mod coverage;
+mod fetching;
 mod gather;
 mod labels;
 mod owners;

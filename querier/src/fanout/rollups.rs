@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::vec::IntoIter;
 
 use futures::StreamExt;
-use latewood_base::ErrorKind;
 use latewood_model::{
     Labels, Matcher, Resolution, RollupColumns, RollupWindows, SeriesRollups, SeriesSamples, TimeRange,
     storage_order,
@@ -16,6 +15,7 @@ use latewood_proto::store::{BatchBounds, StoreError};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use super::fetching::{Handed, fill};
 use super::source::Cursor;
 use super::{Coverage, Fanout, FanoutSource, Pinned};
 use crate::resolutions::Piece;
@@ -72,7 +72,7 @@ impl FanoutSource {
     }
 }
 
-/// Fills a cursor's channel until the end, an error, the deadline, or until nobody wants it any more.
+/// Fetches the windows of one resolution.
 struct Fetch {
     fanout: Arc<Fanout>,
     pinned: Pinned,
@@ -85,27 +85,11 @@ struct Fetch {
 }
 
 impl Fetch {
-    async fn run(self, sender: mpsc::Sender<Result<Vec<SeriesRollups>, StoreError>>) {
-        let stop = |kind, text: &str| Some(StoreError::new(kind, text));
-        let failure = tokio::select! {
-            biased;
-            () = sender.closed() => None,
-            () = self.canceled.cancelled() => stop(ErrorKind::Canceled, "query was canceled while series were fetched"),
-            () = tokio::time::sleep(self.control.remaining()) => {
-                stop(ErrorKind::Timeout, "query timed out while series were fetched")
-            }
-            fetched = self.fetch(&sender) => fetched.err(),
-        };
-        if let Some(error) = failure {
-            // Fails only when the cursor is gone.
-            let _ = sender.send(Err(error)).await;
-        }
+    async fn run(self, sender: mpsc::Sender<Handed<Vec<SeriesRollups>>>) {
+        fill(&sender, (&self.control, &self.canceled), self.fetch(&sender)).await;
     }
 
-    async fn fetch(
-        &self,
-        sender: &mpsc::Sender<Result<Vec<SeriesRollups>, StoreError>>,
-    ) -> Result<(), StoreError> {
+    async fn fetch(&self, sender: &mpsc::Sender<Handed<Vec<SeriesRollups>>>) -> Result<(), StoreError> {
         let wanted = (self.resolution, self.columns);
         let selected = self.fanout.select_rollups(&self.pinned, &self.matchers, self.ends, wanted);
         let mut series = selected.await?;
@@ -120,7 +104,7 @@ impl Fetch {
 
 /// Where the windows of some times come from.
 enum Feed {
-    Windows(mpsc::Receiver<Result<Vec<SeriesRollups>, StoreError>>),
+    Windows(mpsc::Receiver<Handed<Vec<SeriesRollups>>>),
     Samples(Box<Cursor>),
 }
 

@@ -15,13 +15,14 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use super::fetching::{Handed, fill};
 use super::gather::{Gathered, Gatherer};
 use super::{Coverage, Fanout, Pinned, Replicas, Wanted};
 use crate::metrics::DedupMetrics;
 use crate::resolutions::SourceResolution;
 
-/// What a fetching task hands to the engine's thread.
-pub(super) type Batch = Result<Fetched, StoreError>;
+/// Series, one batch after another.
+pub(super) type Batch = Handed<Fetched>;
 
 /// Series as they are answered, or still to be put together, which is work for the engine's thread.
 pub(super) enum Fetched {
@@ -112,7 +113,7 @@ impl SeriesSource for FanoutSource {
     }
 }
 
-/// Fills a cursor's channel until the end, an error, the deadline, or until nobody wants it any more.
+/// Fetches the samples of a selection.
 struct Fetch {
     fanout: Arc<Fanout>,
     pinned: Pinned,
@@ -131,20 +132,7 @@ enum Found {
 
 impl Fetch {
     async fn run(self, sender: mpsc::Sender<Batch>) {
-        let stop = |kind, text: &str| Some(StoreError::new(kind, text));
-        let failure = tokio::select! {
-            biased;
-            () = sender.closed() => None,
-            () = self.canceled.cancelled() => stop(ErrorKind::Canceled, "query was canceled while series were fetched"),
-            () = tokio::time::sleep(self.control.remaining()) => {
-                stop(ErrorKind::Timeout, "query timed out while series were fetched")
-            }
-            fetched = self.fetch(&sender) => fetched.err(),
-        };
-        if let Some(error) = failure {
-            // Fails only when the cursor is gone.
-            let _ = sender.send(Err(error)).await;
-        }
+        fill(&sender, (&self.control, &self.canceled), self.fetch(&sender)).await;
     }
 
     async fn fetch(&self, sender: &mpsc::Sender<Batch>) -> Result<(), StoreError> {
