@@ -1,3 +1,5 @@
+//! RET-1 and what expires when, case by case and over random views.
+
 use std::collections::BTreeSet;
 
 use latewood_catalog::{Commit, Conflict};

@@ -239,10 +239,6 @@ impl Operator for JoinOperator {
         if !self.merges {
             return self.next_tile();
         }
-        let mut merger = Merger::new(&self.env.control, self.steps, false)?;
-        while let Some(tile) = self.next_tile()? {
-            merger.add_tile(&tile)?;
-        }
-        Ok(merger.finish().non_empty())
+        Merger::new(&self.env.control, self.steps, false)?.of_all(|| self.next_tile())
     }
 }

@@ -68,6 +68,17 @@ impl Merger {
         tile.rows().try_for_each(|row| self.add(row))
     }
 
+    /// All rows of tiles up to the last one; none if there are no rows.
+    pub(super) fn of_all(
+        mut self,
+        mut next: impl FnMut() -> Result<Option<Tile>, QueryError>,
+    ) -> Result<Option<Tile>, QueryError> {
+        while let Some(tile) = next()? {
+            self.add_tile(&tile)?;
+        }
+        Ok(self.finish().non_empty())
+    }
+
     /// All rows.
     pub(super) fn finish(self) -> Tile {
         self.tile

@@ -183,12 +183,6 @@ impl SampleTimes {
 
 impl Operator for SampleTimes {
     fn next(&mut self) -> Result<Option<Tile>, QueryError> {
-        let Some(mut merger) = self.merger.take() else {
-            return Ok(None);
-        };
-        while let Some(tile) = self.input.next_tile()? {
-            merger.add_tile(&tile)?;
-        }
-        Ok(merger.finish().non_empty())
+        self.merger.take().map_or(Ok(None), |merger| merger.of_all(|| self.input.next_tile()))
     }
 }

@@ -172,7 +172,7 @@ impl Cursor {
 }
 
 /// A source that gave up because the query ended is not to blame.
-fn failed<T>(env: &Env, error: SourceError) -> Result<T, QueryError> {
+pub(super) fn failed<T>(env: &Env, error: SourceError) -> Result<T, QueryError> {
     env.control.check()?;
     Err(error.into())
 }

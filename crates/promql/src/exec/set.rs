@@ -153,12 +153,9 @@ impl OrOperator {
 
 impl Operator for OrOperator {
     fn next(&mut self) -> Result<Option<Tile>, QueryError> {
-        let Some(mut merger) = self.merger.take() else {
-            return self.next_tile();
-        };
-        while let Some(tile) = self.next_tile()? {
-            merger.add_tile(&tile)?;
+        match self.merger.take() {
+            None => self.next_tile(),
+            Some(merger) => merger.of_all(|| self.next_tile()),
         }
-        Ok(merger.finish().non_empty())
     }
 }

@@ -1,3 +1,5 @@
+//! Frames of windows: what is sent comes back, and what is broken is refused.
+
 use latewood_base::{ErrorKind, Kinded};
 use latewood_model::{FloatRollup, Labels, RollupColumns};
 use proptest::prelude::*;

@@ -3,7 +3,8 @@
 use latewood_model::{Labels, SeriesRollups};
 
 use crate::exec::Env;
-use crate::{QueryError, Reservation, RollupCursor, RollupSelect, SourceError};
+use crate::exec::selections::failed;
+use crate::{QueryError, Reservation, RollupCursor, RollupSelect};
 
 /// Series of one selection. Opens the selection at the first pull.
 pub(super) struct RollupFeed {
@@ -59,10 +60,4 @@ impl RollupFeed {
         self.batch = batch.into_iter().peekable();
         Ok(())
     }
-}
-
-/// A source that gave up because the query ended is not to blame.
-fn failed<T>(env: &Env, error: SourceError) -> Result<T, QueryError> {
-    env.control.check()?;
-    Err(error.into())
 }
