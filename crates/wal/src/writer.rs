@@ -58,8 +58,8 @@ impl Writer {
     /// Runs until the queue is closed and empty, or until a sync fails.
     pub(crate) fn run(mut self) {
         while let Some(batch) = self.shared.queue.take(self.shared.config.max_batch_bytes) {
-            if let Err(error) = self.write_batch(batch) {
-                self.poison(&error);
+            self.write_batch(batch);
+            if self.shared.queue.failure().is_some() {
                 break;
             }
         }
@@ -77,8 +77,8 @@ impl Writer {
         self.shared.queue.fail(error);
     }
 
-    /// Writes and syncs appends, and tells those who wait. An error means that the journal is poisoned.
-    fn write_batch(&mut self, batch: Vec<Pending>) -> Result<(), WalError> {
+    /// Writes and syncs appends, and tells those who wait; poisons the journal where it must.
+    fn write_batch(&mut self, batch: Vec<Pending>) {
         let (batch, refused) = self.refuse_holes(batch);
         for (pending, error) in refused {
             self.shared.metrics.failed_appends.inc();
@@ -98,13 +98,17 @@ impl Writer {
         }
         let drops_entries =
             batch.iter().flat_map(|pending| &pending.records).any(|record| record.kind() == Kind::Purge);
+        if let Err(Failure::Poisoned(error)) = &result {
+            // Before anyone is told: who hears of the failure may ask the journal for it.
+            self.poison(error);
+        }
         for pending in batch {
             pending.finish(&told);
         }
-        match result {
-            Err(Failure::Poisoned(error)) => Err(error),
-            Ok(()) if drops_entries => self.drop_segments(),
-            _ => Ok(()),
+        if let (Ok(()), true) = (result, drops_entries)
+            && let Err(error) = self.drop_segments()
+        {
+            self.poison(&error);
         }
     }
 

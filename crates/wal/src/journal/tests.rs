@@ -95,6 +95,18 @@ async fn a_failed_sync_closes_the_journal_for_good() {
 }
 
 #[tokio::test]
+async fn who_is_told_of_a_failed_sync_finds_the_journal_closed() {
+    let files = MemoryFiles::new();
+    let journal = open(&files);
+    files.fail_next_sync();
+    let (tell, told) = oneshot::channel();
+    let asked = journal.clone();
+    let done = move |_| tell.send(asked.failure().is_some()).unwrap();
+    journal.enqueue(vec![Record::entry(1, 0, payload(1, 10))], done).await.unwrap();
+    assert!(told.await.unwrap());
+}
+
+#[tokio::test]
 async fn a_full_disk_fails_the_append_and_a_later_one_succeeds() {
     let files = MemoryFiles::new();
     let journal = open(&files);
