@@ -30,10 +30,12 @@ mod groups;
 mod interval;
 mod labels;
 mod plan;
+mod segments;
 mod series;
 
 pub use groups::{Group, Groups};
 pub use labels::ReplicaLabels;
+pub use segments::{Segment, Stock};
 pub use series::{Deduplicator, Tally};
 
 use interval::Interval;
