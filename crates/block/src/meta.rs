@@ -32,6 +32,8 @@ pub struct BlockHeader {
     pub level: u32,
     /// Whether series of HA replicas have been made one.
     pub deduplicated: bool,
+    /// The labels by which these differed, sorted.
+    pub replica_labels: Vec<String>,
     /// Whether it is there only for what deduplication looks back at.
     pub tail: bool,
     /// The range that the block was made for, if it was: no sample lies outside.
@@ -54,6 +56,7 @@ impl BlockHeader {
             lineage: Vec::new(),
             level: 0,
             deduplicated: false,
+            replica_labels: Vec::new(),
             tail: false,
             window: None,
             window_ms: None,
@@ -87,6 +90,9 @@ pub struct BlockMeta {
     /// Whether series of HA replicas have been made one.
     #[serde(default, skip_serializing_if = "is_default")]
     pub deduplicated: bool,
+    /// The labels by which these differed, sorted; none in blocks that are older than this field.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub replica_labels: Vec<String>,
     /// Whether it is there only for what deduplication looks back at.
     #[serde(default, skip_serializing_if = "is_default")]
     pub tail: bool,
@@ -169,6 +175,7 @@ impl BlockMeta {
             lineage: header.lineage,
             level: header.level,
             deduplicated: header.deduplicated,
+            replica_labels: header.replica_labels,
             tail: header.tail,
             window: header.window,
             window_ms: header.window_ms,

@@ -20,6 +20,7 @@ pub fn block_entry(meta: &BlockMeta, meta_bytes: u64) -> BlockEntry {
     entry.lineage.clone_from(&meta.lineage);
     entry.level = meta.level;
     entry.deduplicated = meta.deduplicated;
+    entry.replica_labels.clone_from(&meta.replica_labels);
     entry.window = meta.window;
     entry.tail = meta.tail;
     let files = meta.files.iter().map(|file| FileEntry {

@@ -52,6 +52,10 @@ pub struct BlockEntry {
     /// Whether the replicas of HA pairs were merged into one series.
     #[serde(default)]
     pub deduplicated: bool,
+    /// The labels by which replicas differed that were merged, sorted; none where it is not known, as of blocks that are older
+    /// than this field.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub replica_labels: Vec<String>,
     /// The aligned window that compaction made it for, both ends in it; none for a flush. All samples are in it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window: Option<TimeRange>,
@@ -80,6 +84,8 @@ pub struct BlockEntry {
 pub const MAX_FILES: usize = 4_096;
 /// The most blocks that one block may be directly made of.
 pub const MAX_LINEAGE: usize = 16_384;
+/// The most labels by which replicas differ.
+const MAX_REPLICA_LABELS: usize = 64;
 /// The most bytes of a file's path.
 const MAX_PATH_BYTES: usize = 300;
 
@@ -100,6 +106,7 @@ impl BlockEntry {
             lineage: Vec::new(),
             level: 0,
             deduplicated: false,
+            replica_labels: Vec::new(),
             window: None,
             tail: false,
             shard: None,
@@ -144,6 +151,13 @@ impl BlockEntry {
         let is_within = |window: TimeRange| window.start <= self.range.start && self.range.end <= window.end;
         if !self.window.is_none_or(is_within) {
             return Err(format!("block {}: it has samples outside of its window", self.id));
+        }
+        within("replica labels", self.replica_labels.len(), MAX_REPLICA_LABELS)?;
+        if !self.replica_labels.is_empty() && !self.deduplicated {
+            return Err(format!(
+                "block {}: it has replica labels, and its replicas were not merged",
+                self.id
+            ));
         }
         if self.shard.is_some() != self.generation.is_some() {
             return Err(format!("block {}: shard and generation go together", self.id));

@@ -26,7 +26,7 @@ impl Kind {
     /// The newest version of the format; the one that is written. All before it are read.
     pub(crate) fn version(self) -> u32 {
         match self {
-            Self::Commit | Self::Checkpoint => 3,
+            Self::Commit | Self::Checkpoint => 4,
             Self::Hint | Self::Lease | Self::Shard | Self::Audit => 1,
         }
     }

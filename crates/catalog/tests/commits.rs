@@ -371,7 +371,7 @@ async fn damaged_and_foreign_objects_are_named() {
         (Bytes::from_static(b"\0\0\0\0\n"), "header is unreadable"),
         (Bytes::from(text.replace("\"to\":1", "\"to\":7")), "its checksum is"),
         (Bytes::from(text.replace("\"commit\"", "\"lease\"")), "it is a Lease"),
-        (Bytes::from(text.replace("\"version\":3", "\"version\":9")), "format version 9"),
+        (Bytes::from(text.replace("\"version\":4", "\"version\":9")), "format version 9"),
         (Bytes::new(), "no header"),
     ];
     for (body, expected) in cases {

@@ -87,11 +87,16 @@ fn changes() -> Vec<Change> {
     let sixth = Change { add_tombstones: vec![urgent], apply_now: vec![id(101)], ..Change::default() };
     let fate = |fate| Change { fate: Some(fate), ..Change::default() };
     let (seventh, eighth) = (fate(TenantFate::Kept), fate(TenantFate::Deleted));
-    vec![Change::flush(Some(full_block()), step), second, third, fourth, fifth, sixth, seventh, eighth]
+    // New in version 4.
+    let replica_labels = vec!["__replica__".to_owned(), "replica".to_owned()];
+    let one_of_a_pair = BlockEntry { deduplicated: true, replica_labels, ..block(5) };
+    let ninth = Change { add: vec![one_of_a_pair], ..fate(TenantFate::Kept) };
+    let (first, tenth) = (Change::flush(Some(full_block()), step), eighth.clone());
+    vec![first, second, third, fourth, fifth, sixth, seventh, eighth, ninth, tenth]
 }
 
-/// How many of the changes are of version 1, and how many more of version 2.
-const OLD_CHANGES: [usize; 2] = [3, 5];
+/// How many of the changes are of version 1, of version 2 at most, and of version 3 at most.
+const OLD_CHANGES: [usize; 3] = [3, 5, 8];
 
 async fn write(bucket: &Bucket, changes: Vec<Change>) -> (Arc<TenantCatalog>, Arc<View>) {
     let config = CatalogConfig { checkpoint_interval: 2, ..CatalogConfig::default() };
@@ -106,10 +111,10 @@ async fn write(bucket: &Bucket, changes: Vec<Change>) -> (Arc<TenantCatalog>, Ar
 fn golden_name(key: &str) -> String {
     let name = key.rsplit('/').next().unwrap().trim_start_matches('0');
     if name == "hint" {
-        return "v1-hint-8.txt".to_owned();
+        return "v1-hint-10.txt".to_owned();
     }
     let kind = if key.contains("checkpoint") { "checkpoint" } else { "commit" };
-    format!("v3-{kind}-{name}.txt")
+    format!("v4-{kind}-{name}.txt")
 }
 
 #[tokio::test]
@@ -117,7 +122,7 @@ async fn the_newest_version_is_written_bit_for_bit() {
     let bucket = memory();
     write(&bucket, changes()).await;
     let objects: Vec<_> = bucket.list("team-a/catalog", None).try_collect().await.unwrap();
-    assert_eq!(objects.len(), 13, "eight commits, four checkpoints and the hint");
+    assert_eq!(objects.len(), 16, "ten commits, five checkpoints and the hint");
     for object in objects {
         let written = bucket.get(&object.key, 1 << 20).await.unwrap();
         let path = file(&golden_name(&object.key));
@@ -152,7 +157,8 @@ async fn all_versions_are_read() {
     for (version, count, last_checkpoint, hint) in [
         (1, OLD_CHANGES[0], 2, "v1-hint.txt"),
         (2, OLD_CHANGES[1], 4, "v1-hint-4.txt"),
-        (3, changes().len(), 8, "v1-hint-8.txt"),
+        (3, OLD_CHANGES[2], 8, "v1-hint-8.txt"),
+        (4, changes().len(), 10, "v1-hint-10.txt"),
     ] {
         let all = commits(version, count);
         let changes = changes().into_iter().take(count).collect();
@@ -170,11 +176,12 @@ async fn all_versions_are_read() {
 async fn a_log_goes_on_in_the_newest_version() {
     let mut files = commits(1, OLD_CHANGES[0]);
     files.extend_from_slice(&commits(2, OLD_CHANGES[1])[OLD_CHANGES[0]..]);
-    files.extend_from_slice(&commits(3, changes().len())[OLD_CHANGES[1]..]);
+    files.extend_from_slice(&commits(3, OLD_CHANGES[2])[OLD_CHANGES[1]..]);
+    files.extend_from_slice(&commits(4, changes().len())[OLD_CHANGES[2]..]);
     let (_, expected) = write(&memory(), changes()).await;
     assert_eq!(from_files(&files).await, expected);
     let live: Vec<Ulid> = expected.blocks.keys().copied().collect();
-    assert_eq!(live, [id(2), id(3), id(4)]);
+    assert_eq!(live, [id(2), id(3), id(4), id(5)]);
     assert_eq!(expected.no_compact.keys().copied().collect::<Vec<_>>(), [id(2)]);
     assert_eq!((expected.apply_now.contains(&id(101)), expected.is_deleted()), (true, true));
 }
