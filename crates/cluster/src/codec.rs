@@ -4,12 +4,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::{BufMut, Bytes, BytesMut};
-use openraft::{BasicNode, EntryPayload, LeaderId};
+use openraft::vote::RaftLeaderId;
+use openraft::{BasicNode, EntryPayload};
 
-use crate::types::{Entry, LogId, Membership, NodeId, Proposal, StoredMembership, Vote};
+use crate::types::{Appender, Entry, LeaderId, LogId, Membership, Proposal, StoredMembership, Vote};
 use crate::{Command, DecodeError, ReplicatedState};
 
-const VERSION: u8 = 1;
+/// Version 1 had the node id of the leader behind each term of an entry, which says no more than the term.
+const VERSION: u8 = 2;
+const WITH_NODE_IDS: u8 = 1;
 const BLANK: u8 = 0;
 const COMMAND: u8 = 1;
 const MEMBERSHIP: u8 = 2;
@@ -27,7 +30,7 @@ pub(crate) struct Checkpoint {
 
 /// An entry's bytes: a head, and the command as it was encoded by its proposer.
 pub(crate) fn encode_entry<S: ReplicatedState>(entry: &Entry<S>) -> (Bytes, Bytes) {
-    let mut head = BytesMut::with_capacity(24);
+    let mut head = BytesMut::with_capacity(16);
     let kind = match &entry.payload {
         EntryPayload::Blank => BLANK,
         EntryPayload::Normal(_) => COMMAND,
@@ -35,7 +38,6 @@ pub(crate) fn encode_entry<S: ReplicatedState>(entry: &Entry<S>) -> (Bytes, Byte
     };
     head.put_slice(&[VERSION, kind, 0, 0, 0, 0, 0, 0]);
     head.put_u64_le(entry.log_id.leader_id.term);
-    head.put_u64_le(entry.log_id.leader_id.node_id);
     let rest = match &entry.payload {
         EntryPayload::Blank => Bytes::new(),
         EntryPayload::Normal(proposal) => proposal.bytes.clone(),
@@ -49,13 +51,13 @@ pub(crate) fn encode_entry<S: ReplicatedState>(entry: &Entry<S>) -> (Bytes, Byte
 
 /// Reads an entry back.
 pub(crate) fn decode_entry<S: ReplicatedState>(index: u64, bytes: Bytes) -> Result<Entry<S>, DecodeError> {
-    let mut from = Reader(bytes);
-    let kind = from.versioned_kind()?;
-    let leader_id = from.leader()?;
+    let mut from = Reader::begin(bytes)?;
+    let kind = from.kind()?;
+    let leader_id = from.appender()?;
     let payload = match kind {
         BLANK => EntryPayload::Blank,
         COMMAND => {
-            let bytes = std::mem::take(&mut from.0);
+            let bytes = std::mem::take(&mut from.rest);
             let command = S::Command::decode(bytes.clone())?;
             EntryPayload::Normal(Proposal { command, bytes, _room: None })
         }
@@ -68,22 +70,23 @@ pub(crate) fn decode_entry<S: ReplicatedState>(index: u64, bytes: Bytes) -> Resu
 
 /// Reads only which leader appended an entry.
 pub(crate) fn decode_log_id(index: u64, bytes: Bytes) -> Result<LogId, DecodeError> {
-    let mut from = Reader(bytes);
-    from.versioned_kind()?;
-    Ok(LogId { leader_id: from.leader()?, index })
+    let mut from = Reader::begin(bytes)?;
+    from.kind()?;
+    Ok(LogId { leader_id: from.appender()?, index })
 }
 
 pub(crate) fn encode_vote(vote: &Vote) -> Bytes {
     let mut out = begin();
-    put_leader(&mut out, &vote.leader_id);
+    out.put_u64_le(vote.leader_id.term);
+    out.put_u64_le(vote.leader_id.voted_for);
     out.put_u8(u8::from(vote.committed));
     out.freeze()
 }
 
 pub(crate) fn decode_vote(bytes: Bytes) -> Result<Vote, DecodeError> {
-    let mut from = Reader(bytes);
-    from.version()?;
-    let (leader_id, committed) = (from.leader()?, from.u8()? != 0);
+    let mut from = Reader::begin(bytes)?;
+    let leader_id = LeaderId { term: from.u64()?, voted_for: from.u64()? };
+    let committed = from.u8()? != 0;
     from.end()?;
     Ok(Vote { leader_id, committed })
 }
@@ -95,8 +98,7 @@ pub(crate) fn encode_bare_log_id(id: &LogId) -> Bytes {
 }
 
 pub(crate) fn decode_bare_log_id(bytes: Bytes) -> Result<LogId, DecodeError> {
-    let mut from = Reader(bytes);
-    from.version()?;
+    let mut from = Reader::begin(bytes)?;
     let id = from.log_id()?;
     from.end()?;
     Ok(id)
@@ -109,8 +111,7 @@ pub(crate) fn encode_stored_membership(stored: &StoredMembership) -> Bytes {
 }
 
 pub(crate) fn decode_stored_membership(bytes: Bytes) -> Result<StoredMembership, DecodeError> {
-    let mut from = Reader(bytes);
-    from.version()?;
+    let mut from = Reader::begin(bytes)?;
     let stored = from.stored_membership()?;
     from.end()?;
     Ok(stored)
@@ -125,10 +126,9 @@ pub(crate) fn encode_checkpoint(checkpoint: &Checkpoint) -> Bytes {
 }
 
 pub(crate) fn decode_checkpoint(bytes: Bytes) -> Result<Checkpoint, DecodeError> {
-    let mut from = Reader(bytes);
-    from.version()?;
+    let mut from = Reader::begin(bytes)?;
     let (log_id, membership) = (from.log_id()?, from.stored_membership()?);
-    Ok(Checkpoint { log_id, membership, payload: from.0 })
+    Ok(Checkpoint { log_id, membership, payload: from.rest })
 }
 
 fn begin() -> BytesMut {
@@ -137,13 +137,8 @@ fn begin() -> BytesMut {
     out
 }
 
-fn put_leader(out: &mut BytesMut, leader: &LeaderId<NodeId>) {
-    out.put_u64_le(leader.term);
-    out.put_u64_le(leader.node_id);
-}
-
 fn put_log_id(out: &mut BytesMut, id: &LogId) {
-    put_leader(out, &id.leader_id);
+    out.put_u64_le(id.leader_id.term);
     out.put_u64_le(id.index);
 }
 
@@ -174,17 +169,27 @@ fn put_membership(out: &mut BytesMut, membership: &Membership) {
 }
 
 /// Reads from the front, and never beyond the end.
-struct Reader(Bytes);
+struct Reader {
+    version: u8,
+    rest: Bytes,
+}
 
 impl Reader {
-    fn take(&mut self, len: usize) -> Result<Bytes, DecodeError> {
-        if len > self.0.len() {
-            return Err(DecodeError(format!(
-                "{len} bytes are missing at the end, {} are left",
-                self.0.len()
-            )));
+    fn begin(bytes: Bytes) -> Result<Self, DecodeError> {
+        let mut reader = Self { version: VERSION, rest: bytes };
+        reader.version = reader.u8()?;
+        match reader.version {
+            WITH_NODE_IDS..=VERSION => Ok(reader),
+            other => Err(DecodeError(format!("version {other} is not known here, only 1 to {VERSION}"))),
         }
-        Ok(self.0.split_to(len))
+    }
+
+    fn take(&mut self, len: usize) -> Result<Bytes, DecodeError> {
+        if len > self.rest.len() {
+            let left = self.rest.len();
+            return Err(DecodeError(format!("{len} bytes are missing at the end, {left} are left")));
+        }
+        Ok(self.rest.split_to(len))
     }
 
     fn array<const N: usize>(&mut self) -> Result<[u8; N], DecodeError> {
@@ -208,26 +213,22 @@ impl Reader {
         Ok(count)
     }
 
-    fn version(&mut self) -> Result<(), DecodeError> {
-        match self.u8()? {
-            VERSION => Ok(()),
-            other => Err(DecodeError(format!("version {other} is not known here, only {VERSION}"))),
-        }
-    }
-
-    fn versioned_kind(&mut self) -> Result<u8, DecodeError> {
-        self.version()?;
+    fn kind(&mut self) -> Result<u8, DecodeError> {
         let kind = self.u8()?;
         self.take(6)?;
         Ok(kind)
     }
 
-    fn leader(&mut self) -> Result<LeaderId<NodeId>, DecodeError> {
-        Ok(LeaderId { term: self.u64()?, node_id: self.u64()? })
+    fn appender(&mut self) -> Result<Appender, DecodeError> {
+        let term = self.u64()?;
+        if self.version == WITH_NODE_IDS {
+            self.u64()?;
+        }
+        Ok(LeaderId::new(term, 0).to_committed())
     }
 
     fn log_id(&mut self) -> Result<LogId, DecodeError> {
-        Ok(LogId { leader_id: self.leader()?, index: self.u64()? })
+        Ok(LogId { leader_id: self.appender()?, index: self.u64()? })
     }
 
     fn stored_membership(&mut self) -> Result<StoredMembership, DecodeError> {
@@ -249,14 +250,17 @@ impl Reader {
             let addr = addr.map_err(|_| DecodeError("an address is not UTF-8".to_owned()))?;
             nodes.insert(id, BasicNode { addr });
         }
-        Ok(Membership::new(configs, nodes))
+        if configs.is_empty() {
+            return Ok(Membership::default());
+        }
+        Membership::new(configs, nodes).map_err(|error| DecodeError(error.to_string()))
     }
 
     fn end(&self) -> Result<(), DecodeError> {
-        if self.0.is_empty() {
+        if self.rest.is_empty() {
             return Ok(());
         }
-        Err(DecodeError(format!("{} bytes too many", self.0.len())))
+        Err(DecodeError(format!("{} bytes too many", self.rest.len())))
     }
 }
 

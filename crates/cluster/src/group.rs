@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use latewood_wal::Journal;
-use openraft::error::{CheckIsLeaderError, ClientWriteError, Fatal, RaftError};
-use openraft::{BasicNode, Raft, RaftMetrics, ServerState, SnapshotPolicy};
+use openraft::async_runtime::WatchReceiver;
+use openraft::errors::{ClientWriteError, Fatal, LinearizableReadError, RaftError};
+use openraft::{BasicNode, Raft, RaftMetrics, ReadPolicy, ServerState, SnapshotPolicy};
 use tokio::sync::Semaphore;
 
 use crate::log_store::LogStore;
@@ -23,7 +24,7 @@ struct Inner<S: ReplicatedState> {
     id: GroupId,
     config: GroupConfig,
     journal: Journal,
-    raft: Raft<Types<S>>,
+    raft: Raft<Types<S>, Machine<S>>,
     log: LogStore<S>,
     machine: Machine<S>,
     room: Arc<Semaphore>,
@@ -88,7 +89,7 @@ impl<S: ReplicatedState> Group<S> {
     async fn lead(&self) -> Result<(), ClusterError> {
         let Inner { raft, config, id, .. } = &*self.0;
         if raft.is_initialized().await.map_err(|error| self.fatal(&error))? {
-            raft.trigger().elect().await.map_err(|error| self.fatal(&error))?;
+            raft.trigger().elect(false).await.map_err(|error| self.fatal(&error))?;
         } else {
             let alone = std::collections::BTreeMap::from([(config.node_id, BasicNode::default())]);
             let begun = raft.initialize(alone).await;
@@ -151,7 +152,7 @@ impl<S: ReplicatedState> Group<S> {
     /// acknowledged in earlier terms is in the state then.
     #[must_use]
     pub fn leader_term(&self) -> Option<u64> {
-        leading(&self.0.raft.metrics().borrow())
+        leading(&self.0.raft.metrics().borrow_watched())
     }
 
     /// The newest position that is applied here.
@@ -167,14 +168,14 @@ impl<S: ReplicatedState> Group<S> {
     /// # Errors
     /// This node does not lead, or the group has stopped for another reason.
     pub async fn read_barrier(&self) -> Result<(), ClusterError> {
-        let Err(error) = self.0.raft.ensure_linearizable().await else {
+        let Err(error) = self.0.raft.ensure_linearizable(ReadPolicy::ReadIndex).await else {
             return Ok(());
         };
         match error {
-            RaftError::APIError(CheckIsLeaderError::ForwardToLeader(to)) => {
+            RaftError::APIError(LinearizableReadError::ForwardToLeader(to)) => {
                 Err(self.not_leader(to.leader_id))
             }
-            RaftError::APIError(CheckIsLeaderError::QuorumNotEnough(_)) => Err(self.not_leader(None)),
+            RaftError::APIError(LinearizableReadError::QuorumNotEnough(_)) => Err(self.not_leader(None)),
             RaftError::Fatal(fatal) if self.is_alone() && self.is_refused_by_the_disk() => {
                 tracing::debug!(group = self.0.id, %fatal, "a stopped group is read");
                 Ok(())
@@ -190,12 +191,12 @@ impl<S: ReplicatedState> Group<S> {
     }
 
     fn is_alone(&self) -> bool {
-        let metrics = self.0.raft.metrics().borrow().clone();
+        let metrics = self.0.raft.metrics().borrow_watched().clone();
         is_sole_voter(metrics.membership_config.membership(), self.0.config.node_id)
     }
 
     fn is_refused_by_the_disk(&self) -> bool {
-        matches!(self.0.raft.metrics().borrow().running_state, Err(Fatal::StorageError(_)))
+        matches!(self.0.raft.metrics().borrow_watched().running_state, Err(Fatal::StorageError(_)))
     }
 
     /// Makes `payload` the state as of the earlier applied position `at`, durably, and lets go of the log
@@ -223,7 +224,7 @@ impl<S: ReplicatedState> Group<S> {
         self.0.log.save_checkpoint(&checkpoint).await?;
         self.0.machine.stage(checkpoint);
         self.0.raft.trigger().snapshot().await.map_err(|error| self.fatal(&error))?;
-        let known = |metrics: &RaftMetrics<NodeId, BasicNode>| metrics.snapshot >= Some(id);
+        let known = |metrics: &RaftMetrics<Types<S>>| metrics.snapshot >= Some(id);
         let waited = self.0.raft.wait(Some(NEVER)).metrics(known, "checkpoint").await;
         waited.map(drop).map_err(|error| self.stop_reason().unwrap_or_else(|| refused(error.to_string())))
     }
@@ -257,7 +258,7 @@ impl<S: ReplicatedState> Group<S> {
         ClusterError::NotLeader { group: self.0.id, leader }
     }
 
-    fn fatal(&self, fatal: &Fatal<NodeId>) -> ClusterError {
+    fn fatal(&self, fatal: &Fatal<Types<S>>) -> ClusterError {
         // The journal's own words are clearer than openraft's about them.
         match self.0.journal.failure() {
             Some(error) => ClusterError::Journal(error),
@@ -266,7 +267,7 @@ impl<S: ReplicatedState> Group<S> {
     }
 
     fn stop_reason(&self) -> Option<ClusterError> {
-        let running = self.0.raft.metrics().borrow().running_state.clone();
+        let running = self.0.raft.metrics().borrow_watched().running_state.clone();
         running.err().map(|fatal| self.fatal(&fatal))
     }
 }
@@ -276,7 +277,7 @@ const PERMIT_BYTES: usize = 1024;
 /// The group ends or the wait does; openraft's own default is a day.
 const NEVER: Duration = Duration::from_secs(365 * 24 * 3600);
 
-fn leading(metrics: &RaftMetrics<NodeId, BasicNode>) -> Option<u64> {
+fn leading<S: ReplicatedState>(metrics: &RaftMetrics<Types<S>>) -> Option<u64> {
     let term = metrics.current_term;
     let leads = metrics.state == ServerState::Leader && metrics.running_state.is_ok();
     let begun = metrics.last_applied.is_some_and(|id| id.leader_id.term == term);
@@ -292,6 +293,11 @@ fn raft_config(id: GroupId, config: &GroupConfig) -> Result<openraft::Config, Cl
         snapshot_policy: SnapshotPolicy::Never,
         max_in_snapshot_log_to_keep: 0,
         purge_batch_size: 1,
+        // A node that was cut off asks before it disturbs those who go on without it.
+        enable_pre_vote: Some(true),
+        // A node that starts again leads in a new term, never in the one it led before: what it appended last in that one
+        // may be lost, and no position may be given twice.
+        enable_leader_restore: Some(false),
         ..openraft::Config::default()
     };
     raft.validate()

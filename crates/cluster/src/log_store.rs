@@ -1,23 +1,20 @@
 //! A group's log in the journal, as openraft wants it.
 //!
 //! Entries stay typed in memory from their append until they were applied, so that applying reads nothing
-//! back. openraft 0.9 waits for an append to be durable before it takes the next one. With a single voter
-//! nothing but this node depends on that, so it is told at once, and [`Durable`] holds back the *apply*
-//! instead: appends of one group then share an fsync too, and still nothing is applied or acknowledged
-//! that is not durable. With several voters it is told when the append is durable.
+//! back. Many appends are under way at once and share an fsync; openraft is told of each when it is durable.
 
 mod raft;
 
 use std::collections::BTreeMap;
+use std::io;
 use std::sync::Arc;
 
 use latewood_wal::{GroupId, Journal, Record, WalError};
-use openraft::{AnyError, EntryPayload, StorageIOError};
+use openraft::EntryPayload;
 use parking_lot::Mutex;
-use tokio::sync::watch;
 
 use crate::codec::{self, Checkpoint};
-use crate::types::{Entry, LogId, NodeId, StorageError, StoredMembership, Vote, is_sole_voter};
+use crate::types::{Entry, LogId, NodeId, StoredMembership, Vote, is_sole_voter};
 use crate::{ClusterError, DecodeError, ReplicatedState};
 
 const KEY_VOTE: u64 = 1;
@@ -25,15 +22,6 @@ const KEY_COMMITTED: u64 = 2;
 const KEY_PURGED: u64 = 3;
 const KEY_MEMBERSHIP: u64 = 4;
 const KEY_CHECKPOINT: u64 = 5;
-
-/// How much of the log is durable.
-#[derive(Clone, Debug)]
-pub(crate) struct Durable {
-    /// Entries below this index are.
-    pub(crate) next: u64,
-    /// Why no more will be.
-    pub(crate) failed: Option<WalError>,
-}
 
 /// A group's log. Clones share it.
 pub(crate) struct LogStore<S: ReplicatedState>(Arc<Inner<S>>);
@@ -44,7 +32,6 @@ struct Inner<S: ReplicatedState> {
     journal: Journal,
     chunk_bytes: usize,
     log: Mutex<Log<S>>,
-    durable: watch::Sender<Durable>,
 }
 
 struct Log<S: ReplicatedState> {
@@ -75,12 +62,7 @@ impl<S: ReplicatedState> LogStore<S> {
         let corrupt = |error: DecodeError| ClusterError::Corrupt { group, problem: error.to_string() };
         let state = |key| journal.state(group, key);
         let checkpoint = state(KEY_CHECKPOINT).map(codec::decode_checkpoint).transpose().map_err(corrupt)?;
-        let mut vote = state(KEY_VOTE).map(codec::decode_vote).transpose().map_err(corrupt)?;
-        if let Some(vote) = &mut vote {
-            // A node that starts again leads in a new term, never in the one it led before: what it
-            // appended last in that one may be lost, and no position may be given twice.
-            vote.committed = false;
-        }
+        let vote = state(KEY_VOTE).map(codec::decode_vote).transpose().map_err(corrupt)?;
         let purged = state(KEY_PURGED).map(codec::decode_bare_log_id).transpose().map_err(corrupt)?;
         let last = match journal.bounds(group).last {
             Some(last) => read_log_id(&journal, group, last)?,
@@ -96,9 +78,7 @@ impl<S: ReplicatedState> LogStore<S> {
             membership: membership.unwrap_or_default(),
             recent: BTreeMap::new(),
         };
-        let next = log.last.map_or(0, |last| last.index + 1);
-        let durable = watch::Sender::new(Durable { next, failed: None });
-        let inner = Inner { group, node, journal, chunk_bytes, log: Mutex::new(log), durable };
+        let inner = Inner { group, node, journal, chunk_bytes, log: Mutex::new(log) };
         Ok((Self(Arc::new(inner)), checkpoint))
     }
 
@@ -106,10 +86,6 @@ impl<S: ReplicatedState> LogStore<S> {
     pub(crate) fn committed(&self) -> Option<LogId> {
         let log = self.0.log.lock();
         if log.is_sole_voter(self.0.node) { log.last } else { log.committed.min(log.last) }
-    }
-
-    pub(crate) fn durable(&self) -> watch::Receiver<Durable> {
-        self.0.durable.subscribe()
     }
 
     /// The id of the entry at `index`, if it is there. Blocks for a read from disk.
@@ -173,17 +149,10 @@ impl<S: ReplicatedState> LogStore<S> {
         entries.collect()
     }
 
-    async fn read_journal_off_runtime(&self, from: u64, until: u64) -> Result<Vec<Entry<S>>, StorageError> {
+    async fn read_journal_off_runtime(&self, from: u64, until: u64) -> io::Result<Vec<Entry<S>>> {
         let store = self.clone();
         let read = tokio::task::spawn_blocking(move || store.read_journal(from, until)).await;
-        let failed = |error: &dyn ToString| {
-            StorageIOError::read_log_at_index(from, AnyError::error(error.to_string()))
-        };
-        match read {
-            Ok(Ok(entries)) => Ok(entries),
-            Ok(Err(error)) => Err(failed(&error).into()),
-            Err(error) => Err(failed(&error).into()),
-        }
+        read?.map_err(io::Error::other)
     }
 
     /// Where reading goes on at `from`: the typed entry there, or up to where the journal must be asked.
@@ -201,12 +170,7 @@ impl<S: ReplicatedState> LogStore<S> {
         }
     }
 
-    async fn entries(
-        &self,
-        mut from: u64,
-        until: u64,
-        max_bytes: usize,
-    ) -> Result<Vec<Entry<S>>, StorageError> {
+    async fn entries(&self, mut from: u64, until: u64, max_bytes: usize) -> io::Result<Vec<Entry<S>>> {
         let (mut out, mut bytes) = (Vec::new(), 0_usize);
         while bytes <= max_bytes {
             let more = match self.look(from, until) {
@@ -224,7 +188,7 @@ impl<S: ReplicatedState> LogStore<S> {
             };
             for entry in more {
                 from = entry.log_id.index + 1;
-                bytes = bytes.saturating_add(size(&entry));
+                bytes = bytes.saturating_add(size::<S>(&entry));
                 out.push(entry);
                 if bytes > max_bytes {
                     break;
@@ -263,31 +227,21 @@ impl<S: ReplicatedState> Log<S> {
 }
 
 impl<S: ReplicatedState> Inner<S> {
-    /// Takes entries into memory; gives back their records, and whether this node is the only voter
-    /// before and after them.
-    fn take(&self, entries: Vec<Entry<S>>) -> (Vec<Record>, bool) {
+    /// Takes entries into memory; gives back their records.
+    fn take(&self, entries: Vec<Entry<S>>) -> Vec<Record> {
         let mut log = self.log.lock();
-        let mut alone = log.is_sole_voter(self.node);
         let mut records = Vec::with_capacity(entries.len());
         for entry in entries {
-            let (head, rest) = codec::encode_entry(&entry);
+            let (head, rest) = codec::encode_entry::<S>(&entry);
             records.push(Record::entry_of(self.group, entry.log_id.index, head, rest));
             log.last = Some(entry.log_id);
             if let EntryPayload::Membership(membership) = &entry.payload {
                 log.membership = StoredMembership::new(Some(entry.log_id), membership.clone());
                 let value = codec::encode_stored_membership(&log.membership);
                 records.push(Record::state(self.group, KEY_MEMBERSHIP, value));
-                alone &= log.is_sole_voter(self.node);
             }
             log.recent.insert(entry.log_id.index, entry);
         }
-        (records, alone)
-    }
-
-    fn note_durable(&self, next: u64, result: &Result<(), WalError>) {
-        self.durable.send_modify(|durable| match result {
-            Ok(()) => durable.next = durable.next.max(next),
-            Err(error) => durable.failed = durable.failed.take().or_else(|| Some(error.clone())),
-        });
+        records
     }
 }

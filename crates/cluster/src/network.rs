@@ -2,16 +2,16 @@
 //!
 //! This is the place for the gRPC client; nothing else changes then.
 
-use openraft::error::{InstallSnapshotError, RPCError, RaftError, Unreachable};
+use bytes::Bytes;
+use openraft::errors::{RPCError, ReplicationClosed, StreamingError, Unreachable};
 use openraft::network::RPCOption;
 use openraft::raft::{
-    AppendEntriesRequest, AppendEntriesResponse, InstallSnapshotRequest, InstallSnapshotResponse,
-    VoteRequest, VoteResponse,
+    AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, VoteRequest, VoteResponse,
 };
-use openraft::{BasicNode, RaftNetwork, RaftNetworkFactory};
+use openraft::{AnyError, BasicNode, OptionalSend, RaftNetworkFactory, RaftNetworkV2};
 
 use crate::ReplicatedState;
-use crate::types::{NodeId, Types};
+use crate::types::{NodeId, Snapshot, Types, Vote};
 
 /// Reaches nobody.
 #[derive(Clone, Copy, Debug)]
@@ -22,10 +22,10 @@ pub(crate) struct NoNetwork;
 pub(crate) struct Nobody(NodeId);
 
 impl Nobody {
-    fn unreachable<E: std::error::Error>(self) -> RPCError<NodeId, BasicNode, E> {
+    fn unreachable<S: ReplicatedState>(self) -> Unreachable<Types<S>> {
         let problem =
             format!("node {} cannot be reached: groups of this version have a single voter", self.0);
-        RPCError::Unreachable(Unreachable::new(&std::io::Error::other(problem)))
+        Unreachable::new(&AnyError::error(problem))
     }
 }
 
@@ -37,31 +37,32 @@ impl<S: ReplicatedState> RaftNetworkFactory<Types<S>> for NoNetwork {
     }
 }
 
-impl<S: ReplicatedState> RaftNetwork<Types<S>> for Nobody {
+impl<S: ReplicatedState> RaftNetworkV2<Types<S>> for Nobody {
+    type SnapshotData = Bytes;
+
     async fn append_entries(
         &mut self,
         _rpc: AppendEntriesRequest<Types<S>>,
         _option: RPCOption,
-    ) -> Result<AppendEntriesResponse<NodeId>, RPCError<NodeId, BasicNode, RaftError<NodeId>>> {
-        Err(self.unreachable())
-    }
-
-    async fn install_snapshot(
-        &mut self,
-        _rpc: InstallSnapshotRequest<Types<S>>,
-        _option: RPCOption,
-    ) -> Result<
-        InstallSnapshotResponse<NodeId>,
-        RPCError<NodeId, BasicNode, RaftError<NodeId, InstallSnapshotError>>,
-    > {
-        Err(self.unreachable())
+    ) -> Result<AppendEntriesResponse<Types<S>>, RPCError<Types<S>>> {
+        Err(self.unreachable().into())
     }
 
     async fn vote(
         &mut self,
-        _rpc: VoteRequest<NodeId>,
+        _rpc: VoteRequest<Types<S>>,
         _option: RPCOption,
-    ) -> Result<VoteResponse<NodeId>, RPCError<NodeId, BasicNode, RaftError<NodeId>>> {
-        Err(self.unreachable())
+    ) -> Result<VoteResponse<Types<S>>, RPCError<Types<S>>> {
+        Err(self.unreachable().into())
+    }
+
+    async fn full_snapshot(
+        &mut self,
+        _vote: Vote,
+        _snapshot: Snapshot,
+        _cancel: impl Future<Output = ReplicationClosed> + OptionalSend + 'static,
+        _option: RPCOption,
+    ) -> Result<SnapshotResponse<Types<S>>, StreamingError<Types<S>>> {
+        Err(self.unreachable().into())
     }
 }

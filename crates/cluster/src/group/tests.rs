@@ -125,7 +125,7 @@ async fn many_proposals_are_under_way_and_share_syncs() {
     let files = MemoryFiles::new();
     let journal = journal(&files);
     let (group, state) = open(1, &journal).await;
-    let logged = || group.0.raft.metrics().borrow().last_log_index.unwrap();
+    let logged = || group.0.raft.metrics().borrow_watched().last_log_index.unwrap();
     let (before, first) = (files.syncs(), logged());
     files.hold_syncs();
     let asked = (0..200).map(|number| {
