@@ -1,13 +1,16 @@
 //! The bytes of log entries, votes, memberships and checkpoints in the journal. Drawn in
 //! `docs/format/journal.md`. Little-endian; each value begins with a version.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod reader;
+mod rpc;
+
+pub(crate) use rpc::{Answer, Request};
 
 use bytes::{BufMut, Bytes, BytesMut};
-use openraft::vote::RaftLeaderId;
-use openraft::{BasicNode, EntryPayload};
+use openraft::EntryPayload;
 
-use crate::types::{Appender, Entry, LeaderId, LogId, Membership, Proposal, StoredMembership, Vote};
+use self::reader::Reader;
+use crate::types::{Entry, LogId, Membership, Proposal, StoredMembership, Vote};
 use crate::{Command, DecodeError, ReplicatedState};
 
 /// Version 1 had the node id of the leader behind each term of an entry, which says no more than the term.
@@ -16,9 +19,6 @@ const WITH_NODE_IDS: u8 = 1;
 const BLANK: u8 = 0;
 const COMMAND: u8 = 1;
 const MEMBERSHIP: u8 = 2;
-/// Voters, nodes and configurations in a membership: more is not believed.
-const MAX_MEMBERS: u32 = 1024;
-const MAX_ADDRESS: u32 = 4096;
 
 /// A state machine's state at a log position, as its owner described it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,18 +77,15 @@ pub(crate) fn decode_log_id(index: u64, bytes: Bytes) -> Result<LogId, DecodeErr
 
 pub(crate) fn encode_vote(vote: &Vote) -> Bytes {
     let mut out = begin();
-    out.put_u64_le(vote.leader_id.term);
-    out.put_u64_le(vote.leader_id.voted_for);
-    out.put_u8(u8::from(vote.committed));
+    put_vote(&mut out, vote);
     out.freeze()
 }
 
 pub(crate) fn decode_vote(bytes: Bytes) -> Result<Vote, DecodeError> {
     let mut from = Reader::begin(bytes)?;
-    let leader_id = LeaderId { term: from.u64()?, voted_for: from.u64()? };
-    let committed = from.u8()? != 0;
+    let vote = from.vote()?;
     from.end()?;
-    Ok(Vote { leader_id, committed })
+    Ok(vote)
 }
 
 pub(crate) fn encode_bare_log_id(id: &LogId) -> Bytes {
@@ -137,17 +134,25 @@ fn begin() -> BytesMut {
     out
 }
 
+fn put_vote(out: &mut BytesMut, vote: &Vote) {
+    out.put_u64_le(vote.leader_id.term);
+    out.put_u64_le(vote.leader_id.voted_for);
+    out.put_u8(u8::from(vote.committed));
+}
+
 fn put_log_id(out: &mut BytesMut, id: &LogId) {
     out.put_u64_le(id.leader_id.term);
     out.put_u64_le(id.index);
 }
 
 fn put_stored_membership(out: &mut BytesMut, stored: &StoredMembership) {
-    out.put_u8(u8::from(stored.log_id().is_some()));
-    if let Some(id) = stored.log_id() {
-        put_log_id(out, id);
-    }
+    put_optional_log_id(out, stored.log_id().as_ref());
     put_membership(out, stored.membership());
+}
+
+fn put_optional_log_id(out: &mut BytesMut, id: Option<&LogId>) {
+    out.put_u8(u8::from(id.is_some()));
+    id.into_iter().for_each(|id| put_log_id(out, id));
 }
 
 fn put_count(out: &mut BytesMut, count: usize) {
@@ -165,102 +170,6 @@ fn put_membership(out: &mut BytesMut, membership: &Membership) {
         out.put_u64_le(*id);
         put_count(out, node.addr.len());
         out.put_slice(node.addr.as_bytes());
-    }
-}
-
-/// Reads from the front, and never beyond the end.
-struct Reader {
-    version: u8,
-    rest: Bytes,
-}
-
-impl Reader {
-    fn begin(bytes: Bytes) -> Result<Self, DecodeError> {
-        let mut reader = Self { version: VERSION, rest: bytes };
-        reader.version = reader.u8()?;
-        match reader.version {
-            WITH_NODE_IDS..=VERSION => Ok(reader),
-            other => Err(DecodeError(format!("version {other} is not known here, only 1 to {VERSION}"))),
-        }
-    }
-
-    fn take(&mut self, len: usize) -> Result<Bytes, DecodeError> {
-        if len > self.rest.len() {
-            let left = self.rest.len();
-            return Err(DecodeError(format!("{len} bytes are missing at the end, {left} are left")));
-        }
-        Ok(self.rest.split_to(len))
-    }
-
-    fn array<const N: usize>(&mut self) -> Result<[u8; N], DecodeError> {
-        let bytes = self.take(N)?;
-        bytes.first_chunk().copied().ok_or_else(|| DecodeError("too short".to_owned()))
-    }
-
-    fn u8(&mut self) -> Result<u8, DecodeError> {
-        self.array().map(u8::from_le_bytes)
-    }
-
-    fn u64(&mut self) -> Result<u64, DecodeError> {
-        self.array().map(u64::from_le_bytes)
-    }
-
-    fn count(&mut self, what: &str, limit: u32) -> Result<u32, DecodeError> {
-        let count = self.array().map(u32::from_le_bytes)?;
-        if count > limit {
-            return Err(DecodeError(format!("{count} {what} are more than {limit}")));
-        }
-        Ok(count)
-    }
-
-    fn kind(&mut self) -> Result<u8, DecodeError> {
-        let kind = self.u8()?;
-        self.take(6)?;
-        Ok(kind)
-    }
-
-    fn appender(&mut self) -> Result<Appender, DecodeError> {
-        let term = self.u64()?;
-        if self.version == WITH_NODE_IDS {
-            self.u64()?;
-        }
-        Ok(LeaderId::new(term, 0).to_committed())
-    }
-
-    fn log_id(&mut self) -> Result<LogId, DecodeError> {
-        Ok(LogId { leader_id: self.appender()?, index: self.u64()? })
-    }
-
-    fn stored_membership(&mut self) -> Result<StoredMembership, DecodeError> {
-        let id = if self.u8()? != 0 { Some(self.log_id()?) } else { None };
-        Ok(StoredMembership::new(id, self.membership()?))
-    }
-
-    fn membership(&mut self) -> Result<Membership, DecodeError> {
-        let mut configs = Vec::new();
-        for _ in 0..self.count("configurations", MAX_MEMBERS)? {
-            let voters = self.count("voters", MAX_MEMBERS)?;
-            configs.push((0..voters).map(|_| self.u64()).collect::<Result<BTreeSet<_>, _>>()?);
-        }
-        let mut nodes = BTreeMap::new();
-        for _ in 0..self.count("nodes", MAX_MEMBERS)? {
-            let id = self.u64()?;
-            let len = self.count("bytes of an address", MAX_ADDRESS)?;
-            let addr = String::from_utf8(self.take(len as usize)?.to_vec());
-            let addr = addr.map_err(|_| DecodeError("an address is not UTF-8".to_owned()))?;
-            nodes.insert(id, BasicNode { addr });
-        }
-        if configs.is_empty() {
-            return Ok(Membership::default());
-        }
-        Membership::new(configs, nodes).map_err(|error| DecodeError(error.to_string()))
-    }
-
-    fn end(&self) -> Result<(), DecodeError> {
-        if self.rest.is_empty() {
-            return Ok(());
-        }
-        Err(DecodeError(format!("{} bytes too many", self.rest.len())))
     }
 }
 

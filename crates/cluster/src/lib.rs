@@ -16,10 +16,12 @@ mod network;
 mod state;
 #[cfg(test)]
 mod suite_tests;
+mod transport;
 mod types;
 
 pub use config::GroupConfig;
 pub use error::ClusterError;
-pub use group::Group;
+pub use group::{Group, GroupStatus, Role};
 pub use latewood_wal::GroupId;
 pub use state::{Command, DecodeError, Position, ReplicatedState};
+pub use transport::{NoTransport, Peer, Transport, TransportError};

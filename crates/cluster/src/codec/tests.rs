@@ -1,9 +1,14 @@
 //! The golden values, and bytes that are none.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
+
+use openraft::BasicNode;
+use openraft::vote::RaftLeaderId;
 
 use super::*;
 use crate::Position;
+use crate::types::LeaderId;
 
 /// The file of a version.
 fn golden(version: u8) -> String {
@@ -11,7 +16,7 @@ fn golden(version: u8) -> String {
 }
 
 #[derive(Clone, Debug)]
-struct Raw(Bytes);
+pub(super) struct Raw(Bytes);
 
 impl Command for Raw {
     fn encode(&self) -> Bytes {
@@ -23,7 +28,7 @@ impl Command for Raw {
     }
 }
 
-struct Unused;
+pub(super) struct Unused;
 
 impl ReplicatedState for Unused {
     type Command = Raw;
@@ -34,20 +39,20 @@ impl ReplicatedState for Unused {
     fn restore(&mut self, _: &[u8], _: Position) {}
 }
 
-fn log_id() -> LogId {
+pub(super) fn log_id() -> LogId {
     LogId { leader_id: LeaderId::new(3, 1).to_committed(), index: 42 }
 }
 
-fn vote() -> Vote {
+pub(super) fn vote() -> Vote {
     Vote { leader_id: LeaderId::new(3, 1), committed: true }
 }
 
-fn membership() -> Membership {
+pub(super) fn membership() -> Membership {
     let nodes = BTreeMap::from([(1, BasicNode::new("a:9095")), (2, BasicNode::new(""))]);
     Membership::new(vec![BTreeSet::from([1]), BTreeSet::from([1, 2])], nodes).unwrap()
 }
 
-fn entries() -> Vec<Entry<Unused>> {
+pub(super) fn entries() -> Vec<Entry<Unused>> {
     let bytes = Bytes::from_static(b"a command");
     let command = Proposal { command: Raw(bytes.clone()), bytes, _room: None };
     let payloads =
