@@ -12,6 +12,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use latewood_base::Offload;
 use latewood_wal::Journal;
 use openraft::async_runtime::WatchReceiver;
 use openraft::errors::Fatal;
@@ -36,6 +37,8 @@ struct Inner<S: ReplicatedState> {
     raft: Raft<Types<S>, Machine<S>>,
     log: LogStore<S>,
     machine: Machine<S>,
+    /// Where the log is read.
+    lane: Offload,
     room: Arc<Semaphore>,
     /// One checkpoint at a time.
     checkpoints: Arc<tokio::sync::Mutex<()>>,
@@ -66,7 +69,7 @@ impl<S: ReplicatedState> Group<S> {
         state: S,
     ) -> Result<Self, ClusterError> {
         let itself = Peer { id: config.node_id, address: String::new() };
-        let group = Self::start(id, config, journal, Arc::new(NoTransport), state).await?;
+        let group = Self::start(id, config, journal, Arc::new(NoTransport), Offload::new(1), state).await?;
         if !group.form(std::slice::from_ref(&itself)).await? {
             group.0.raft.trigger().elect(false).await.map_err(|error| group.fatal(&error))?;
         }
@@ -76,7 +79,8 @@ impl<S: ReplicatedState> Group<S> {
 
     /// Starts this node's replica of the group: restores the last checkpoint and applies the entries after it that are
     /// known to be committed. It takes part from then on; a replica without a log waits for [`Group::form`], or for the
-    /// leader of a group that is there. `state` must be empty.
+    /// leader of a group that is there. `state` must be empty. The group's own `lane` is where entries are applied; in its
+    /// background the log is read.
     ///
     /// # Errors
     /// The journal's content cannot be used.
@@ -85,20 +89,22 @@ impl<S: ReplicatedState> Group<S> {
         config: GroupConfig,
         journal: Journal,
         transport: Arc<dyn Transport>,
+        lane: Offload,
         state: S,
     ) -> Result<Self, ClusterError> {
         config.validate()?;
         let stopped = |error: &dyn ToString| ClusterError::Stopped { group: id, reason: error.to_string() };
         let (node, chunk_bytes, replayed) = (config.node_id, config.replay_chunk_bytes, journal.clone());
+        let own = lane.clone();
         let replay = move || {
-            let (log, checkpoint) = LogStore::open(id, node, replayed, chunk_bytes)?;
-            let machine = Machine::new(log.clone(), state, checkpoint);
+            let (log, checkpoint) = LogStore::open(id, node, replayed, own.background(), chunk_bytes)?;
+            let machine = Machine::new(log.clone(), own, state, checkpoint);
             let entries = machine.replay(id)?;
             let applied = machine.applied().map(|log_id| log_id.index);
             tracing::info!(group = id, entries, applied, "replayed the log");
             Ok::<_, ClusterError>((log, machine))
         };
-        let (log, machine) = tokio::task::spawn_blocking(replay).await.map_err(|error| stopped(&error))??;
+        let (log, machine) = lane.run(replay).await.map_err(|error| stopped(&error))??;
         log.finish_purge(machine.checkpoint_id()).await?;
         let raft_config = Arc::new(raft_config(id, &config)?);
         let patience = Duration::from_millis(config.append_timeout_ms);
@@ -110,6 +116,7 @@ impl<S: ReplicatedState> Group<S> {
             raft: raft.map_err(|error| stopped(&error))?,
             log,
             machine,
+            lane: lane.background(),
             room: Arc::new(Semaphore::new(config.max_inflight_bytes.div_ceil(PERMIT_BYTES))),
             checkpoints: Arc::default(),
             config,
@@ -128,6 +135,12 @@ impl<S: ReplicatedState> Group<S> {
                 waiting_for: error.to_string(),
             },
         })
+    }
+
+    /// Whether both are handles on the same start of a group.
+    #[must_use]
+    pub fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
     }
 
     /// The group's id.

@@ -13,6 +13,7 @@ mod group;
 mod log_store;
 mod machine;
 mod network;
+mod runtime;
 mod state;
 #[cfg(test)]
 mod suite_tests;
@@ -23,5 +24,7 @@ pub use config::GroupConfig;
 pub use error::ClusterError;
 pub use group::{Group, GroupStatus, Role};
 pub use latewood_wal::GroupId;
+#[cfg(feature = "testing")]
+pub use runtime::seed_chance;
 pub use state::{Command, DecodeError, Position, ReplicatedState};
 pub use transport::{NoTransport, Peer, Transport, TransportError};

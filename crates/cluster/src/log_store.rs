@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
+use latewood_base::Offload;
 use latewood_wal::{GroupId, Journal, Record, WalError};
 use openraft::EntryPayload;
 use parking_lot::Mutex;
@@ -30,6 +31,8 @@ struct Inner<S: ReplicatedState> {
     group: GroupId,
     node: NodeId,
     journal: Journal,
+    /// Where the journal is read back.
+    lane: Offload,
     chunk_bytes: usize,
     log: Mutex<Log<S>>,
 }
@@ -57,6 +60,7 @@ impl<S: ReplicatedState> LogStore<S> {
         group: GroupId,
         node: NodeId,
         journal: Journal,
+        lane: Offload,
         chunk_bytes: usize,
     ) -> Result<(Self, Option<Checkpoint>), ClusterError> {
         let corrupt = |error: DecodeError| ClusterError::Corrupt { group, problem: error.to_string() };
@@ -78,7 +82,7 @@ impl<S: ReplicatedState> LogStore<S> {
             membership: membership.unwrap_or_default(),
             recent: BTreeMap::new(),
         };
-        let inner = Inner { group, node, journal, chunk_bytes, log: Mutex::new(log) };
+        let inner = Inner { group, node, journal, lane, chunk_bytes, log: Mutex::new(log) };
         Ok((Self(Arc::new(inner)), checkpoint))
     }
 
@@ -151,8 +155,8 @@ impl<S: ReplicatedState> LogStore<S> {
 
     async fn read_journal_off_runtime(&self, from: u64, until: u64) -> io::Result<Vec<Entry<S>>> {
         let store = self.clone();
-        let read = tokio::task::spawn_blocking(move || store.read_journal(from, until)).await;
-        read?.map_err(io::Error::other)
+        let read = self.0.lane.run(move || store.read_journal(from, until)).await;
+        read.map_err(io::Error::other)?.map_err(io::Error::other)
     }
 
     /// Where reading goes on at `from`: the typed entry there, or up to where the journal must be asked.

@@ -63,7 +63,7 @@ impl<S: ReplicatedState> Clone for Machine<S> {
 
 impl<S: ReplicatedState> Machine<S> {
     /// A state with nothing applied, or as of a checkpoint.
-    pub(crate) fn new(log: LogStore<S>, mut state: S, checkpoint: Option<Checkpoint>) -> Self {
+    pub(crate) fn new(log: LogStore<S>, lane: Offload, mut state: S, checkpoint: Option<Checkpoint>) -> Self {
         let mut progress = Progress::default();
         if let Some(checkpoint) = checkpoint {
             state.restore(&checkpoint.payload, position(&checkpoint.log_id));
@@ -71,7 +71,7 @@ impl<S: ReplicatedState> Machine<S> {
             progress.adopt(checkpoint);
         }
         let (state, progress) = (Mutex::new(state), Mutex::new(progress));
-        Self(Arc::new(Inner { log, state, progress, lane: Offload::new(1) }))
+        Self(Arc::new(Inner { log, state, progress, lane }))
     }
 
     pub(crate) fn applied(&self) -> Option<LogId> {

@@ -46,7 +46,8 @@ pub(crate) struct Connection {
 impl Connection {
     async fn ask<S: ReplicatedState>(&self, request: Request<S>) -> Result<Answer<S>, RPCError<Types<S>>> {
         let Network { transport, group, .. } = &self.network;
-        let answer = transport.ask(&self.peer, *group, request.encode()).await.map_err(|error| failed(&error))?;
+        let answer =
+            transport.ask(&self.peer, *group, request.encode()).await.map_err(|error| failed(&error))?;
         Answer::decode(answer).map_err(|error| self.foreign(&error))
     }
 

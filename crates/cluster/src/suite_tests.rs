@@ -4,7 +4,7 @@ use std::io;
 
 use bytes::Bytes;
 use futures::Stream;
-use latewood_base::{Clock, Rng};
+use latewood_base::{Clock, Offload, Rng};
 use latewood_wal::testing::MemoryFiles;
 use latewood_wal::{Journal, WalConfig};
 use openraft::storage::{EntryResponder, RaftStateMachine};
@@ -94,8 +94,8 @@ impl StoreBuilder<Raft, LogStore<Nothing>, Eager, Journal> for Builder {
         let opened =
             Journal::open_on(files, WalConfig::default(), &Rng::seeded(1), &clock, &mut Registry::default());
         let journal = opened.unwrap().0;
-        let (log, checkpoint) = LogStore::open(3, 0, journal.clone(), 1 << 20).unwrap();
-        let machine = Machine::new(log.clone(), Nothing, checkpoint);
+        let (log, checkpoint) = LogStore::open(3, 0, journal.clone(), Offload::new(1), 1 << 20).unwrap();
+        let machine = Machine::new(log.clone(), Offload::new(1), Nothing, checkpoint);
         Ok((journal, log, Eager(machine)))
     }
 }

@@ -8,9 +8,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use openraft::impls::{BoxedErrorSource, InlineBatch, OneshotResponder, leader_id_std};
 use openraft::vote::RaftLeaderId;
-use openraft::{BasicNode, EntryPayload, OptionalSend, RaftTypeConfig, TokioRuntime};
+use openraft::{BasicNode, EntryPayload, OptionalSend, RaftTypeConfig};
 use tokio::sync::OwnedSemaphorePermit;
 
+use crate::runtime::Runtime;
 use crate::{Command, Position, ReplicatedState};
 
 pub(crate) type NodeId = u64;
@@ -39,7 +40,7 @@ impl<S: ReplicatedState> RaftTypeConfig for Types<S> {
     type Vote = Vote;
     type Payload = Payload<S>;
     type Entry = Entry<S>;
-    type AsyncRuntime = TokioRuntime;
+    type AsyncRuntime = Runtime;
     type Responder<T>
         = OneshotResponder<Self, T>
     where

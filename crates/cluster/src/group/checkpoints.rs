@@ -51,7 +51,7 @@ impl<S: ReplicatedState> Group<S> {
             Some(last) if last.index >= at.index => Ok(Some(last)),
             _ => log.log_id(at.index),
         };
-        let found = tokio::task::spawn_blocking(find).await.map_err(|error| refused(error.to_string()))??;
+        let found = self.0.lane.run(find).await.map_err(|error| refused(error.to_string()))??;
         match found {
             Some(id) if position(&id) == at => Ok(id),
             Some(id) if id.index > at.index => {

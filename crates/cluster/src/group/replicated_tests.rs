@@ -52,7 +52,9 @@ impl Nodes {
         let config =
             GroupConfig { node_id: id, heartbeat_ms: 50, election_timeout_ms: 400, ..GroupConfig::default() };
         let transport = Arc::new(From(id, wires.clone()));
-        let group = Group::start(GROUP, config, journal.clone(), transport, state.clone()).await.unwrap();
+        let group = Group::start(GROUP, config, journal.clone(), transport, Offload::new(1), state.clone())
+            .await
+            .unwrap();
         wires.connect(id, group.clone());
         node.running = Some((journal, group, state));
     }
