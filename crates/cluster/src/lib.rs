@@ -13,6 +13,7 @@ mod group;
 mod log_store;
 mod machine;
 mod network;
+mod placement;
 mod runtime;
 mod state;
 #[cfg(test)]
@@ -24,6 +25,7 @@ pub use config::GroupConfig;
 pub use error::ClusterError;
 pub use group::{Group, GroupStatus, Role};
 pub use latewood_wal::GroupId;
+pub use placement::{Placement, Site, lead, place};
 #[cfg(feature = "testing")]
 pub use runtime::seed_chance;
 pub use state::{Command, DecodeError, Position, ReplicatedState};
