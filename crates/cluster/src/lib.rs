@@ -8,6 +8,7 @@
 
 mod codec;
 mod config;
+mod control;
 mod error;
 mod group;
 mod log_store;
@@ -22,6 +23,7 @@ mod transport;
 mod types;
 
 pub use config::GroupConfig;
+pub use control::{ClusterView, ControlCommand, ControlState, Member, MemberStatus, ShardView, next_step};
 pub use error::ClusterError;
 pub use group::{Group, GroupStatus, Role};
 pub use latewood_wal::GroupId;
