@@ -1,7 +1,7 @@
 //! A group's log in the journal, as openraft wants it.
 //!
-//! Entries stay typed in memory from their append until they were applied, so that applying reads nothing
-//! back. Many appends are under way at once and share an fsync; openraft is told of each when it is durable.
+//! Entries stay typed in memory from their append until they were applied and written, so that applying reads nothing
+//! back. A majority may have an entry before this node's disk has it: it can be applied, and sent on, before it can be read. Many appends are under way at once and share an fsync; openraft is told of each when it is durable.
 
 mod raft;
 
@@ -44,8 +44,12 @@ struct Log<S: ReplicatedState> {
     last: Option<LogId>,
     /// The newest membership in the log or in the checkpoint.
     membership: StoredMembership,
-    /// Entries that are not applied yet, and may not even be written.
+    /// Entries that are not applied yet, or not written.
     recent: BTreeMap<u64, Entry<S>>,
+    /// Entries below this index are applied.
+    applied: u64,
+    /// Entries below this index are in the journal.
+    written: u64,
 }
 
 impl<S: ReplicatedState> Clone for LogStore<S> {
@@ -78,9 +82,11 @@ impl<S: ReplicatedState> LogStore<S> {
             vote,
             committed: state(KEY_COMMITTED).map(codec::decode_bare_log_id).transpose().map_err(corrupt)?,
             purged,
+            written: last.or(purged).map_or(0, |last| last.index + 1),
             last: last.or(purged),
             membership: membership.unwrap_or_default(),
             recent: BTreeMap::new(),
+            applied: 0,
         };
         let inner = Inner { group, node, journal, lane, chunk_bytes, log: Mutex::new(log) };
         Ok((Self(Arc::new(inner)), checkpoint))
@@ -100,13 +106,9 @@ impl<S: ReplicatedState> LogStore<S> {
         read_log_id(&self.0.journal, self.0.group, index)
     }
 
-    /// Lets go of the typed entries up to and with `index`: they were applied.
-    pub(crate) fn forget(&self, index: u64) {
-        let mut log = self.0.log.lock();
-        let keep = log.recent.split_off(&(index + 1));
-        let gone = std::mem::replace(&mut log.recent, keep);
-        drop(log);
-        drop(gone);
+    /// Notes that the entries up to and with `index` were applied.
+    pub(crate) fn note_applied(&self, index: u64) {
+        self.0.let_go(|log| log.applied = log.applied.max(index + 1));
     }
 
     /// Makes a checkpoint durable.
@@ -159,11 +161,19 @@ impl<S: ReplicatedState> LogStore<S> {
         read.map_err(io::Error::other)?.map_err(io::Error::other)
     }
 
+    /// Where the log begins at `from` or later; what was before was purged.
+    fn begin(&self, from: u64) -> u64 {
+        let in_journal = self.0.journal.bounds(self.0.group).first;
+        let log = self.0.log.lock();
+        let typed = log.recent.keys().next().copied();
+        let first = in_journal.into_iter().chain(typed).min().unwrap_or(0);
+        from.max(first).max(log.purged.map_or(0, |purged| purged.index + 1))
+    }
+
     /// Where reading goes on at `from`: the typed entry there, or up to where the journal must be asked.
     fn look(&self, from: u64, until: u64) -> Look<S> {
         let log = self.0.log.lock();
         let until = until.min(log.last.map_or(0, |last| last.index + 1));
-        let from = from.max(log.purged.map_or(0, |purged| purged.index + 1));
         if from >= until {
             return Look::Nothing;
         }
@@ -174,22 +184,23 @@ impl<S: ReplicatedState> LogStore<S> {
         }
     }
 
+    /// Entries of `[from, until)` in their order, until there are so many bytes; at least one, if there is one.
     async fn entries(&self, mut from: u64, until: u64, max_bytes: usize) -> io::Result<Vec<Entry<S>>> {
         let (mut out, mut bytes) = (Vec::new(), 0_usize);
         while bytes <= max_bytes {
+            from = self.begin(from);
             let more = match self.look(from, until) {
                 Look::Nothing => break,
                 Look::Recent(entries) => entries,
-                Look::Journal(first, end) => {
-                    let entries = self.read_journal_off_runtime(first, end).await?;
-                    if entries.is_empty() {
-                        // A hole: what is not there is left out.
-                        from = end;
-                        continue;
-                    }
-                    entries
-                }
+                Look::Journal(first, end) => self.read_journal_off_runtime(first, end).await?,
             };
+            if more.first().is_none_or(|first| first.log_id.index > from) {
+                // Purged meanwhile; otherwise there is a hole, and what comes after it must not follow what is before.
+                if self.begin(from) > from {
+                    continue;
+                }
+                return Err(io::Error::other(format!("entry {from} is missing from the log")));
+            }
             for entry in more {
                 from = entry.log_id.index + 1;
                 bytes = bytes.saturating_add(size::<S>(&entry));
@@ -231,6 +242,17 @@ impl<S: ReplicatedState> Log<S> {
 }
 
 impl<S: ReplicatedState> Inner<S> {
+    /// Notes what became of the log, and lets go of the typed entries that are applied and written.
+    fn let_go(&self, note: impl FnOnce(&mut Log<S>)) {
+        let mut log = self.log.lock();
+        note(&mut log);
+        let needed = log.applied.min(log.written);
+        let keep = log.recent.split_off(&needed);
+        let gone = std::mem::replace(&mut log.recent, keep);
+        drop(log);
+        drop(gone);
+    }
+
     /// Takes entries into memory; gives back their records.
     fn take(&self, entries: Vec<Entry<S>>) -> Vec<Record> {
         let mut log = self.log.lock();

@@ -150,7 +150,7 @@ impl<S: ReplicatedState> RaftStateMachine<Types<S>> for Machine<S> {
             for (responder, response) in responders.into_iter().zip(applied.map_err(io::Error::other)?) {
                 responder.into_iter().for_each(|responder| responder.send(response.clone()));
             }
-            last.into_iter().for_each(|last| self.0.log.forget(last));
+            last.into_iter().for_each(|last| self.0.log.note_applied(last));
         }
         Ok(())
     }

@@ -348,3 +348,23 @@ async fn lost_requests_and_answers_cost_time_and_nothing_else() {
     seen.dedup_by_key(|(position, _)| *position);
     assert_eq!(seen.len(), nodes.applied(1).len(), "no position is given twice");
 }
+
+#[tokio::test]
+async fn a_leader_sends_on_what_its_own_disk_has_not_written_yet() {
+    let mut nodes = Nodes::new(5, &[1, 2, 3, 4, 5]).await;
+    nodes.write(&[1, 2, 3, 4, 5], "before").await;
+    let leader = nodes.leader(&[1, 2, 3, 4, 5]).await;
+    let away = if leader == 5 { 4 } else { 5 };
+    nodes.kill(away, Loss::Nothing).await;
+    let files = nodes.nodes.iter().find(|node| node.id == leader).unwrap().files.clone();
+    files.hold_syncs();
+    // The first one is being synced, the others wait behind it; a majority has them all the same.
+    let mut last = Position::default();
+    for number in 0..5 {
+        last = nodes.write(&[leader], &number.to_string()).await;
+    }
+    nodes.start(away).await;
+    nodes.reached(away, last).await;
+    assert_eq!(words(&nodes.applied(away)), ["before", "0", "1", "2", "3", "4"]);
+    files.release_syncs();
+}

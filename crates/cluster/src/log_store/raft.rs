@@ -3,6 +3,7 @@
 use std::fmt::Debug;
 use std::io;
 use std::ops::{Bound, RangeBounds};
+use std::sync::Arc;
 
 use futures::{Stream, StreamExt, TryStreamExt, stream};
 use latewood_wal::{Record, WalError};
@@ -106,9 +107,15 @@ impl<S: ReplicatedState> RaftLogStorage<Types<S>> for LogStore<S> {
         I: IntoIterator<Item = Entry<S>> + OptionalSend,
         I::IntoIter: OptionalSend,
     {
-        let records = self.0.take(entries.into_iter().collect());
-        let done =
-            move |result: Result<(), WalError>| callback.io_completed(result.map_err(io::Error::other));
+        let entries: Vec<Entry<S>> = entries.into_iter().collect();
+        let next = entries.last().map_or(0, |last| last.log_id.index + 1);
+        let (records, inner) = (self.0.take(entries), Arc::clone(&self.0));
+        let done = move |result: Result<(), WalError>| {
+            if result.is_ok() {
+                inner.let_go(|log| log.written = log.written.max(next));
+            }
+            callback.io_completed(result.map_err(io::Error::other));
+        };
         self.0.journal.enqueue(records, done).await.map_err(io::Error::other)
     }
 
@@ -130,6 +137,7 @@ impl<S: ReplicatedState> RaftLogStorage<Types<S>> for LogStore<S> {
             log.last = last.max(log.purged);
         }
         log.recent.split_off(&from);
+        log.written = log.written.min(from);
         Ok(())
     }
 
