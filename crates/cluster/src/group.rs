@@ -188,11 +188,15 @@ impl<S: ReplicatedState> Group<S> {
         ClusterError::NotLeader { group: self.0.id, leader }
     }
 
+    fn stopped(&self, reason: &dyn ToString) -> ClusterError {
+        ClusterError::Stopped { group: self.0.id, reason: reason.to_string() }
+    }
+
     fn fatal(&self, fatal: &Fatal<Types<S>>) -> ClusterError {
         // The journal's own words are clearer than openraft's about them.
         match self.0.journal.failure() {
             Some(error) => ClusterError::Journal(error),
-            None => ClusterError::Stopped { group: self.0.id, reason: fatal.to_string() },
+            None => self.stopped(fatal),
         }
     }
 

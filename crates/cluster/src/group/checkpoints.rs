@@ -24,9 +24,7 @@ impl<S: ReplicatedState> Group<S> {
         // In a task of its own: when the caller goes away, the steps are still done to the end.
         let group = self.clone();
         let done = tokio::spawn(async move { group.take_checkpoint(at, payload).await }).await;
-        done.unwrap_or_else(|error| {
-            Err(ClusterError::Stopped { group: self.0.id, reason: error.to_string() })
-        })
+        done.unwrap_or_else(|error| Err(self.stopped(&error)))
     }
 
     async fn take_checkpoint(&self, at: Position, payload: Bytes) -> Result<(), ClusterError> {

@@ -48,23 +48,28 @@ impl<S: ReplicatedState> Group<S> {
     /// Hands the lead over to another voter, without the wait for an election; returns when it leads.
     ///
     /// # Errors
-    /// This node does not lead, or the other did not come to lead in time: this node may lead on.
+    /// This node does not lead, or the other did not come to lead in time: then this one stands for election again.
     pub async fn hand_over(&self, to: u64) -> Result<(), ClusterError> {
-        let Inner { raft, config, id, .. } = &*self.0;
         if self.leader_term().is_none() {
             return Err(self.not_leader(self.status().leader));
         }
+        // In a task of its own: a leader that has begun to hand over neither takes proposals nor tells that it lives.
+        let group = self.clone();
+        let done = tokio::spawn(async move { group.hand_over_now(to).await }).await;
+        done.unwrap_or_else(|error| Err(self.stopped(&error)))
+    }
+
+    async fn hand_over_now(&self, to: u64) -> Result<(), ClusterError> {
+        let Inner { raft, config, id, .. } = &*self.0;
         raft.trigger().transfer_leader(to).await.map_err(|error| self.fatal(&error))?;
-        let patience = Duration::from_millis(2 * config.election_timeout_ms);
-        let led = raft.wait(Some(patience)).current_leader(to, "leads").await;
         let waited_ms = 2 * config.election_timeout_ms;
-        led.map(drop).map_err(|error| {
-            self.stop_reason().unwrap_or_else(|| ClusterError::NotReady {
-                group: *id,
-                waited_ms,
-                waiting_for: error.to_string(),
-            })
-        })
+        let led = raft.wait(Some(Duration::from_millis(waited_ms))).current_leader(to, "leads").await;
+        let Err(error) = led else { return Ok(()) };
+        if let Some(stopped) = self.stop_reason() {
+            return Err(stopped);
+        }
+        raft.trigger().elect(true).await.map_err(|error| self.fatal(&error))?;
+        Err(ClusterError::NotReady { group: *id, waited_ms, waiting_for: error.to_string() })
     }
 
     fn change_failed(&self, error: RaftError<Types<S>, ClientWriteError<Types<S>>>) -> ClusterError {

@@ -368,3 +368,19 @@ async fn a_leader_sends_on_what_its_own_disk_has_not_written_yet() {
     assert_eq!(words(&nodes.applied(away)), ["before", "0", "1", "2", "3", "4"]);
     files.release_syncs();
 }
+
+#[tokio::test]
+async fn a_lead_that_nobody_takes_is_kept() {
+    let mut nodes = Nodes::new(3, &[1, 2, 3]).await;
+    nodes.write(&[1, 2, 3], "before").await;
+    let leader = nodes.leader(&[1, 2, 3]).await;
+    let dead = if leader == 1 { 2 } else { 1 };
+    nodes.kill(dead, Loss::Nothing).await;
+    assert!(nodes.group(leader).hand_over(dead).await.is_err());
+    let alive = nodes.ids();
+    let last = nodes.write(&alive, "after").await;
+    for id in alive {
+        nodes.reached(id, last).await;
+        assert_eq!(words(&nodes.applied(id)), ["before", "after"]);
+    }
+}

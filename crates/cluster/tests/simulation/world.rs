@@ -289,9 +289,8 @@ impl World {
         let (last, voters) = loop {
             sleep(Duration::from_millis(50)).await;
             let groups = self.groups().await;
-            let Some((_, leader)) = groups.iter().find(|(_, group)| group.leader_term().is_some()) else {
-                continue;
-            };
+            let led = groups.iter().filter(|(_, group)| group.leader_term().is_some());
+            let Some((_, leader)) = led.max_by_key(|(_, group)| group.leader_term()) else { continue };
             if let Ok(Ok((at, _))) = timeout(Duration::from_secs(3), leader.propose(Number(0))).await {
                 break (at, leader.status().voters);
             }
