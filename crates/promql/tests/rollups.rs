@@ -387,6 +387,20 @@ fn windows_that_do_not_fit_are_read_where_that_is_wished() {
 }
 
 #[test]
+fn infos_are_those_of_samples() {
+    for (function, count) in [("rate", 1), ("increase", 1), ("delta", 0)] {
+        let query = format!("{function}(m[1h])");
+        let windows = Source::new(counter(), up_to(Resolution::OneHour));
+        let samples = Source::new(counter(), Resolutions::default());
+        let [told, expected] = [&windows, &samples].map(|source| instant(&query, 2 * HOUR, source).infos);
+        assert_eq!(*windows.read.lock(), [Resolution::OneHour]);
+        assert_eq!(told, expected, "{function}");
+        let doubts = told.iter().filter(|text| text.contains("might not be a counter"));
+        assert_eq!(doubts.count(), count, "{function}: {told:?}");
+    }
+}
+
+#[test]
 fn what_is_counted_and_told_is_of_the_windows() {
     let source = Source::new(counter(), up_to(Resolution::OneHour));
     let result = range("sum(rate(m[2h]))", (4 * HOUR, 6 * HOUR, HOUR), &source);
