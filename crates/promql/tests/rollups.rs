@@ -332,9 +332,17 @@ fn the_coarsest_windows_that_fit_are_read() {
 #[test]
 fn where_samples_are_gone_windows_that_do_not_fit_are_read_with_a_warning() {
     let gone = vec![(TimeRange::new(i64::MIN, 3 * HOUR), Resolution::OneHour)];
-    let other = Resolutions { gone: gone.clone(), gone_differs: true, ..Resolutions::default() };
-    let told = instant("count_over_time(m[1h])", 2 * HOUR, &Source::new(counter(), other)).warnings;
-    assert!(told.iter().any(|text| text.contains("approximate")), "of other series: {told:?}");
+    let differing = vec![TimeRange::new(HOUR + 1, 2 * HOUR)];
+    let other = Resolutions { gone: gone.clone(), differing, ..Resolutions::default() };
+    let source = Source::new(counter(), other);
+    for (time, is_told) in [(HOUR, false), (2 * HOUR, true), (3 * HOUR, false)] {
+        let told = instant("count_over_time(m[1h])", time, &source).warnings;
+        assert_eq!(
+            told.iter().any(|text| text.contains("approximate")),
+            is_told,
+            "of other series: {told:?}"
+        );
+    }
     let source = Source::new(counter(), Resolutions { gone, ..Resolutions::default() });
     for (query, expected) in [
         ("rate(m[7m])", 1.0),

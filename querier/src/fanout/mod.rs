@@ -7,11 +7,14 @@ mod asking;
 mod coverage;
 mod fetching;
 mod gather;
+mod joined;
 mod labels;
+mod merging;
 mod owners;
 mod replicas;
 mod resume;
 mod rollups;
+mod share;
 mod source;
 mod spans;
 mod targets;
@@ -21,6 +24,7 @@ use std::sync::Arc;
 
 use latewood_base::{ErrorKind, Offload, Ulid};
 use latewood_catalog::{Catalogs, Usage, View};
+use latewood_model::dedup::ReplicaLabels;
 use latewood_model::{Matcher, Resolution, RollupColumns, SeriesRollups, TenantId, TimeRange};
 use latewood_proto::store::{Detail, SeriesStream, StoreApi, StoreError, matcher_to_wire, merge_ahead, wire};
 
@@ -30,6 +34,7 @@ pub(crate) use labels::Listing;
 use owners::Owners;
 use replicas::Hints;
 pub(crate) use replicas::Replicas;
+use share::Reads;
 pub(crate) use source::FanoutSource;
 use targets::Target;
 
@@ -91,7 +96,7 @@ impl Fanout {
             replication_factor: config.store_gateway_replication_factor,
             metrics,
             hints: Hints::default(),
-            held: HeldByTenant::default(),
+            held: HeldByTenant::new(ReplicaLabels::new(&config.replica_labels)),
             lane: Offload::per_core(),
         }
     }
@@ -168,6 +173,17 @@ impl Fanout {
         range: TimeRange,
         wanted: Wanted,
     ) -> Result<SeriesStream, StoreError> {
+        self.select_of(pinned, matchers, &Reads::of(range), wanted).await
+    }
+
+    /// The same of certain blocks, and certain times.
+    async fn select_of(
+        &self,
+        pinned: &Pinned,
+        matchers: &[Matcher],
+        reads: &Reads<'_>,
+        wanted: Wanted,
+    ) -> Result<SeriesStream, StoreError> {
         let request = |range| {
             Arc::new(wire::SelectRequest {
                 scope: Some(scope(pinned, wire::View::default(), matchers, range)),
@@ -178,9 +194,11 @@ impl Fanout {
         };
         let asking = self.asking(pinned);
         let mut targets = targets::heads(&pinned.view, self.ingesters(pinned)?);
-        targets.extend(serving(pinned, &asking, targets::raw(&pinned.view, range))?);
-        let mut streams = resume::select(&asking, &request(range), targets).await?;
-        for (gone, resolution) in pinned.held.gone(range) {
+        targets.extend(serving(pinned, &asking, blocks_of(pinned, reads).into_iter())?);
+        let mut streams = resume::select(&asking, &request(reads.range()), targets).await?;
+        // Replicas are nowhere where samples are gone.
+        let gone = if reads.replicas.is_none() { pinned.held.gone(reads.range()) } else { Vec::new() };
+        for (gone, resolution) in gone {
             let blocks = targets::rollups(&pinned.view, resolution, gone);
             let targets = serving(pinned, &asking, blocks)?;
             streams.extend(resume::select(&asking, &request(gone), targets).await?);
@@ -246,7 +264,7 @@ impl Fanout {
         let mut targets = targets::heads(&pinned.view, self.ingesters(pinned)?);
         let gone = pinned.held.gone(range).into_iter();
         let rollups = gone.flat_map(|(gone, resolution)| targets::rollups(&pinned.view, resolution, gone));
-        let blocks: BTreeSet<Ulid> = targets::raw(&pinned.view, range).chain(rollups).collect();
+        let blocks: BTreeSet<Ulid> = targets::raw(&pinned.view, &[range]).chain(rollups).collect();
         targets.extend(serving(pinned, &asking, blocks.into_iter())?);
         Ok((asking, targets))
     }
@@ -283,6 +301,14 @@ fn serving(
         pinned.coverage.failed("store-gateways", error)?;
     }
     Ok(targets)
+}
+
+/// The blocks of samples that are read.
+fn blocks_of(pinned: &Pinned, reads: &Reads<'_>) -> Vec<Ulid> {
+    match reads.replicas {
+        Some(labels) => pinned.held.of_replicas(&pinned.view, labels, &reads.times),
+        None => targets::raw(&pinned.view, &reads.times).collect(),
+    }
 }
 
 /// The scope of a request to one store.

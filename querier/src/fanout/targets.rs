@@ -8,6 +8,7 @@ use latewood_catalog::View;
 use latewood_model::{Resolution, TimeRange};
 use latewood_proto::store::wire;
 
+use crate::resolutions::touch;
 use crate::stores::NamedStore;
 
 /// One store and the part of the view that it answers for.
@@ -54,9 +55,10 @@ pub(crate) fn heads(view: &View, ingesters: &[NamedStore]) -> Vec<Target> {
     heads.collect()
 }
 
-/// The blocks that have samples of a range.
-pub(crate) fn raw(view: &View, range: TimeRange) -> impl Iterator<Item = Ulid> {
-    view.overlapping(Resolution::Raw, range).map(|block| block.id)
+/// The blocks that have samples of any of these times, which ascend.
+pub(crate) fn raw(view: &View, times: &[TimeRange]) -> impl Iterator<Item = Ulid> {
+    let all = view.overlapping(Resolution::Raw, TimeRange::ALL);
+    all.filter(move |block| touch(times, block.range)).map(|block| block.id)
 }
 
 /// The blocks that have windows of a range, of one resolution.
@@ -84,7 +86,7 @@ mod tests {
         blocks.push(block(101, 20, 30, Resolution::Raw));
         let view = view_of(7, blocks, &[(3, 9)]);
         let owners = Owners::new(named(3), 2);
-        let (gateways, unserved) = owners.first(view.version, raw(&view, TimeRange::new(5, 19)));
+        let (gateways, unserved) = owners.first(view.version, raw(&view, &[TimeRange::new(5, 19)]));
         let targets: Vec<Target> = heads(&view, &named(2)).into_iter().chain(gateways).collect();
         let asked: Vec<_> = targets.iter().map(|target| (target.role, &*target.store.name)).collect();
         let (ingester, gateway) = (Role::Ingester, Role::Gateway);
@@ -102,7 +104,7 @@ mod tests {
     fn blocks_without_a_gateway_are_counted() {
         let view = view_of(1, vec![block(1, 0, 10, Resolution::Raw)], &[]);
         let owners = Owners::new(Arc::default(), 3);
-        let (targets, unserved) = owners.first(view.version, raw(&view, TimeRange::ALL));
+        let (targets, unserved) = owners.first(view.version, raw(&view, &[TimeRange::ALL]));
         assert_eq!((targets.len(), unserved), (0, 1));
     }
 }
