@@ -323,4 +323,6 @@ fn scope(pinned: &Pinned, view: wire::View, matchers: &[Matcher], range: TimeRan
 }
 
 #[cfg(test)]
+mod segment_tests;
+#[cfg(test)]
 mod tests;

@@ -37,7 +37,7 @@ impl Share {
     pub(super) fn of(range: TimeRange, segments: Vec<Segment>) -> Vec<Self> {
         match segments.len() {
             0 => vec![Self::whole(range)],
-            ..=MAX_APART => {
+            1..=MAX_APART => {
                 let alone = |one: Segment| Self { stock: one.stock, segments: vec![one] };
                 segments.into_iter().map(alone).collect()
             }
