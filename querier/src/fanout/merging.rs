@@ -42,14 +42,12 @@ impl Merging {
         one
     }
 
-    /// Series as they came, less what is between the segments.
+    /// Series as they came, less what is before or between the segments.
     pub(super) fn cut(&self, all: Vec<SeriesSamples>) -> Vec<SeriesSamples> {
-        if self.share.is_single() {
-            return all;
-        }
-        let ranges = self.share.segments.iter().map(|segment| segment.range);
-        let cut = |series: SeriesSamples| {
-            joined(series.labels.clone(), ranges.clone().map(|range| piece(&series, range)))
+        let ranges = || self.share.segments.iter().map(|segment| segment.range);
+        let cut = |series: SeriesSamples| match self.share.segments.as_slice() {
+            [only] => series.within(only.range),
+            _ => joined(series.labels.clone(), ranges().map(|range| piece(&series, range))),
         };
         all.into_iter().map(cut).filter(|series| !series.is_empty()).collect()
     }

@@ -22,6 +22,7 @@ mod targets;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use futures::future::try_join_all;
 use latewood_base::{ErrorKind, Offload, Ulid};
 use latewood_catalog::{Catalogs, Usage, View};
 use latewood_model::dedup::ReplicaLabels;
@@ -184,26 +185,22 @@ impl Fanout {
         reads: &Reads<'_>,
         wanted: Wanted,
     ) -> Result<SeriesStream, StoreError> {
-        let request = |range| {
-            Arc::new(wire::SelectRequest {
+        let asking = &self.asking(pinned);
+        let mut heads = targets::heads(&pinned.view, self.ingesters(pinned)?);
+        let mut opened = Vec::new();
+        // The first is what ingesters are asked, too.
+        for (range, blocks) in reads.questions(&pinned.view, &pinned.held) {
+            let mut targets = std::mem::take(&mut heads);
+            targets.extend(serving(pinned, asking, blocks.into_iter())?);
+            let request = Arc::new(wire::SelectRequest {
                 scope: Some(scope(pinned, wire::View::default(), matchers, range)),
                 detail: wanted.detail.into(),
                 skip_starts: !wanted.starts,
                 limit: wanted.limit,
-            })
-        };
-        let asking = self.asking(pinned);
-        let mut targets = targets::heads(&pinned.view, self.ingesters(pinned)?);
-        targets.extend(serving(pinned, &asking, blocks_of(pinned, reads).into_iter())?);
-        let mut streams = resume::select(&asking, &request(reads.range()), targets).await?;
-        // Replicas are nowhere where samples are gone.
-        let gone = if reads.replicas.is_none() { pinned.held.gone(reads.range()) } else { Vec::new() };
-        for (gone, resolution) in gone {
-            let blocks = targets::rollups(&pinned.view, resolution, gone);
-            let targets = serving(pinned, &asking, blocks)?;
-            streams.extend(resume::select(&asking, &request(gone), targets).await?);
+            });
+            opened.push(async move { resume::select(asking, &request, targets).await });
         }
-        Ok(merge_ahead(streams))
+        Ok(merge_ahead(try_join_all(opened).await?.into_iter().flatten().collect()))
     }
 
     /// The windows of the series that match, in storage order, each once; of one resolution, ending in a range.
@@ -264,7 +261,8 @@ impl Fanout {
         let mut targets = targets::heads(&pinned.view, self.ingesters(pinned)?);
         let gone = pinned.held.gone(range).into_iter();
         let rollups = gone.flat_map(|(gone, resolution)| targets::rollups(&pinned.view, resolution, gone));
-        let blocks: BTreeSet<Ulid> = targets::raw(&pinned.view, &[range]).chain(rollups).collect();
+        let blocks: BTreeSet<Ulid> =
+            targets::raw(&pinned.view, &[range]).map(|block| block.id).chain(rollups).collect();
         targets.extend(serving(pinned, &asking, blocks.into_iter())?);
         Ok((asking, targets))
     }
@@ -301,14 +299,6 @@ fn serving(
         pinned.coverage.failed("store-gateways", error)?;
     }
     Ok(targets)
-}
-
-/// The blocks of samples that are read.
-fn blocks_of(pinned: &Pinned, reads: &Reads<'_>) -> Vec<Ulid> {
-    match reads.replicas {
-        Some(labels) => pinned.held.of_replicas(&pinned.view, labels, &reads.times),
-        None => targets::raw(&pinned.view, &reads.times).collect(),
-    }
 }
 
 /// The scope of a request to one store.

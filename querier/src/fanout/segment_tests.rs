@@ -253,6 +253,16 @@ prop_compose! {
     }
 }
 
+/// Samples that come late, of a replica that is gone as well as without any label.
+fn late() -> impl Strategy<Value = Stored> {
+    (groups(3), scraped(3), any::<[bool; 7]>()).prop_map(|(mut all, more, kept)| {
+        all.insert(("pair", ""), more);
+        all.remove(&("single", "b"));
+        let kept = all.into_iter().zip(kept).filter(|(_, kept)| *kept);
+        kept.map(|(one, _)| one).collect()
+    })
+}
+
 fn days() -> impl Strategy<Value = Vec<Day>> {
     let day = prop_oneof![1 => Just(Day::Empty), 3 => Just(Day::Kept), 4 => Just(Day::Merged)];
     prop_oneof![3 => prop::collection::vec(day.clone(), 1..5), 1 => prop::collection::vec(day, 9..14)]
@@ -312,9 +322,8 @@ proptest! {
 
     /// Samples that come late fill gaps of the one series, and change nothing of what replicas had decided before.
     #[test]
-    fn what_came_late_fills_gaps((days, all, ranges) in case(), late in groups(3)) {
+    fn what_came_late_fills_gaps((days, all, ranges) in case(), late in late()) {
         let all = without_empty(&all, &days);
-        let late: Stored = late.into_iter().filter(|((group, _), _)| *group != "single").collect();
         let world = world(&days, &all, &late);
         let is_merged = |day: usize| days.get(day) == Some(&Day::Merged) && !of_range(&all, window(day)).is_empty();
         let windows: Vec<TimeRange> = (0..days.len()).filter(|day| is_merged(*day)).map(window).collect();
@@ -373,6 +382,27 @@ fn only_what_a_segment_needs_is_asked_for() {
     world.ingester.calls.store(0, std::sync::atomic::Ordering::SeqCst);
     world.read(&[REPLICA], &up(), TimeRange::new(1, 2 * DAY), false);
     assert_eq!(world.ingester.calls.load(std::sync::atomic::Ordering::SeqCst), 1);
+}
+
+/// Whether a late sample makes the one right after it be left out does not depend on whether it is asked for itself.
+#[test]
+fn a_range_that_begins_behind_a_late_sample_knows_of_it() {
+    let lost = DAY / 2..DAY / 2 + HOUR / 2;
+    let all: Stored = pair()
+        .into_iter()
+        .map(|(key, times)| (key, times.into_iter().filter(|at| !lost.contains(at)).collect()))
+        .collect();
+    let resumed = within(&all[&("pair", "a")], TimeRange::new(lost.end, DAY))[0];
+    let late = Stored::from([(("pair", "a"), vec![resumed - 5 * SECOND])]);
+    let world = world(&[Day::Merged], &all, &late);
+    let read = |from: i64| {
+        let (answer, _) = world.read(&[REPLICA], &up(), TimeRange::new(from, DAY), false);
+        within(&answer[&name("").to_string()], TimeRange::new(resumed - 10 * SECOND, resumed + 20 * SECOND))
+    };
+    let whole = read(1);
+    assert_eq!(whole[0], resumed - 5 * SECOND, "it fills the gap");
+    assert_eq!(read(resumed), whole[1..]);
+    assert!(whole[1] > resumed, "too close to it");
 }
 
 #[test]

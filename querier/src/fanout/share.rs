@@ -1,6 +1,13 @@
 //! What of a selection is read at once, and of which blocks.
 
 use latewood_model::TimeRange;
+
+use super::targets;
+use crate::resolutions::{Held, touch};
+use std::sync::Arc;
+
+use latewood_base::Ulid;
+use latewood_catalog::{BlockEntry, View};
 use latewood_model::dedup::{ReplicaLabels, Segment, Stock};
 
 /// Segments that are read each by itself. More are read together, those of a stock at once, so that a range that is cut
@@ -19,11 +26,13 @@ pub(super) struct Share {
 
 /// Which times are read, and of which blocks.
 #[derive(Clone, Debug)]
-pub(crate) struct Reads<'a> {
+pub(super) struct Reads<'a> {
     /// Ascending. What is between them may come as well.
-    pub(crate) times: Vec<TimeRange>,
+    pub(super) times: Vec<TimeRange>,
     /// By which labels the replicas differ that are to be seen, beside each other; of none, all blocks but tails are read.
-    pub(crate) replicas: Option<&'a ReplicaLabels>,
+    pub(super) replicas: Option<&'a ReplicaLabels>,
+    /// Of what is not of one series without these labels, the times that are read instead.
+    pub(super) late: Option<(&'a ReplicaLabels, Vec<TimeRange>)>,
 }
 
 impl Share {
@@ -55,6 +64,15 @@ impl Share {
         self.reading(labels, |one| one.range)
     }
 
+    /// The same, and of what came late for them all times that say what is answered: it is little, and tells whether it
+    /// matters.
+    pub(super) fn reads_at_first<'a>(&self, labels: &'a ReplicaLabels) -> Reads<'a> {
+        let reads = self.reads(labels);
+        let wide: Vec<TimeRange> = self.segments.iter().map(Segment::wide).collect();
+        let is_more = self.stock == Stock::Deduplicated && wide != reads.times;
+        Reads { late: is_more.then_some((labels, wide)), ..reads }
+    }
+
     /// All times that say what is answered.
     pub(super) fn wide_reads<'a>(&self, labels: &'a ReplicaLabels) -> Reads<'a> {
         self.reading(labels, Segment::wide)
@@ -62,7 +80,7 @@ impl Share {
 
     fn reading<'a>(&self, labels: &'a ReplicaLabels, times: impl Fn(&Segment) -> TimeRange) -> Reads<'a> {
         let replicas = (self.stock == Stock::Replicas).then_some(labels);
-        Reads { times: self.segments.iter().map(times).collect(), replicas }
+        Reads { times: self.segments.iter().map(times).collect(), replicas, late: None }
     }
 
     /// Whether there is but one segment.
@@ -73,14 +91,35 @@ impl Share {
 
 impl Reads<'_> {
     /// All blocks but tails.
-    pub(crate) fn of(range: TimeRange) -> Self {
-        Self { times: vec![range], replicas: None }
+    pub(super) fn of(range: TimeRange) -> Self {
+        Self { times: vec![range], replicas: None, late: None }
     }
 
-    /// From the first of the times to the last.
-    pub(crate) fn range(&self) -> TimeRange {
-        let first = self.times.first().copied().unwrap_or(TimeRange::EMPTY);
-        // An empty range stays as it was asked for.
-        self.times.iter().skip(1).fold(first, |all, times| all.union(*times))
+    /// The blocks that are asked, with the range that each is asked for. Ingesters are asked for the first range.
+    pub(super) fn questions(&self, view: &View, held: &Held) -> Vec<(TimeRange, Vec<Ulid>)> {
+        if let Some(labels) = self.replicas {
+            // Replicas are nowhere where samples are gone.
+            return vec![(span(&self.times), held.of_replicas(view, labels, &self.times))];
+        }
+        let (late, rest) = match &self.late {
+            None => (None, targets::raw(view, &self.times).map(|block| block.id).collect()),
+            Some((labels, times)) => {
+                let is_read = |block: &&Arc<BlockEntry>| touch(&self.times, block.range);
+                let (of_one, late): (Vec<_>, Vec<_>) =
+                    targets::raw(view, times).partition(|block| held.has_lost(block, labels));
+                let late = late.into_iter().map(|block| block.id).collect();
+                let of_one = of_one.into_iter().filter(is_read).map(|block| block.id);
+                (Some((span(times), late)), of_one.collect())
+            }
+        };
+        let gone = held.gone(span(&self.times)).into_iter();
+        let gone = gone.map(|(gone, resolution)| (gone, targets::rollups(view, resolution, gone).collect()));
+        late.into_iter().chain([(span(&self.times), rest)]).chain(gone).collect()
     }
+}
+
+/// From the first time to the last. An empty range stays as it was asked for.
+fn span(times: &[TimeRange]) -> TimeRange {
+    let first = times.first().copied().unwrap_or(TimeRange::EMPTY);
+    times.iter().skip(1).fold(first, |all, times| all.union(*times))
 }

@@ -192,8 +192,10 @@ impl Fetch {
         let newest_only = *newest_only && self.share.is_single();
         let detail = if newest_only { Detail::Newest } else { Detail::Samples };
         let wanted = Wanted { detail, starts: *starts, limit: 0 };
-        let reads = replicas
-            .map_or_else(|| Reads::of(self.select.range), |replicas| self.share.reads(&replicas.labels));
+        let reads = replicas.map_or_else(
+            || Reads::of(self.select.range),
+            |replicas| self.share.reads_at_first(&replicas.labels),
+        );
         let selected = self.fanout.select_of(&self.pinned, matchers, &reads, wanted);
         let (mut series, mut sent) = (selected.await?, false);
         while let Some(batch) = series.next().await {

@@ -1,7 +1,7 @@
 //! How a range of samples is cut where compaction has made one series of HA replicas, and where samples are gone.
 
 use latewood_base::Ulid;
-use latewood_catalog::View;
+use latewood_catalog::{BlockEntry, View};
 use latewood_model::dedup::{LOOKBACK_MS, ReplicaLabels, Segment, Stock};
 use latewood_model::{Resolution, TimeRange};
 
@@ -48,9 +48,14 @@ impl Held {
             _ if !touch(times, block.range) => false,
             Some(windows) if block.tail => windows.contains(&window(block).end),
             None if block.tail => false,
-            _ => !(block.deduplicated && self.lost_by(block) == *labels),
+            _ => !self.has_lost(block, labels),
         });
         tells.map(|block| block.id).collect()
+    }
+
+    /// Whether compaction has made series without these labels of a block's replicas.
+    pub(crate) fn has_lost(&self, block: &BlockEntry, labels: &ReplicaLabels) -> bool {
+        block.deduplicated && self.lost_by(block) == *labels
     }
 
     /// The labels that samples of a range do not have any more and the asker wants, or wants to choose by.
