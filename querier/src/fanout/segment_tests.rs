@@ -203,6 +203,10 @@ fn compacted(id: u128, all: &Stored, window: TimeRange) -> Vec<(BlockEntry, Vec<
 }
 
 fn world(days: &[Day], all: &Stored, heads: &Stored) -> World {
+    World::new(blocks_of(days, all), of_range(heads, TimeRange::ALL))
+}
+
+fn blocks_of(days: &[Day], all: &Stored) -> Vec<(BlockEntry, Vec<SeriesSamples>)> {
     let of_day = |(number, day): (usize, &Day)| {
         let (id, window) = (10 * number as u128 + 10, window(number));
         match day {
@@ -211,8 +215,7 @@ fn world(days: &[Day], all: &Stored, heads: &Stored) -> World {
             Day::Merged => compacted(id, all, window),
         }
     };
-    let blocks = days.iter().enumerate().flat_map(of_day).collect();
-    World::new(blocks, of_range(heads, TimeRange::ALL))
+    days.iter().enumerate().flat_map(of_day).collect()
 }
 
 fn name(replica: &str) -> Labels {
@@ -394,8 +397,9 @@ fn a_range_that_begins_behind_a_late_sample_knows_of_it() {
         .collect();
     let resumed = within(&all[&("pair", "a")], TimeRange::new(lost.end, DAY))[0];
     let late = Stored::from([(("pair", "a"), vec![resumed - 5 * SECOND])]);
-    let world = world(&[Day::Merged], &all, &late);
     let read = |from: i64| {
+        // Nothing is known of the metric yet.
+        let world = world(&[Day::Merged], &all, &late);
         let (answer, _) = world.read(&[REPLICA], &up(), TimeRange::new(from, DAY), false);
         within(&answer[&name("").to_string()], TimeRange::new(resumed - 10 * SECOND, resumed + 20 * SECOND))
     };
@@ -403,6 +407,34 @@ fn a_range_that_begins_behind_a_late_sample_knows_of_it() {
     assert_eq!(whole[0], resumed - 5 * SECOND, "it fills the gap");
     assert_eq!(read(resumed), whole[1..]);
     assert!(whole[1] > resumed, "too close to it");
+}
+
+/// More segments than are read each by itself: a sample between those of one stock is the other's to answer or to drop.
+#[test]
+fn what_lies_between_segments_that_are_read_together_is_left_out() {
+    let days: Vec<Day> = (0..7).map(|day| if day % 2 == 0 { Day::Merged } else { Day::Kept }).collect();
+    let gap = window(5).start..window(6).start + HOUR;
+    let all: Stored = ["a", "b"]
+        .map(|replica| {
+            (("pair", replica), scrapes(1, 7 * DAY).into_iter().filter(|at| !gap.contains(at)).collect())
+        })
+        .into();
+    let range = TimeRange::new(1, window(6).start + HOUR / 2);
+    let expected = as_answer(&merged(&all, range, range.start - HOUR), range);
+    // The first is there already, the other covered by the last sample of the pair, which only the tail has.
+    let known = merged(&all, window(4), window(4).start)[&("pair", "")][0];
+    let mut late = Stored::from([(("pair", ""), vec![known, gap.start + SECOND])]);
+    for more in [None, Some((("brief", "b"), vec![HOUR]))] {
+        late.extend(more.clone());
+        let blocks = blocks_of(&days, &all).into_iter().chain(plain(500, &late, TimeRange::ALL));
+        let world = World::new(blocks.collect(), Vec::new());
+        let brief = more.map(|((group, _), times)| (stored(group, "", &[]).labels.to_string(), times));
+        let expected: Answer = expected.clone().into_iter().chain(brief).collect();
+        for newest_only in [false, true] {
+            let (found, _) = world.read(&[REPLICA], &up(), range, newest_only);
+            assert_eq!(newest(found, newest_only), newest(expected.clone(), newest_only));
+        }
+    }
 }
 
 #[test]
