@@ -387,6 +387,30 @@ fn only_what_a_segment_needs_is_asked_for() {
     assert_eq!(world.ingester.calls.load(std::sync::atomic::Ordering::SeqCst), 1);
 }
 
+/// What is left where samples are gone is one series, too, and nothing that samples behind it yield to.
+#[test]
+fn samples_behind_those_that_are_gone_are_all_there() {
+    let all = pair();
+    let gone: Vec<i64> = (1..=DAY / HOUR).map(|hour| hour * HOUR - 9_999).collect();
+    let left = vec![stored("pair", "", &gone)];
+    let rollup = BlockEntry {
+        resolution: Resolution::OneHour,
+        window: Some(window(0)),
+        lineage: vec![Ulid(1)],
+        ..entry(2, &left).unwrap()
+    };
+    let blocks = plain(20, &all, window(1)).into_iter().chain([(rollup, left)]);
+    let world = World::new(blocks.collect(), Vec::new());
+    let kept = merged(&all, window(1), window(1).start)[&("pair", "")].clone();
+    assert!(kept[0] < window(1).start + 60 * SECOND);
+    for from in [1, DAY - HOUR / 2, DAY + 1, DAY + HOUR / 2] {
+        let (answer, warnings) = world.read(&[REPLICA], &up(), TimeRange::new(from, 2 * DAY), false);
+        let expected = within(&[gone.clone(), kept.clone()].concat(), TimeRange::new(from, 2 * DAY));
+        assert_eq!(answer, [(name("").to_string(), expected)].into());
+        assert_eq!(warnings.len(), usize::from(from <= DAY), "{warnings:?}");
+    }
+}
+
 /// Whether a late sample makes the one right after it be left out does not depend on whether it is asked for itself.
 #[test]
 fn a_range_that_begins_behind_a_late_sample_knows_of_it() {
@@ -454,10 +478,12 @@ fn replicas_that_are_asked_for_apart_are_missed_with_a_warning() {
         if !labels.contains(&REPLICA) {
             assert_eq!(found, apart, "{labels:?}");
         }
-        assert!(
-            matches!(&warnings[..], [one] if one.contains("without the labels replica ")),
-            "{warnings:?}"
-        );
+        match labels.contains(&REPLICA) {
+            true => assert_eq!(warnings, [""; 0]),
+            false => {
+                assert!(matches!(&warnings[..], [one] if one.contains("without replica ")), "{warnings:?}")
+            }
+        }
         let (_, none) = world.read(labels, &up(), window(1), false);
         assert_eq!(none, [""; 0]);
     }

@@ -104,7 +104,7 @@ impl FanoutSource {
             let labels = lost.join(", ");
             format!(
                 "HA replicas cannot be told apart in a part of the time: compaction has made one series of them there, \
-                 without the labels {labels} (compactor.deduplicate: false keeps them)"
+                 without {labels} (with compactor.deduplicate: false it leaves them as they are from then on)"
             )
         });
         thinned.into_iter().chain(merged).collect()

@@ -15,6 +15,11 @@ pub(crate) struct AskedSeries<'a> {
 }
 
 impl AskedSeries<'_> {
+    /// Whether it matters to them that a label is lost.
+    pub(super) fn need(&self, label: &str) -> bool {
+        !self.without.contain(label) || self.matchers.iter().any(|matcher| matcher.name() == label)
+    }
+
     /// Whether series that lack these labels are the ones.
     pub(super) fn are_without(&self, labels: &ReplicaLabels) -> bool {
         labels == self.without && !self.matchers.iter().any(|matcher| labels.contain(matcher.name()))

@@ -58,11 +58,11 @@ impl Held {
         block.deduplicated && self.lost_by(block) == *labels
     }
 
-    /// The labels that samples of a range do not have any more and the asker wants, or wants to choose by.
+    /// The labels that samples of a range do not have any more, and that the asker wants to have or chooses by.
     pub(crate) fn lost(&self, range: TimeRange, asked: AskedSeries<'_>) -> Vec<String> {
-        let others = self.deduplicated.iter().filter(|(labels, _)| !asked.are_without(labels));
-        let others = others.filter(|(_, times)| !within(times, range).is_empty());
-        let mut names: Vec<String> = others.flat_map(|(labels, _)| labels.names().iter().cloned()).collect();
+        let here = self.deduplicated.iter().filter(|(_, times)| !within(times, range).is_empty());
+        let names = here.flat_map(|(labels, _)| labels.names());
+        let mut names: Vec<String> = names.filter(|name| asked.need(name)).cloned().collect();
         names.sort_unstable();
         names.dedup();
         names

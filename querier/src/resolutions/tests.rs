@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use latewood_base::Ulid;
 use latewood_catalog::{BlockEntry, Tombstone, View};
-use latewood_model::dedup::{LOOKBACK_MS, ReplicaLabels};
-use latewood_model::{Resolution, TimeRange};
+use latewood_model::dedup::{LOOKBACK_MS, ReplicaLabels, Segment, Stock};
+use latewood_model::{MatchOp, Matcher, Resolution, TimeRange};
 use proptest::prelude::*;
 
 use super::{AskedSeries, Held, Piece};
@@ -113,6 +113,86 @@ fn what_was_deleted_is_read_from_samples_until_windows_are_made_anew() {
     let found = pieces(&held_of(&view), day(0), Resolution::OneHour, &[]);
     let (hour, samples) = (Resolution::OneHour, Resolution::Raw);
     assert_eq!(found, [(1, 9 * HOUR, hour), (9 * HOUR + 1, 12 * HOUR, samples), (12 * HOUR + 1, DAY, hour)]);
+}
+
+/// The same of replicas that lost these labels.
+fn without(entry: &BlockEntry, labels: &[&str]) -> Arc<BlockEntry> {
+    let replica_labels = labels.iter().map(|name| (*name).to_owned()).collect();
+    Arc::new(BlockEntry { deduplicated: true, replica_labels, ..entry.clone() })
+}
+
+#[test]
+fn windows_of_other_series_are_read_only_where_samples_are_gone() {
+    let hour = Resolution::OneHour;
+    let blocks = vec![
+        // Of two days without `old`, of two without what is configured now, which the first of them does not say.
+        without(&windowed(1, day(0), hour, &[100]), &["old"]),
+        without(&windowed(2, day(1), hour, &[101]), &["old"]),
+        windowed(3, day(2), hour, &[102]),
+        without(&windowed(4, day(3), hour, &[103]), &["replica"]),
+        windowed(101, day(1), Resolution::Raw, &[]),
+        windowed(102, day(2), Resolution::Raw, &[]),
+        windowed(103, day(3), Resolution::Raw, &[]),
+    ];
+    let (now, old) = (ReplicaLabels::new(["replica"]), ReplicaLabels::new(["old"]));
+    let held = Held::of(&view_of(1, blocks, &[]), &now);
+    let all = TimeRange::new(1, 4 * DAY);
+    let chosen = [Matcher::new(MatchOp::Equal, "replica", "a").unwrap()];
+    let of = |without, matchers| AskedSeries { without, matchers };
+    let (samples, none) = (Resolution::Raw, &ReplicaLabels::NONE);
+    for (asked, coarsest, differing, expected) in [
+        (of(&now, &[]), hour, &[day(0)][..], [hour, samples, hour, hour]),
+        (of(&old, &[]), hour, &[], [hour, hour, samples, samples]),
+        (of(&now, &chosen), samples, &[day(0)], [hour, samples, samples, samples]),
+        (of(none, &[]), samples, &[day(0)], [hour, samples, samples, samples]),
+    ] {
+        let found = held.resolutions(all, asked, (Resolution::OneDay, false));
+        assert_eq!((found.coarsest, &found.differing[..]), (coarsest, differing), "{asked:?}");
+        assert_eq!(found.gone, [(day(0), hour)]);
+        let read = held.pieces((all, hour), asked, &[]);
+        let at = |number: i64| {
+            let time = number * DAY + DAY / 2;
+            read.iter().find(|piece| piece.times.contains(time)).map(|piece| piece.resolution)
+        };
+        assert_eq!([at(0), at(1), at(2), at(3)], expected.map(Some), "{asked:?}");
+    }
+}
+
+#[test]
+fn segments_end_where_samples_are_gone_and_nothing_there_counts_behind() {
+    let labels = ReplicaLabels::new(["replica"]);
+    let blocks = vec![
+        windowed(1, day(0), Resolution::OneHour, &[100]),
+        without(&windowed(2, day(1), Resolution::Raw, &[]), &["replica"]),
+        without(&windowed(3, day(2), Resolution::Raw, &[]), &["other"]),
+    ];
+    let held = Held::of(&view_of(1, blocks, &[]), &labels);
+    let found = |start: i64, end: i64| -> Vec<(TimeRange, i64, Stock)> {
+        let segments = held.segments(TimeRange::new(start, end), &labels).into_iter();
+        segments.map(|one| (one.range, one.since, one.stock)).collect()
+    };
+    let (one, apart) = (Stock::Deduplicated, Stock::Replicas);
+    let before = TimeRange::new(-DAY, 0);
+    assert_eq!(
+        found(-DAY, 3 * DAY),
+        [
+            (before, -DAY - HOUR, apart),
+            (day(0), 1, one),
+            (day(1), DAY + 1, one),
+            (day(2), 2 * DAY + 1 - HOUR, apart)
+        ]
+    );
+    let half = |day: i64| TimeRange::new(day * DAY + HOUR / 2, day * DAY + HOUR);
+    let of_half = |day: i64| found(half(day).start, half(day).end);
+    assert_eq!(of_half(0), [(half(0), half(0).start, one)]);
+    assert_eq!(of_half(1), [(half(1), DAY + 1, one)]);
+    assert_eq!(of_half(2), [(half(2), half(2).start - HOUR, apart)]);
+    // Of a day that is gone nothing is left to look back at.
+    let gone = vec![windowed(1, day(0), Resolution::OneHour, &[100])];
+    let held = Held::of(&view_of(1, gone, &[]), &labels);
+    let behind = held.segments(half(1), &labels);
+    assert_eq!(behind, [Segment { range: half(1), since: DAY + 1, stock: apart }]);
+    assert_eq!(held.segments(TimeRange::EMPTY, &labels), []);
 }
 
 /// What there is of a day.
