@@ -378,6 +378,29 @@ fn where_samples_are_gone_windows_that_do_not_fit_are_read_with_a_warning() {
 }
 
 #[test]
+fn an_analysis_says_at_which_resolutions_a_selector_was_read() {
+    let gone = vec![(TimeRange::new(i64::MIN, 3 * HOUR), Resolution::OneHour)];
+    let source = Source::new(counter(), Resolutions { gone, ..Resolutions::default() });
+    let query = RangeQuery {
+        expr: parse("sum(rate(m[20m])) or m @ 20000 or rate(m[20m] @ 10000)", &options())
+            .expect("a good query"),
+        start: HOUR,
+        end: 6 * HOUR,
+        step: Duration::from_secs(600),
+        lookback: None,
+        report: ReportOptions { analysis: true, ..ReportOptions::default() },
+    };
+    let control = Control::new(Clock::manual(0).0, QueryLimits::NONE);
+    let engine = Engine::new(EngineConfig::default());
+    let result = engine.range(&query, Arc::clone(&source) as _, &control).expect("a good query");
+    let nodes = result.report.analysis.expect("an analysis").0;
+    let told =
+        nodes.iter().map(|node| node.figures.read_at.iter().map(Resolution::as_str).collect::<Vec<_>>());
+    let told: Vec<Vec<&str>> = told.filter(|read| !read.is_empty()).collect();
+    assert_eq!(told, [vec!["raw", "1h"], vec!["raw"], vec!["1h"]]);
+}
+
+#[test]
 fn windows_that_do_not_fit_are_read_where_that_is_wished() {
     let offered = Resolutions { may_be_inexact: true, ..up_to(Resolution::OneHour) };
     let source = Source::new(counter(), offered);

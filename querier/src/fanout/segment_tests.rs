@@ -481,7 +481,7 @@ fn replicas_that_are_asked_for_apart_are_missed_with_a_warning() {
         match labels.contains(&REPLICA) {
             true => assert_eq!(warnings, [""; 0]),
             false => {
-                assert!(matches!(&warnings[..], [one] if one.contains("without replica ")), "{warnings:?}")
+                assert!(matches!(&warnings[..], [one] if one.contains("without replica ")), "{warnings:?}");
             }
         }
         let (_, none) = world.read(labels, &up(), window(1), false);

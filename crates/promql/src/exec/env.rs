@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use latewood_model::Labels;
+use latewood_model::{Labels, Resolution};
 use parking_lot::Mutex;
 
 use super::{Probe, SampleCounts, Selections};
@@ -47,6 +47,11 @@ impl Env {
     /// The same for operators whose samples count elsewhere.
     pub(super) fn counting(&self, counts: SampleCounts) -> Self {
         Self { counts, ..self.clone() }
+    }
+
+    /// Takes note of a resolution that the operator reads, if anything watches it.
+    pub(super) fn reads_at(&self, resolution: Resolution) {
+        self.probe.iter().for_each(|probe| probe.reads_at(resolution));
     }
 
     /// Adds an info; without its prefix.
