@@ -1,14 +1,14 @@
 //! What of a selection is read at once, and of which blocks.
 
-use latewood_model::TimeRange;
-
-use super::targets;
-use crate::resolutions::{Held, touch};
 use std::sync::Arc;
 
 use latewood_base::Ulid;
 use latewood_catalog::{BlockEntry, View};
+use latewood_model::TimeRange;
 use latewood_model::dedup::{ReplicaLabels, Segment, Stock};
+
+use super::targets;
+use crate::resolutions::{Held, touch};
 
 /// Segments that are read each by itself. More are read together, those of a stock at once, so that a range that is cut
 /// into very many opens two cursors: what lies between them is then read in part, and each series is cut and put
