@@ -7,5 +7,6 @@ mod faults;
 mod joins;
 mod quarantine;
 mod rebuild;
+mod retention;
 mod rollups;
 mod world;
