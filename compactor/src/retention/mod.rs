@@ -6,7 +6,7 @@
 //!
 //! Samples of one window go together: when the last of its blocks has outlived its retention, and nothing that came late
 //! for the window, flushed or aligned, is still to be downsampled. Of a window of which a part is gone no rollups are made
-//! any more.
+//! any more. Rollups stay for as long as samples that they were made of.
 
 mod config;
 mod windows;
@@ -56,10 +56,17 @@ pub fn expired(
     compaction: &Policy,
 ) -> Expired {
     let standing = Standing::of(view, now_ms, retention, compaction);
+    let is_past = |block: &BlockEntry| standing.is_past(block.resolution, block.range.end);
     let mut expired = Expired::default();
     for (window, blocks) in windows(view) {
-        if blocks.iter().all(|block| standing.is_past(block.resolution, block.range.end)) {
+        if blocks.iter().all(|block| is_past(block)) {
             standing.decide(window, &blocks, &mut expired);
+        }
+    }
+    let gone: HashSet<Ulid> = expired.blocks.iter().copied().collect();
+    for block in view.blocks.values().filter(|block| block.resolution != Resolution::Raw) {
+        if is_past(block) && !standing.would_be_made_anew(block, &gone) {
+            standing.decide(None, &[block], &mut expired);
         }
     }
     expired
@@ -110,6 +117,12 @@ impl<'a> Standing<'a> {
         let coarser = Resolution::ALL.into_iter().filter(|coarser| *coarser > block.resolution);
         let wanted = coarser.filter(|coarser| !block.tail && !self.is_past(*coarser, end));
         wanted.map(|resolution| self.successors.get(&block.id)?.get(&resolution).copied()).collect()
+    }
+
+    /// Whether compaction would make a rollup again at once: samples that it was made of stay.
+    fn would_be_made_anew(&self, block: &BlockEntry, gone: &HashSet<Ulid>) -> bool {
+        let named = block.lineage.iter().filter_map(|id| self.view.blocks.get(id));
+        named.filter(|named| named.resolution == Resolution::Raw).any(|named| !gone.contains(&named.id))
     }
 
     /// Whether a window waits for samples that are to be in its rollups and are not yet. What compaction will never take is

@@ -50,11 +50,10 @@ fn of_first_week(id: u128, day: i64) -> BlockEntry {
 /// The rollups of the first week, of some raw blocks.
 fn rollups_of_first_week(lineage: &[u128]) -> [BlockEntry; 3] {
     let range = days_up_to(7, 7);
-    [(100, FiveMinutes), (101, OneHour), (102, OneDay)].map(|(id, resolution)| BlockEntry {
-        window: Some(range),
-        range,
-        samples: 1,
-        ..block(id, resolution, 7, lineage)
+    [(100, FiveMinutes), (101, OneHour), (102, OneDay)].map(|(id, resolution)| {
+        let finer = (id > 100).then_some(id - 1);
+        let lineage: Vec<u128> = lineage.iter().copied().chain(finer).collect();
+        BlockEntry { window: Some(range), range, samples: 1, ..block(id, resolution, 7, &lineage) }
     })
 }
 
@@ -147,6 +146,20 @@ fn what_came_late_for_a_window_is_waited_for_while_it_is_to_be_downsampled() {
     assert_eq!(goes(&flushed, false), (vec![], vec![Ulid(1)]));
     let later = BlockEntry { range: TimeRange::new(7 * DAY + 1, 30 * DAY), ..flushed };
     assert_eq!(goes(&later, false), (vec![Ulid(1)], vec![]));
+}
+
+#[test]
+fn rollups_of_samples_that_are_kept_for_longer_stay_as_long() {
+    let (raw, rollups) = (of_first_week(1, 6), rollups_of_first_week(&[1]));
+    let kept = RetentionPolicy([Some(20 * DAY), Some(2 * DAY), None, None]);
+    let goes = |blocks: &[BlockEntry], day: i64| {
+        let expired = expired(&view(blocks.to_vec()), day * DAY + 1, &kept);
+        (expired.blocks, expired.owed)
+    };
+    let all = [&[raw][..], &rollups[..]].concat();
+    assert_eq!(goes(&all, 20), (vec![], vec![]), "5m would be made anew");
+    assert_eq!(goes(&all, 27), (vec![Ulid(1), Ulid(100)], vec![]));
+    assert_eq!(goes(&rollups, 10), (vec![Ulid(100)], vec![]));
 }
 
 #[test]

@@ -7,10 +7,10 @@ use latewood_base::Ulid;
 use latewood_catalog::{BlockEntry, View};
 use latewood_model::{Resolution, TimeRange, TimestampMs};
 
-/// Blocks that go together, with their window; a rollup is by itself, as no other of its resolution has its times.
+/// Raw blocks that go together, with their window, if they have any.
 pub(super) type Together<'a> = (Option<TimeRange>, Vec<&'a Arc<BlockEntry>>);
 
-/// The blocks of a view by what goes together.
+/// The raw blocks of a view by what goes together.
 ///
 /// Windows are those of raw blocks and of the rollups that were made of them. Of two that overlap the longer counts, so
 /// that a block waits for others no longer than a window of compaction lasts. A block belongs to the window that it ends
@@ -18,12 +18,12 @@ pub(super) type Together<'a> = (Option<TimeRange>, Vec<&'a Arc<BlockEntry>>);
 pub(super) fn windows(view: &View) -> impl Iterator<Item = Together<'_>> {
     let disjoint = disjoint(candidates(view));
     let (mut windows, mut alone) = (BTreeMap::<TimestampMs, Together<'_>>::new(), Vec::new());
-    for block in view.blocks.values() {
+    for block in view.blocks.values().filter(|block| block.resolution == Resolution::Raw) {
         match holding(&disjoint, block.range.end) {
-            Some(window) if block.resolution == Resolution::Raw => {
+            Some(window) => {
                 windows.entry(window.end).or_insert((Some(window), Vec::new())).1.push(block);
             }
-            _ => alone.push((None, vec![block])),
+            None => alone.push((None, vec![block])),
         }
     }
     windows.into_values().chain(alone)
