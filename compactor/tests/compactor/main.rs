@@ -9,4 +9,5 @@ mod quarantine;
 mod rebuild;
 mod retention;
 mod rollups;
+mod simulation;
 mod world;
