@@ -19,7 +19,7 @@ pub fn expected(
 }
 
 /// What a window has of a series.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Row {
     floats: Option<FloatRollup>,
     histograms: Option<HistogramRollup>,

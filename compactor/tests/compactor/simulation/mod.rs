@@ -78,7 +78,8 @@ impl Simulation {
         let mut told = format!("at {} h: ", self.world.clock.now_ms() / HOUR);
         match self.rng.below(10) {
             0..3 => {
-                let hours = 2 + self.rng.below(10);
+                let is_long = self.rng.below(4) == 0;
+                let hours = if is_long { 26 + self.rng.below(30) } else { 2 + self.rng.below(10) };
                 write!(told, "{hours} h of scrapes").unwrap();
                 eprintln!("{told}");
                 self.advance(hours).await;
@@ -123,7 +124,7 @@ impl Simulation {
             tokio::time::sleep(Duration::from_millis(after)).await;
             match meanwhile {
                 0 => self.late().await,
-                1 | 2 => self.delete().await,
+                1..=3 => self.delete().await,
                 _ => {}
             }
         };
@@ -150,8 +151,8 @@ impl Simulation {
 
     async fn delete(&mut self) {
         let now = self.world.clock.now_ms();
-        let from = now - self.rng.below(8 * DAY as u64) as i64;
-        let long = [60_000, HOUR, 6 * HOUR, 3 * DAY][self.rng.below(4) as usize];
+        let from = now - self.rng.below(6 * DAY as u64) as i64;
+        let long = [60_000, HOUR, 6 * HOUR, DAY, 3 * DAY][self.rng.below(5) as usize];
         let (pod, range) = (pod(self.rng.below(5)), TimeRange::new(from, from + long));
         eprintln!("  {pod} from {} to {} h", range.start as f64 / 3.6e6, range.end as f64 / 3.6e6);
         self.world.delete(&pod, range).await;
