@@ -44,10 +44,12 @@ use self::rollups::Rollups;
 #[must_use]
 pub fn plan(view: &View, now_ms: TimestampMs, policy: &Policy) -> Vec<Job> {
     let closed_by = policy.closed_by(now_ms);
-    let (aligned, flushed): (Vec<_>, Vec<_>) =
-        candidates(view).partition(|block: &Arc<BlockEntry>| block.window.is_some());
-    let mut jobs = align::plan(flushed, closed_by, policy);
-    jobs.extend(Merges { view, policy, rollups: Rollups::of(view), now_ms }.plan(aligned));
+    let rollups = Rollups::of(view);
+    let is_aligned =
+        |block: &Arc<BlockEntry>| block.window.is_some() && !rollups.strand(block, &policy.tiers);
+    let (aligned, flushed): (Vec<_>, Vec<_>) = candidates(view).partition(is_aligned);
+    let mut jobs = align::plan(flushed, closed_by, policy, &rollups);
+    jobs.extend(Merges { view, policy, rollups, now_ms }.plan(aligned));
     let taken = jobs.iter().flat_map(|job| job.ids().into_iter().chain(job.replaced_ids())).collect();
     jobs.extend(Joins { view, policy, taken, closed_by }.plan());
     jobs

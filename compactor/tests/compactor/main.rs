@@ -7,5 +7,7 @@ mod faults;
 mod joins;
 mod quarantine;
 mod rebuild;
+mod retention;
 mod rollups;
+mod simulation;
 mod world;
