@@ -12,11 +12,11 @@ mod world;
 
 use world::{Fault, Outcome, run};
 
-/// `LATEWOOD_SIM_SEEDS` sets another number of seeds, `LATEWOOD_SIM_FIRST` the first one.
+/// `LATEWOOD_GROUP_SEEDS` sets another number of seeds, `LATEWOOD_GROUP_FIRST` the first one.
 fn seeds() -> std::ops::Range<u64> {
     let number = |name: &str, or: u64| std::env::var(name).map_or(or, |text| text.parse().unwrap());
-    let first = number("LATEWOOD_SIM_FIRST", 0);
-    first..first + number("LATEWOOD_SIM_SEEDS", 100)
+    let first = number("LATEWOOD_GROUP_FIRST", 0);
+    first..first + number("LATEWOOD_GROUP_SEEDS", 100)
 }
 
 #[test]
