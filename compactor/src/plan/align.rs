@@ -35,7 +35,14 @@ pub(super) fn plan(flushed: Vec<Arc<BlockEntry>>, closed_by: TimestampMs, policy
 
 fn job(inputs: Vec<Arc<BlockEntry>>, closed_by: TimestampMs, policy: &Policy) -> Option<Job> {
     let (windows, tier) = windows(inputs.iter().map(|block| block.range), closed_by, policy)?;
-    (!inputs.is_empty()).then_some(Job { kind: JobKind::Align, inputs, windows, tier, rollups: None })
+    (!inputs.is_empty()).then_some(Job {
+        kind: JobKind::Align,
+        inputs,
+        windows,
+        tier,
+        rollups: None,
+        deduplicates: false,
+    })
 }
 
 /// The longest windows that are over and hold some of the ranges, which ascend by their starts, and the highest tier

@@ -9,7 +9,7 @@ use latewood_model::{TimeRange, TimestampMs};
 
 use super::job::Budget;
 use super::rollups::Rollups;
-use super::{Job, JobKind, Policy};
+use super::{Deduplicated, Job, JobKind, Policy};
 
 /// The window's large block is written anew at once when what is to be added has this part of its bytes.
 const MANY: u64 = 10;
@@ -19,6 +19,7 @@ pub(super) struct Merges<'a> {
     pub(super) view: &'a View,
     pub(super) policy: &'a Policy,
     pub(super) rollups: Rollups<'a>,
+    pub(super) deduplicated: Deduplicated<'a>,
     pub(super) now_ms: TimestampMs,
 }
 
@@ -56,7 +57,14 @@ impl Merges<'_> {
             let is_readable = |block: &BlockEntry| !self.view.no_compact.contains_key(&block.id);
             let is_first = inputs.iter().all(|block| !taken.contains(&block.id) && is_readable(block));
             taken.extend(inputs.iter().filter(|_| is_first).map(|block| block.id));
-            is_first.then_some(Job { kind: JobKind::Mask, inputs, windows, tier, rollups: None })
+            is_first.then_some(Job {
+                kind: JobKind::Mask,
+                inputs,
+                windows,
+                tier,
+                rollups: None,
+                deduplicates: false,
+            })
         };
         masked.filter_map(job).collect()
     }
@@ -98,12 +106,15 @@ impl Merges<'_> {
         let (own, closed_by) = (block.window?, self.policy.closed_by(self.now_ms));
         (1..=tiers).rev().find_map(|tiers| {
             let (tier, window) = self.policy.tiers.longest_closed(own.end, closed_by, tiers)?;
-            (window.start <= own.start).then_some((tier, window))
+            // Tails and rollups are of windows of days alone.
+            let is_alike = self.is_long(tier) || !self.deduplicated.has(block);
+            (window.start <= own.start && is_alike).then_some((tier, window))
         })
     }
 
     fn job(&self, group: Group) -> Option<Job> {
-        if group.blocks.len() == 1 && !group.blocks.iter().any(|block| self.is_deleted_from(block)) {
+        let is_masked = self.is_masked(&group);
+        if group.blocks.len() == 1 && !is_masked {
             return self.rollup(group);
         }
         let Group { tier, window, mut blocks } = group;
@@ -113,33 +124,65 @@ impl Merges<'_> {
         let whole = blocks.iter().enumerate().filter(|(_, block)| is_whole(block));
         if let Some((at, _)) = whole.max_by_key(|(_, block)| block.bytes) {
             let base = blocks.remove(at);
-            if !self.is_worth_it(&base, &blocks) {
+            if !is_masked && !self.is_worth_it(&base, &blocks) {
                 return None;
             }
             blocks.insert(0, base);
         }
-        let mut budget = Budget::default();
-        blocks.retain(|block| budget.take(block, self.policy, 2));
-        let has_rollups = self.policy.tiers.of_rollups().is_some_and(|first| tier >= first);
-        let rollups = has_rollups.then(|| self.rollups.replaced(window));
-        Some(Job { kind: JobKind::Merge, inputs: blocks, windows: vec![window], tier, rollups })
+        self.of_blocks(tier, window, blocks, is_masked)
+    }
+
+    /// A merge of as many blocks as fit. What is deduplicated is joined with the rest of its window only when all of that is
+    /// there: what stands of late samples is decided together.
+    fn of_blocks(
+        &self,
+        tier: usize,
+        window: TimeRange,
+        mut blocks: Vec<Arc<BlockEntry>>,
+        is_masked: bool,
+    ) -> Option<Job> {
+        let is_all = Budget::default().take_all(&blocks, self.policy)
+            && !self.deduplicated.any_beside(window, &blocks);
+        if !is_all {
+            let is_late = |block: &Arc<BlockEntry>| !self.deduplicated.has(block);
+            let any_late = blocks.iter().filter(|block| is_late(block)).count() > 1;
+            blocks.retain(|block| is_late(block) == any_late);
+            let mut budget = Budget::default();
+            blocks.retain(|block| budget.take(block, self.policy, 2));
+        }
+        if blocks.len() < 2 && !is_masked {
+            return None;
+        }
+        // Those that there are have more in them than late samples alone.
+        let is_late = !blocks.iter().any(|block| self.deduplicated.has(block))
+            && self.deduplicated.any_beside(window, &blocks);
+        let rollups = (self.is_long(tier) && !is_late).then(|| self.rollups.replaced(window));
+        let deduplicates = rollups.is_some() && is_all && self.policy.deduplicate;
+        let (kind, windows) = (JobKind::Merge, vec![window]);
+        Some(Job { kind, inputs: blocks, windows, tier, rollups, deduplicates })
     }
 
     /// The rollups of a window, if they are owed.
     fn rollup(&self, group: Group) -> Option<Job> {
         let Group { tier, window, blocks } = group;
-        let is_long = self.policy.tiers.of_rollups().is_some_and(|first| tier >= first);
         let rollups = self.rollups.replaced(window);
         let is_owed = !blocks.iter().all(|block| self.rollups.have(block))
             || rollups.blocks.iter().any(|block| self.is_deleted_from(block));
-        let rollups = Some(rollups);
-        (is_long && is_owed).then(|| Job {
+        let is_alone = matches!(blocks.as_slice(), [block] if Budget::default().take(block, self.policy, 0));
+        let is_all = is_alone && !self.deduplicated.any_beside(window, &blocks);
+        (self.is_long(tier) && is_owed).then(|| Job {
             kind: JobKind::Rollup,
             inputs: blocks,
             windows: vec![window],
             tier,
-            rollups,
+            rollups: Some(rollups),
+            deduplicates: is_all && self.policy.deduplicate,
         })
+    }
+
+    /// Whether windows of a tier are days, which have rollups and one series of replicas.
+    fn is_long(&self, tier: usize) -> bool {
+        self.policy.tiers.of_rollups().is_some_and(|first| tier >= first)
     }
 
     /// Whether a window's block is to be written anew for what came late.
@@ -147,7 +190,19 @@ impl Merges<'_> {
         let bytes = late.iter().fold(0u64, |sum, block| sum.saturating_add(block.bytes));
         bytes.saturating_mul(MANY) >= base.bytes && !late.is_empty()
             || late.iter().any(|block| self.has_waited(block.id))
-            || self.is_deleted_from(base)
+    }
+
+    /// Whether a deletion has waited to be applied to blocks that are written anew for it: those that are alone, the window's
+    /// own, and tails.
+    fn is_masked(&self, group: &Group) -> bool {
+        if self.view.tombstones.is_empty() {
+            return false;
+        }
+        let is_own = |block: &BlockEntry| group.blocks.len() == 1 || block.window == Some(group.window);
+        let own = group.blocks.iter().filter(|block| is_own(block));
+        own.clone().any(|block| self.is_deleted_from(block))
+            || own.clone().any(|block| self.deduplicated.has(block))
+                && self.rollups.replaced(group.window).tails.iter().any(|tail| self.is_deleted_from(tail))
     }
 
     /// Whether a deletion has waited to be applied to a block.

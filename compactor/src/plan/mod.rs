@@ -15,8 +15,12 @@
 //! much, in a pass of their own, so that downsampling never waits for the size of a block. They are owed until every
 //! resolution names the window's raw blocks in its lineage. When the samples are gone, the rollups of neighbouring windows
 //! are joined into longer ones.
+//!
+//! From these windows on HA replicas become one series, in the same pass. The block that they become has a tail beside it,
+//! which says what the replicas had at the end of the window; it is no input by itself and goes with its block.
 
 mod align;
+mod deduplicated;
 mod job;
 mod joins;
 mod merge;
@@ -25,6 +29,7 @@ mod rollup_tiers;
 mod rollups;
 mod tiers;
 
+pub(crate) use deduplicated::Deduplicated;
 pub use job::{Job, JobKind, Replaced};
 pub(crate) use joins::lineage;
 pub use policy::Policy;
@@ -47,7 +52,8 @@ pub fn plan(view: &View, now_ms: TimestampMs, policy: &Policy) -> Vec<Job> {
     let (aligned, flushed): (Vec<_>, Vec<_>) =
         candidates(view).partition(|block: &Arc<BlockEntry>| block.window.is_some());
     let mut jobs = align::plan(flushed, closed_by, policy);
-    jobs.extend(Merges { view, policy, rollups: Rollups::of(view), now_ms }.plan(aligned));
+    let deduplicated = Deduplicated::of(view, &policy.replica_labels);
+    jobs.extend(Merges { view, policy, rollups: Rollups::of(view), deduplicated, now_ms }.plan(aligned));
     let taken = jobs.iter().flat_map(|job| job.ids().into_iter().chain(job.replaced_ids())).collect();
     jobs.extend(Joins { view, policy, taken, closed_by }.plan());
     jobs

@@ -2,6 +2,7 @@ use std::collections::BTreeSet;
 
 use latewood_base::Ulid;
 use latewood_catalog::{Change, Commit, NoCompactMark, Tombstone, TombstoneMatcher};
+use latewood_model::dedup::ReplicaLabels;
 use latewood_model::{TenantId, TimeRange};
 use proptest::prelude::*;
 
@@ -24,6 +25,8 @@ pub(super) fn policy() -> Policy {
         max_blocks: 10,
         max_series: 1_000,
         max_bytes: 10_000,
+        replica_labels: ReplicaLabels::new(["replica"]),
+        deduplicate: true,
     }
 }
 
