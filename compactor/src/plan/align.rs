@@ -12,9 +12,9 @@ use super::{Job, JobKind, Policy};
 const MAX_WINDOWS: usize = 4_096;
 
 /// Jobs for blocks without a window whose times are all in windows that are over.
-pub(super) fn plan(flushed: Vec<Arc<BlockEntry>>, closed_by: TimestampMs, policy: &Policy) -> Vec<Job> {
-    let is_over = |block: &Arc<BlockEntry>| policy.tiers.window(0, block.range.end).end <= closed_by;
-    let mut ready: Vec<_> = flushed.into_iter().filter(is_over).collect();
+pub(super) fn plan(flushed: &[Arc<BlockEntry>], closed_by: TimestampMs, policy: &Policy) -> Vec<Job> {
+    let mut ready: Vec<_> =
+        flushed.iter().filter(|block| is_over(block, closed_by, policy)).cloned().collect();
     ready.sort_by_key(|block| (block.range.start, block.id));
     let (mut jobs, mut open, mut budget) = (Vec::new(), Vec::new(), Budget::default());
     for block in ready {
@@ -31,6 +31,11 @@ pub(super) fn plan(flushed: Vec<Arc<BlockEntry>>, closed_by: TimestampMs, policy
     }
     jobs.extend(job(open, closed_by, policy));
     jobs
+}
+
+/// Whether all times of a block are in windows that are over.
+pub(super) fn is_over(block: &BlockEntry, closed_by: TimestampMs, policy: &Policy) -> bool {
+    policy.tiers.window(0, block.range.end).end <= closed_by
 }
 
 fn job(inputs: Vec<Arc<BlockEntry>>, closed_by: TimestampMs, policy: &Policy) -> Option<Job> {

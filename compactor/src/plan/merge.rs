@@ -7,6 +7,7 @@ use latewood_base::Ulid;
 use latewood_catalog::{BlockEntry, View};
 use latewood_model::{TimeRange, TimestampMs};
 
+use super::align::is_over;
 use super::job::Budget;
 use super::rollups::Rollups;
 use super::{Deduplicated, Job, JobKind, Policy};
@@ -20,6 +21,10 @@ pub(super) struct Merges<'a> {
     pub(super) policy: &'a Policy,
     pub(super) rollups: Rollups<'a>,
     pub(super) deduplicated: Deduplicated<'a>,
+    /// Blocks that have no windows yet.
+    pub(super) flushed: &'a [Arc<BlockEntry>],
+    /// Those of them that other jobs cut along the windows now.
+    pub(super) aligning: HashSet<Ulid>,
     pub(super) now_ms: TimestampMs,
 }
 
@@ -81,6 +86,9 @@ impl Merges<'_> {
     }
 
     fn of_group(&self, group: Group) -> Vec<Job> {
+        if self.is_long(group.tier) && self.is_incomplete(group.window) {
+            return Vec::new();
+        }
         let first = self.policy.tiers.of_rollups().filter(|first| group.tier >= *first);
         if let Some(first) = first
             && self.rollups.any_outlives_samples(group.window)
@@ -178,6 +186,20 @@ impl Merges<'_> {
             rollups: Some(rollups),
             deduplicates: is_all && self.policy.deduplicate,
         })
+    }
+
+    /// Whether samples of a window are on their way that came in time: blocks that ingesters flushed before it was closed reach
+    /// into windows that are not, and are cut along them when these are. What is flushed later is late, and not waited for.
+    fn is_incomplete(&self, window: TimeRange) -> bool {
+        let (policy, closed_by) = (self.policy, self.policy.closed_by(self.now_ms));
+        let own = self.flushed.iter().filter(|block| block.range.overlaps(window));
+        let is_in_time = |block: &BlockEntry| {
+            let soon = closed_by.saturating_add(policy.settle_ms);
+            let is_soon_over = policy.tiers.window(0, block.range.end).start <= soon;
+            let is_early = block.begun_ms() <= window.end.saturating_add(policy.settle_ms);
+            is_early && is_soon_over && !is_over(block, closed_by, policy)
+        };
+        own.into_iter().any(|block| self.aligning.contains(&block.id) || is_in_time(block))
     }
 
     /// Whether windows of a tier are days, which have rollups and one series of replicas.

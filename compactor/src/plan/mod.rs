@@ -51,9 +51,12 @@ pub fn plan(view: &View, now_ms: TimestampMs, policy: &Policy) -> Vec<Job> {
     let closed_by = policy.closed_by(now_ms);
     let (aligned, flushed): (Vec<_>, Vec<_>) =
         candidates(view).partition(|block: &Arc<BlockEntry>| block.window.is_some());
-    let mut jobs = align::plan(flushed, closed_by, policy);
+    let mut jobs = align::plan(&flushed, closed_by, policy);
+    let aligning = jobs.iter().flat_map(Job::ids).collect();
     let deduplicated = Deduplicated::of(view, &policy.replica_labels);
-    jobs.extend(Merges { view, policy, rollups: Rollups::of(view), deduplicated, now_ms }.plan(aligned));
+    let (rollups, flushed) = (Rollups::of(view), flushed.as_slice());
+    let merges = Merges { view, policy, rollups, deduplicated, flushed, aligning, now_ms };
+    jobs.extend(merges.plan(aligned));
     let taken = jobs.iter().flat_map(|job| job.ids().into_iter().chain(job.replaced_ids())).collect();
     jobs.extend(Joins { view, policy, taken, closed_by }.plan());
     jobs
