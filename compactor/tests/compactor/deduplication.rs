@@ -124,7 +124,7 @@ fn chunk(number: i64) -> TimeRange {
 }
 
 fn whole() -> TimeRange {
-    TimeRange::new(0, DAYS * DAY)
+    TimeRange::new(0, (DAYS + 1) * DAY)
 }
 
 /// What is answered of ranges, by the blocks.
