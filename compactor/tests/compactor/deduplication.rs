@@ -10,12 +10,12 @@ use latewood_model::{
 };
 use proptest::prelude::*;
 
-use crate::reader::{of_replicas, read, windows};
+use crate::reader::{Reader, of_replicas, windows};
 use crate::rollups;
 use crate::world::{Answers, HOUR, World, series_of, tell};
 
 const DAY: i64 = 24 * HOUR;
-const DAYS: i64 = 5;
+const DAYS: i64 = 4;
 const CHUNK: i64 = 8 * HOUR;
 
 /// Windows of 8 h, one day and two days.
@@ -129,11 +129,8 @@ fn whole() -> TimeRange {
 
 /// What is answered of ranges, by the blocks.
 async fn answers(world: &World, ranges: &[TimeRange]) -> Vec<Answers> {
-    let mut all = Vec::new();
-    for range in ranges {
-        all.push(read(world, *range).await);
-    }
-    all
+    let reader = Reader::open(world).await;
+    ranges.iter().map(|range| reader.read(*range)).collect()
 }
 
 /// The same answers; the first difference is told.
@@ -151,7 +148,7 @@ fn assert_same(found: &[Answers], expected: &[Answers], what: &str) {
 }
 
 async fn assert_rollups(world: &World) {
-    let read = read(world, whole()).await;
+    let read = Reader::open(world).await.read(whole());
     for resolution in [Resolution::FiveMinutes, Resolution::OneHour, Resolution::OneDay] {
         let expected = rollups::expected(read.values().map(series_of), resolution);
         rollups::assert_same(&world.rollups(resolution).await, &expected);
@@ -300,7 +297,7 @@ fn run(check: impl Future<Output = ()>) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 8, ..ProptestConfig::default() })]
 
     #[test]
     fn what_is_left_of_replicas_answers_as_they_did(
@@ -321,4 +318,98 @@ proptest! {
     ) {
         run(check_late(&[a, b], &held_back, &events, max_blocks, &ranges));
     }
+}
+
+/// A pair over some hours, and late samples of one of them for the first day.
+fn pair(hours: i64) -> Vec<SeriesSamples> {
+    let server = |name, phase| Server { name, interval: 300_000, phase, outages: Vec::new() };
+    let all = TimeRange::new(1, hours * HOUR);
+    [server("a", 1_000), server("b", 100_000)].iter().flat_map(|server| server.writes(all)).collect()
+}
+
+fn samples(answers: &Answers) -> usize {
+    answers.values().map(|series| series_of(series).weight()).sum()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn switched_off_it_leaves_replicas_and_what_was_begun_goes_on() {
+    let mut world = world(3);
+    world.config.deduplicate = false;
+    world.hand.set_ms(40 * HOUR);
+    world.flush(pair(24)).await;
+    let before = world.answers().await;
+    world.compactor().compact_once().await;
+    assert_eq!(world.answers().await, before);
+    assert!(windows(&*world.view().await, &labels()).is_empty());
+    assert_rollups(&world).await;
+    // Its rollups are there, so that the day stays as it is; the next one does not.
+    world.config.deduplicate = true;
+    world.compactor().compact_once().await;
+    assert_eq!(world.answers().await, before);
+    let late: Vec<_> = pair(48).into_iter().filter_map(|series| series.split_after(24 * HOUR).1).collect();
+    world.hand.set_ms(60 * HOUR);
+    world.flush(late).await;
+    let ranges = [whole()];
+    compacts_unseen(&world, &ranges, "the second day").await;
+    assert_one_series(&world).await;
+    assert!(samples(&world.answers().await) < samples(&before) * 3 / 2);
+    world.config.deduplicate = false;
+    world.hand.advance(Duration::from_secs(3_600));
+    world.flush(pair(30)).await;
+    world.hand.advance(Duration::from_secs(2 * 86_400));
+    compacts_unseen(&world, &ranges, "what was begun").await;
+    assert_one_series(&world).await;
+    assert_rollups(&world).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn replicas_that_come_in_another_order_are_joined_as_they_are() {
+    let mut world = world(4);
+    world.config.max_waiting_bytes = 0;
+    world.hand.set_ms(40 * HOUR);
+    // Without `replica` the second comes first; so it waits.
+    let series = |pairs: &[(&str, &str)]| {
+        let labels = Labels::from_pairs([("__name__", "m")].into_iter().chain(pairs.iter().copied()));
+        SeriesSamples { labels, ..pair(24).swap_remove(0) }
+    };
+    for (number, name) in ["1", "2"].iter().enumerate() {
+        let all = vec![
+            series(&[("replica", name)]),
+            series(&[("replica", name), ("zone", "z")]),
+            series(&[("pod", "p"), ("replica", name)]),
+        ];
+        world.flush(all).await;
+        world.hand.advance(Duration::from_secs(number as u64));
+    }
+    let before = world.answers().await;
+    world.compactor().compact_once().await;
+    assert_eq!(world.answers().await, before);
+    let view = world.view().await;
+    assert!(windows(&view, &labels()).is_empty() && !view.blocks.values().any(|block| block.tail));
+    assert_eq!(view.blocks.len(), 1, "joined, and not downsampled");
+    world.config.max_waiting_bytes = 1 << 20;
+    compacts_unseen(&world, &[whole()], "with more memory").await;
+    assert_one_series(&world).await;
+    assert_rollups(&world).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_deduplicated_by_other_labels_is_a_series_like_others() {
+    let mut world = world(5);
+    world.config.replica_labels = vec!["replica".to_owned()];
+    world.hand.set_ms(40 * HOUR);
+    world.flush(pair(24)).await;
+    world.compactor().compact_once().await;
+    assert_eq!(windows(&*world.view().await, &ReplicaLabels::new(["replica"])).len(), 1);
+    world.config.replica_labels = vec!["replica".to_owned(), "server".to_owned()];
+    let labels = ReplicaLabels::new(["replica", "server"]);
+    assert!(windows(&*world.view().await, &labels).is_empty());
+    world.hand.set_ms(70 * HOUR);
+    let next = pair(48).into_iter().filter_map(|series| series.split_after(24 * HOUR).1).collect();
+    world.flush(next).await;
+    compacts_unseen(&world, &[whole()], "the second day, and both").await;
+    let view = world.view().await;
+    assert_eq!(windows(&view, &labels), [TimeRange::new(1, 48 * HOUR)]);
+    assert_eq!(view.blocks.values().filter(|block| block.tail).count(), 1, "the other tail has gone");
+    assert_rollups(&world).await;
 }

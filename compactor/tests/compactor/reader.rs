@@ -1,29 +1,54 @@
 //! What a reader of the blocks answers that follows [`Segment::of`], and what the replicas' samples make by themselves.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use latewood_catalog::{BlockEntry, View};
 use latewood_model::dedup::{Deduplicator, LOOKBACK_MS, ReplicaLabels, Segment, Stock};
-use latewood_model::{Labels, SeriesSamples, TimeRange, TimestampMs};
+use latewood_model::{Labels, Resolution, SeriesSamples, TimeRange, TimestampMs};
 
-use crate::world::{Answers, World, series_within, tell};
+use crate::world::{Answers, World, series_within, settle, tell};
 
-/// The one series of the replicas in a range, made of what is stored.
-pub async fn read(world: &World, range: TimeRange) -> Answers {
-    let (view, labels) = (world.view().await, ReplicaLabels::new(&world.config.replica_labels));
-    let mut answers = Answers::new();
-    for segment in Segment::of(range, windows(&view, &labels)) {
-        let is_of_stock = |block: &BlockEntry| match segment.stock {
-            Stock::Replicas if block.tail => windows(&view, &labels).contains(&block.window.unwrap()),
-            Stock::Replicas => !is_deduplicated(block, &labels),
+/// The blocks of a view, read.
+pub struct Reader {
+    blocks: Vec<(Arc<BlockEntry>, Vec<SeriesSamples>)>,
+    labels: ReplicaLabels,
+    windows: Vec<TimeRange>,
+}
+
+impl Reader {
+    pub async fn open(world: &World) -> Self {
+        let (view, labels) = (world.view().await, ReplicaLabels::new(&world.config.replica_labels));
+        let mut blocks = Vec::new();
+        for block in view.blocks.values().filter(|block| block.resolution == Resolution::Raw) {
+            blocks.push((Arc::clone(block), world.left_of(&view, block).await));
+        }
+        Self { blocks, windows: windows(&view, &labels), labels }
+    }
+
+    /// The one series of the replicas in a range.
+    pub fn read(&self, range: TimeRange) -> Answers {
+        let mut answers = Answers::new();
+        for segment in Segment::of(range, self.windows.iter().copied()) {
+            let mut stored = Answers::new();
+            for (_, series) in self.blocks.iter().filter(|(block, _)| self.is_of(segment.stock, block)) {
+                series.iter().for_each(|one| tell(&mut stored, one));
+            }
+            settle(&mut stored);
+            for series in elected(&stored, &self.labels, segment.wide(), segment.range.start) {
+                tell(&mut answers, &series);
+            }
+        }
+        answers
+    }
+
+    fn is_of(&self, stock: Stock, block: &BlockEntry) -> bool {
+        match stock {
+            Stock::Replicas if block.tail => self.windows.contains(&block.window.unwrap()),
+            Stock::Replicas => !is_deduplicated(block, &self.labels),
             Stock::Deduplicated => !block.tail,
-        };
-        let stored = world.stored(&view, is_of_stock).await;
-        for series in elected(&stored, &labels, segment.wide(), segment.range.start) {
-            tell(&mut answers, &series);
         }
     }
-    answers
 }
 
 /// The one series of the replicas in a range, made of all that they wrote.
@@ -40,7 +65,7 @@ pub fn is_deduplicated(block: &BlockEntry, labels: &ReplicaLabels) -> bool {
 
 /// The windows of the raw blocks that are deduplicated.
 pub fn windows(view: &View, labels: &ReplicaLabels) -> Vec<TimeRange> {
-    let raw = view.overlapping(latewood_model::Resolution::Raw, TimeRange::ALL);
+    let raw = view.overlapping(Resolution::Raw, TimeRange::ALL);
     raw.filter(|block| is_deduplicated(block, labels)).map(|block| block.window.unwrap()).collect()
 }
 

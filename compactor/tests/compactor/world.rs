@@ -134,15 +134,16 @@ impl World {
         let mut answers = Answers::new();
         let raw = view.blocks.values().filter(|block| block.resolution == Resolution::Raw);
         for entry in raw.filter(|block| is_one(block)) {
-            let masks = Masks::of(view, entry.id).unwrap();
-            for series in self.read(entry).await {
-                if let Some(series) = masks.apply(series) {
-                    tell(&mut answers, &series);
-                }
-            }
+            self.left_of(view, entry).await.iter().for_each(|series| tell(&mut answers, series));
         }
-        answers.values_mut().for_each(resolve);
+        settle(&mut answers);
         answers
+    }
+
+    /// The samples of a raw block, less what is deleted.
+    pub async fn left_of(&self, view: &View, entry: &BlockEntry) -> Vec<SeriesSamples> {
+        let masks = Masks::of(view, entry.id).unwrap();
+        self.read(entry).await.into_iter().filter_map(|series| masks.apply(series)).collect()
     }
 
     /// The windows of all rollup blocks of a resolution.
@@ -223,6 +224,11 @@ pub fn tell(answers: &mut Answers, series: &SeriesSamples) {
     let known = answers.entry(series.labels.to_string()).or_default();
     known.labels = series.labels.clone();
     add(known, series);
+}
+
+/// Decides between floats and histograms of one time, when all is told.
+pub fn settle(answers: &mut Answers) {
+    answers.values_mut().for_each(resolve);
 }
 
 fn add(OfSeries { floats, histograms, .. }: &mut OfSeries, series: &SeriesSamples) {
