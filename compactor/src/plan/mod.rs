@@ -69,6 +69,8 @@ fn candidates(view: &View) -> impl Iterator<Item = Arc<BlockEntry>> {
 }
 
 #[cfg(test)]
+mod deduplication_tests;
+#[cfg(test)]
 mod join_tests;
 #[cfg(test)]
 mod tests;

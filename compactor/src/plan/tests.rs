@@ -31,7 +31,7 @@ pub(super) fn policy() -> Policy {
 }
 
 /// A flushed block of 100 bytes and 10 series, begun when its range ended.
-fn flushed(number: u64, start: i64, end: i64) -> BlockEntry {
+pub(super) fn flushed(number: u64, start: i64, end: i64) -> BlockEntry {
     let id = Ulid::from_parts(end.max(0) as u64, u128::from(number) + 1);
     BlockEntry { series: 10, bytes: 100, ..BlockEntry::new(id, Resolution::Raw, TimeRange::new(start, end)) }
 }
@@ -52,7 +52,7 @@ pub(super) fn view(blocks: Vec<BlockEntry>) -> View {
 }
 
 /// A rollup of each resolution of a raw block's window, made of that block.
-fn rollups_of(raw: &BlockEntry) -> Vec<BlockEntry> {
+pub(super) fn rollups_of(raw: &BlockEntry) -> Vec<BlockEntry> {
     let rollup = |(resolution, number): (Resolution, u128)| BlockEntry {
         id: Ulid(raw.id.0 + (number << 64) + (1 << 40)),
         resolution,
