@@ -5,12 +5,14 @@ use std::time::Duration;
 use latewood_model::dedup::ReplicaLabels;
 use latewood_model::histogram::{Buckets, IntegerHistogram};
 use latewood_model::{
-    HistogramSample, Labels, NativeHistogram, Resolution, SeriesSamples, StartTimestamps, TimeRange,
-    TimestampMs, stale_nan,
+    HistogramSample, Labels, NativeHistogram, Resolution, SeriesSamples, StartTimestamps, TenantId,
+    TimeRange, TimestampMs, stale_nan,
 };
+use latewood_objstore::ObjectClient;
 use proptest::prelude::*;
 
 use crate::reader::{Reader, of_replicas, windows};
+use crate::rebuild::lose_and_rebuild;
 use crate::rollups;
 use crate::world::{Answers, HOUR, World, series_of, tell};
 
@@ -360,6 +362,36 @@ async fn switched_off_it_leaves_replicas_and_what_was_begun_goes_on() {
     compacts_unseen(&world, &ranges, "what was begun").await;
     assert_one_series(&world).await;
     assert_rollups(&world).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rebuilt_catalog_has_the_one_series_and_its_tails() {
+    let mut world = world(6);
+    world.hand.set_ms(40 * HOUR);
+    world.flush(pair(24)).await;
+    world.compactor().compact_once().await;
+    world.hand.set_ms(90 * HOUR);
+    let next = pair(60).into_iter().filter_map(|series| series.split_after(24 * HOUR).1).collect();
+    world.flush(next).await;
+    world.compactor().compact_once().await;
+    let (before, ranges) = (world.view().await, [whole(), TimeRange::new(48 * HOUR, 50 * HOUR)]);
+    let answered = answers(&world, &ranges).await;
+    assert_eq!(before.blocks.values().filter(|block| block.tail).count(), 1);
+    assert_eq!(lose_and_rebuild(&world).await.blocks, before.blocks);
+    assert_same(&answers(&world, &ranges).await, &answered, "rebuilt");
+    // A compactor that ended between a tail and its block left a tail alone; the first day's block and its tail are back.
+    let (two_days, third) = (TimeRange::new(1, 2 * DAY), TimeRange::new(2 * DAY + 1, 3 * DAY));
+    assert_eq!(windows(&before, &labels()), [two_days, third]);
+    let own = before.overlapping(Resolution::Raw, two_days).filter(|block| block.window == Some(two_days));
+    for (block, file) in own.flat_map(|block| block.files.iter().map(move |file| (block, file))) {
+        let key = format!("{}/{}", block.folder(&TenantId::anonymous()), file.path);
+        world.bucket.delete(&key).await.unwrap();
+    }
+    let view = lose_and_rebuild(&world).await;
+    let tails: Vec<_> = view.blocks.values().filter(|block| block.tail).map(|block| block.window).collect();
+    let first = TimeRange::new(1, DAY);
+    assert_eq!((windows(&view, &labels()), tails), (vec![first, third], vec![Some(first)]));
+    assert_same(&answers(&world, &ranges).await, &answered, "of what the block was made of");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
