@@ -113,21 +113,33 @@ fn what_does_not_fit_is_joined_by_its_kind() {
     marked.no_compact.insert(broken.id, Arc::new(NoCompactMark::new(broken.id, "bad")));
     let job = only(&marked, 100, &policy());
     assert_eq!((job.inputs.len(), &job.rollups, job.deduplicates), (3, &None, false));
+    // One of them alone loses what is deleted, and stays alone.
+    let bound = |blocks: &[&BlockEntry]| {
+        let mut view = view([&broken].into_iter().chain(blocks.iter().copied()).cloned().collect());
+        view.no_compact.insert(broken.id, Arc::new(NoCompactMark::new(broken.id, "bad")));
+        let change = Change { add_tombstones: vec![deletion(late[0].id)], ..Change::default() };
+        let (tenant, sequence) = (TenantId::anonymous(), 2);
+        view.apply(&Commit { tenant, sequence, id: Ulid(5), at_ms: 0, change }).unwrap()
+    };
+    let job = only(&bound(&[&late[0]]), 100, &policy());
+    assert_eq!((job.ids(), &job.rollups), (vec![late[0].id], &None));
+    let [other, _] = day(8, 1);
+    assert_eq!(plan(&bound(&[&late[0], &other]), 100 * HOUR, &policy()), []);
+}
+
+/// What is deleted of a block, long ago.
+fn deletion(block: Ulid) -> Tombstone {
+    let matcher = TombstoneMatcher { name: "a".into(), op: "=".into(), value: "b".into() };
+    let (matchers, range) = (vec![matcher], TimeRange::ALL);
+    Tombstone { id: Ulid::from_parts(0, 77), matchers, range, blocks: [block].into() }
 }
 
 #[test]
 fn a_deletion_that_binds_a_tail_is_applied_with_its_block() {
     let [block, tail] = day(1, 1);
-    let matcher = TombstoneMatcher { name: "a".into(), op: "=".into(), value: "b".into() };
-    let tombstone = Tombstone {
-        id: Ulid::from_parts(0, 77),
-        matchers: vec![matcher],
-        range: TimeRange::ALL,
-        blocks: [tail.id].into(),
-    };
     let before = view(with_rollups(block.clone()).into_iter().chain([tail.clone()]).collect());
     assert_eq!(plan(&before, 100 * HOUR, &policy()), []);
-    let change = Change { add_tombstones: vec![tombstone], ..Change::default() };
+    let change = Change { add_tombstones: vec![deletion(tail.id)], ..Change::default() };
     let (tenant, sequence) = (TenantId::anonymous(), 2);
     let bound = before.apply(&Commit { tenant, sequence, id: Ulid(5), at_ms: 0, change }).unwrap();
     let job = only(&bound, 100, &policy());

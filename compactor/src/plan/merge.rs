@@ -137,37 +137,32 @@ impl Merges<'_> {
             }
             blocks.insert(0, base);
         }
-        self.of_blocks(tier, window, blocks, is_masked)
+        self.of_blocks(Group { tier, window, blocks })
     }
 
     /// A merge of as many blocks as fit. What is deduplicated is joined with the rest of its window only when all of that is
     /// there: what stands of late samples is decided together.
-    fn of_blocks(
-        &self,
-        tier: usize,
-        window: TimeRange,
-        mut blocks: Vec<Arc<BlockEntry>>,
-        is_masked: bool,
-    ) -> Option<Job> {
-        let is_all = Budget::default().take_all(&blocks, self.policy)
-            && !self.deduplicated.any_beside(window, &blocks);
-        if !is_all {
+    fn of_blocks(&self, mut group: Group) -> Option<Job> {
+        let (tier, window, blocks) = (group.tier, group.window, &mut group.blocks);
+        let is_all =
+            Budget::default().take_all(blocks, self.policy) && !self.deduplicated.any_beside(window, blocks);
+        if !is_all && blocks.len() > 1 {
             let is_late = |block: &Arc<BlockEntry>| !self.deduplicated.has(block);
             let any_late = blocks.iter().filter(|block| is_late(block)).count() > 1;
             blocks.retain(|block| is_late(block) == any_late);
             let mut budget = Budget::default();
             blocks.retain(|block| budget.take(block, self.policy, 2));
         }
-        if blocks.len() < 2 && !is_masked {
+        if group.blocks.is_empty() || group.blocks.len() == 1 && !self.is_masked(&group) {
             return None;
         }
+        let inputs = group.blocks;
         // Those that there are have more in them than late samples alone.
-        let is_late = !blocks.iter().any(|block| self.deduplicated.has(block))
-            && self.deduplicated.any_beside(window, &blocks);
+        let is_late = !inputs.iter().any(|block| self.deduplicated.has(block))
+            && self.deduplicated.any_beside(window, &inputs);
         let rollups = (self.is_long(tier) && !is_late).then(|| self.rollups.replaced(window));
         let deduplicates = rollups.is_some() && is_all && self.policy.deduplicate;
-        let (kind, windows) = (JobKind::Merge, vec![window]);
-        Some(Job { kind, inputs: blocks, windows, tier, rollups, deduplicates })
+        Some(Job { kind: JobKind::Merge, inputs, windows: vec![window], tier, rollups, deduplicates })
     }
 
     /// The rollups of a window, if they are owed.

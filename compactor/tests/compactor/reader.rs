@@ -63,10 +63,13 @@ pub fn is_deduplicated(block: &BlockEntry, labels: &ReplicaLabels) -> bool {
     block.deduplicated && !block.tail && block.replica_labels == labels.names()
 }
 
-/// The windows of the raw blocks that are deduplicated.
+/// The windows of the raw blocks that are deduplicated, ascending.
 pub fn windows(view: &View, labels: &ReplicaLabels) -> Vec<TimeRange> {
     let raw = view.overlapping(Resolution::Raw, TimeRange::ALL);
-    raw.filter(|block| is_deduplicated(block, labels)).map(|block| block.window.unwrap()).collect()
+    let own = raw.filter(|block| is_deduplicated(block, labels)).map(|block| block.window.unwrap());
+    let mut windows: Vec<TimeRange> = own.collect();
+    windows.sort_by_key(|window| (window.start, window.end));
+    windows
 }
 
 fn elected(
