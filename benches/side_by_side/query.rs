@@ -15,7 +15,7 @@ use crate::server::Server;
 /// CPU time is counted in hundredths: so much is asked for.
 const ENOUGH_SECONDS: f64 = 0.3;
 /// Answers that are asked for at most to get there.
-const MAX_ASKED: usize = 200;
+const MAX_ASKED: usize = 5_000;
 
 /// Writes the load to all servers and asks in turns.
 pub async fn measure(peers: &Peers, rounds: usize, load: &Load, questions: &[Question], costs: &mut Costs) {

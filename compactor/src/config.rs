@@ -61,7 +61,9 @@ pub struct CompactorConfig {
     /// come in so different an order that it would be more, the window keeps its replicas.
     pub max_waiting_bytes: u64,
     /// How long each resolution is kept, in seconds; 0 is for ever. A finer one goes only when the coarser ones that are
-    /// kept for longer have its samples. Ingesters refuse samples that are older than raw ones are kept, less a day (less
+    /// kept for longer have its samples. Samples of one window go together: with its last, hence later by as much as the
+    /// longest of `block_ranges_seconds` at most, and as long as compaction takes for what came late. Aggregates are
+    /// kept as long as their samples at least. Ingesters refuse samples that are older than raw ones are kept, less a day (less
     /// half, where they are kept for less than two), with 400: give their processes the same settings.
     pub retention: RetentionConfig,
     /// The settings of `compactor.retention` for single tenants, by their ids; the whole section takes its place.

@@ -80,7 +80,8 @@ impl Collector {
     /// Lets go of what has outlived its retention; how many blocks stay because a coarser one is owed.
     async fn expire(&self, catalog: &TenantCatalog) -> Result<usize, CatalogError> {
         let view = catalog.refresh(0).await?;
-        let expired = expired(&view, self.clock.now_ms(), &self.config.retention_of(catalog.tenant()));
+        let (retention, policy) = (self.config.retention_of(catalog.tenant()), self.config.policy());
+        let expired = expired(&view, self.clock.now_ms(), &retention, &policy);
         let (gone, owed) = (expired.blocks.len(), expired.owed.len());
         let Some(change) = expired.change() else { return Ok(owed) };
         match catalog.commit(change).await {

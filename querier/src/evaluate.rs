@@ -75,8 +75,6 @@ pub(crate) struct Evaluator {
     threads: Threads,
     results: Arc<Results>,
     batches_ahead: usize,
-    /// The labels that the compactor's deduplication takes.
-    rolled_up: ReplicaLabels,
     metrics: Metrics,
 }
 
@@ -110,7 +108,6 @@ impl Evaluator {
             gate: QueryGate::new(config.max_concurrent_queries, config.max_outstanding_requests_per_tenant),
             threads: Threads::new("query", config.max_concurrent_queries),
             batches_ahead: config.batches_ahead,
-            rolled_up: ReplicaLabels::new(&config.replica_labels),
             metrics,
         }
     }
@@ -190,7 +187,6 @@ impl Evaluator {
             replicas: task.replicas.clone(),
             metrics: self.metrics.dedup.clone(),
             resolution: task.options.resolution,
-            rolled_up: self.rolled_up.clone(),
             known_spans: Mutex::default(),
         });
         let (task, leash) = (Arc::clone(task), control.clone());

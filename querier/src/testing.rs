@@ -14,7 +14,7 @@ use latewood_model::{
 };
 use latewood_objstore::MemoryBucket;
 use latewood_proto::store::{
-    Detail, SelectBatch, SelectStream, StoreApi, StoreError, matcher_from_wire, wire,
+    Detail, JoinRuns, SelectBatch, SelectStream, StoreApi, StoreError, StoredSeries, matcher_from_wire, wire,
 };
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
@@ -68,6 +68,8 @@ pub(crate) fn series(labels: &[(&str, &str)], samples: &[(i64, f64)]) -> SeriesS
 #[derive(Default)]
 pub(crate) struct FakeStore {
     pub(crate) series: Vec<SeriesSamples>,
+    /// What it answers with only where the view names the block.
+    pub(crate) blocks: BTreeMap<String, Vec<SeriesSamples>>,
     pub(crate) metadata: Vec<wire::MetricMetadata>,
     pub(crate) exemplars: Vec<wire::SeriesExemplars>,
     /// What the next calls fail with, one after another.
@@ -126,7 +128,12 @@ impl FakeStore {
                 histograms: Vec::new(),
             }
         };
-        Ok(self.series.iter().filter(fits).map(cut).collect())
+        let named = scope.view.iter().flat_map(|view| &view.blocks).filter_map(|id| self.blocks.get(id));
+        let mut found: Vec<_> = named.flatten().chain(&self.series).filter(fits).map(cut).collect();
+        found.sort_by(|a, b| storage_order(&a.labels, &b.labels));
+        let mut joiner = <SeriesSamples as StoredSeries>::Joiner::default();
+        let each = found.chunk_by(|a, b| a.labels == b.labels);
+        Ok(each.filter_map(|runs| joiner.join(runs.to_vec())).collect())
     }
 
     fn strings(&self, mut values: Vec<String>, limit: u64) -> wire::LabelStrings {
@@ -142,15 +149,19 @@ impl FakeStore {
 #[async_trait]
 impl StoreApi for FakeStore {
     async fn select(&self, request: wire::SelectRequest) -> Result<SelectStream, StoreError> {
-        let labels_only = request.detail() == Detail::Labels;
+        let detail = request.detail();
         let scope = request.scope.unwrap_or_default();
         self.called(scope.view.clone())?;
         let mut batches = Vec::new();
         for mut series in self.matching(&scope)? {
-            if labels_only {
-                series.timestamps = Arc::default();
-                series.values.clear();
-            }
+            let kept = match detail {
+                Detail::Samples => series.values.len(),
+                Detail::Newest => 1,
+                Detail::Labels => 0,
+            };
+            let first = series.values.len() - kept;
+            series.timestamps = series.timestamps[first..].into();
+            series.values.drain(..first);
             let (newest_version, bucket) =
                 (self.newest_version, Some(wire::BucketUsage { requests: 2, read_bytes: 100 }));
             batches.push(Ok(SelectBatch { series: vec![series], newest_version, bucket }));

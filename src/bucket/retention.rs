@@ -48,7 +48,7 @@ async fn tenant(
     report: &mut Report,
 ) -> anyhow::Result<()> {
     let tenant = catalog.tenant();
-    let found = expired(view, opened.clock.now_ms(), &config.retention_of(tenant));
+    let found = expired(view, opened.clock.now_ms(), &config.retention_of(tenant), &config.policy());
     let would = if yes { "removes" } else { "would remove" };
     for block in found.blocks.iter().filter_map(|id| view.blocks.get(id)) {
         let (id, resolution, time) = (block.id, block.resolution, interval(block.range));
@@ -56,7 +56,7 @@ async fn tenant(
     }
     for block in found.owed.iter().filter_map(|id| view.blocks.get(id)) {
         let (id, resolution) = (block.id, block.resolution);
-        report.line(&format!("tenant {tenant}: {id}, {resolution}, stays until it is downsampled"));
+        report.line(&format!("tenant {tenant}: {id}, {resolution}, stays until its window is downsampled"));
     }
     let (gone, owed) = (found.blocks.len(), found.owed.len());
     if yes && let Some(change) = found.change() {

@@ -2,7 +2,7 @@
 
 use futures::StreamExt;
 use latewood_block::{RollupSpec, SelectSpec};
-use latewood_model::{RollupColumns, RollupWindows, SeriesRollups, SeriesSamples, TimeRange};
+use latewood_model::{RollupColumns, RollupWindows, SeriesRollups};
 use latewood_proto::store::{SeriesStream, StoreError};
 
 use crate::GatewayError;
@@ -57,22 +57,9 @@ pub(crate) fn thinned_of(
         columns: RollupColumns::THINNED,
     };
     let thin = move |series: SeriesRollups| {
-        let samples = clipped(series.thinned(), range);
+        let samples = series.thinned().within(range);
         (labels_only || !samples.is_empty()).then_some(samples)
     };
     let batches = windows_of(open, windows, spec, side_by_side);
     batches.map(move |batch| Ok(batch?.into_iter().filter_map(thin).collect())).boxed()
-}
-
-/// The samples in a range.
-fn clipped(mut series: SeriesSamples, range: TimeRange) -> SeriesSamples {
-    let start = series.timestamps.partition_point(|&at| at < range.start);
-    let end = series.timestamps.partition_point(|&at| at <= range.end).max(start);
-    if start > 0 || end < series.timestamps.len() {
-        series.values.truncate(end);
-        series.values.drain(..start);
-        series.timestamps = series.timestamps.get(start..end).unwrap_or_default().into();
-    }
-    series.histograms.retain(|sample| range.contains(sample.timestamp));
-    series
 }

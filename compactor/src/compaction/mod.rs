@@ -1,8 +1,8 @@
 //! A job done: blocks read, merged, written, published and committed.
 //!
 //! Invariant: until the commit the inputs are live and the outputs unknown, so that it may be cut short at any point,
-//! and be done twice at once: the commit requires that the inputs are still live and that every deletion that binds one of
-//! them was applied. What an unfinished job leaves in the bucket is garbage like any other.
+//! and be done twice at once: the commit requires that the inputs are still live, that every deletion that binds one of
+//! them was applied, and that nobody has made the same rollups meanwhile. What an unfinished job leaves in the bucket is garbage like any other.
 
 mod days;
 mod inputs;
@@ -92,8 +92,14 @@ impl Compaction {
             samples: made.blocks.iter().map(|block| block.samples).sum(),
             bytes: made.blocks.iter().map(|block| block.bytes).sum(),
         };
-        match catalog.commit(made.change(view)).await {
-            Ok(_) => Ok(outcome),
+        let (change, mut is_first) = (made.change(view), true);
+        let unless_done = |now: &View| {
+            is_first = job.knows_rollups_of(now);
+            is_first.then(|| change.clone())
+        };
+        match catalog.commit_with(unless_done).await {
+            Ok(_) if is_first => Ok(outcome),
+            Ok(_) => Ok(Outcome::Overtaken),
             Err(error) if error.conflict().is_some_and(is_overtaken) => Ok(Outcome::Overtaken),
             Err(error) => Err(error.into()),
         }

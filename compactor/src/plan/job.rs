@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use latewood_base::Ulid;
-use latewood_catalog::BlockEntry;
-use latewood_model::TimeRange;
+use latewood_catalog::{BlockEntry, View};
+use latewood_model::{Resolution, TimeRange};
 
 use super::Policy;
 
@@ -79,6 +79,17 @@ impl Job {
     pub fn replaced_ids(&self) -> Vec<Ulid> {
         let replaced = self.rollups.iter().flat_map(|rollups| rollups.blocks.iter().chain(&rollups.tails));
         replaced.map(|block| block.id).collect()
+    }
+
+    /// Whether a view has no other rollups of its window than it was planned with. Where the inputs stay, nothing else tells
+    /// that another compactor has made the same ones meanwhile.
+    #[must_use]
+    pub fn knows_rollups_of(&self, now: &View) -> bool {
+        let (Some(replaced), [window]) = (&self.rollups, self.windows.as_slice()) else { return true };
+        let is_inside = |own: TimeRange| window.start <= own.start && own.end <= window.end;
+        let rollups = now.blocks.values().filter(|block| block.resolution != Resolution::Raw);
+        let mut own = rollups.filter(|block| block.window.is_some_and(is_inside));
+        own.all(|block| replaced.blocks.iter().any(|known| known.id == block.id))
     }
 
     /// What a lease on it is called: compactors that plan the same work use the same name.

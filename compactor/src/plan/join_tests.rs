@@ -165,7 +165,7 @@ proptest! {
                 }
                 3 => {
                     let kept = RetentionPolicy([None, Some(number * WEEK), None, None]);
-                    let gone = expired(&view, now, &kept);
+                    let gone = expired(&view, now, &kept, &policy());
                     prop_assert!(gone.owed.is_empty(), "{:?}", gone.owed);
                     gone.change().unwrap_or_default()
                 }
@@ -198,7 +198,7 @@ proptest! {
             }
             // Whatever goes by its retention has what follows it.
             let all = RetentionPolicy([Some(1), Some(1), Some(1), None]);
-            prop_assert!(expired(&view, i64::MAX, &all).owed.is_empty());
+            prop_assert!(expired(&view, i64::MAX, &all, &policy()).owed.is_empty());
         }
     }
 }

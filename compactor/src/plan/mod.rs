@@ -49,12 +49,15 @@ use self::rollups::Rollups;
 #[must_use]
 pub fn plan(view: &View, now_ms: TimestampMs, policy: &Policy) -> Vec<Job> {
     let closed_by = policy.closed_by(now_ms);
-    let (aligned, flushed): (Vec<_>, Vec<_>) =
-        candidates(view).partition(|block: &Arc<BlockEntry>| block.window.is_some());
-    let mut jobs = align::plan(&flushed, closed_by, policy);
+    let (rollups, deduplicated) = (Rollups::of(view), Deduplicated::of(view, &policy.replica_labels));
+    let is_aligned = |block: &Arc<BlockEntry>| {
+        // Replicas are not told from each other any more where they were made one.
+        block.window.is_some() && (deduplicated.has(block) || !rollups.strand(block, &policy.tiers))
+    };
+    let (aligned, flushed): (Vec<_>, Vec<_>) = candidates(view).partition(is_aligned);
+    let mut jobs = align::plan(&flushed, closed_by, policy, &rollups);
     let aligning = jobs.iter().flat_map(Job::ids).collect();
-    let deduplicated = Deduplicated::of(view, &policy.replica_labels);
-    let (rollups, flushed) = (Rollups::of(view), flushed.as_slice());
+    let flushed = flushed.as_slice();
     let merges = Merges { view, policy, rollups, deduplicated, flushed, aligning, now_ms };
     jobs.extend(merges.plan(aligned));
     let taken = jobs.iter().flat_map(|job| job.ids().into_iter().chain(job.replaced_ids())).collect();

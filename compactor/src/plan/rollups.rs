@@ -1,5 +1,6 @@
 //! Which rollups there are, and which are owed: a rollup names the raw blocks that it was made of in its lineage.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
@@ -8,6 +9,7 @@ use latewood_catalog::{BlockEntry, View};
 use latewood_model::dedup::LOOKBACK_MS;
 use latewood_model::{Resolution, TimeRange};
 
+use super::Tiers;
 use super::deduplicated::window as own_window;
 use super::job::Replaced;
 
@@ -18,6 +20,8 @@ pub(super) struct Rollups<'a> {
     made_of: Vec<HashSet<Ulid>>,
     /// Those of each window, finest first.
     pub(super) windows: Vec<(TimeRange, Vec<Arc<BlockEntry>>)>,
+    /// Of each whether it outlives its samples.
+    outlived: OnceCell<Vec<bool>>,
 }
 
 impl<'a> Rollups<'a> {
@@ -27,7 +31,7 @@ impl<'a> Rollups<'a> {
             let blocks = view.blocks.values().filter(|block| block.resolution == resolution);
             blocks.flat_map(|block| block.lineage.iter().copied()).collect()
         });
-        Self { view, made_of: made_of.collect(), windows: by_window(view) }
+        Self { view, made_of: made_of.collect(), windows: by_window(view), outlived: OnceCell::new() }
     }
 
     /// Whether every resolution has a raw block's samples.
@@ -57,8 +61,24 @@ impl<'a> Rollups<'a> {
     /// beyond the window does: it was joined when its samples were gone.
     pub(super) fn any_outlives_samples(&self, window: TimeRange) -> bool {
         let is_inside = |own: &TimeRange| window.start <= own.start && own.end <= window.end;
-        let mut own = self.windows.iter().filter(|(own, _)| own.overlaps(window));
-        own.any(|(own, blocks)| !is_inside(own) || self.outlive_samples(*own, blocks))
+        let outlived = self.outlived.get_or_init(|| {
+            let all = self.windows.iter().map(|(own, blocks)| self.outlive_samples(*own, blocks));
+            all.collect()
+        });
+        let mut own = self.windows.iter().zip(outlived).filter(|((own, _), _)| own.overlaps(window));
+        own.any(|((own, _), is_outlived)| !is_inside(own) || *is_outlived)
+    }
+
+    /// Whether a raw block that some rollup does not name lies in a window that is not made any more, because samples of
+    /// shorter windows in it have gone, since it was planned maybe. Cut along these, it may be joined with what is left.
+    pub(super) fn strand(&self, raw: &BlockEntry, tiers: &Tiers) -> bool {
+        let (Some(own), Some(shortest)) = (raw.window, tiers.of_rollups()) else { return false };
+        let is_in = |window: TimeRange| own != window && own.start <= window.start && window.end <= own.end;
+        let mut inside = self.windows.iter().map(|(window, _)| *window).filter(|window| window.overlaps(own));
+        is_in(tiers.window(shortest, own.end))
+            && !self.have(raw)
+            && inside.all(is_in)
+            && self.any_outlives_samples(own)
     }
 
     /// Rollups and the coarser ones that name them, of longer windows maybe: when a finer one becomes another, these must

@@ -261,6 +261,26 @@ fn rollups_of_samples_that_are_gone_are_not_made_anew_of_what_came_late() {
 }
 
 #[test]
+fn samples_are_not_cut_along_windows_of_which_a_part_has_gone() {
+    let first = BlockEntry { samples: 9, ..aligned(1, 2, 24, 100) };
+    let windows = |blocks: Vec<BlockEntry>| {
+        let last = flushed(9, 167 * HOUR, 168 * HOUR);
+        plan(&view(blocks.into_iter().chain([last]).collect()), 170 * HOUR, &policy())[0].windows.clone()
+    };
+    let rollups = rollups_of(&first);
+    assert_eq!(windows(rollups.iter().cloned().chain([first]).collect()), [TimeRange::new(1, 168 * HOUR)]);
+    let day = [TimeRange::new(144 * HOUR + 1, 168 * HOUR)];
+    assert_eq!(windows(rollups.clone()), day, "into its day");
+    // The first day has gone while samples of the last were cut along the week.
+    let last = BlockEntry { range: TimeRange::new(167 * HOUR, 168 * HOUR), ..aligned(9, 3, 168, 100) };
+    let of_day = BlockEntry { window: Some(day[0]), ..last.clone() };
+    let with = |last: BlockEntry| view(rollups.iter().cloned().chain([last]).collect());
+    let jobs = plan(&with(last), 170 * HOUR, &policy());
+    assert_eq!((shape(&jobs), jobs[0].windows.as_slice()), (vec![(JobKind::Align, 2, 1)], &day[..]));
+    assert_eq!(shape(&plan(&with(of_day), 170 * HOUR, &policy())), [(JobKind::Rollup, 2, 1)]);
+}
+
+#[test]
 fn rollups_of_samples_that_are_damaged_are_not_made_anew_of_what_came_late() {
     let damaged = BlockEntry { samples: 9, ..aligned(1, 2, 24, 100) };
     let blocks = [damaged.clone(), aligned(2, 2, 24, 100)].into_iter().chain(rollups_of(&damaged));

@@ -3,17 +3,26 @@
 //! Invariant RET-1: nothing goes whose coarser successor is owed and not committed. A block may go only when every coarser
 //! resolution that is kept for longer has a live block that was made of it, by its lineage or that of the live block that it
 //! names there, and that does not go itself; the commit requires that these are still live.
+//!
+//! Samples of one window go together: when the last of its blocks has outlived its retention, and nothing that came late
+//! for the window, flushed or aligned, is still to be downsampled. Of a window of which a part is gone no rollups are made
+//! any more. Rollups stay for as long as samples that they were made of.
 
 mod config;
+mod windows;
 
 pub use config::{RetentionConfig, RetentionPolicy};
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::cell::OnceCell;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use latewood_base::Ulid;
 use latewood_catalog::{BlockEntry, Change, View};
-use latewood_model::{Resolution, TimestampMs};
+use latewood_model::{Resolution, TimeRange, TimestampMs};
+
+use self::windows::windows;
+use crate::plan::{Policy, plan};
 
 /// What is to be done about retention.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -22,7 +31,8 @@ pub struct Expired {
     pub blocks: Vec<Ulid>,
     /// Coarser blocks that have what goes: they must be live when it does.
     pub successors: BTreeSet<Ulid>,
-    /// Blocks that have outlived their retention and stay, because a coarser block is owed.
+    /// Blocks that have outlived their retention and stay, because a coarser block is owed of them, or of what came late
+    /// for their window.
     pub owed: Vec<Ulid>,
 }
 
@@ -36,44 +46,117 @@ impl Expired {
     }
 }
 
-/// The blocks of a view whose samples are all older than their resolution is kept.
+/// The blocks of a view whose samples, and whose window's, are all older than their resolution is kept. `compaction` is by
+/// what late samples are still downsampled.
 #[must_use]
-pub fn expired(view: &View, now_ms: TimestampMs, policy: &RetentionPolicy) -> Expired {
-    let is_past = |resolution: Resolution, block: &BlockEntry| {
-        policy.of(resolution).is_some_and(|kept_ms| block.range.end < now_ms.saturating_sub(kept_ms))
-    };
-    let staying = view.blocks.values().filter(|block| !is_past(block.resolution, block));
-    let successors = successors(view, staying.map(Arc::as_ref));
+pub fn expired(
+    view: &View,
+    now_ms: TimestampMs,
+    retention: &RetentionPolicy,
+    compaction: &Policy,
+) -> Expired {
+    let standing = Standing::of(view, now_ms, retention, compaction);
+    let is_past = |block: &BlockEntry| standing.is_past(block.resolution, block.range.end);
     let mut expired = Expired::default();
-    for block in view.blocks.values().filter(|block| is_past(block.resolution, block)) {
-        // What would have expired in a coarser resolution as well is not owed there.
-        let coarser = Resolution::ALL.into_iter().filter(|coarser| *coarser > block.resolution);
-        let wanted = coarser.filter(|coarser| !block.tail && !is_past(*coarser, block));
-        let found: Option<Vec<Ulid>> =
-            wanted.map(|resolution| successors.get(&block.id)?.get(&resolution).copied()).collect();
-        match found {
-            Some(found) => {
-                expired.blocks.push(block.id);
-                expired.successors.extend(found);
-            }
-            None => expired.owed.push(block.id),
+    for (window, blocks) in windows(view) {
+        if blocks.iter().all(|block| is_past(block)) {
+            standing.decide(window, &blocks, &mut expired);
+        }
+    }
+    let gone: HashSet<Ulid> = expired.blocks.iter().copied().collect();
+    for block in view.blocks.values().filter(|block| block.resolution != Resolution::Raw) {
+        if is_past(block) && !standing.would_be_made_anew(block, &gone) {
+            standing.decide(None, &[block], &mut expired);
         }
     }
     expired
 }
 
-/// One of `coarser` for each resolution that has what a block has.
-fn successors<'a>(
-    view: &View,
-    coarser: impl Iterator<Item = &'a BlockEntry>,
-) -> HashMap<Ulid, BTreeMap<Resolution, Ulid>> {
-    let mut successors: HashMap<Ulid, BTreeMap<Resolution, Ulid>> = HashMap::new();
-    for block in coarser.filter(|block| block.resolution != Resolution::Raw) {
-        for finer in made_of(view, block) {
-            successors.entry(finer).or_default().insert(block.resolution, block.id);
+/// How the blocks of a view stand to their retention.
+struct Standing<'a> {
+    view: &'a View,
+    now_ms: TimestampMs,
+    retention: &'a RetentionPolicy,
+    compaction: &'a Policy,
+    /// For each block one of each coarser resolution that has what it has, and stays.
+    successors: HashMap<Ulid, BTreeMap<Resolution, Ulid>>,
+    /// The blocks that compaction will some day take; planned when it is first asked for.
+    taken: OnceCell<HashSet<Ulid>>,
+}
+
+impl<'a> Standing<'a> {
+    fn of(
+        view: &'a View,
+        now_ms: TimestampMs,
+        retention: &'a RetentionPolicy,
+        compaction: &'a Policy,
+    ) -> Self {
+        let (successors, taken) = (HashMap::new(), OnceCell::new());
+        let mut standing = Self { view, now_ms, retention, compaction, successors, taken };
+        for block in view.blocks.values().filter(|block| block.resolution != Resolution::Raw) {
+            if standing.is_past(block.resolution, block.range.end) {
+                continue;
+            }
+            for finer in made_of(view, block) {
+                standing.successors.entry(finer).or_default().insert(block.resolution, block.id);
+            }
+        }
+        standing
+    }
+
+    /// Whether what ended by then has outlived the retention of a resolution.
+    fn is_past(&self, resolution: Resolution, end: TimestampMs) -> bool {
+        let kept_ms = self.retention.of(resolution);
+        kept_ms.is_some_and(|kept_ms| end < self.now_ms.saturating_sub(kept_ms))
+    }
+
+    /// The coarser blocks that have what a block has up to a time; none when one is owed. What would have expired in a
+    /// coarser resolution as well is not owed there.
+    fn successors(&self, block: &BlockEntry, up_to: TimestampMs) -> Option<Vec<Ulid>> {
+        let end = block.range.end.min(up_to);
+        let coarser = Resolution::ALL.into_iter().filter(|coarser| *coarser > block.resolution);
+        let wanted = coarser.filter(|coarser| !block.tail && !self.is_past(*coarser, end));
+        wanted.map(|resolution| self.successors.get(&block.id)?.get(&resolution).copied()).collect()
+    }
+
+    /// Whether compaction would make a rollup again at once: samples that it was made of stay.
+    fn would_be_made_anew(&self, block: &BlockEntry, gone: &HashSet<Ulid>) -> bool {
+        let named = block.lineage.iter().filter_map(|id| self.view.blocks.get(id));
+        named.filter(|named| named.resolution == Resolution::Raw).any(|named| !gone.contains(&named.id))
+    }
+
+    /// Whether a window waits for samples that are to be in its rollups and are not yet. What compaction will never take is
+    /// not waited for.
+    fn waits(&self, window: TimeRange) -> bool {
+        let mut samples = self.view.overlapping(Resolution::Raw, window);
+        samples.any(|block| self.successors(block, window.end).is_none() && self.will_be_taken(block.id))
+    }
+
+    fn will_be_taken(&self, id: Ulid) -> bool {
+        let taken = || {
+            // When everything is over and has waited long enough.
+            let jobs = plan(self.view, TimestampMs::MAX, self.compaction);
+            jobs.iter().flat_map(|job| job.ids()).collect()
+        };
+        self.taken.get_or_init(taken).contains(&id)
+    }
+
+    /// What becomes of the blocks of a window, all of which have outlived their retention.
+    fn decide(&self, window: Option<TimeRange>, blocks: &[&Arc<BlockEntry>], expired: &mut Expired) {
+        let found: Vec<_> =
+            blocks.iter().map(|block| (block.id, self.successors(block, TimestampMs::MAX))).collect();
+        let can_any_go = found.iter().any(|(_, successors)| successors.is_some());
+        let waits = can_any_go && window.is_some_and(|window| self.waits(window));
+        for (id, successors) in found {
+            match successors.filter(|_| !waits) {
+                Some(successors) => {
+                    expired.blocks.push(id);
+                    expired.successors.extend(successors);
+                }
+                None => expired.owed.push(id),
+            }
         }
     }
-    successors
 }
 
 /// What a rollup was made of: what its lineage names, and what the rollups named there do.

@@ -7,6 +7,7 @@ use latewood_model::{TenantId, TimeRange};
 use proptest::prelude::*;
 
 use super::*;
+use crate::CompactorConfig;
 
 const DAY: i64 = 86_400_000;
 
@@ -29,6 +30,31 @@ fn view(blocks: Vec<BlockEntry>) -> View {
 fn next(view: &View, change: Change) -> Result<View, Conflict> {
     let sequence = view.version + 1;
     view.apply(&Commit { tenant: view.tenant.clone(), sequence, id: Ulid(9), at_ms: 0, change })
+}
+
+/// What expires by the default settings of compaction.
+fn expired(view: &View, now_ms: TimestampMs, retention: &RetentionPolicy) -> Expired {
+    super::expired(view, now_ms, retention, &CompactorConfig::default().policy())
+}
+
+/// The window that holds so many days up to and with one.
+fn days_up_to(day: i64, days: i64) -> TimeRange {
+    TimeRange::new((day - days) * DAY + 1, day * DAY)
+}
+
+/// The samples of a day in a block of the first week.
+fn of_first_week(id: u128, day: i64) -> BlockEntry {
+    BlockEntry { window: Some(days_up_to(7, 7)), bytes: 100, ..block(id, Raw, day, &[]) }
+}
+
+/// The rollups of the first week, of some raw blocks.
+fn rollups_of_first_week(lineage: &[u128]) -> [BlockEntry; 3] {
+    let range = days_up_to(7, 7);
+    [(100, FiveMinutes), (101, OneHour), (102, OneDay)].map(|(id, resolution)| {
+        let finer = (id > 100).then_some(id - 1);
+        let lineage: Vec<u128> = lineage.iter().copied().chain(finer).collect();
+        BlockEntry { window: Some(range), range, samples: 1, ..block(id, resolution, 7, &lineage) }
+    })
 }
 
 use Resolution::{FiveMinutes, OneDay, OneHour, Raw};
@@ -86,7 +112,148 @@ fn the_commit_requires_the_successors() {
     assert_eq!(next(&without, change), Err(Conflict::BlockNotLive(Ulid(3))));
 }
 
+#[test]
+fn samples_of_one_window_go_when_the_last_of_them_has_expired() {
+    let raw = [of_first_week(1, 1), of_first_week(2, 3), of_first_week(3, 6)];
+    let tail = BlockEntry { tail: true, ..of_first_week(4, 6) };
+    let blocks = raw.into_iter().chain([tail]).chain(rollups_of_first_week(&[1, 2, 3])).collect();
+    let view = view(blocks);
+    for day in 15..21 {
+        assert_eq!(expired(&view, day * DAY + 1, &policy()), Expired::default(), "{day}");
+    }
+    let all = expired(&view, 21 * DAY + 1, &policy());
+    assert_eq!((all.blocks, all.owed), ([1, 2, 3, 4].map(Ulid).to_vec(), vec![]));
+}
+
+#[test]
+fn what_came_late_for_a_window_is_waited_for_while_it_is_to_be_downsampled() {
+    let rollups = rollups_of_first_week(&[1]);
+    let goes = |late: &BlockEntry, no_compact: bool| {
+        let blocks = rollups.iter().cloned().chain([of_first_week(1, 1), late.clone()]).collect();
+        let mut view = view(blocks);
+        if no_compact {
+            view.no_compact.insert(late.id, Arc::new(latewood_catalog::NoCompactMark::new(late.id, "bad")));
+        }
+        let expired = expired(&view, 30 * DAY, &policy());
+        (expired.blocks, expired.owed)
+    };
+    let both = vec![Ulid(1), Ulid(2)];
+    let aligned = BlockEntry { window: Some(days_up_to(2, 1)), bytes: 1, ..block(2, Raw, 2, &[]) };
+    assert_eq!(goes(&aligned, false), (vec![], both));
+    assert_eq!(goes(&aligned, true), (vec![Ulid(1)], vec![Ulid(2)]), "it is in none, ever");
+    // What was flushed has not expired by itself, as it has samples of today.
+    let flushed = BlockEntry { range: TimeRange::new(2 * DAY, 30 * DAY), ..block(2, Raw, 2, &[]) };
+    assert_eq!(goes(&flushed, false), (vec![], vec![Ulid(1)]));
+    let later = BlockEntry { range: TimeRange::new(7 * DAY + 1, 30 * DAY), ..flushed };
+    assert_eq!(goes(&later, false), (vec![Ulid(1)], vec![]));
+}
+
+#[test]
+fn rollups_of_samples_that_are_kept_for_longer_stay_as_long() {
+    let (raw, rollups) = (of_first_week(1, 6), rollups_of_first_week(&[1]));
+    let kept = RetentionPolicy([Some(20 * DAY), Some(2 * DAY), None, None]);
+    let goes = |blocks: &[BlockEntry], day: i64| {
+        let expired = expired(&view(blocks.to_vec()), day * DAY + 1, &kept);
+        (expired.blocks, expired.owed)
+    };
+    let all = [&[raw][..], &rollups[..]].concat();
+    assert_eq!(goes(&all, 20), (vec![], vec![]), "5m would be made anew");
+    assert_eq!(goes(&all, 27), (vec![Ulid(1), Ulid(100)], vec![]));
+    assert_eq!(goes(&rollups, 10), (vec![Ulid(100)], vec![]));
+}
+
+#[test]
+fn a_window_of_which_a_part_has_gone_is_not_kept_by_what_came_late() {
+    // The rollups have samples of the first day, which went before blocks of one window went together.
+    let late = BlockEntry { window: Some(days_up_to(2, 1)), bytes: 1, ..block(2, Raw, 2, &[]) };
+    let blocks = rollups_of_first_week(&[9, 1]).into_iter().chain([of_first_week(1, 3), late]);
+    let expired = expired(&view(blocks.collect()), 30 * DAY, &policy());
+    assert_eq!((expired.blocks, expired.owed), (vec![Ulid(1)], vec![Ulid(2)]));
+}
+
+/// A raw block of some weeks: week, its days from and to, how it lies in windows, and whether rollups name it.
+type Made = (i64, (i64, i64), u8, bool);
+
+/// Raw blocks with the rollups of their weeks. Kinds: 0 and 1 aligned to the week, 2 to a day, 3 flushed, 4 a tail.
+fn view_of_weeks(made: &[Made]) -> View {
+    let mut blocks: Vec<BlockEntry> = Vec::new();
+    for (&(week, (from, to), kind, _), id) in made.iter().zip(1..) {
+        let (from, to) = (7 * week + from.min(to), 7 * week + from.max(to));
+        let window = match kind {
+            0 | 1 | 4 => Some(days_up_to(7 * week + 7, 7)),
+            2 => Some(days_up_to(to, 1)),
+            _ => None,
+        };
+        let from = if kind == 2 { to } else { from };
+        let range = TimeRange::new((from - 1) * DAY + 1, to * DAY);
+        blocks.push(BlockEntry { window, range, bytes: 1, tail: kind == 4, ..block(id, Raw, to, &[]) });
+    }
+    for week in 0..4 {
+        let own = made
+            .iter()
+            .zip(1u128..)
+            .filter(|((number, _, kind, named), _)| *number == week && *named && *kind < 3);
+        let lineage: Vec<u128> = own.map(|(_, id)| id).collect();
+        let base = 1_000 * (week as u128 + 1);
+        for (resolution, id) in [FiveMinutes, OneHour, OneDay].into_iter().zip(base..) {
+            let window = days_up_to(7 * week + 7, 7);
+            let rollup = block(id, resolution, 7 * week + 7, &lineage);
+            blocks.push(BlockEntry { window: Some(window), range: window, samples: 1, ..rollup });
+        }
+    }
+    view(blocks)
+}
+
+/// The window with which a block goes, by the words of the documentation.
+fn window_of(view: &View, block: &BlockEntry) -> Option<TimeRange> {
+    let day = (block.range.end - 1).div_euclid(DAY) + 1;
+    let week = days_up_to((day - 1).div_euclid(7) * 7 + 7, 7);
+    let raw = || view.blocks.values().filter(|block| block.resolution == Raw);
+    let is_made_of_samples = |block: &&Arc<BlockEntry>| {
+        block.window == Some(week) && block.lineage.iter().any(|id| raw().any(|raw| raw.id == *id))
+    };
+    let has = |window| raw().any(|raw| raw.window == Some(window));
+    if has(week) || view.blocks.values().any(|block| is_made_of_samples(&block)) {
+        return Some(week);
+    }
+    Some(days_up_to(day, 1)).filter(|day| has(*day))
+}
+
 proptest! {
+    /// Samples of one window go together, and no later than when the window has expired and all of it is downsampled.
+    #[test]
+    fn samples_of_one_window_go_together(
+        made in prop::collection::vec((0i64..4, (1i64..8, 1i64..8), 0u8..5, prop::bool::weighted(0.8)), 1..12),
+        kept in 1i64..20,
+        now in 1i64..60,
+    ) {
+        let view = view_of_weeks(&made);
+        let (retention, now_ms) = (RetentionPolicy([Some(kept * DAY), None, None, None]), now * DAY);
+        let expired = expired(&view, now_ms, &retention);
+        let raw = || view.blocks.values().filter(|block| block.resolution == Raw);
+        let is_named = |block: &BlockEntry| {
+            block.tail || view.blocks.values().any(|rollup| rollup.lineage.contains(&block.id))
+        };
+        let ever = plan(&view, TimestampMs::MAX, &CompactorConfig::default().policy());
+        let is_to_come = |block: &BlockEntry| {
+            !is_named(block) && ever.iter().any(|job| job.inputs.iter().any(|input| input.id == block.id))
+        };
+        for block in raw() {
+            let goes = expired.blocks.contains(&block.id);
+            let window = window_of(&view, block);
+            let all = window.unwrap_or(block.range);
+            let is_late = |other: &Arc<BlockEntry>| other.range.overlaps(all) && is_to_come(other);
+            let together = raw().filter(|other| window.is_some() && window_of(&view, other) == window);
+            for other in together {
+                prop_assert!(!goes || other.range.end < now_ms - kept * DAY, "{:?}", other);
+                let stays = !is_named(other) && !is_to_come(other);
+                prop_assert!(!goes || stays || expired.blocks.contains(&other.id), "{:?}", other);
+            }
+            prop_assert!(!goes || !raw().any(is_late));
+            prop_assert!(goes || !is_named(block) || all.end >= now_ms - kept * DAY || raw().any(is_late), "{:?}", block);
+        }
+    }
+
     /// RET-1: each sample of a block that goes is in a live block of every coarser resolution that is kept for longer.
     #[test]
     fn nothing_goes_that_a_coarser_block_is_owed_for(

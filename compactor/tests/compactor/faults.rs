@@ -1,6 +1,6 @@
 //! A compactor that is killed at any request, and a bucket that fails, hangs and loses replies.
 
-use latewood_model::{Labels, SeriesSamples, StartTimestamps, TimeRange};
+use latewood_model::{Labels, Resolution, SeriesSamples, StartTimestamps, TimeRange};
 use latewood_testkit::{Chances, Fault, FaultyBucket, Gate, Operation, Rule};
 
 use crate::world::{HOUR, World};
@@ -103,4 +103,26 @@ async fn two_compactors_do_no_work_twice_and_a_deletion_meanwhile_is_not_lost() 
     world.compactor().compact_once().await;
     assert_eq!(world.answers().await, answers);
     assert!(world.view().await.tombstones.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_compactors_that_make_the_same_rollups_leave_one_of_each() {
+    let mut world = World::new(8, 50);
+    world.flush(shard(0, 1, 20)).await;
+    let gate = Gate::closed();
+    // The first has aligned the block, and waits before it commits the rollups, for longer than its lease lasts.
+    let commits = Rule::new(Fault::Hold(gate.clone())).on(Operation::Create).key("catalog/0");
+    world.bucket.add(commits.skip(1).times(1));
+    let first = world.compactor();
+    let running = tokio::spawn(async move { first.compact_once().await });
+    gate.reached(1).await;
+    world.hand.advance(std::time::Duration::from_secs(1_000));
+    world.compactor().compact_once().await;
+    gate.open();
+    running.await.unwrap();
+    let view = world.view().await;
+    for resolution in Resolution::ALL {
+        let blocks = view.blocks.values().filter(|block| block.resolution == resolution);
+        assert_eq!(blocks.count(), 1, "{resolution}");
+    }
 }

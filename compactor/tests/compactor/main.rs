@@ -9,5 +9,7 @@ mod joins;
 mod quarantine;
 mod reader;
 mod rebuild;
+mod retention;
 mod rollups;
+mod simulation;
 mod world;

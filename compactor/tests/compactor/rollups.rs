@@ -18,52 +18,69 @@ pub fn expected(
     series.into_iter().map(|series| SeriesRollups::of(&series, windows)).collect()
 }
 
-type ByWindow<T> = BTreeMap<(String, TimestampMs), T>;
-
-fn floats(rollups: &[SeriesRollups]) -> ByWindow<FloatRollup> {
-    let of_series = |one: &SeriesRollups| {
-        let labels = one.labels.to_string();
-        one.floats.iter().map(move |window| ((labels.clone(), window.end), window)).collect::<Vec<_>>()
-    };
-    by_window(rollups.iter().flat_map(of_series))
+/// What a window has of a series.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Row {
+    floats: Option<FloatRollup>,
+    histograms: Option<HistogramRollup>,
 }
 
-fn histograms(rollups: &[SeriesRollups]) -> ByWindow<HistogramRollup> {
-    let of_series = |one: &SeriesRollups| {
-        let labels = one.labels.to_string();
-        let windows = one.histograms.iter().cloned();
-        windows.map(move |window| ((labels.clone(), window.end), window)).collect::<Vec<_>>()
-    };
-    by_window(rollups.iter().flat_map(of_series))
+impl Row {
+    /// Whether it is the same as another: bit for bit, but for what is added up.
+    pub fn is_same(&self, other: &Self) -> bool {
+        let exact = |row: &Self| {
+            let exact = |window: &FloatRollup| {
+                let bits = [window.min, window.max, window.first, window.last].map(f64::to_bits);
+                (bits, window.count, window.first_at, window.last_at, window.is_stale)
+            };
+            row.floats.as_ref().map(exact)
+        };
+        let sums = |row: &Self| {
+            let sums = row.floats.iter().flat_map(|window| [window.sum, window.correction]);
+            sums.collect::<Vec<_>>()
+        };
+        let is_close = |(a, b): (f64, f64)| {
+            let close = (a - b).abs() <= 1e-9 * a.abs().max(b.abs()) || a.to_bits() == b.to_bits();
+            close || a.is_nan() && b.is_nan()
+        };
+        self.histograms == other.histograms
+            && exact(self) == exact(other)
+            && sums(self).into_iter().zip(sums(other)).all(is_close)
+    }
+
+    pub fn assert_same(&self, other: &Self, what: &str) {
+        assert!(self.is_same(other), "{what}: {self:?}, and not {other:?}");
+    }
 }
 
-/// Each window once.
-fn by_window<T>(windows: impl Iterator<Item = ((String, TimestampMs), T)>) -> ByWindow<T> {
-    let mut all = BTreeMap::new();
-    for (key, window) in windows {
-        assert!(all.insert(key.clone(), window).is_none(), "{key:?} is there twice");
+/// All rows by their series and windows' ends, each once.
+pub fn rows(rollups: &[SeriesRollups]) -> BTreeMap<(String, TimestampMs), Row> {
+    let mut all = BTreeMap::<_, Row>::new();
+    for one in rollups {
+        let labels = one.labels.to_string();
+        for window in one.floats.iter() {
+            let row = all.entry((labels.clone(), window.end)).or_default();
+            assert!(row.floats.replace(window).is_none(), "{labels} at {} is there twice", window.end);
+        }
+        for window in &one.histograms {
+            let row = all.entry((labels.clone(), window.end)).or_default();
+            assert!(
+                row.histograms.replace(window.clone()).is_none(),
+                "{labels} at {} is there twice",
+                window.end
+            );
+        }
     }
     all
 }
 
-/// The same windows: bit for bit, but for what is added up.
+/// The same rows, and no others.
 pub fn assert_same(found: &[SeriesRollups], expected: &[SeriesRollups]) {
-    let (found_floats, expected_floats) = (floats(found), floats(expected));
-    let keys = |windows: &ByWindow<FloatRollup>| windows.keys().cloned().collect::<Vec<_>>();
-    assert_eq!(keys(&found_floats), keys(&expected_floats));
-    for (key, window) in &found_floats {
-        let other = &expected_floats[key];
-        let exact = |window: &FloatRollup| {
-            let bits = [window.min, window.max, window.first, window.last].map(f64::to_bits);
-            (bits, window.count, window.first_at, window.last_at, window.is_stale)
-        };
-        assert_eq!(exact(window), exact(other), "{key:?}");
-        for (a, b) in [(window.sum, other.sum), (window.correction, other.correction)] {
-            let close = (a - b).abs() <= 1e-9 * a.abs().max(b.abs()) || a.to_bits() == b.to_bits();
-            assert!(close || a.is_nan() && b.is_nan(), "{key:?}: {a} {b}");
-        }
+    let (found, expected) = (rows(found), rows(expected));
+    assert_eq!(found.keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>());
+    for (key, row) in &found {
+        row.assert_same(&expected[key], &format!("{key:?}"));
     }
-    assert_eq!(histograms(found), histograms(expected));
 }
 
 /// A replica that scrapes every 15 s, from and to these seconds, a few seconds beside the other.

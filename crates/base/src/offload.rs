@@ -17,6 +17,8 @@ pub struct Offload {
     background: Arc<Semaphore>,
     patient: Threads,
     turns: Arc<Turns>,
+    /// Work is done where it is asked for.
+    is_inline: bool,
 }
 
 /// Bytes up to which a text does not hold up the runtime.
@@ -55,7 +57,14 @@ impl Offload {
         let lane = |width: usize| Arc::new(Semaphore::new(width.clamp(1, Semaphore::MAX_PERMITS)));
         let turns = Arc::new(Turns::new(width.div_ceil(2)));
         let patient = Threads::of_low_priority("patient", width / 2, Arc::clone(&turns));
-        Self { lane: lane(width), background: lane(width / 2), patient, turns }
+        Self { lane: lane(width), background: lane(width / 2), patient, turns, is_inline: false }
+    }
+
+    /// No threads: what is [run](Self::run) is done at once, by who asks for it. For simulations, which are the same each time
+    /// only if nothing goes on beside them.
+    #[must_use]
+    pub fn inline() -> Self {
+        Self { is_inline: true, ..Self::new(1) }
     }
 
     /// The lane beside this one for work of seconds that nobody waits for, half as wide: encoding of
@@ -114,6 +123,9 @@ impl Offload {
         F: FnOnce() -> R + Send + 'static,
         R: Send + 'static,
     {
+        if self.is_inline {
+            return Ok(work());
+        }
         let permit = Arc::clone(&self.lane).acquire_owned().await.map_err(|_| OffloadError::Stopping)?;
         let result = tokio::task::spawn_blocking(move || {
             let _held_until_the_end = permit;

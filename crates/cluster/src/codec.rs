@@ -1,21 +1,24 @@
 //! The bytes of log entries, votes, memberships and checkpoints in the journal. Drawn in
 //! `docs/format/journal.md`. Little-endian; each value begins with a version.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod reader;
+mod rpc;
+
+pub(crate) use rpc::{Answer, Request};
 
 use bytes::{BufMut, Bytes, BytesMut};
-use openraft::{BasicNode, EntryPayload, LeaderId};
+use openraft::EntryPayload;
 
-use crate::types::{Entry, LogId, Membership, NodeId, Proposal, StoredMembership, Vote};
+use self::reader::Reader;
+use crate::types::{Entry, LogId, Membership, Proposal, StoredMembership, Vote};
 use crate::{Command, DecodeError, ReplicatedState};
 
-const VERSION: u8 = 1;
+/// Version 1 had the node id of the leader behind each term of an entry, which says no more than the term.
+const VERSION: u8 = 2;
+const WITH_NODE_IDS: u8 = 1;
 const BLANK: u8 = 0;
 const COMMAND: u8 = 1;
 const MEMBERSHIP: u8 = 2;
-/// Voters, nodes and configurations in a membership: more is not believed.
-const MAX_MEMBERS: u32 = 1024;
-const MAX_ADDRESS: u32 = 4096;
 
 /// A state machine's state at a log position, as its owner described it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,7 +30,7 @@ pub(crate) struct Checkpoint {
 
 /// An entry's bytes: a head, and the command as it was encoded by its proposer.
 pub(crate) fn encode_entry<S: ReplicatedState>(entry: &Entry<S>) -> (Bytes, Bytes) {
-    let mut head = BytesMut::with_capacity(24);
+    let mut head = BytesMut::with_capacity(16);
     let kind = match &entry.payload {
         EntryPayload::Blank => BLANK,
         EntryPayload::Normal(_) => COMMAND,
@@ -35,7 +38,6 @@ pub(crate) fn encode_entry<S: ReplicatedState>(entry: &Entry<S>) -> (Bytes, Byte
     };
     head.put_slice(&[VERSION, kind, 0, 0, 0, 0, 0, 0]);
     head.put_u64_le(entry.log_id.leader_id.term);
-    head.put_u64_le(entry.log_id.leader_id.node_id);
     let rest = match &entry.payload {
         EntryPayload::Blank => Bytes::new(),
         EntryPayload::Normal(proposal) => proposal.bytes.clone(),
@@ -49,13 +51,13 @@ pub(crate) fn encode_entry<S: ReplicatedState>(entry: &Entry<S>) -> (Bytes, Byte
 
 /// Reads an entry back.
 pub(crate) fn decode_entry<S: ReplicatedState>(index: u64, bytes: Bytes) -> Result<Entry<S>, DecodeError> {
-    let mut from = Reader(bytes);
-    let kind = from.versioned_kind()?;
-    let leader_id = from.leader()?;
+    let mut from = Reader::begin(bytes)?;
+    let kind = from.kind()?;
+    let leader_id = from.appender()?;
     let payload = match kind {
         BLANK => EntryPayload::Blank,
         COMMAND => {
-            let bytes = std::mem::take(&mut from.0);
+            let bytes = std::mem::take(&mut from.rest);
             let command = S::Command::decode(bytes.clone())?;
             EntryPayload::Normal(Proposal { command, bytes, _room: None })
         }
@@ -68,24 +70,22 @@ pub(crate) fn decode_entry<S: ReplicatedState>(index: u64, bytes: Bytes) -> Resu
 
 /// Reads only which leader appended an entry.
 pub(crate) fn decode_log_id(index: u64, bytes: Bytes) -> Result<LogId, DecodeError> {
-    let mut from = Reader(bytes);
-    from.versioned_kind()?;
-    Ok(LogId { leader_id: from.leader()?, index })
+    let mut from = Reader::begin(bytes)?;
+    from.kind()?;
+    Ok(LogId { leader_id: from.appender()?, index })
 }
 
 pub(crate) fn encode_vote(vote: &Vote) -> Bytes {
     let mut out = begin();
-    put_leader(&mut out, &vote.leader_id);
-    out.put_u8(u8::from(vote.committed));
+    put_vote(&mut out, vote);
     out.freeze()
 }
 
 pub(crate) fn decode_vote(bytes: Bytes) -> Result<Vote, DecodeError> {
-    let mut from = Reader(bytes);
-    from.version()?;
-    let (leader_id, committed) = (from.leader()?, from.u8()? != 0);
+    let mut from = Reader::begin(bytes)?;
+    let vote = from.vote()?;
     from.end()?;
-    Ok(Vote { leader_id, committed })
+    Ok(vote)
 }
 
 pub(crate) fn encode_bare_log_id(id: &LogId) -> Bytes {
@@ -95,8 +95,7 @@ pub(crate) fn encode_bare_log_id(id: &LogId) -> Bytes {
 }
 
 pub(crate) fn decode_bare_log_id(bytes: Bytes) -> Result<LogId, DecodeError> {
-    let mut from = Reader(bytes);
-    from.version()?;
+    let mut from = Reader::begin(bytes)?;
     let id = from.log_id()?;
     from.end()?;
     Ok(id)
@@ -109,8 +108,7 @@ pub(crate) fn encode_stored_membership(stored: &StoredMembership) -> Bytes {
 }
 
 pub(crate) fn decode_stored_membership(bytes: Bytes) -> Result<StoredMembership, DecodeError> {
-    let mut from = Reader(bytes);
-    from.version()?;
+    let mut from = Reader::begin(bytes)?;
     let stored = from.stored_membership()?;
     from.end()?;
     Ok(stored)
@@ -125,10 +123,9 @@ pub(crate) fn encode_checkpoint(checkpoint: &Checkpoint) -> Bytes {
 }
 
 pub(crate) fn decode_checkpoint(bytes: Bytes) -> Result<Checkpoint, DecodeError> {
-    let mut from = Reader(bytes);
-    from.version()?;
+    let mut from = Reader::begin(bytes)?;
     let (log_id, membership) = (from.log_id()?, from.stored_membership()?);
-    Ok(Checkpoint { log_id, membership, payload: from.0 })
+    Ok(Checkpoint { log_id, membership, payload: from.rest })
 }
 
 fn begin() -> BytesMut {
@@ -137,22 +134,25 @@ fn begin() -> BytesMut {
     out
 }
 
-fn put_leader(out: &mut BytesMut, leader: &LeaderId<NodeId>) {
-    out.put_u64_le(leader.term);
-    out.put_u64_le(leader.node_id);
+fn put_vote(out: &mut BytesMut, vote: &Vote) {
+    out.put_u64_le(vote.leader_id.term);
+    out.put_u64_le(vote.leader_id.voted_for);
+    out.put_u8(u8::from(vote.committed));
 }
 
 fn put_log_id(out: &mut BytesMut, id: &LogId) {
-    put_leader(out, &id.leader_id);
+    out.put_u64_le(id.leader_id.term);
     out.put_u64_le(id.index);
 }
 
 fn put_stored_membership(out: &mut BytesMut, stored: &StoredMembership) {
-    out.put_u8(u8::from(stored.log_id().is_some()));
-    if let Some(id) = stored.log_id() {
-        put_log_id(out, id);
-    }
+    put_optional_log_id(out, stored.log_id().as_ref());
     put_membership(out, stored.membership());
+}
+
+fn put_optional_log_id(out: &mut BytesMut, id: Option<&LogId>) {
+    out.put_u8(u8::from(id.is_some()));
+    id.into_iter().for_each(|id| put_log_id(out, id));
 }
 
 fn put_count(out: &mut BytesMut, count: usize) {
@@ -170,93 +170,6 @@ fn put_membership(out: &mut BytesMut, membership: &Membership) {
         out.put_u64_le(*id);
         put_count(out, node.addr.len());
         out.put_slice(node.addr.as_bytes());
-    }
-}
-
-/// Reads from the front, and never beyond the end.
-struct Reader(Bytes);
-
-impl Reader {
-    fn take(&mut self, len: usize) -> Result<Bytes, DecodeError> {
-        if len > self.0.len() {
-            return Err(DecodeError(format!(
-                "{len} bytes are missing at the end, {} are left",
-                self.0.len()
-            )));
-        }
-        Ok(self.0.split_to(len))
-    }
-
-    fn array<const N: usize>(&mut self) -> Result<[u8; N], DecodeError> {
-        let bytes = self.take(N)?;
-        bytes.first_chunk().copied().ok_or_else(|| DecodeError("too short".to_owned()))
-    }
-
-    fn u8(&mut self) -> Result<u8, DecodeError> {
-        self.array().map(u8::from_le_bytes)
-    }
-
-    fn u64(&mut self) -> Result<u64, DecodeError> {
-        self.array().map(u64::from_le_bytes)
-    }
-
-    fn count(&mut self, what: &str, limit: u32) -> Result<u32, DecodeError> {
-        let count = self.array().map(u32::from_le_bytes)?;
-        if count > limit {
-            return Err(DecodeError(format!("{count} {what} are more than {limit}")));
-        }
-        Ok(count)
-    }
-
-    fn version(&mut self) -> Result<(), DecodeError> {
-        match self.u8()? {
-            VERSION => Ok(()),
-            other => Err(DecodeError(format!("version {other} is not known here, only {VERSION}"))),
-        }
-    }
-
-    fn versioned_kind(&mut self) -> Result<u8, DecodeError> {
-        self.version()?;
-        let kind = self.u8()?;
-        self.take(6)?;
-        Ok(kind)
-    }
-
-    fn leader(&mut self) -> Result<LeaderId<NodeId>, DecodeError> {
-        Ok(LeaderId { term: self.u64()?, node_id: self.u64()? })
-    }
-
-    fn log_id(&mut self) -> Result<LogId, DecodeError> {
-        Ok(LogId { leader_id: self.leader()?, index: self.u64()? })
-    }
-
-    fn stored_membership(&mut self) -> Result<StoredMembership, DecodeError> {
-        let id = if self.u8()? != 0 { Some(self.log_id()?) } else { None };
-        Ok(StoredMembership::new(id, self.membership()?))
-    }
-
-    fn membership(&mut self) -> Result<Membership, DecodeError> {
-        let mut configs = Vec::new();
-        for _ in 0..self.count("configurations", MAX_MEMBERS)? {
-            let voters = self.count("voters", MAX_MEMBERS)?;
-            configs.push((0..voters).map(|_| self.u64()).collect::<Result<BTreeSet<_>, _>>()?);
-        }
-        let mut nodes = BTreeMap::new();
-        for _ in 0..self.count("nodes", MAX_MEMBERS)? {
-            let id = self.u64()?;
-            let len = self.count("bytes of an address", MAX_ADDRESS)?;
-            let addr = String::from_utf8(self.take(len as usize)?.to_vec());
-            let addr = addr.map_err(|_| DecodeError("an address is not UTF-8".to_owned()))?;
-            nodes.insert(id, BasicNode { addr });
-        }
-        Ok(Membership::new(configs, nodes))
-    }
-
-    fn end(&self) -> Result<(), DecodeError> {
-        if self.0.is_empty() {
-            return Ok(());
-        }
-        Err(DecodeError(format!("{} bytes too many", self.0.len())))
     }
 }
 

@@ -15,6 +15,8 @@ pub struct GroupConfig {
     /// The least time without a leader after which a follower stands for election, in milliseconds; the
     /// time is drawn between this and twice this. A single voter elects itself at once.
     pub election_timeout_ms: u64,
+    /// After how long a follower that did not answer an append is asked again, in milliseconds.
+    pub append_timeout_ms: u64,
     /// Encoded commands that may be under way in one group, in bytes; further proposals wait.
     pub max_inflight_bytes: usize,
     /// The largest encoded command, in bytes.
@@ -30,7 +32,8 @@ impl Default for GroupConfig {
         Self {
             node_id: 1,
             heartbeat_ms: 250,
-            election_timeout_ms: 1500,
+            election_timeout_ms: 1000,
+            append_timeout_ms: 10_000,
             max_inflight_bytes: 64 << 20,
             max_command_bytes: 16 << 20,
             replay_chunk_bytes: 8 << 20,
@@ -52,6 +55,12 @@ impl GroupConfig {
         if self.election_timeout_ms < 3 * self.heartbeat_ms {
             let least = 3 * self.heartbeat_ms;
             return wrong("election_timeout_ms", format!("must be three heartbeats or more ({least})"));
+        }
+        if self.append_timeout_ms < self.heartbeat_ms {
+            return wrong(
+                "append_timeout_ms",
+                format!("must be a heartbeat or more ({})", self.heartbeat_ms),
+            );
         }
         if self.max_command_bytes == 0 || self.max_command_bytes > 512 << 20 {
             return wrong("max_command_bytes", "must be between 1 B and 512 MiB".to_owned());

@@ -60,6 +60,22 @@ pub enum ClusterError {
         /// Why not.
         problem: String,
     },
+    /// The voters of a group cannot be changed so.
+    #[error("group {group}: its voters cannot be changed: {problem}")]
+    Membership {
+        /// The group.
+        group: GroupId,
+        /// Why not.
+        problem: String,
+    },
+    /// What another replica asked for makes no sense.
+    #[error("group {group}: a request of another replica cannot be read: {problem}")]
+    Request {
+        /// The group.
+        group: GroupId,
+        /// What was found.
+        problem: String,
+    },
     /// What the journal holds for this group does not make sense.
     #[error("group {group}: its journal cannot be used: {problem}")]
     Corrupt {
@@ -76,8 +92,11 @@ pub enum ClusterError {
 impl Kinded for ClusterError {
     fn kind(&self) -> ErrorKind {
         match self {
-            Self::Config { .. } | Self::Checkpoint { .. } => ErrorKind::Invalid,
-            Self::NotLeader { .. } | Self::Stopped { .. } | Self::NotReady { .. } => ErrorKind::Unavailable,
+            Self::Config { .. } | Self::Checkpoint { .. } | Self::Request { .. } => ErrorKind::Invalid,
+            Self::NotLeader { .. }
+            | Self::Stopped { .. }
+            | Self::NotReady { .. }
+            | Self::Membership { .. } => ErrorKind::Unavailable,
             Self::TooLarge { .. } => ErrorKind::TooLarge,
             Self::Corrupt { .. } => ErrorKind::Corrupt,
             Self::Journal(error) => error.kind(),

@@ -8,18 +8,27 @@
 
 mod codec;
 mod config;
+mod control;
 mod error;
 mod group;
 mod log_store;
 mod machine;
 mod network;
+mod placement;
+mod runtime;
 mod state;
 #[cfg(test)]
 mod suite_tests;
+mod transport;
 mod types;
 
 pub use config::GroupConfig;
+pub use control::{ClusterView, ControlCommand, ControlState, Member, MemberStatus, ShardView, next_step};
 pub use error::ClusterError;
-pub use group::Group;
+pub use group::{Group, GroupStatus, Role};
 pub use latewood_wal::GroupId;
+pub use placement::{Placement, Site, lead, place};
+#[cfg(feature = "testing")]
+pub use runtime::seed_chance;
 pub use state::{Command, DecodeError, Position, ReplicatedState};
+pub use transport::{NoTransport, Peer, Transport, TransportError};

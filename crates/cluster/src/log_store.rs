@@ -1,23 +1,21 @@
 //! A group's log in the journal, as openraft wants it.
 //!
-//! Entries stay typed in memory from their append until they were applied, so that applying reads nothing
-//! back. openraft 0.9 waits for an append to be durable before it takes the next one. With a single voter
-//! nothing but this node depends on that, so it is told at once, and [`Durable`] holds back the *apply*
-//! instead: appends of one group then share an fsync too, and still nothing is applied or acknowledged
-//! that is not durable. With several voters it is told when the append is durable.
+//! Entries stay typed in memory from their append until they were applied and written, so that applying reads nothing
+//! back. A majority may have an entry before this node's disk has it: it can be applied, and sent on, before it can be read. Many appends are under way at once and share an fsync; openraft is told of each when it is durable.
 
 mod raft;
 
 use std::collections::BTreeMap;
+use std::io;
 use std::sync::Arc;
 
+use latewood_base::Offload;
 use latewood_wal::{GroupId, Journal, Record, WalError};
-use openraft::{AnyError, EntryPayload, StorageIOError};
+use openraft::EntryPayload;
 use parking_lot::Mutex;
-use tokio::sync::watch;
 
 use crate::codec::{self, Checkpoint};
-use crate::types::{Entry, LogId, NodeId, StorageError, StoredMembership, Vote, is_sole_voter};
+use crate::types::{Entry, LogId, NodeId, StoredMembership, Vote, is_sole_voter};
 use crate::{ClusterError, DecodeError, ReplicatedState};
 
 const KEY_VOTE: u64 = 1;
@@ -26,15 +24,6 @@ const KEY_PURGED: u64 = 3;
 const KEY_MEMBERSHIP: u64 = 4;
 const KEY_CHECKPOINT: u64 = 5;
 
-/// How much of the log is durable.
-#[derive(Clone, Debug)]
-pub(crate) struct Durable {
-    /// Entries below this index are.
-    pub(crate) next: u64,
-    /// Why no more will be.
-    pub(crate) failed: Option<WalError>,
-}
-
 /// A group's log. Clones share it.
 pub(crate) struct LogStore<S: ReplicatedState>(Arc<Inner<S>>);
 
@@ -42,9 +31,10 @@ struct Inner<S: ReplicatedState> {
     group: GroupId,
     node: NodeId,
     journal: Journal,
+    /// Where the journal is read back.
+    lane: Offload,
     chunk_bytes: usize,
     log: Mutex<Log<S>>,
-    durable: watch::Sender<Durable>,
 }
 
 struct Log<S: ReplicatedState> {
@@ -54,8 +44,12 @@ struct Log<S: ReplicatedState> {
     last: Option<LogId>,
     /// The newest membership in the log or in the checkpoint.
     membership: StoredMembership,
-    /// Entries that are not applied yet, and may not even be written.
+    /// Entries that are not applied yet, or not written.
     recent: BTreeMap<u64, Entry<S>>,
+    /// Entries below this index are applied.
+    applied: u64,
+    /// Entries below this index are in the journal.
+    written: u64,
 }
 
 impl<S: ReplicatedState> Clone for LogStore<S> {
@@ -70,17 +64,13 @@ impl<S: ReplicatedState> LogStore<S> {
         group: GroupId,
         node: NodeId,
         journal: Journal,
+        lane: Offload,
         chunk_bytes: usize,
     ) -> Result<(Self, Option<Checkpoint>), ClusterError> {
         let corrupt = |error: DecodeError| ClusterError::Corrupt { group, problem: error.to_string() };
         let state = |key| journal.state(group, key);
         let checkpoint = state(KEY_CHECKPOINT).map(codec::decode_checkpoint).transpose().map_err(corrupt)?;
-        let mut vote = state(KEY_VOTE).map(codec::decode_vote).transpose().map_err(corrupt)?;
-        if let Some(vote) = &mut vote {
-            // A node that starts again leads in a new term, never in the one it led before: what it
-            // appended last in that one may be lost, and no position may be given twice.
-            vote.committed = false;
-        }
+        let vote = state(KEY_VOTE).map(codec::decode_vote).transpose().map_err(corrupt)?;
         let purged = state(KEY_PURGED).map(codec::decode_bare_log_id).transpose().map_err(corrupt)?;
         let last = match journal.bounds(group).last {
             Some(last) => read_log_id(&journal, group, last)?,
@@ -92,13 +82,13 @@ impl<S: ReplicatedState> LogStore<S> {
             vote,
             committed: state(KEY_COMMITTED).map(codec::decode_bare_log_id).transpose().map_err(corrupt)?,
             purged,
+            written: last.or(purged).map_or(0, |last| last.index + 1),
             last: last.or(purged),
             membership: membership.unwrap_or_default(),
             recent: BTreeMap::new(),
+            applied: 0,
         };
-        let next = log.last.map_or(0, |last| last.index + 1);
-        let durable = watch::Sender::new(Durable { next, failed: None });
-        let inner = Inner { group, node, journal, chunk_bytes, log: Mutex::new(log), durable };
+        let inner = Inner { group, node, journal, lane, chunk_bytes, log: Mutex::new(log) };
         Ok((Self(Arc::new(inner)), checkpoint))
     }
 
@@ -106,10 +96,6 @@ impl<S: ReplicatedState> LogStore<S> {
     pub(crate) fn committed(&self) -> Option<LogId> {
         let log = self.0.log.lock();
         if log.is_sole_voter(self.0.node) { log.last } else { log.committed.min(log.last) }
-    }
-
-    pub(crate) fn durable(&self) -> watch::Receiver<Durable> {
-        self.0.durable.subscribe()
     }
 
     /// The id of the entry at `index`, if it is there. Blocks for a read from disk.
@@ -120,13 +106,9 @@ impl<S: ReplicatedState> LogStore<S> {
         read_log_id(&self.0.journal, self.0.group, index)
     }
 
-    /// Lets go of the typed entries up to and with `index`: they were applied.
-    pub(crate) fn forget(&self, index: u64) {
-        let mut log = self.0.log.lock();
-        let keep = log.recent.split_off(&(index + 1));
-        let gone = std::mem::replace(&mut log.recent, keep);
-        drop(log);
-        drop(gone);
+    /// Notes that the entries up to and with `index` were applied.
+    pub(crate) fn note_applied(&self, index: u64) {
+        self.0.let_go(|log| log.applied = log.applied.max(index + 1));
     }
 
     /// Makes a checkpoint durable.
@@ -173,24 +155,25 @@ impl<S: ReplicatedState> LogStore<S> {
         entries.collect()
     }
 
-    async fn read_journal_off_runtime(&self, from: u64, until: u64) -> Result<Vec<Entry<S>>, StorageError> {
+    async fn read_journal_off_runtime(&self, from: u64, until: u64) -> io::Result<Vec<Entry<S>>> {
         let store = self.clone();
-        let read = tokio::task::spawn_blocking(move || store.read_journal(from, until)).await;
-        let failed = |error: &dyn ToString| {
-            StorageIOError::read_log_at_index(from, AnyError::error(error.to_string()))
-        };
-        match read {
-            Ok(Ok(entries)) => Ok(entries),
-            Ok(Err(error)) => Err(failed(&error).into()),
-            Err(error) => Err(failed(&error).into()),
-        }
+        let read = self.0.lane.run(move || store.read_journal(from, until)).await;
+        read.map_err(io::Error::other)?.map_err(io::Error::other)
+    }
+
+    /// Where the log begins at `from` or later; what was before was purged.
+    fn begin(&self, from: u64) -> u64 {
+        let in_journal = self.0.journal.bounds(self.0.group).first;
+        let log = self.0.log.lock();
+        let typed = log.recent.keys().next().copied();
+        let first = in_journal.into_iter().chain(typed).min().unwrap_or(0);
+        from.max(first).max(log.purged.map_or(0, |purged| purged.index + 1))
     }
 
     /// Where reading goes on at `from`: the typed entry there, or up to where the journal must be asked.
     fn look(&self, from: u64, until: u64) -> Look<S> {
         let log = self.0.log.lock();
         let until = until.min(log.last.map_or(0, |last| last.index + 1));
-        let from = from.max(log.purged.map_or(0, |purged| purged.index + 1));
         if from >= until {
             return Look::Nothing;
         }
@@ -201,30 +184,26 @@ impl<S: ReplicatedState> LogStore<S> {
         }
     }
 
-    async fn entries(
-        &self,
-        mut from: u64,
-        until: u64,
-        max_bytes: usize,
-    ) -> Result<Vec<Entry<S>>, StorageError> {
+    /// Entries of `[from, until)` in their order, until there are so many bytes; at least one, if there is one.
+    async fn entries(&self, mut from: u64, until: u64, max_bytes: usize) -> io::Result<Vec<Entry<S>>> {
         let (mut out, mut bytes) = (Vec::new(), 0_usize);
         while bytes <= max_bytes {
+            from = self.begin(from);
             let more = match self.look(from, until) {
                 Look::Nothing => break,
                 Look::Recent(entries) => entries,
-                Look::Journal(first, end) => {
-                    let entries = self.read_journal_off_runtime(first, end).await?;
-                    if entries.is_empty() {
-                        // A hole: what is not there is left out.
-                        from = end;
-                        continue;
-                    }
-                    entries
-                }
+                Look::Journal(first, end) => self.read_journal_off_runtime(first, end).await?,
             };
+            if more.first().is_none_or(|first| first.log_id.index > from) {
+                // Purged meanwhile; otherwise there is a hole, and what comes after it must not follow what is before.
+                if self.begin(from) > from {
+                    continue;
+                }
+                return Err(io::Error::other(format!("entry {from} is missing from the log")));
+            }
             for entry in more {
                 from = entry.log_id.index + 1;
-                bytes = bytes.saturating_add(size(&entry));
+                bytes = bytes.saturating_add(size::<S>(&entry));
                 out.push(entry);
                 if bytes > max_bytes {
                     break;
@@ -263,31 +242,32 @@ impl<S: ReplicatedState> Log<S> {
 }
 
 impl<S: ReplicatedState> Inner<S> {
-    /// Takes entries into memory; gives back their records, and whether this node is the only voter
-    /// before and after them.
-    fn take(&self, entries: Vec<Entry<S>>) -> (Vec<Record>, bool) {
+    /// Notes what became of the log, and lets go of the typed entries that are applied and written.
+    fn let_go(&self, note: impl FnOnce(&mut Log<S>)) {
         let mut log = self.log.lock();
-        let mut alone = log.is_sole_voter(self.node);
+        note(&mut log);
+        let needed = log.applied.min(log.written);
+        let keep = log.recent.split_off(&needed);
+        let gone = std::mem::replace(&mut log.recent, keep);
+        drop(log);
+        drop(gone);
+    }
+
+    /// Takes entries into memory; gives back their records.
+    fn take(&self, entries: Vec<Entry<S>>) -> Vec<Record> {
+        let mut log = self.log.lock();
         let mut records = Vec::with_capacity(entries.len());
         for entry in entries {
-            let (head, rest) = codec::encode_entry(&entry);
+            let (head, rest) = codec::encode_entry::<S>(&entry);
             records.push(Record::entry_of(self.group, entry.log_id.index, head, rest));
             log.last = Some(entry.log_id);
             if let EntryPayload::Membership(membership) = &entry.payload {
                 log.membership = StoredMembership::new(Some(entry.log_id), membership.clone());
                 let value = codec::encode_stored_membership(&log.membership);
                 records.push(Record::state(self.group, KEY_MEMBERSHIP, value));
-                alone &= log.is_sole_voter(self.node);
             }
             log.recent.insert(entry.log_id.index, entry);
         }
-        (records, alone)
-    }
-
-    fn note_durable(&self, next: u64, result: &Result<(), WalError>) {
-        self.durable.send_modify(|durable| match result {
-            Ok(()) => durable.next = durable.next.max(next),
-            Err(error) => durable.failed = durable.failed.take().or_else(|| Some(error.clone())),
-        });
+        records
     }
 }

@@ -1,21 +1,22 @@
 //! The state machine of a group, as openraft wants it.
 //!
-//! Invariants: entries are applied in order, each once, and only after they are durable here. The
+//! Invariants: entries are applied in order, each once, and only after they are durable on a majority. The
 //! snapshot openraft knows is the last checkpoint, which its owner took as of an *earlier* position:
 //! a snapshot is never built from the state as it is.
 
-use std::io::Cursor;
+use std::io;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures::{Stream, StreamExt};
 use latewood_base::Offload;
-use openraft::storage::RaftStateMachine;
-use openraft::{AnyError, EntryPayload, OptionalSend, RaftSnapshotBuilder, Snapshot, StorageIOError};
+use openraft::storage::{EntryResponder, RaftStateMachine};
+use openraft::{EntryPayload, OptionalSend, RaftSnapshotBuilder};
 use parking_lot::Mutex;
 
 use crate::codec::Checkpoint;
 use crate::log_store::LogStore;
-use crate::types::{Entry, LogId, SnapshotMeta, StorageError, StoredMembership, Types, position};
+use crate::types::{Entry, LogId, Snapshot, SnapshotMeta, StoredMembership, Types, position};
 use crate::{ClusterError, ReplicatedState};
 
 /// A group's state machine. Clones share it.
@@ -62,7 +63,7 @@ impl<S: ReplicatedState> Clone for Machine<S> {
 
 impl<S: ReplicatedState> Machine<S> {
     /// A state with nothing applied, or as of a checkpoint.
-    pub(crate) fn new(log: LogStore<S>, mut state: S, checkpoint: Option<Checkpoint>) -> Self {
+    pub(crate) fn new(log: LogStore<S>, lane: Offload, mut state: S, checkpoint: Option<Checkpoint>) -> Self {
         let mut progress = Progress::default();
         if let Some(checkpoint) = checkpoint {
             state.restore(&checkpoint.payload, position(&checkpoint.log_id));
@@ -70,7 +71,7 @@ impl<S: ReplicatedState> Machine<S> {
             progress.adopt(checkpoint);
         }
         let (state, progress) = (Mutex::new(state), Mutex::new(progress));
-        Self(Arc::new(Inner { log, state, progress, lane: Offload::new(1) }))
+        Self(Arc::new(Inner { log, state, progress, lane }))
     }
 
     pub(crate) fn applied(&self) -> Option<LogId> {
@@ -121,65 +122,49 @@ impl<S: ReplicatedState> Machine<S> {
     pub(crate) fn stage(&self, checkpoint: Checkpoint) {
         self.0.progress.lock().staged = Some(checkpoint);
     }
-
-    /// Waits until the log is durable up to `id` here.
-    async fn wait_durable(&self, id: LogId) -> Result<(), StorageError> {
-        let mut durable = self.0.log.durable();
-        let reached = durable.wait_for(|durable| durable.next > id.index || durable.failed.is_some()).await;
-        let failed = |error: AnyError| StorageError::from(StorageIOError::write_log_entry(id, error));
-        match reached.map(|durable| (durable.next, durable.failed.clone())) {
-            Ok((next, _)) if next > id.index => Ok(()),
-            Ok((_, Some(error))) => Err(failed(AnyError::new(&error))),
-            Ok((_, None)) | Err(_) => Err(failed(AnyError::error("the journal is closed"))),
-        }
-    }
 }
 
+/// Entries applied in one go, if so many are there.
+const APPLIED_AT_ONCE: usize = 64;
+
 impl<S: ReplicatedState> RaftStateMachine<Types<S>> for Machine<S> {
+    type SnapshotData = Bytes;
     type SnapshotBuilder = Self;
 
-    async fn applied_state(&mut self) -> Result<(Option<LogId>, StoredMembership), StorageError> {
+    async fn applied_state(&mut self) -> Result<(Option<LogId>, StoredMembership), io::Error> {
         let progress = self.0.progress.lock();
         Ok((progress.applied, progress.memberships.last().cloned().unwrap_or_default()))
     }
 
-    async fn apply<I>(&mut self, entries: I) -> Result<Vec<Option<S::Response>>, StorageError>
+    async fn apply<Strm>(&mut self, entries: Strm) -> Result<(), io::Error>
     where
-        I: IntoIterator<Item = Entry<S>> + OptionalSend,
-        I::IntoIter: OptionalSend,
+        Strm: Stream<Item = Result<EntryResponder<Types<S>>, io::Error>> + Unpin + OptionalSend,
     {
-        let entries: Vec<Entry<S>> = entries.into_iter().collect();
-        let Some(last) = entries.last().map(|entry| entry.log_id) else {
-            return Ok(Vec::new());
-        };
-        self.wait_durable(last).await?;
-        let machine = self.clone();
-        let applied = self.0.lane.run(move || machine.apply_now(&entries)).await;
-        let responses = applied.map_err(|error| StorageIOError::apply(last, AnyError::new(&error)))?;
-        self.0.log.forget(last.index);
-        Ok(responses)
+        let mut chunks = entries.ready_chunks(APPLIED_AT_ONCE);
+        while let Some(chunk) = chunks.next().await {
+            let chunk: Vec<EntryResponder<Types<S>>> = chunk.into_iter().collect::<Result<_, _>>()?;
+            let (entries, responders): (Vec<_>, Vec<_>) = chunk.into_iter().unzip();
+            let last = entries.last().map(|entry: &Entry<S>| entry.log_id.index);
+            let machine = self.clone();
+            let applied = self.0.lane.run(move || machine.apply_now(&entries)).await;
+            for (responder, response) in responders.into_iter().zip(applied.map_err(io::Error::other)?) {
+                responder.into_iter().for_each(|responder| responder.send(response.clone()));
+            }
+            last.into_iter().for_each(|last| self.0.log.note_applied(last));
+        }
+        Ok(())
     }
 
     async fn get_snapshot_builder(&mut self) -> Self {
         self.clone()
     }
 
-    async fn begin_receiving_snapshot(&mut self) -> Result<Box<Cursor<Vec<u8>>>, StorageError> {
-        Ok(Box::default())
-    }
-
-    async fn install_snapshot(
-        &mut self,
-        meta: &SnapshotMeta,
-        snapshot: Box<Cursor<Vec<u8>>>,
-    ) -> Result<(), StorageError> {
+    async fn install_snapshot(&mut self, meta: &SnapshotMeta, payload: Bytes) -> Result<(), io::Error> {
         let Some(log_id) = meta.last_log_id else {
             return Ok(());
         };
-        let payload = Bytes::from(snapshot.into_inner());
         let checkpoint = Checkpoint { log_id, membership: meta.last_membership.clone(), payload };
-        let failed = |error: AnyError| StorageIOError::write_snapshot(Some(meta.signature()), error);
-        self.0.log.save_checkpoint(&checkpoint).await.map_err(|error| failed(AnyError::new(&error)))?;
+        self.0.log.save_checkpoint(&checkpoint).await.map_err(io::Error::other)?;
         let machine = self.clone();
         let restore = move || {
             machine.0.state.lock().restore(&checkpoint.payload, position(&log_id));
@@ -188,17 +173,18 @@ impl<S: ReplicatedState> RaftStateMachine<Types<S>> for Machine<S> {
             progress.memberships.clear();
             progress.adopt(checkpoint);
         };
-        self.0.lane.run(restore).await.map_err(|error| failed(AnyError::new(&error)))?;
-        Ok(())
+        self.0.lane.run(restore).await.map_err(io::Error::other)
     }
 
-    async fn get_current_snapshot(&mut self) -> Result<Option<Snapshot<Types<S>>>, StorageError> {
+    async fn get_current_snapshot(&mut self) -> Result<Option<Snapshot>, io::Error> {
         Ok(self.0.progress.lock().checkpoint.as_ref().map(snapshot_of))
     }
 }
 
 impl<S: ReplicatedState> RaftSnapshotBuilder<Types<S>> for Machine<S> {
-    async fn build_snapshot(&mut self) -> Result<Snapshot<Types<S>>, StorageError> {
+    type SnapshotData = Bytes;
+
+    async fn build_snapshot(&mut self) -> Result<Snapshot, io::Error> {
         let mut progress = self.0.progress.lock();
         if let Some(staged) = progress.staged.take() {
             progress.adopt(staged);
@@ -207,18 +193,15 @@ impl<S: ReplicatedState> RaftSnapshotBuilder<Types<S>> for Machine<S> {
         known.ok_or_else(|| {
             let problem =
                 "a snapshot was asked for, but no checkpoint was taken: the state alone does not tell one";
-            StorageIOError::read_snapshot(None, AnyError::error(problem)).into()
+            io::Error::other(problem)
         })
     }
 }
 
-fn snapshot_of<S: ReplicatedState>(checkpoint: &Checkpoint) -> Snapshot<Types<S>> {
-    let meta = SnapshotMeta {
-        last_log_id: Some(checkpoint.log_id),
-        last_membership: checkpoint.membership.clone(),
-        snapshot_id: position(&checkpoint.log_id).to_string(),
-    };
-    Snapshot { meta, snapshot: Box::new(Cursor::new(checkpoint.payload.to_vec())) }
+fn snapshot_of(checkpoint: &Checkpoint) -> Snapshot {
+    let meta =
+        SnapshotMeta { last_log_id: Some(checkpoint.log_id), last_membership: checkpoint.membership.clone() };
+    Snapshot { meta, snapshot: checkpoint.payload.clone() }
 }
 
 impl<S: ReplicatedState> Machine<S> {
@@ -234,7 +217,7 @@ impl<S: ReplicatedState> Machine<S> {
             while from < until {
                 let chunk = log
                     .read_journal(from, until)
-                    .and_then(|entries| consecutive(group, from, until, entries));
+                    .and_then(|entries| consecutive::<S>(group, from, until, entries));
                 from = chunk.as_ref().map_or(until, |entries| from + entries.len() as u64);
                 if chunks.send(chunk).is_err() {
                     return;

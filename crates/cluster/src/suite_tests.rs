@@ -1,19 +1,20 @@
 //! openraft's own storage suite on our log store and state machine.
 
-use std::io::Cursor;
+use std::io;
 
 use bytes::Bytes;
-use latewood_base::{Clock, Rng};
+use futures::Stream;
+use latewood_base::{Clock, Offload, Rng};
 use latewood_wal::testing::MemoryFiles;
 use latewood_wal::{Journal, WalConfig};
-use openraft::storage::RaftStateMachine;
-use openraft::testing::{StoreBuilder, Suite};
-use openraft::{OptionalSend, RaftSnapshotBuilder, Snapshot, SnapshotMeta};
+use openraft::storage::{EntryResponder, RaftStateMachine};
+use openraft::testing::log::{StoreBuilder, Suite};
+use openraft::{OptionalSend, RaftSnapshotBuilder, StorageError};
 use prometheus_client::registry::Registry;
 
 use crate::log_store::LogStore;
 use crate::machine::Machine;
-use crate::types::{Entry, LogId, StorageError, StoredMembership, Types};
+use crate::types::{LogId, Snapshot, SnapshotMeta, StoredMembership, Types};
 use crate::{Command, DecodeError, Position, ReplicatedState};
 
 #[derive(Clone, Debug)]
@@ -44,46 +45,39 @@ type Raft = Types<Nothing>;
 struct Eager(Machine<Nothing>);
 
 impl RaftStateMachine<Raft> for Eager {
+    type SnapshotData = Bytes;
     type SnapshotBuilder = Self;
 
-    async fn applied_state(&mut self) -> Result<(Option<LogId>, StoredMembership), StorageError> {
+    async fn applied_state(&mut self) -> Result<(Option<LogId>, StoredMembership), io::Error> {
         self.0.applied_state().await
     }
 
-    async fn apply<I>(&mut self, entries: I) -> Result<Vec<Option<()>>, StorageError>
+    async fn apply<Strm>(&mut self, entries: Strm) -> Result<(), io::Error>
     where
-        I: IntoIterator<Item = Entry<Nothing>> + OptionalSend,
-        I::IntoIter: OptionalSend,
+        Strm: Stream<Item = Result<EntryResponder<Raft>, io::Error>> + Unpin + OptionalSend,
     {
-        // The suite applies entries that were never appended: there is nothing to wait for.
-        Ok(self.0.apply_now(&entries.into_iter().collect::<Vec<_>>()))
+        self.0.apply(entries).await
     }
 
     async fn get_snapshot_builder(&mut self) -> Self {
         Self(self.0.clone())
     }
 
-    async fn begin_receiving_snapshot(&mut self) -> Result<Box<Cursor<Vec<u8>>>, StorageError> {
-        self.0.begin_receiving_snapshot().await
-    }
-
-    async fn install_snapshot(
-        &mut self,
-        meta: &SnapshotMeta<u64, openraft::BasicNode>,
-        snapshot: Box<Cursor<Vec<u8>>>,
-    ) -> Result<(), StorageError> {
+    async fn install_snapshot(&mut self, meta: &SnapshotMeta, snapshot: Bytes) -> Result<(), io::Error> {
         self.0.install_snapshot(meta, snapshot).await
     }
 
-    async fn get_current_snapshot(&mut self) -> Result<Option<Snapshot<Raft>>, StorageError> {
+    async fn get_current_snapshot(&mut self) -> Result<Option<Snapshot>, io::Error> {
         self.0.get_current_snapshot().await
     }
 }
 
 impl RaftSnapshotBuilder<Raft> for Eager {
-    async fn build_snapshot(&mut self) -> Result<Snapshot<Raft>, StorageError> {
+    type SnapshotData = Bytes;
+
+    async fn build_snapshot(&mut self) -> Result<Snapshot, io::Error> {
         let Some(applied) = self.0.applied() else {
-            return Ok(Snapshot { meta: SnapshotMeta::default(), snapshot: Box::default() });
+            return Ok(Snapshot { meta: SnapshotMeta::default(), snapshot: Bytes::new() });
         };
         if let Some(checkpoint) = self.0.plan_checkpoint(applied, Bytes::from_static(b"now")).unwrap() {
             self.0.stage(checkpoint);
@@ -95,18 +89,18 @@ impl RaftSnapshotBuilder<Raft> for Eager {
 struct Builder;
 
 impl StoreBuilder<Raft, LogStore<Nothing>, Eager, Journal> for Builder {
-    async fn build(&self) -> Result<(Journal, LogStore<Nothing>, Eager), StorageError> {
+    async fn build(&self) -> Result<(Journal, LogStore<Nothing>, Eager), StorageError<Raft>> {
         let (files, clock) = (MemoryFiles::new().mount(), Clock::manual(0).0);
         let opened =
             Journal::open_on(files, WalConfig::default(), &Rng::seeded(1), &clock, &mut Registry::default());
         let journal = opened.unwrap().0;
-        let (log, checkpoint) = LogStore::open(3, 0, journal.clone(), 1 << 20).unwrap();
-        let machine = Machine::new(log.clone(), Nothing, checkpoint);
+        let (log, checkpoint) = LogStore::open(3, 0, journal.clone(), Offload::new(1), 1 << 20).unwrap();
+        let machine = Machine::new(log.clone(), Offload::new(1), Nothing, checkpoint);
         Ok((journal, log, Eager(machine)))
     }
 }
 
-#[test]
-fn the_log_store_and_the_state_machine_pass_openrafts_suite() {
-    Suite::test_all(Builder).unwrap();
+#[tokio::test]
+async fn the_log_store_and_the_state_machine_pass_openrafts_suite() {
+    Suite::test_all(Builder).await.unwrap();
 }

@@ -2,25 +2,30 @@
 
 use std::cmp::Ordering;
 use std::fmt;
-use std::io::Cursor;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use openraft::impls::OneshotResponder;
-use openraft::{BasicNode, RaftTypeConfig, TokioRuntime};
+use openraft::impls::{BoxedErrorSource, InlineBatch, OneshotResponder, leader_id_std};
+use openraft::vote::RaftLeaderId;
+use openraft::{BasicNode, EntryPayload, OptionalSend, RaftTypeConfig};
 use tokio::sync::OwnedSemaphorePermit;
 
+use crate::runtime::Runtime;
 use crate::{Command, Position, ReplicatedState};
 
 pub(crate) type NodeId = u64;
-pub(crate) type LogId = openraft::LogId<NodeId>;
-pub(crate) type Vote = openraft::Vote<NodeId>;
+/// One leader a term: a [`Position`] names its term alone.
+pub(crate) type LeaderId = leader_id_std::LeaderId<u64, NodeId>;
+pub(crate) type Appender = <LeaderId as RaftLeaderId>::Committed;
+pub(crate) type LogId = openraft::LogId<Appender>;
+pub(crate) type Vote = openraft::Vote<LeaderId>;
 pub(crate) type Membership = openraft::Membership<NodeId, BasicNode>;
-pub(crate) type StoredMembership = openraft::StoredMembership<NodeId, BasicNode>;
-pub(crate) type SnapshotMeta = openraft::SnapshotMeta<NodeId, BasicNode>;
-pub(crate) type StorageError = openraft::StorageError<NodeId>;
-pub(crate) type Entry<S> = openraft::Entry<Types<S>>;
+pub(crate) type StoredMembership = openraft::StoredMembership<Appender, NodeId, BasicNode>;
+pub(crate) type SnapshotMeta = openraft::SnapshotMeta<Appender, NodeId, BasicNode>;
+pub(crate) type Snapshot = openraft::Snapshot<Appender, NodeId, BasicNode, Bytes>;
+pub(crate) type Payload<S> = EntryPayload<Proposal<<S as ReplicatedState>::Command>, NodeId, BasicNode>;
+pub(crate) type Entry<S> = openraft::Entry<Appender, Payload<S>>;
 
 /// The type configuration of a group whose state is `S`.
 pub(crate) struct Types<S>(PhantomData<fn() -> S>);
@@ -30,10 +35,21 @@ impl<S: ReplicatedState> RaftTypeConfig for Types<S> {
     type R = Option<S::Response>;
     type NodeId = NodeId;
     type Node = BasicNode;
+    type Term = u64;
+    type LeaderId = LeaderId;
+    type Vote = Vote;
+    type Payload = Payload<S>;
     type Entry = Entry<S>;
-    type SnapshotData = Cursor<Vec<u8>>;
-    type AsyncRuntime = TokioRuntime;
-    type Responder = OneshotResponder<Self>;
+    type AsyncRuntime = Runtime;
+    type Responder<T>
+        = OneshotResponder<Self, T>
+    where
+        T: OptionalSend + 'static;
+    type Batch<T>
+        = InlineBatch<T>
+    where
+        T: OptionalSend + 'static;
+    type ErrorSource = BoxedErrorSource;
 }
 
 /// A command with its encoding.
@@ -48,6 +64,12 @@ pub(crate) struct Proposal<C> {
 impl<C: Command> fmt::Debug for Proposal<C> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "Proposal({} bytes)", self.bytes.len())
+    }
+}
+
+impl<C: Command> fmt::Display for Proposal<C> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{self:?}")
     }
 }
 

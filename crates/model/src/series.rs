@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::{HistogramSample, Labels, NO_START, Sample, StartTimestamps, TimestampMs, resolve_kinds};
+use crate::{
+    HistogramSample, Labels, NO_START, Sample, StartTimestamps, TimeRange, TimestampMs, resolve_kinds,
+};
 
 /// A 128-bit hash of a label set: an index in memory, verified against the labels, never an identity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -100,6 +102,20 @@ impl SeriesSamples {
         (self, Some(later))
     }
 
+    /// The samples in a range. Times that all are in it stay shared.
+    #[must_use]
+    pub fn within(mut self, range: TimeRange) -> Self {
+        let start = self.timestamps.partition_point(|&at| at < range.start);
+        let end = self.timestamps.partition_point(|&at| at <= range.end).max(start);
+        if start > 0 || end < self.timestamps.len() {
+            self.values.truncate(end);
+            self.values.drain(..start);
+            self.timestamps = self.timestamps.get(start..end).unwrap_or_default().into();
+        }
+        self.histograms.retain(|sample| range.contains(sample.timestamp));
+        self
+    }
+
     /// The samples one by one.
     pub fn samples(&self) -> impl Iterator<Item = Sample> {
         let pairs = self.timestamps.iter().zip(&self.values);
@@ -113,7 +129,7 @@ mod tests {
     use crate::NativeHistogram;
 
     #[test]
-    fn a_series_is_split_between_samples_of_both_kinds() {
+    fn a_series_is_cut_between_samples_of_both_kinds() {
         let histogram = |&at: &TimestampMs| HistogramSample::new(at, NativeHistogram::stale());
         let series = |floats: &[TimestampMs], histograms: &[TimestampMs]| SeriesSamples {
             labels: Labels::from_pairs([("__name__", "a")]),
@@ -128,6 +144,11 @@ mod tests {
             let histograms: Vec<TimestampMs> = series.histograms.iter().map(|one| one.timestamp).collect();
             (series.timestamps.to_vec(), histograms)
         };
+        let whole = series(&[10, 20, 40], &[20, 30]);
+        let (times_of, shared) = (|all: SeriesSamples| times(&all), Arc::clone(&whole.timestamps));
+        assert!(Arc::ptr_eq(&whole.clone().within(TimeRange::new(10, 40)).timestamps, &shared));
+        assert_eq!(times_of(whole.clone().within(TimeRange::new(20, 29))), (vec![20], vec![20]));
+        assert_eq!(times_of(whole.within(TimeRange::new(21, 29))), (vec![], vec![]));
         let (before, after) = series(&[10, 20, 40], &[20, 30]).split_after(20);
         assert_eq!(times(&before), (vec![10, 20], vec![20]));
         let after = after.unwrap();

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use latewood_model::Resolution;
+
 use crate::plan::{ExplainedNode, Explanation};
 
 /// What each operator of a query took, each before those below it.
@@ -36,6 +38,24 @@ pub struct OperatorFigures {
     pub peak_bytes: u64,
     /// The most samples that they held, likewise.
     pub peak_samples: u64,
+    /// At which resolutions it read itself.
+    pub read_at: ResolutionSet,
+}
+
+/// Resolutions, each once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ResolutionSet([bool; Resolution::ALL.len()]);
+
+impl ResolutionSet {
+    pub(crate) fn insert(&mut self, resolution: Resolution) {
+        let all = self.0.iter_mut().zip(Resolution::ALL);
+        all.for_each(|(is_in, known)| *is_in |= known == resolution);
+    }
+
+    /// Those that are in it, finest first.
+    pub fn iter(self) -> impl Iterator<Item = Resolution> {
+        self.0.into_iter().zip(Resolution::ALL).filter_map(|(is_in, known)| is_in.then_some(known))
+    }
 }
 
 impl Analysis {

@@ -24,7 +24,7 @@ mod stack;
 mod value;
 
 pub use account::Reservation;
-pub use analysis::{Analysis, AnalyzedNode, OperatorFigures};
+pub use analysis::{Analysis, AnalyzedNode, OperatorFigures, ResolutionSet};
 pub use annotations::{Annotations, CallContext};
 pub use config::{EngineConfig, Features};
 pub use control::{Control, QueryLimits, QueryStats};

@@ -33,11 +33,11 @@ pub struct Resolutions {
     pub coarsest: Resolution,
     /// Whether that may be where it is not exact.
     pub may_be_inexact: bool,
-    /// Whether what is left where samples are gone is not of the series that are asked for.
-    pub gone_differs: bool,
     /// The times of which no samples are left, ascending and apart, with the finest resolution that there is. A coarser
     /// one can be read as well.
     pub gone: Vec<(TimeRange, Resolution)>,
+    /// Those of these times, ascending and apart, where what is left is not of the series that are asked for.
+    pub differing: Vec<TimeRange>,
 }
 
 impl Resolutions {
@@ -47,6 +47,13 @@ impl Resolutions {
         let first = self.gone.partition_point(|(gone, _)| gone.end < range.start);
         let touched = self.gone.iter().skip(first).take_while(|(gone, _)| gone.start <= range.end);
         touched.map(|(_, finest)| *finest).max().unwrap_or_default()
+    }
+
+    /// Whether what is left of any time in a range is not of the series that are asked for.
+    #[must_use]
+    pub fn differ_in(&self, range: TimeRange) -> bool {
+        let first = self.differing.partition_point(|times| times.end < range.start);
+        self.differing.get(first).is_some_and(|times| times.overlaps(range))
     }
 }
 

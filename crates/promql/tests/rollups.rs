@@ -332,9 +332,17 @@ fn the_coarsest_windows_that_fit_are_read() {
 #[test]
 fn where_samples_are_gone_windows_that_do_not_fit_are_read_with_a_warning() {
     let gone = vec![(TimeRange::new(i64::MIN, 3 * HOUR), Resolution::OneHour)];
-    let other = Resolutions { gone: gone.clone(), gone_differs: true, ..Resolutions::default() };
-    let told = instant("count_over_time(m[1h])", 2 * HOUR, &Source::new(counter(), other)).warnings;
-    assert!(told.iter().any(|text| text.contains("approximate")), "of other series: {told:?}");
+    let differing = vec![TimeRange::new(HOUR + 1, 2 * HOUR)];
+    let other = Resolutions { gone: gone.clone(), differing, ..Resolutions::default() };
+    let source = Source::new(counter(), other);
+    for (time, is_told) in [(HOUR, false), (2 * HOUR, true), (3 * HOUR, false)] {
+        let told = instant("count_over_time(m[1h])", time, &source).warnings;
+        assert_eq!(
+            told.iter().any(|text| text.contains("approximate")),
+            is_told,
+            "of other series: {told:?}"
+        );
+    }
     let source = Source::new(counter(), Resolutions { gone, ..Resolutions::default() });
     for (query, expected) in [
         ("rate(m[7m])", 1.0),
@@ -370,6 +378,29 @@ fn where_samples_are_gone_windows_that_do_not_fit_are_read_with_a_warning() {
 }
 
 #[test]
+fn an_analysis_says_at_which_resolutions_a_selector_was_read() {
+    let gone = vec![(TimeRange::new(i64::MIN, 3 * HOUR), Resolution::OneHour)];
+    let source = Source::new(counter(), Resolutions { gone, ..Resolutions::default() });
+    let query = RangeQuery {
+        expr: parse("sum(rate(m[20m])) or m @ 20000 or rate(m[20m] @ 10000)", &options())
+            .expect("a good query"),
+        start: HOUR,
+        end: 6 * HOUR,
+        step: Duration::from_secs(600),
+        lookback: None,
+        report: ReportOptions { analysis: true, ..ReportOptions::default() },
+    };
+    let control = Control::new(Clock::manual(0).0, QueryLimits::NONE);
+    let engine = Engine::new(EngineConfig::default());
+    let result = engine.range(&query, Arc::clone(&source) as _, &control).expect("a good query");
+    let nodes = result.report.analysis.expect("an analysis").0;
+    let told =
+        nodes.iter().map(|node| node.figures.read_at.iter().map(Resolution::as_str).collect::<Vec<_>>());
+    let told: Vec<Vec<&str>> = told.filter(|read| !read.is_empty()).collect();
+    assert_eq!(told, [vec!["raw", "1h"], vec!["raw"], vec!["1h"]]);
+}
+
+#[test]
 fn windows_that_do_not_fit_are_read_where_that_is_wished() {
     let offered = Resolutions { may_be_inexact: true, ..up_to(Resolution::OneHour) };
     let source = Source::new(counter(), offered);
@@ -383,6 +414,20 @@ fn windows_that_do_not_fit_are_read_where_that_is_wished() {
         assert!((only(&result) - 1.0).abs() < 0.01);
         assert_eq!(source.read.lock().first().copied(), read, "{query}");
         assert_eq!(result.warnings.is_empty(), read.is_none(), "{query}");
+    }
+}
+
+#[test]
+fn infos_are_those_of_samples() {
+    for (function, count) in [("rate", 1), ("increase", 1), ("delta", 0)] {
+        let query = format!("{function}(m[1h])");
+        let windows = Source::new(counter(), up_to(Resolution::OneHour));
+        let samples = Source::new(counter(), Resolutions::default());
+        let [told, expected] = [&windows, &samples].map(|source| instant(&query, 2 * HOUR, source).infos);
+        assert_eq!(*windows.read.lock(), [Resolution::OneHour]);
+        assert_eq!(told, expected, "{function}");
+        let doubts = told.iter().filter(|text| text.contains("might not be a counter"));
+        assert_eq!(doubts.count(), count, "{function}: {told:?}");
     }
 }
 

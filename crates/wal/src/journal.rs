@@ -65,6 +65,33 @@ impl Journal {
         clock: &Clock,
         registry: &mut Registry,
     ) -> Result<(Self, Recovered), WalError> {
+        let (shared, writer, found) = Self::recover(files, config, rng, clock, registry)?;
+        Ok((Self::start(shared, writer)?, found))
+    }
+
+    /// As [`Journal::open_on`], but for the thread that writes: a simulation takes its steps.
+    ///
+    /// # Errors
+    /// As [`Journal::open`].
+    #[cfg(any(test, feature = "testing"))]
+    pub fn open_stepped(
+        files: Arc<dyn Files>,
+        config: WalConfig,
+        rng: &Rng,
+        clock: &Clock,
+    ) -> Result<(Self, crate::testing::Steps), WalError> {
+        let (shared, writer, _) = Self::recover(files, config, rng, clock, &mut Registry::default())?;
+        let journal = Self(Arc::new(Handle { shared, thread: Mutex::new(None) }));
+        Ok((journal, crate::testing::Steps::new(writer)))
+    }
+
+    fn recover(
+        files: Arc<dyn Files>,
+        config: WalConfig,
+        rng: &Rng,
+        clock: &Clock,
+        registry: &mut Registry,
+    ) -> Result<(Arc<Shared>, Writer, Recovered), WalError> {
         config.validate()?;
         let lock = files.lock().map_err(|error| match error.kind() {
             std::io::ErrorKind::WouldBlock => WalError::InUse { dir: files.path("") },
@@ -101,7 +128,7 @@ impl Journal {
             lock,
         };
         writer.prepare(fresh)?;
-        Ok((Self::start(shared, writer)?, replayed.found))
+        Ok((shared, writer, replayed.found))
     }
 
     fn start(shared: Arc<Shared>, writer: Writer) -> Result<Self, WalError> {

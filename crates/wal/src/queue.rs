@@ -46,6 +46,9 @@ impl Waiting {
 pub(crate) struct Queue {
     waiting: Mutex<Waiting>,
     arrived: Condvar,
+    /// Tells a simulation what `arrived` tells the writer's thread.
+    #[cfg(any(test, feature = "testing"))]
+    stepped: tokio::sync::Notify,
     room: Arc<Semaphore>,
     permits: usize,
 }
@@ -56,6 +59,8 @@ impl Queue {
         Self {
             waiting: Mutex::default(),
             arrived: Condvar::new(),
+            #[cfg(any(test, feature = "testing"))]
+            stepped: tokio::sync::Notify::new(),
             room: Arc::new(Semaphore::new(permits)),
             permits,
         }
@@ -82,7 +87,28 @@ impl Queue {
         waiting.lazy_bytes += if urgent { 0 } else { pending.bytes };
         waiting.appends.push_back(pending);
         if waiting.is_due() {
-            self.arrived.notify_one();
+            self.wake();
+        }
+    }
+
+    fn wake(&self) {
+        self.arrived.notify_one();
+        #[cfg(any(test, feature = "testing"))]
+        self.stepped.notify_one();
+    }
+
+    /// Whether [`Queue::take`] would not wait.
+    #[cfg(any(test, feature = "testing"))]
+    fn has_something(&self) -> bool {
+        let waiting = self.waiting.lock();
+        waiting.is_due() || waiting.closing
+    }
+
+    /// Waits until [`Queue::take`] would not.
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) async fn something(&self) {
+        while !self.has_something() {
+            self.stepped.notified().await;
         }
     }
 
@@ -113,7 +139,7 @@ impl Queue {
     /// Lets the writer finish what is queued, and refuses more.
     pub(crate) fn close(&self) {
         self.waiting.lock().closing = true;
-        self.arrived.notify_all();
+        self.wake();
     }
 
     /// Fails everything that is queued, and everything that comes.

@@ -57,18 +57,20 @@ pub(crate) enum Failure {
 impl Writer {
     /// Runs until the queue is closed and empty, or until a sync fails.
     pub(crate) fn run(mut self) {
-        while let Some(batch) = self.shared.queue.take(self.shared.config.max_batch_bytes) {
-            self.write_batch(batch);
-            if self.shared.queue.failure().is_some() {
-                break;
-            }
-        }
+        while self.write_next() {}
         if self.shared.queue.failure().is_none() {
             self.mark_the_end();
         }
         // The directory stays ours until the journal is closed, poisoned or not.
         while self.shared.queue.take(usize::MAX).is_some() {}
         drop(self.lock);
+    }
+
+    /// Waits for appends, and writes them; whether there may be more.
+    pub(crate) fn write_next(&mut self) -> bool {
+        let Some(batch) = self.shared.queue.take(self.shared.config.max_batch_bytes) else { return false };
+        self.write_batch(batch);
+        self.shared.queue.failure().is_none()
     }
 
     fn poison(&self, error: &WalError) {

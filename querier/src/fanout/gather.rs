@@ -4,8 +4,8 @@
 //! if there are any, and in which order the series without replica labels come.
 
 use latewood_base::ErrorKind;
-use latewood_model::dedup::{Group, Groups, LOOKBACK_MS};
-use latewood_model::{Labels, Matcher, MatcherError, SeriesSamples, TimeRange};
+use latewood_model::dedup::{Group, Groups};
+use latewood_model::{Labels, Matcher, MatcherError, SeriesSamples};
 use latewood_promql::{Control, Reservation, Select};
 use latewood_proto::store::{BatchBounds, Detail, Lane, StoreError, work_ahead};
 use tokio::sync::mpsc;
@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 use futures::StreamExt;
 
 use super::replicas::Replicas;
+use super::share::Share;
 use super::source::{Batch, Fetched};
 use super::{Fanout, Pinned, Wanted};
 
@@ -27,6 +28,7 @@ pub(super) struct Gatherer<'a> {
     pub(super) fanout: &'a Fanout,
     pub(super) pinned: &'a Pinned,
     pub(super) select: &'a Select,
+    pub(super) share: &'a Share,
     pub(super) replicas: &'a Replicas,
     pub(super) control: &'a Control,
 }
@@ -35,7 +37,8 @@ impl Gatherer<'_> {
     /// Sends the groups in storage order, until nobody wants them any more.
     pub(super) async fn run(&self, sender: &mpsc::Sender<Batch>) -> Result<(), StoreError> {
         let (groups, _booked) = self.groups().await?;
-        self.fanout.hints.set(&self.pinned.tenant, &self.select.matchers, groups.have_labels);
+        let (tenant, matchers) = (&self.pinned.tenant, &self.select.matchers);
+        self.fanout.hints.set(tenant, matchers, self.share.stock, groups.have_labels);
         let mut lanes = self.lanes(&groups.streams, groups.have_pairs).await?;
         let bounds = BatchBounds::default();
         let (mut batch, mut weight) = (Vec::new(), 0);
@@ -59,23 +62,10 @@ impl Gatherer<'_> {
         Ok(())
     }
 
-    /// The range that says which samples of replicas stand in the range asked for.
-    fn wide(&self) -> TimeRange {
-        let range = self.select.range;
-        if range.is_empty() {
-            range
-        } else {
-            // One sample a window is no replica that others yield to.
-            let hour = TimeRange::new(range.start.saturating_sub(LOOKBACK_MS), range.start.saturating_sub(1));
-            let gone = self.pinned.held.gone(hour).last().map_or(i64::MIN, |(gone, _)| gone.end);
-            let start = if gone < hour.end { hour.start.max(gone.saturating_add(1)) } else { range.start };
-            TimeRange::new(start, range.end)
-        }
-    }
-
     async fn groups(&self) -> Result<(Groups, Reservation), StoreError> {
         let wanted = Wanted { detail: Detail::Labels, starts: false, limit: 0 };
-        let mut batches = self.fanout.select(self.pinned, &self.select.matchers, self.wide(), wanted).await?;
+        let reads = self.share.wide_reads(&self.replicas.labels);
+        let mut batches = self.fanout.select_of(self.pinned, &self.select.matchers, &reads, wanted).await?;
         let booked = |error| StoreError::from_kinded(&error);
         let (mut found, mut booking) = (Vec::new(), self.control.reserve(0).map_err(booked)?);
         while let Some(batch) = batches.next().await {
@@ -97,15 +87,17 @@ impl Gatherer<'_> {
         streams: &[Vec<Matcher>],
         have_pairs: bool,
     ) -> Result<Vec<Lane<'_, Reservation>>, StoreError> {
-        let Select { range, starts, newest_only, .. } = self.select;
-        // The newest sample of a series may be one that is not kept.
-        let detail = if *newest_only && !have_pairs { Detail::Newest } else { Detail::Samples };
-        let range = if have_pairs { self.wide() } else { *range };
+        let Select { starts, newest_only, .. } = self.select;
+        // The newest sample of a series may be one that is not kept, or between segments.
+        let newest_only = *newest_only && !have_pairs && self.share.is_single();
+        let detail = if newest_only { Detail::Newest } else { Detail::Samples };
+        let labels = &self.replicas.labels;
+        let reads = if have_pairs { self.share.wide_reads(labels) } else { self.share.reads(labels) };
         let wanted = Wanted { detail, starts: *starts, limit: 0 };
         let mut lanes = Vec::with_capacity(streams.len());
         for more in streams {
             let matchers = [self.select.matchers.as_slice(), more].concat();
-            let series = self.fanout.select(self.pinned, &matchers, range, wanted).await?;
+            let series = self.fanout.select_of(self.pinned, &matchers, &reads, wanted).await?;
             let book = |bytes| self.control.reserve(bytes).map_err(|error| StoreError::from_kinded(&error));
             lanes.push(Lane::new(work_ahead(series), book));
         }

@@ -7,11 +7,14 @@ mod asking;
 mod coverage;
 mod fetching;
 mod gather;
+mod joined;
 mod labels;
+mod merging;
 mod owners;
 mod replicas;
 mod resume;
 mod rollups;
+mod share;
 mod source;
 mod spans;
 mod targets;
@@ -19,8 +22,10 @@ mod targets;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use futures::future::try_join_all;
 use latewood_base::{ErrorKind, Offload, Ulid};
 use latewood_catalog::{Catalogs, Usage, View};
+use latewood_model::dedup::ReplicaLabels;
 use latewood_model::{Matcher, Resolution, RollupColumns, SeriesRollups, TenantId, TimeRange};
 use latewood_proto::store::{Detail, SeriesStream, StoreApi, StoreError, matcher_to_wire, merge_ahead, wire};
 
@@ -30,6 +35,7 @@ pub(crate) use labels::Listing;
 use owners::Owners;
 use replicas::Hints;
 pub(crate) use replicas::Replicas;
+use share::Reads;
 pub(crate) use source::FanoutSource;
 use targets::Target;
 
@@ -91,7 +97,7 @@ impl Fanout {
             replication_factor: config.store_gateway_replication_factor,
             metrics,
             hints: Hints::default(),
-            held: HeldByTenant::default(),
+            held: HeldByTenant::new(ReplicaLabels::new(&config.replica_labels)),
             lane: Offload::per_core(),
         }
     }
@@ -168,24 +174,33 @@ impl Fanout {
         range: TimeRange,
         wanted: Wanted,
     ) -> Result<SeriesStream, StoreError> {
-        let request = |range| {
-            Arc::new(wire::SelectRequest {
+        self.select_of(pinned, matchers, &Reads::of(range), wanted).await
+    }
+
+    /// The same of certain blocks, and certain times.
+    async fn select_of(
+        &self,
+        pinned: &Pinned,
+        matchers: &[Matcher],
+        reads: &Reads<'_>,
+        wanted: Wanted,
+    ) -> Result<SeriesStream, StoreError> {
+        let asking = &self.asking(pinned);
+        let mut heads = targets::heads(&pinned.view, self.ingesters(pinned)?);
+        let mut opened = Vec::new();
+        // The first is what ingesters are asked, too.
+        for (range, blocks) in reads.questions(&pinned.view, &pinned.held) {
+            let mut targets = std::mem::take(&mut heads);
+            targets.extend(serving(pinned, asking, blocks.into_iter())?);
+            let request = Arc::new(wire::SelectRequest {
                 scope: Some(scope(pinned, wire::View::default(), matchers, range)),
                 detail: wanted.detail.into(),
                 skip_starts: !wanted.starts,
                 limit: wanted.limit,
-            })
-        };
-        let asking = self.asking(pinned);
-        let mut targets = targets::heads(&pinned.view, self.ingesters(pinned)?);
-        targets.extend(serving(pinned, &asking, targets::raw(&pinned.view, range))?);
-        let mut streams = resume::select(&asking, &request(range), targets).await?;
-        for (gone, resolution) in pinned.held.gone(range) {
-            let blocks = targets::rollups(&pinned.view, resolution, gone);
-            let targets = serving(pinned, &asking, blocks)?;
-            streams.extend(resume::select(&asking, &request(gone), targets).await?);
+            });
+            opened.push(async move { resume::select(asking, &request, targets).await });
         }
-        Ok(merge_ahead(streams))
+        Ok(merge_ahead(try_join_all(opened).await?.into_iter().flatten().collect()))
     }
 
     /// The windows of the series that match, in storage order, each once; of one resolution, ending in a range.
@@ -246,7 +261,8 @@ impl Fanout {
         let mut targets = targets::heads(&pinned.view, self.ingesters(pinned)?);
         let gone = pinned.held.gone(range).into_iter();
         let rollups = gone.flat_map(|(gone, resolution)| targets::rollups(&pinned.view, resolution, gone));
-        let blocks: BTreeSet<Ulid> = targets::raw(&pinned.view, range).chain(rollups).collect();
+        let blocks: BTreeSet<Ulid> =
+            targets::raw(&pinned.view, &[range]).map(|block| block.id).chain(rollups).collect();
         targets.extend(serving(pinned, &asking, blocks.into_iter())?);
         Ok((asking, targets))
     }
@@ -296,5 +312,7 @@ fn scope(pinned: &Pinned, view: wire::View, matchers: &[Matcher], range: TimeRan
     }
 }
 
+#[cfg(test)]
+mod segment_tests;
 #[cfg(test)]
 mod tests;

@@ -6,7 +6,7 @@
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use latewood_model::dedup::ReplicaLabels;
+use latewood_model::dedup::{ReplicaLabels, Stock};
 use latewood_model::{METRIC_NAME, MatchOp, Matcher, TenantId};
 use parking_lot::Mutex;
 
@@ -45,18 +45,22 @@ const MAX_HINTS: usize = 10_000;
 
 /// Metrics of which replicas were seen. A hint that is missing or wrong costs time and nothing else.
 #[derive(Debug, Default)]
-pub(super) struct Hints(Mutex<HashSet<(TenantId, String)>>);
+pub(super) struct Hints(Mutex<HashSet<Hint>>);
+
+/// Of a tenant, by the metric's name; all selectors without one are alike. Of what compaction has deduplicated apart from
+/// the rest, as only what came late has replicas there.
+type Hint = (TenantId, String, Stock);
 
 impl Hints {
     /// Whether the series that these select were seen to have replicas.
-    pub(super) fn has(&self, tenant: &TenantId, matchers: &[Matcher]) -> bool {
+    pub(super) fn has(&self, tenant: &TenantId, matchers: &[Matcher], stock: Stock) -> bool {
         let hints = self.0.lock();
-        !hints.is_empty() && hints.contains(&key(tenant, matchers))
+        !hints.is_empty() && hints.contains(&key(tenant, matchers, stock))
     }
 
     /// Takes note of what was seen.
-    pub(super) fn set(&self, tenant: &TenantId, matchers: &[Matcher], have_replicas: bool) {
-        let (mut hints, key) = (self.0.lock(), key(tenant, matchers));
+    pub(super) fn set(&self, tenant: &TenantId, matchers: &[Matcher], stock: Stock, have_replicas: bool) {
+        let (mut hints, key) = (self.0.lock(), key(tenant, matchers, stock));
         if !have_replicas {
             hints.remove(&key);
             return;
@@ -68,11 +72,10 @@ impl Hints {
     }
 }
 
-/// By the metric's name; all selectors without one are alike.
-fn key(tenant: &TenantId, matchers: &[Matcher]) -> (TenantId, String) {
+fn key(tenant: &TenantId, matchers: &[Matcher], stock: Stock) -> Hint {
     let names = |matcher: &&Matcher| matcher.name() == METRIC_NAME && matcher.op() == MatchOp::Equal;
     let name = matchers.iter().find(names).map_or("", Matcher::value);
-    (tenant.clone(), name.to_owned())
+    (tenant.clone(), name.to_owned(), stock)
 }
 
 #[cfg(test)]
@@ -80,15 +83,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hints_are_by_tenant_and_metric() {
+    fn hints_are_by_tenant_and_metric_and_stock() {
         let hints = Hints::default();
         let tenant = TenantId::anonymous();
         let up = |op| [Matcher::new(op, METRIC_NAME, "up").unwrap()];
-        hints.set(&tenant, &up(MatchOp::Equal), true);
-        assert!(hints.has(&tenant, &up(MatchOp::Equal)) && !hints.has(&tenant, &up(MatchOp::Regex)));
-        assert!(!hints.has(&TenantId::new("other").unwrap(), &up(MatchOp::Equal)));
-        hints.set(&tenant, &up(MatchOp::Equal), false);
-        assert!(!hints.has(&tenant, &up(MatchOp::Equal)));
+        let (stock, other) = (Stock::Replicas, Stock::Deduplicated);
+        hints.set(&tenant, &up(MatchOp::Equal), stock, true);
+        assert!(hints.has(&tenant, &up(MatchOp::Equal), stock));
+        assert!(!hints.has(&tenant, &up(MatchOp::Equal), other));
+        assert!(!hints.has(&tenant, &up(MatchOp::Regex), stock));
+        assert!(!hints.has(&TenantId::new("other").unwrap(), &up(MatchOp::Equal), stock));
+        hints.set(&tenant, &up(MatchOp::Equal), stock, false);
+        assert!(!hints.has(&tenant, &up(MatchOp::Equal), stock));
     }
 
     #[test]

@@ -1,22 +1,19 @@
 //! Windows out of rollups, and out of samples where rollups do not have them.
 
 use std::collections::BTreeSet;
-use std::iter::Peekable;
 use std::sync::Arc;
-use std::vec::IntoIter;
 
 use futures::StreamExt;
 use latewood_model::{
-    Labels, Matcher, Resolution, RollupColumns, RollupWindows, SeriesRollups, SeriesSamples, TimeRange,
-    storage_order,
+    Matcher, Resolution, RollupColumns, RollupWindows, SeriesRollups, SeriesSamples, TimeRange,
 };
 use latewood_promql::{Control, RollupCursor, RollupSelect, Select, SeriesCursor, SourceError};
-use latewood_proto::store::{BatchBounds, StoreError};
+use latewood_proto::store::StoreError;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::fetching::{Handed, fill};
-use super::source::Cursor;
+use super::joined::{Batches, Joined};
 use super::{Coverage, Fanout, FanoutSource, Pinned};
 use crate::resolutions::Piece;
 
@@ -24,11 +21,11 @@ impl FanoutSource {
     /// A cursor over windows.
     pub(super) fn windows(&self, select: &RollupSelect) -> Result<WindowCursor, StoreError> {
         let heads = self.known_spans()?;
-        let pieces = self.pinned.held.pieces(select.range, select.resolution, &heads);
+        let wanted = (select.range, select.resolution);
+        let pieces = self.pinned.held.pieces(wanted, self.asked(&select.matchers), &heads);
         let sources = pieces.into_iter().map(|piece| self.source_of(piece, select));
         Ok(WindowCursor {
-            sources: sources.collect(),
-            columns: select.columns,
+            sources: Joined::new(sources),
             control: self.control.clone(),
             coverage: Arc::clone(&self.pinned.coverage),
         })
@@ -38,7 +35,7 @@ impl FanoutSource {
         let windows = RollupWindows::of(select.resolution);
         let is_as_asked = piece.resolution == select.resolution;
         let feed = match piece.resolution {
-            Resolution::Raw => Feed::Samples(Box::new(self.samples(&Select {
+            Resolution::Raw => Feed::Samples(self.samples(&Select {
                 matchers: select.matchers.clone(),
                 range: piece.times,
                 step_ms: 0,
@@ -46,7 +43,7 @@ impl FanoutSource {
                 starts: false,
                 newest_only: false,
                 function: None,
-            }))),
+            })),
             resolution => {
                 let (sender, receiver) = mpsc::channel(self.batches_ahead);
                 let fetch = Fetch {
@@ -67,7 +64,8 @@ impl FanoutSource {
             feed,
             ends: piece.times,
             folded: windows.filter(|_| !is_as_asked),
-            batch: Vec::new().into_iter().peekable(),
+            columns: select.columns,
+            control: self.control.clone(),
         }
     }
 }
@@ -105,7 +103,7 @@ impl Fetch {
 /// Where the windows of some times come from.
 enum Feed {
     Windows(mpsc::Receiver<Handed<Vec<SeriesRollups>>>),
-    Samples(Box<Cursor>),
+    Samples(Box<dyn SeriesCursor>),
 }
 
 /// Series with the windows of some times, in storage order.
@@ -115,24 +113,19 @@ struct Source {
     ends: TimeRange,
     /// The windows into which what comes is folded, if it is not of those already.
     folded: Option<RollupWindows>,
-    batch: Peekable<IntoIter<SeriesRollups>>,
+    /// The figures that are wanted.
+    columns: RollupColumns,
+    control: Control,
 }
 
-impl Source {
-    /// The labels of the next series; `None` at the end.
-    fn peek(&mut self, control: &Control) -> Result<Option<&Labels>, SourceError> {
-        while self.batch.peek().is_none() {
-            // Stores may need the turn that folding has taken.
-            control.rest();
-            let Some(batch) = self.next_batch(control)? else { return Ok(None) };
-            self.batch = batch.into_iter().peekable();
-        }
-        Ok(self.batch.peek().map(|series| &series.labels))
-    }
+impl Batches for Source {
+    type Series = SeriesRollups;
 
-    fn next_batch(&mut self, control: &Control) -> Result<Option<Vec<SeriesRollups>>, SourceError> {
-        let (folded, ends) = (self.folded, self.ends);
-        Ok(match &mut self.feed {
+    fn next_batch(&mut self) -> Result<Option<Vec<SeriesRollups>>, SourceError> {
+        let (folded, ends, control) = (self.folded, self.ends, &self.control);
+        // Stores may need the turn that folding has taken.
+        control.rest();
+        let batch: Option<Vec<SeriesRollups>> = match &mut self.feed {
             Feed::Samples(cursor) => {
                 let Some(batch) = cursor.next_batch()? else { return Ok(None) };
                 let samples = batch.iter().map(SeriesSamples::weight).sum::<usize>() as u64;
@@ -151,48 +144,24 @@ impl Source {
                 };
                 batch.map(|batch| batch.into_iter().map(fold).collect())
             }
-        })
+        };
+        let only = |series: SeriesRollups| series.with_only(self.columns);
+        let are_wanted = |series: &SeriesRollups| !series.is_empty();
+        Ok(batch.map(|batch| batch.into_iter().filter(are_wanted).map(only).collect()))
     }
 }
 
 /// Series with all their windows. Dropping it ends the tasks and, with them, the stores' work.
 pub(super) struct WindowCursor {
-    sources: Vec<Source>,
-    columns: RollupColumns,
+    sources: Joined<Source>,
     control: Control,
     coverage: Arc<Coverage>,
-}
-
-impl WindowCursor {
-    fn next_series(&mut self) -> Result<Option<SeriesRollups>, SourceError> {
-        let mut first: Option<Labels> = None;
-        for source in &mut self.sources {
-            let Some(labels) = source.peek(&self.control)? else { continue };
-            if first.as_ref().is_none_or(|first| storage_order(labels, first).is_lt()) {
-                first = Some(labels.clone());
-            }
-        }
-        let Some(first) = first else { return Ok(None) };
-        let is_it = |series: &SeriesRollups| series.labels == first;
-        let runs = self.sources.iter_mut().filter_map(|source| source.batch.next_if(is_it));
-        let runs = runs.map(|run| run.with_only(self.columns)).collect();
-        Ok(SeriesRollups::joined(runs))
-    }
 }
 
 impl RollupCursor for WindowCursor {
     fn next_batch(&mut self) -> Result<Option<Vec<SeriesRollups>>, SourceError> {
         self.control.check().map_err(|error| SourceError(Arc::new(error)))?;
-        let bounds = BatchBounds::default();
-        let (mut batch, mut weight) = (Vec::new(), 0);
-        while batch.len() < bounds.series && weight < bounds.samples {
-            let Some(series) = self.next_series()? else { break };
-            weight += series.weight();
-            if !series.is_empty() {
-                batch.push(series);
-            }
-        }
-        Ok((!batch.is_empty()).then_some(batch))
+        self.sources.joined_batch()
     }
 
     fn warnings(&self) -> Vec<String> {
@@ -200,7 +169,7 @@ impl RollupCursor for WindowCursor {
             Feed::Samples(cursor) => cursor.warnings(),
             Feed::Windows(_) => Vec::new(),
         };
-        let all = self.coverage.warnings().into_iter().chain(self.sources.iter().flat_map(of_samples));
+        let all = self.coverage.warnings().into_iter().chain(self.sources.sources().flat_map(of_samples));
         all.collect::<BTreeSet<String>>().into_iter().collect()
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use futures::StreamExt;
 use latewood_base::ErrorKind;
-use latewood_model::dedup::{Deduplicator, ReplicaLabels};
+use latewood_model::dedup::ReplicaLabels;
 use latewood_model::{Matcher, Resolution, SeriesSamples, TimeRange};
 use latewood_promql::{
     Control, Resolutions, RollupCursor, RollupSelect, Select, SeriesCursor, SeriesSource, SourceError,
@@ -17,9 +17,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::fetching::{Handed, fill};
 use super::gather::{Gathered, Gatherer};
+use super::joined::{Batches, Joined};
+use super::merging::Merging;
+use super::share::{Reads, Share};
 use super::{Coverage, Fanout, Pinned, Replicas, Wanted};
 use crate::metrics::DedupMetrics;
-use crate::resolutions::SourceResolution;
+use crate::resolutions::{AskedSeries, SourceResolution};
 
 /// Series, one batch after another.
 pub(super) type Batch = Handed<Fetched>;
@@ -47,20 +50,35 @@ pub(crate) struct FanoutSource {
     pub(crate) metrics: DedupMetrics,
     /// How coarse what is read may be.
     pub(crate) resolution: SourceResolution,
-    /// The labels that replicas of rollups do not have any more.
-    pub(crate) rolled_up: ReplicaLabels,
     /// What ingesters told at the first time that it mattered which windows have all samples.
     pub(crate) known_spans: Mutex<Option<Arc<[TimeRange]>>>,
 }
 
 impl FanoutSource {
     /// A cursor over samples.
-    pub(super) fn samples(&self, select: &Select) -> Cursor {
+    pub(super) fn samples(&self, select: &Select) -> Box<dyn SeriesCursor> {
+        let shares = match &self.replicas {
+            Some(replicas) => {
+                Share::of(select.range, self.pinned.held.segments(select.range, &replicas.labels))
+            }
+            None => vec![Share::whole(select.range)],
+        };
+        let told = self.told(select);
+        let mut cursors: Vec<Cursor> =
+            shares.into_iter().map(|share| self.cursor(select, share, &told)).collect();
+        match (cursors.pop(), cursors.is_empty()) {
+            (Some(only), true) => Box::new(only),
+            (last, _) => Box::new(Joined::new(cursors.into_iter().chain(last))),
+        }
+    }
+
+    fn cursor(&self, select: &Select, share: Share, told: &[String]) -> Cursor {
         let (sender, receiver) = mpsc::channel(self.batches_ahead);
         let fetch = Fetch {
             fanout: Arc::clone(&self.fanout),
             pinned: self.pinned.clone(),
             select: select.clone(),
+            share: share.clone(),
             control: self.control.clone(),
             canceled: self.canceled.clone(),
             replicas: self.replicas.clone(),
@@ -69,26 +87,37 @@ impl FanoutSource {
         Cursor {
             receiver,
             coverage: Arc::clone(&self.pinned.coverage),
-            deduplicator: Deduplicator::new(select.range.start),
+            merging: Merging::new(share, self.metrics.clone()),
             control: self.control.clone(),
-            metrics: self.metrics.clone(),
-            gone: self.pinned.held.gone(select.range),
+            told: told.to_vec(),
         }
     }
 
-    /// Whether rollups are of the series that are asked for: of HA pairs as one series, without the labels by which they
-    /// differed.
-    fn are_rolled_up(&self, matchers: &[Matcher]) -> bool {
-        let labels = self.replicas.as_ref().map(|replicas| &replicas.labels);
-        let own = labels.map_or(self.rolled_up.is_empty(), |labels| *labels == self.rolled_up);
-        own && !matchers.iter().any(|matcher| self.rolled_up.contain(matcher.name()))
+    /// What the answer must say of the times that are read.
+    fn told(&self, select: &Select) -> Vec<String> {
+        let gone = self.pinned.held.gone(select.range).into_iter();
+        let thinned = gone.map(|(_, resolution)| resolution).max().map(|resolution| {
+            format!("samples of a part of the time are gone: of each {resolution} there, only the last one is read")
+        });
+        let lost = self.pinned.held.lost(select.range, self.asked(&select.matchers));
+        let merged = (!lost.is_empty()).then(|| {
+            let labels = lost.join(", ");
+            format!(
+                "HA replicas cannot be told apart in a part of the time: compaction has made one series of them there, \
+                 without {labels} (with compactor.deduplicate: false it leaves them as they are from then on)"
+            )
+        });
+        thinned.into_iter().chain(merged).collect()
+    }
+
+    /// The series that matchers ask for.
+    pub(super) fn asked<'a>(&'a self, matchers: &'a [Matcher]) -> AskedSeries<'a> {
+        const APART: &ReplicaLabels = &ReplicaLabels::NONE;
+        AskedSeries { without: self.replicas.as_ref().map_or(APART, |replicas| &replicas.labels), matchers }
     }
 
     /// The coarsest resolution that may be read by choice, and whether that may be where it is not exact.
-    fn wish(&self, matchers: &[Matcher]) -> (Resolution, bool) {
-        if !self.are_rolled_up(matchers) {
-            return (Resolution::Raw, false);
-        }
+    fn wish(&self) -> (Resolution, bool) {
         match self.resolution {
             SourceResolution::Auto => (Resolution::OneDay, false),
             SourceResolution::UpTo(coarsest) => (coarsest, true),
@@ -98,13 +127,11 @@ impl FanoutSource {
 
 impl SeriesSource for FanoutSource {
     fn select(&self, select: &Select) -> Result<Box<dyn SeriesCursor>, SourceError> {
-        Ok(Box::new(self.samples(select)))
+        Ok(self.samples(select))
     }
 
     fn resolutions(&self, matchers: &[Matcher], range: TimeRange) -> Resolutions {
-        let (coarsest, may_be_inexact) = self.wish(matchers);
-        let gone_differs = !self.are_rolled_up(matchers);
-        Resolutions { gone_differs, ..self.pinned.held.resolutions(range, coarsest, may_be_inexact) }
+        self.pinned.held.resolutions(range, self.asked(matchers), self.wish())
     }
 
     fn select_rollups(&self, select: &RollupSelect) -> Result<Box<dyn RollupCursor>, SourceError> {
@@ -113,11 +140,12 @@ impl SeriesSource for FanoutSource {
     }
 }
 
-/// Fetches the samples of a selection.
+/// Fetches the samples of a share of a selection.
 struct Fetch {
     fanout: Arc<Fanout>,
     pinned: Pinned,
     select: Select,
+    share: Share,
     control: Control,
     canceled: CancellationToken,
     replicas: Option<Arc<Replicas>>,
@@ -138,19 +166,19 @@ impl Fetch {
     async fn fetch(&self, sender: &mpsc::Sender<Batch>) -> Result<(), StoreError> {
         let (tenant, matchers) = (&self.pinned.tenant, &self.select.matchers);
         let Some(replicas) = &self.replicas else { return self.plain(sender, None).await.map(|_| ()) };
-        if !replicas.are_expected() && !self.fanout.hints.has(tenant, matchers) {
+        if !replicas.are_expected() && !self.fanout.hints.has(tenant, matchers, self.share.stock) {
             match self.plain(sender, Some(replicas)).await? {
                 Found::Never => return Ok(()),
                 Found::AtFirst => {}
                 Found::Late => {
-                    self.fanout.hints.set(tenant, matchers, true);
+                    self.fanout.hints.set(tenant, matchers, self.share.stock, true);
                     replicas.came_late();
                     return Err(StoreError::new(ErrorKind::Internal, "replicas came after other series"));
                 }
             }
         }
-        let (fanout, pinned, select) = (&*self.fanout, &self.pinned, &self.select);
-        Gatherer { fanout, pinned, select, replicas, control: &self.control }.run(sender).await
+        let (fanout, pinned, select, share) = (&*self.fanout, &self.pinned, &self.select, &self.share);
+        Gatherer { fanout, pinned, select, share, replicas, control: &self.control }.run(sender).await
     }
 
     /// Sends the series as they come, up to the first batch that has replicas.
@@ -159,10 +187,16 @@ impl Fetch {
         sender: &mpsc::Sender<Batch>,
         replicas: Option<&Arc<Replicas>>,
     ) -> Result<Found, StoreError> {
-        let Select { matchers, range, starts, newest_only, .. } = &self.select;
-        let detail = if *newest_only { Detail::Newest } else { Detail::Samples };
+        let Select { matchers, starts, newest_only, .. } = &self.select;
+        // Of several segments the newest sample may be between them.
+        let newest_only = *newest_only && self.share.is_single();
+        let detail = if newest_only { Detail::Newest } else { Detail::Samples };
         let wanted = Wanted { detail, starts: *starts, limit: 0 };
-        let selected = self.fanout.select(&self.pinned, matchers, *range, wanted);
+        let reads = replicas.map_or_else(
+            || Reads::of(self.select.range),
+            |replicas| self.share.reads_at_first(&replicas.labels),
+        );
+        let selected = self.fanout.select_of(&self.pinned, matchers, &reads, wanted);
         let (mut series, mut sent) = (selected.await?, false);
         while let Some(batch) = series.next().await {
             let batch = batch?;
@@ -183,11 +217,10 @@ impl Fetch {
 pub(super) struct Cursor {
     receiver: mpsc::Receiver<Batch>,
     coverage: Arc<Coverage>,
-    deduplicator: Deduplicator,
+    merging: Merging,
     control: Control,
-    metrics: DedupMetrics,
-    /// Of which times of the range one sample a window is left.
-    gone: Vec<(TimeRange, Resolution)>,
+    /// What the answer must say of the times that are read.
+    told: Vec<String>,
 }
 
 impl Cursor {
@@ -197,10 +230,7 @@ impl Cursor {
         let (mut all, mut read) = (Vec::with_capacity(groups.len()), (0, 0));
         for group in groups {
             read = count(&group.replicas, read);
-            let series = self.deduplicator.merge(group.labels, group.replicas);
-            if !series.is_empty() {
-                all.push(series);
-            }
+            all.extend(self.merging.merge(group.labels, group.replicas));
         }
         // The engine counts what it gets; what it does not get was read as well.
         let answered = count(&all, (0, 0));
@@ -223,7 +253,7 @@ impl SeriesCursor for Cursor {
             let fetched = self.receiver.blocking_recv().transpose();
             let series = match fetched.map_err(|error| SourceError(Arc::new(error)))? {
                 None => return Ok(None),
-                Some(Fetched::Series(series)) => return Ok(Some(series)),
+                Some(Fetched::Series(series)) => self.merging.cut(series),
                 Some(Fetched::Groups(groups)) => self.put_together(groups)?,
             };
             if !series.is_empty() {
@@ -233,16 +263,25 @@ impl SeriesCursor for Cursor {
     }
 
     fn warnings(&self) -> Vec<String> {
-        let thinned = self.gone.iter().map(|(_, resolution)| *resolution).max();
-        let thinned = thinned.map(|resolution| {
-            format!("samples of a part of the time are gone: of each {resolution} there, only the last one is read")
-        });
-        self.coverage.warnings().into_iter().chain(thinned).collect()
+        self.coverage.warnings().into_iter().chain(self.told.iter().cloned()).collect()
     }
 }
 
-impl Drop for Cursor {
-    fn drop(&mut self) {
-        self.metrics.add(self.deduplicator.tally());
+impl Batches for Cursor {
+    type Series = SeriesSamples;
+
+    fn next_batch(&mut self) -> Result<Option<Vec<SeriesSamples>>, SourceError> {
+        SeriesCursor::next_batch(self)
+    }
+}
+
+impl SeriesCursor for Joined<Cursor> {
+    fn next_batch(&mut self) -> Result<Option<Vec<SeriesSamples>>, SourceError> {
+        self.joined_batch()
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        // All say the same.
+        self.sources().next().map_or_else(Vec::new, SeriesCursor::warnings)
     }
 }

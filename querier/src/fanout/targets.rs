@@ -3,11 +3,14 @@
 //! Invariant (CAT-1): every raw block of the view that overlaps the range is asked of exactly one
 //! store-gateway, and every ingester is asked for what the view does not hold in blocks.
 
+use std::sync::Arc;
+
 use latewood_base::Ulid;
-use latewood_catalog::View;
+use latewood_catalog::{BlockEntry, View};
 use latewood_model::{Resolution, TimeRange};
 use latewood_proto::store::wire;
 
+use crate::resolutions::touch;
 use crate::stores::NamedStore;
 
 /// One store and the part of the view that it answers for.
@@ -54,9 +57,10 @@ pub(crate) fn heads(view: &View, ingesters: &[NamedStore]) -> Vec<Target> {
     heads.collect()
 }
 
-/// The blocks that have samples of a range.
-pub(crate) fn raw(view: &View, range: TimeRange) -> impl Iterator<Item = Ulid> {
-    view.overlapping(Resolution::Raw, range).map(|block| block.id)
+/// The blocks that have samples of any of these times, which ascend.
+pub(crate) fn raw<'a>(view: &'a View, times: &'a [TimeRange]) -> impl Iterator<Item = &'a Arc<BlockEntry>> {
+    let all = view.overlapping(Resolution::Raw, TimeRange::ALL);
+    all.filter(move |block| touch(times, block.range))
 }
 
 /// The blocks that have windows of a range, of one resolution.
@@ -67,11 +71,13 @@ pub(crate) fn rollups(view: &View, resolution: Resolution, range: TimeRange) -> 
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::super::owners::Owners;
     use super::*;
     use crate::testing::{FakeStore, block, stores, view_of};
+
+    fn ids<'a>(blocks: impl Iterator<Item = &'a Arc<BlockEntry>>) -> impl Iterator<Item = Ulid> {
+        blocks.map(|block| block.id)
+    }
 
     fn named(count: usize) -> Arc<[NamedStore]> {
         stores((0..count).map(|_| FakeStore::default().shared()).collect()).now()
@@ -84,7 +90,7 @@ mod tests {
         blocks.push(block(101, 20, 30, Resolution::Raw));
         let view = view_of(7, blocks, &[(3, 9)]);
         let owners = Owners::new(named(3), 2);
-        let (gateways, unserved) = owners.first(view.version, raw(&view, TimeRange::new(5, 19)));
+        let (gateways, unserved) = owners.first(view.version, ids(raw(&view, &[TimeRange::new(5, 19)])));
         let targets: Vec<Target> = heads(&view, &named(2)).into_iter().chain(gateways).collect();
         let asked: Vec<_> = targets.iter().map(|target| (target.role, &*target.store.name)).collect();
         let (ingester, gateway) = (Role::Ingester, Role::Gateway);
@@ -102,7 +108,7 @@ mod tests {
     fn blocks_without_a_gateway_are_counted() {
         let view = view_of(1, vec![block(1, 0, 10, Resolution::Raw)], &[]);
         let owners = Owners::new(Arc::default(), 3);
-        let (targets, unserved) = owners.first(view.version, raw(&view, TimeRange::ALL));
+        let (targets, unserved) = owners.first(view.version, ids(raw(&view, &[TimeRange::ALL])));
         assert_eq!((targets.len(), unserved), (0, 1));
     }
 }

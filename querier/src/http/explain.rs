@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use latewood_model::Resolution;
 use latewood_promql::Analysis;
 use latewood_promql::plan::ExplainedNode;
 
@@ -53,6 +54,11 @@ pub(super) fn write_analysis(json: &mut Json, analysis: &Analysis) {
             ("tiles", figures.tiles),
         ] {
             json.raw(&format!(",\"{name}\":{number}"));
+        }
+        let resolutions: Vec<Resolution> = figures.read_at.iter().collect();
+        if !resolutions.is_empty() {
+            json.raw(",\"resolutions\":");
+            json.list(&resolutions, |json, resolution| json.string(resolution.as_str()));
         }
     });
 }

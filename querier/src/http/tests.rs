@@ -416,6 +416,7 @@ mod queries {
                 (&json!(2), &json!(2), &json!(1))
             );
             assert_eq!((&analysis["series"], &analysis["totalSamples"]), (&json!(1), &json!(2)));
+            assert_eq!((&scan["resolutions"], analysis.get("resolutions")), (&json!(["raw"]), None));
             assert_eq!((&analysis["executionTime"], &scan["ownExecutionTime"]), (&json!("0s"), &json!("0s")));
             let (_, body) = server.json(&format!("/api/v1/{path}query=sum(up)&analyze=false")).await;
             assert!(body["data"].get("analysis").is_none() && body["data"]["result"].is_array(), "{body}");

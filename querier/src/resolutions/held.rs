@@ -4,10 +4,12 @@ use std::collections::HashSet;
 
 use latewood_base::Ulid;
 use latewood_catalog::{BlockEntry, View};
-use latewood_model::dedup::LOOKBACK_MS;
+use latewood_model::dedup::{LOOKBACK_MS, ReplicaLabels};
 use latewood_model::{Resolution, TimeRange};
 use latewood_promql::Resolutions;
 use rangemap::RangeSet;
+
+use super::by_labels::{AskedSeries, ByLabels};
 
 /// Times, their ends not in them.
 pub(super) type Times = RangeSet<i64>;
@@ -15,6 +17,10 @@ pub(super) type Times = RangeSet<i64>;
 /// What the blocks of a view hold. Cheap to ask, and cheap to make where there are no rollups.
 #[derive(Debug, Default)]
 pub(crate) struct Held {
+    /// The labels that blocks lost which do not say so.
+    configured: ReplicaLabels,
+    /// Where samples are of one series for each group of HA replicas.
+    pub(super) deduplicated: ByLabels,
     /// Of the resolutions that have any block, finest first.
     pub(super) rollups: Vec<Rollups>,
     /// Of which no samples are left: rollups are, and name blocks of samples that are no more.
@@ -27,19 +33,24 @@ pub(super) struct Rollups {
     pub(super) resolution: Resolution,
     /// Where there are windows, or known to be none.
     pub(super) there: Times,
+    /// The same by what their series lost.
+    pub(super) by_labels: ByLabels,
     /// Where samples are that they do not have, or have and should not.
     pub(super) behind: Times,
 }
 
 impl Held {
-    /// Of a view.
-    pub(crate) fn of(view: &View) -> Self {
+    /// Of a view. These labels are those that blocks lost which do not say so.
+    pub(crate) fn of(view: &View, configured: &ReplicaLabels) -> Self {
         let of = |resolution| view.overlapping(resolution, TimeRange::ALL);
+        let mut held = Self { configured: configured.clone(), ..Self::default() };
+        for block in of(Resolution::Raw).filter(|block| block.deduplicated) {
+            held.deduplicated.insert(held.lost_by(block), window(block));
+        }
         let resolutions = Resolution::ALL.into_iter().filter(|resolution| *resolution != Resolution::Raw);
-        let rollups: Vec<Rollups> =
-            resolutions.filter_map(|resolution| Rollups::of(view, resolution)).collect();
-        if rollups.is_empty() {
-            return Self::default();
+        held.rollups = resolutions.filter_map(|resolution| held.rollups_of(view, resolution)).collect();
+        if held.rollups.is_empty() {
+            return held;
         }
         let mut gone = Times::new();
         let mut named: HashSet<Ulid> = HashSet::new();
@@ -52,7 +63,15 @@ impl Held {
         for block in of(Resolution::Raw).filter(|block| named.contains(&block.id)) {
             remove(&mut gone, window(block));
         }
-        Self { rollups, gone }
+        Self { gone, ..held }
+    }
+
+    /// The labels that the series of a block lost.
+    pub(super) fn lost_by(&self, block: &BlockEntry) -> ReplicaLabels {
+        match block.replica_labels.as_slice() {
+            [] => self.configured.clone(),
+            labels => ReplicaLabels::new(labels),
+        }
     }
 
     /// Of which times of a range no samples are left, with the finest resolution that there is.
@@ -73,15 +92,15 @@ impl Held {
     pub(crate) fn resolutions(
         &self,
         range: TimeRange,
-        coarsest: Resolution,
-        may_be_inexact: bool,
+        asked: AskedSeries<'_>,
+        (coarsest, may_be_inexact): (Resolution, bool),
     ) -> Resolutions {
         if self.rollups.is_empty() || range.is_empty() {
             return Resolutions::default();
         }
         let all = i128::from(range.end) - i128::from(range.start);
         let is_worth = |rollups: &&Rollups| {
-            let there: i128 = within(&rollups.there, range)
+            let there: i128 = within(&rollups.by_labels.of(asked), range)
                 .iter()
                 .map(|there| i128::from(there.end) - i128::from(there.start))
                 .sum();
@@ -89,17 +108,25 @@ impl Held {
         };
         let worth = self.rollups.iter().filter(is_worth).map(|rollups| rollups.resolution).max();
         let (coarsest, gone) = (worth.unwrap_or_default(), self.gone(range));
-        Resolutions { coarsest, may_be_inexact, gone, ..Resolutions::default() }
+        let differing = self.differing(range, asked).iter().map(inclusive).collect();
+        Resolutions { coarsest, may_be_inexact, gone, differing }
     }
-}
 
-impl Rollups {
-    fn of(view: &View, resolution: Resolution) -> Option<Self> {
-        let (mut there, mut behind) = (Times::new(), Times::new());
+    /// Where samples are gone and what is left is not, or not at all resolutions, of the series that are asked for.
+    fn differing(&self, range: TimeRange, asked: AskedSeries<'_>) -> Times {
+        let gone = within(&self.gone, range);
+        let all = self.rollups.iter().flat_map(|rollups| rollups.by_labels.iter());
+        let others = all.filter(|(labels, _)| !asked.are_without(labels));
+        others.flat_map(|(_, times)| common(&gone, times)).collect()
+    }
+
+    fn rollups_of(&self, view: &View, resolution: Resolution) -> Option<Rollups> {
+        let (mut there, mut by_labels, mut behind) = (Times::new(), ByLabels::default(), Times::new());
         let mut made_of: HashSet<Ulid> = HashSet::new();
         let mut blocks: HashSet<Ulid> = HashSet::new();
         for block in view.overlapping(resolution, TimeRange::ALL) {
             insert(&mut there, window(block));
+            by_labels.insert(self.lost_by(block), window(block));
             made_of.extend(&block.lineage);
             blocks.insert(block.id);
         }
@@ -115,7 +142,7 @@ impl Rollups {
                 insert(&mut behind, touched(deletion.range));
             }
         }
-        Some(Self { resolution, there, behind })
+        Some(Rollups { resolution, there, by_labels, behind })
     }
 }
 
@@ -131,7 +158,7 @@ fn is_gone(view: &View, id: Ulid) -> bool {
 }
 
 /// All times that a block is about.
-fn window(block: &BlockEntry) -> TimeRange {
+pub(super) fn window(block: &BlockEntry) -> TimeRange {
     block.window.unwrap_or(block.range)
 }
 

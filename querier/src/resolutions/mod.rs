@@ -9,14 +9,18 @@
 //!             |--------------- 1h --------------|x|-1h-|-- x --|
 //! ```
 
+mod by_labels;
 mod cache;
 mod held;
 mod pieces;
+mod segments;
 #[cfg(test)]
 mod tests;
 mod wish;
 
+pub(crate) use by_labels::AskedSeries;
 pub(crate) use cache::HeldByTenant;
 pub(crate) use held::Held;
 pub(crate) use pieces::Piece;
+pub(crate) use segments::touch;
 pub use wish::SourceResolution;

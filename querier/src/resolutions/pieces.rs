@@ -2,8 +2,8 @@
 
 use latewood_model::{Resolution, RollupWindows, TimeRange};
 
-use super::Held;
 use super::held::{Times, common, inclusive, insert, touched, within};
+use super::{AskedSeries, Held};
 
 /// Gaps in what rollups have that are each looked at; more are one.
 const MAX_GAPS: usize = 8;
@@ -16,9 +16,14 @@ pub(crate) struct Piece {
 }
 
 impl Held {
-    /// From what windows are made that end in a range: the coarsest that has all samples, those in `heads` included, and
-    /// is not longer. Where samples are gone, what is left.
-    pub(crate) fn pieces(&self, ends: TimeRange, resolution: Resolution, heads: &[TimeRange]) -> Vec<Piece> {
+    /// From what windows are made that end in a range: the coarsest that has all samples, those in `heads` included, of the
+    /// series that are asked for, and is not longer. Where samples are gone, what is left.
+    pub(crate) fn pieces(
+        &self,
+        (ends, resolution): (TimeRange, Resolution),
+        asked: AskedSeries<'_>,
+        heads: &[TimeRange],
+    ) -> Vec<Piece> {
         let Some(windows) = RollupWindows::of(resolution) else { return Vec::new() };
         let mut left = within(&whole(windows, ends), TimeRange::ALL);
         let mut pieces = Vec::new();
@@ -30,7 +35,7 @@ impl Held {
         };
         let up_to = self.rollups.iter().rev().filter(|rollups| rollups.resolution <= resolution);
         for rollups in up_to.clone() {
-            let mut there = inner(windows, &rollups.there);
+            let mut there = inner(windows, &rollups.by_labels.of(asked));
             let behind = outer(windows, rollups.behind.iter().map(inclusive), heads);
             let mut behind = within(&behind, ends_to_times(windows, ends));
             if behind.len() > MAX_GAPS {

@@ -32,8 +32,7 @@ pub(super) struct Surroundings<'a> {
 impl<'a> Surroundings<'a> {
     /// Of reads within these ranges.
     pub(super) fn new(view: &'a View, heads: &'a [TimeRange], within: &[TimeRange]) -> Self {
-        let live = view.blocks.values().filter(|block| !block.tail);
-        let times = live.map(|block| (block.id, times_of(block)));
+        let times = view.blocks.values().map(|block| (block.id, times_of(block)));
         let near = times.filter(|(_, times)| within.iter().any(|range| times.overlaps(*range)));
         Self { view, blocks: near.collect(), heads }
     }
@@ -54,10 +53,11 @@ impl<'a> Surroundings<'a> {
     }
 }
 
-/// The times that a block matters to: of a rollup all of its windows.
+/// The times that a block matters to: of a rollup all of its windows, and of replicas that were made one series the whole
+/// window, in which nothing else is looked for.
 fn times_of(block: &BlockEntry) -> TimeRange {
-    match block.resolution {
-        Resolution::Raw => block.range,
+    match (block.resolution, block.deduplicated) {
+        (Resolution::Raw, false) => block.range,
         _ => block.window.unwrap_or(block.range),
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::extract::Request;
 use latewood_base::Rng;
-use latewood_model::Labels;
+use latewood_model::{Labels, TimeRange};
 use latewood_testkit::RandomExpressions;
 use serde_json::Value;
 use url::form_urlencoded;
@@ -207,6 +207,42 @@ async fn an_hour_more_matters_where_replicas_are_put_together() {
     // Forty minutes before the first step of the second day.
     world.write([sample("m", "1", BEGIN + DAY - 40 * MINUTE, 1.0)]);
     assert_eq!((cached("").await, cached("&dedup=false").await), (72, 96));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kept_answers_go_on_as_days_become_days_of_one_series() {
+    let mut world = World::new(QuerierConfig::default(), BEGIN + 4 * DAY);
+    let of = |replica: &str, at: i64| {
+        (Labels::from_pairs([("__name__", "m"), ("replica", replica)]), at, (at - BEGIN) as f64)
+    };
+    let days = |from: i64, to: i64| (BEGIN + from + MINUTE..=BEGIN + to).step_by(MINUTE as usize);
+    let both = |at: i64| [of("a", at), of("b", at - 20_000)];
+    for day in 0..3 {
+        world.write(days(day * DAY, day * DAY + DAY).flat_map(both));
+        world.flush(true).await;
+    }
+    world.refresh().await;
+    let path = url("sum(count_over_time(m[17m]))", BEGIN + HOUR, BEGIN + 3 * DAY, HOUR) + "&stats=1";
+    let points = |body: &str| -> Value {
+        serde_json::from_str::<Value>(body).unwrap()["data"]["result"][0]["values"].clone()
+    };
+    let before = world.get(&path).await;
+    assert_eq!(points(&before).as_array().map(Vec::len), Some(72));
+    for day in 0..2 {
+        let (from, end) = (day * DAY, day * DAY + DAY);
+        let window = TimeRange::new(BEGIN + from + 1, BEGIN + end);
+        let one = days(from, end).map(|at| of("", at)).collect();
+        world.deduplicate(window, one, days(end - HOUR, end).flat_map(both).collect()).await;
+        let again = world.get(&path).await;
+        assert_eq!(points(&again), points(&before));
+        assert!((1..72).contains(&cached_steps(&again)), "{again}");
+        assert_eq!(points(&world.get(&(path.clone() + "&nocache=1")).await), points(&before));
+    }
+    for more in ["&dedup=false", "&dedup=false&nocache=1"] {
+        let apart = world.get(&(path.clone() + more)).await;
+        assert!(apart.contains("without __replica__, prometheus_replica, replica (with"), "{apart}");
+    }
+    assert!(!world.get(&path).await.contains("warnings"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

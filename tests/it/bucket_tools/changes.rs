@@ -22,7 +22,7 @@ async fn rollups_are_made_now_and_samples_go_when_they_have_outlived_their_reten
     let world = World::new().await;
     let bucket = world.bucket("rolled");
     let keep = ["retention", "--retention.resolution-raw=30d"];
-    assert!(well(&bucket, &keep).contains("stays until it is downsampled"));
+    assert!(well(&bucket, &keep).contains("stays until its window is downsampled"));
     assert!(well(&bucket, &["downsample", "--dry-run"]).contains("would align 2 blocks"));
     assert_eq!((count(&bucket, "raw"), count(&bucket, "1d")), (2, 0));
     // Killed while it is at it, and run again.

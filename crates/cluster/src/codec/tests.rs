@@ -1,14 +1,22 @@
 //! The golden values, and bytes that are none.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
+
+use openraft::BasicNode;
+use openraft::vote::RaftLeaderId;
 
 use super::*;
 use crate::Position;
+use crate::types::LeaderId;
 
-const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/log-v1.txt");
+/// The file of a version.
+fn golden(version: u8) -> String {
+    format!("{}/testdata/log-v{version}.txt", env!("CARGO_MANIFEST_DIR"))
+}
 
 #[derive(Clone, Debug)]
-struct Raw(Bytes);
+pub(super) struct Raw(Bytes);
 
 impl Command for Raw {
     fn encode(&self) -> Bytes {
@@ -20,7 +28,7 @@ impl Command for Raw {
     }
 }
 
-struct Unused;
+pub(super) struct Unused;
 
 impl ReplicatedState for Unused {
     type Command = Raw;
@@ -31,16 +39,20 @@ impl ReplicatedState for Unused {
     fn restore(&mut self, _: &[u8], _: Position) {}
 }
 
-fn log_id() -> LogId {
-    LogId { leader_id: LeaderId::new(3, 1), index: 42 }
+pub(super) fn log_id() -> LogId {
+    LogId { leader_id: LeaderId::new(3, 1).to_committed(), index: 42 }
 }
 
-fn membership() -> Membership {
+pub(super) fn vote() -> Vote {
+    Vote { leader_id: LeaderId::new(3, 1), committed: true }
+}
+
+pub(super) fn membership() -> Membership {
     let nodes = BTreeMap::from([(1, BasicNode::new("a:9095")), (2, BasicNode::new(""))]);
-    Membership::new(vec![BTreeSet::from([1]), BTreeSet::from([1, 2])], nodes)
+    Membership::new(vec![BTreeSet::from([1]), BTreeSet::from([1, 2])], nodes).unwrap()
 }
 
-fn entries() -> Vec<Entry<Unused>> {
+pub(super) fn entries() -> Vec<Entry<Unused>> {
     let bytes = Bytes::from_static(b"a command");
     let command = Proposal { command: Raw(bytes.clone()), bytes, _room: None };
     let payloads =
@@ -56,14 +68,14 @@ fn checkpoint() -> Checkpoint {
 fn values() -> Vec<(&'static str, Bytes)> {
     let entries = entries();
     let whole = |entry: &Entry<Unused>| {
-        let (head, rest) = encode_entry(entry);
+        let (head, rest) = encode_entry::<Unused>(entry);
         Bytes::from([head, rest].concat())
     };
     vec![
         ("blank", whole(&entries[0])),
         ("command", whole(&entries[1])),
         ("membership", whole(&entries[2])),
-        ("vote", encode_vote(&Vote { leader_id: LeaderId::new(3, 1), committed: true })),
+        ("vote", encode_vote(&vote())),
         ("log_id", encode_bare_log_id(&log_id())),
         ("stored_membership", encode_stored_membership(&checkpoint().membership)),
         ("no_membership", encode_stored_membership(&StoredMembership::default())),
@@ -83,14 +95,18 @@ fn hex(bytes: &[u8]) -> String {
 fn the_newest_version_is_written_bit_for_bit() {
     let written: String = values().iter().map(|(name, bytes)| format!("{name} {}\n", hex(bytes))).collect();
     if std::env::var_os("LATEWOOD_WRITE_GOLDEN").is_some() {
-        std::fs::write(GOLDEN, &written).unwrap();
+        std::fs::write(golden(VERSION), &written).unwrap();
     }
-    assert_eq!(written, std::fs::read_to_string(GOLDEN).unwrap());
+    assert_eq!(written, std::fs::read_to_string(golden(VERSION)).unwrap());
 }
 
 #[test]
-fn version_1_is_read() {
-    let text = std::fs::read_to_string(GOLDEN).unwrap();
+fn all_versions_are_read() {
+    (1..=VERSION).for_each(is_read);
+}
+
+fn is_read(version: u8) {
+    let text = std::fs::read_to_string(golden(version)).unwrap();
     let value = |wanted: &str| {
         let (_, hex) =
             text.lines().filter_map(|line| line.split_once(' ')).find(|(name, _)| *name == wanted).unwrap();
@@ -99,10 +115,14 @@ fn version_1_is_read() {
     };
     for (name, entry) in ["blank", "command", "membership"].into_iter().zip(entries()) {
         let read = decode_entry::<Unused>(42, value(name)).unwrap();
-        assert_eq!((read.log_id, encode_entry(&read)), (entry.log_id, encode_entry(&entry)), "{name}");
+        assert_eq!(
+            (read.log_id, encode_entry::<Unused>(&read)),
+            (entry.log_id, encode_entry::<Unused>(&entry)),
+            "{name}"
+        );
         assert_eq!(decode_log_id(42, value(name)), Ok(log_id()));
     }
-    assert_eq!(decode_vote(value("vote")), Ok(Vote::new_committed(3, 1)));
+    assert_eq!(decode_vote(value("vote")), Ok(vote()));
     assert_eq!(decode_bare_log_id(value("log_id")), Ok(log_id()));
     assert_eq!(decode_stored_membership(value("stored_membership")), Ok(checkpoint().membership));
     assert_eq!(decode_stored_membership(value("no_membership")), Ok(StoredMembership::default()));
@@ -119,7 +139,7 @@ fn other_bytes_are_an_error_and_no_panic() {
             "checkpoint" => decode_checkpoint(bytes).map(drop),
             _ => decode_stored_membership(bytes).map(drop),
         };
-        let fixed = if name == "command" { 24 } else { bytes.len() - usize::from(name == "checkpoint") * 12 };
+        let fixed = if name == "command" { 16 } else { bytes.len() - usize::from(name == "checkpoint") * 12 };
         for cut in 0..fixed {
             assert!(read(bytes.slice(..cut)).is_err(), "{name} cut at {cut}");
         }
@@ -130,7 +150,7 @@ fn other_bytes_are_an_error_and_no_panic() {
             let _ = read(Bytes::from(other));
         }
         let mut newer = bytes.to_vec();
-        newer[0] = 2;
-        assert!(read(Bytes::from(newer)).unwrap_err().0.contains("version 2"), "{name}");
+        newer[0] = VERSION + 1;
+        assert!(read(Bytes::from(newer)).unwrap_err().0.contains("version 3"), "{name}");
     }
 }

@@ -1,69 +1,17 @@
 //! Groups over a disk that crashes and fails.
 
-use latewood_base::{Clock, Kinded, Rng};
-use latewood_wal::WalConfig;
+use bytes::Bytes;
+use latewood_base::{Kinded, Rng};
 use latewood_wal::testing::{Loss, MemoryFiles};
-use parking_lot::Mutex;
-use prometheus_client::registry::Registry;
 
+use super::testing::{Sentence, Words, journal, word};
 use super::*;
-use crate::DecodeError;
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Word(Arc<str>);
-
-impl Command for Word {
-    fn encode(&self) -> Bytes {
-        Bytes::copy_from_slice(self.0.as_bytes())
-    }
-
-    fn decode(bytes: Bytes) -> Result<Self, DecodeError> {
-        let text = String::from_utf8(bytes.to_vec()).map_err(|error| DecodeError(error.to_string()))?;
-        Ok(Self(text.into()))
-    }
-}
-
-/// What was restored, and all that was applied since.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Words {
-    restored: Option<(Vec<u8>, Position)>,
-    applied: Vec<(Position, Word)>,
-}
-
-#[derive(Clone, Debug, Default)]
-struct Sentence(Arc<Mutex<Words>>);
-
-impl ReplicatedState for Sentence {
-    type Command = Word;
-    type Response = usize;
-
-    fn apply(&mut self, position: Position, command: &Word) -> usize {
-        let mut words = self.0.lock();
-        words.applied.push((position, command.clone()));
-        words.applied.len()
-    }
-
-    fn restore(&mut self, checkpoint: &[u8], position: Position) {
-        *self.0.lock() = Words { restored: Some((checkpoint.to_vec(), position)), applied: Vec::new() };
-    }
-}
-
-fn journal(files: &MemoryFiles) -> Journal {
-    let config = WalConfig { segment_bytes: 4096, ..WalConfig::default() };
-    let clock = Clock::manual(0).0;
-    let opened = Journal::open_on(files.mount(), config, &Rng::seeded(1), &clock, &mut Registry::default());
-    opened.unwrap().0
-}
 
 async fn open(id: GroupId, journal: &Journal) -> (Group<Sentence>, Sentence) {
     let state = Sentence::default();
     let config = GroupConfig { replay_chunk_bytes: 1 << 16, ..GroupConfig::default() };
     let group = Group::open(id, config, journal.clone(), state.clone()).await.unwrap();
     (group, state)
-}
-
-fn word(text: &str) -> Word {
-    Word(text.into())
 }
 
 async fn propose_all(group: &Group<Sentence>, range: std::ops::Range<u32>) -> Vec<Position> {
@@ -125,7 +73,7 @@ async fn many_proposals_are_under_way_and_share_syncs() {
     let files = MemoryFiles::new();
     let journal = journal(&files);
     let (group, state) = open(1, &journal).await;
-    let logged = || group.0.raft.metrics().borrow().last_log_index.unwrap();
+    let logged = || group.0.raft.metrics().borrow_watched().last_log_index.unwrap();
     let (before, first) = (files.syncs(), logged());
     files.hold_syncs();
     let asked = (0..200).map(|number| {

@@ -9,6 +9,9 @@ use crate::Labels;
 pub struct ReplicaLabels(Vec<String>);
 
 impl ReplicaLabels {
+    /// No names: replicas are series of their own.
+    pub const NONE: Self = Self(Vec::new());
+
     /// Of these names, in any order; empty ones are none.
     pub fn new<S: AsRef<str>>(names: impl IntoIterator<Item = S>) -> Self {
         let names = names.into_iter().map(|name| name.as_ref().to_owned());

@@ -15,7 +15,7 @@ pub struct Segment {
 }
 
 /// Of which blocks the samples of a segment are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Stock {
     /// All but those that compaction has deduplicated; with the tails of these, which have what replicas wrote at their ends.
     Replicas,

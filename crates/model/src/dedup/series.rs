@@ -4,7 +4,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::plan::{Plan, Run};
-use crate::{HistogramSample, Labels, SeriesSamples, StartCursor, StartTimestamps, TimestampMs, is_stale};
+use crate::{
+    HistogramSample, Labels, SeriesSamples, StartCursor, StartTimestamps, TimeRange, TimestampMs, is_stale,
+};
 
 /// What deduplication saw.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -59,7 +61,9 @@ impl Deduplicator {
     /// The one series of replicas, which are in their rank ([`super::ReplicaLabels::rank`]).
     pub fn merge(&mut self, labels: Labels, mut replicas: Vec<SeriesSamples>) -> SeriesSamples {
         if replicas.len() <= 1 {
-            let only = replicas.pop().map(|series| self.cut(series));
+            // A replica that is alone is left as it is.
+            let only =
+                replicas.pop().map(|series| series.within(TimeRange::new(self.from, TimestampMs::MAX)));
             return SeriesSamples { labels, ..only.unwrap_or_else(nothing) };
         }
         let plan = self.plan(&replicas);
@@ -76,18 +80,6 @@ impl Deduplicator {
             starts: starts(&plan, &replicas),
             histograms: histograms(&plan, &replicas),
         }
-    }
-
-    /// A replica that is alone is left as it is.
-    fn cut(&self, mut series: SeriesSamples) -> SeriesSamples {
-        let floats = series.timestamps.partition_point(|&at| at < self.from);
-        if floats > 0 {
-            series.timestamps = series.timestamps.iter().skip(floats).copied().collect();
-            series.values.drain(..floats);
-        }
-        let histograms = series.histograms.partition_point(|sample| sample.timestamp < self.from);
-        series.histograms.drain(..histograms);
-        series
     }
 
     fn plan(&mut self, replicas: &[SeriesSamples]) -> Arc<Plan> {

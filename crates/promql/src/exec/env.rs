@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use latewood_model::{Labels, Resolution};
 use parking_lot::Mutex;
 
 use super::{Probe, SampleCounts, Selections};
 use crate::ast::Span;
-use crate::{Annotations, CallContext, Control, Notice, QueryError, SeriesSource};
+use crate::{Annotations, CallContext, Control, Notice, QueryError, SeriesSource, functions};
 
 /// What all operators of a query share. Clones are cheap.
 #[derive(Clone)]
@@ -48,9 +49,25 @@ impl Env {
         Self { counts, ..self.clone() }
     }
 
+    /// Takes note of a resolution that the operator reads, if anything watches it.
+    pub(super) fn reads_at(&self, resolution: Resolution) {
+        self.probe.iter().for_each(|probe| probe.reads_at(resolution));
+    }
+
     /// Adds an info; without its prefix.
     pub(crate) fn info(&self, text: &str) {
         self.annotations.lock().info_at(format!("PromQL info: {text}"), self.place);
+    }
+
+    /// Adds an info about a series that is taken for a counter, if it does not look like one.
+    pub(super) fn doubt_counter(&self, labels: &Labels) {
+        let Some(name) = labels.metric_name() else { return };
+        let doubt = if self.has_type_labels {
+            functions::doubt_by_type(name, labels.get("__type__").unwrap_or_default())
+        } else {
+            functions::doubt_by_name(name)
+        };
+        doubt.into_iter().for_each(|text| self.info(&text));
     }
 
     /// Adds a warning; without its prefix.

@@ -1,6 +1,6 @@
 //! Series of one selection, one after another, from the query's source.
 
-use latewood_model::{SeriesSamples, TimeRange};
+use latewood_model::{Resolution, SeriesSamples, TimeRange};
 
 use super::reach::Reach;
 use super::selections::SelectionReader;
@@ -65,6 +65,7 @@ impl SeriesFeed {
     }
 
     fn pull(&mut self) -> Result<bool, QueryError> {
+        self.env.reads_at(Resolution::Raw);
         let Some(batch) = self.reader.next(&self.env)? else { return Ok(false) };
         let samples: usize = batch.iter().map(|series| series.values.len() + series.histograms.len()).sum();
         let histograms = batch.iter().flat_map(|series| &series.histograms);

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use latewood_model::Resolution;
 use parking_lot::Mutex;
 
 use super::tile::Tile;
@@ -38,6 +39,16 @@ impl Probe {
         let done = work();
         self.recorder.lock().leave(None);
         done
+    }
+
+    /// Takes note of what the operator reads.
+    pub(super) fn reads_at(&self, resolution: Resolution) {
+        let mut recorder = self.recorder.lock();
+        recorder
+            .figures
+            .get_mut(self.node)
+            .into_iter()
+            .for_each(|figures| figures.read_at.insert(resolution));
     }
 
     /// What was recorded.

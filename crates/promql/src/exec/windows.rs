@@ -19,7 +19,7 @@ use super::tile::{Tile, computed};
 use super::{Env, Grid, Operator, SampleCounts, SeriesFeed};
 use crate::ast::Extension;
 use crate::functions::histograms::HistogramKernel;
-use crate::functions::{self, RangeKernel, Window, extended};
+use crate::functions::{RangeKernel, Window, extended};
 use crate::plan::{MetricNames, Node, WindowCall, WindowInput, WindowKernel, metric_names};
 use crate::{CallContext, HistogramPoint, Notice, QueryError, SampleValue};
 
@@ -292,7 +292,7 @@ impl WindowOperator {
         if let Some(filled) = rows.transpose()?.flatten() {
             self.env.counts.add(filled.samples);
             if filled.values > 0 && self.warns_of_gauges {
-                self.warn_of_gauge(&series.labels);
+                self.env.doubt_counter(&series.labels);
             }
             return Ok(filled.values);
         }
@@ -324,19 +324,9 @@ impl WindowOperator {
         self.env.counts.add(evaluated);
         self.env.settle(&mut self.call.context)?;
         if filled > 0 && floats > 0 && self.warns_of_gauges {
-            self.warn_of_gauge(&series.labels);
+            self.env.doubt_counter(&series.labels);
         }
         Ok(filled)
-    }
-
-    fn warn_of_gauge(&self, labels: &Labels) {
-        let Some(name) = labels.metric_name() else { return };
-        let doubt = if self.env.has_type_labels {
-            functions::doubt_by_type(name, labels.get("__type__").unwrap_or_default())
-        } else {
-            functions::doubt_by_name(name)
-        };
-        doubt.into_iter().for_each(|text| self.env.info(&text));
     }
 
     fn next_tile(&mut self) -> Result<Option<Tile>, QueryError> {

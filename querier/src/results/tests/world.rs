@@ -245,6 +245,19 @@ impl World {
         self.commit(0, Change::replace(add, remove, applied)).await;
     }
 
+    /// Puts a day's one series, and the tail beside it, in the place of the oldest block.
+    pub(super) async fn deduplicate(&mut self, window: TimeRange, one: Vec<Sample>, tail: Vec<Sample>) {
+        self.refresh().await;
+        let remove = self.live().into_iter().take(1).collect();
+        let (one, tail) = (self.new_block(one), self.new_block(tail));
+        let (window, replica_labels) = (Some(window), QuerierConfig::default().replica_labels);
+        let add = vec![
+            BlockEntry { window, deduplicated: true, replica_labels, ..one },
+            BlockEntry { window, tail: true, ..tail },
+        ];
+        self.commit(0, Change::replace(add, remove, Vec::new())).await;
+    }
+
     /// Lets a block go, as retention does.
     pub(super) async fn expire(&self, rng: &Rng) {
         self.refresh().await;

@@ -38,6 +38,7 @@ impl RollupFeed {
 
     fn pull(&mut self) -> Result<(), QueryError> {
         self.env.control.check()?;
+        self.env.reads_at(self.select.resolution);
         let cursor = match &mut self.cursor {
             Some(cursor) => cursor,
             None => {

@@ -30,6 +30,11 @@ impl Made {
             Self::Newest(..) => RollupColumns::LAST | RollupColumns::TIMES | RollupColumns::STALE,
         }
     }
+
+    /// Whether it makes sense of counters alone.
+    fn is_of_counters(self) -> bool {
+        matches!(self, Self::Of(RollupFunction::Rate | RollupFunction::Increase, _))
+    }
 }
 
 /// The series of a run that is read as windows.
@@ -111,7 +116,7 @@ impl SeriesRows for RollupRows {
         let ends: Vec<TimestampMs> = histograms.iter().map(|window| window.end).collect();
         let beside = (!ends.is_empty()).then(|| self.spans.find(&ends)).transpose()?;
         let control = self.env.control.clone();
-        let (mut pace, mut filled, mut evaluated) = (Pace::new(&control), 0, 0);
+        let (mut pace, mut filled, mut with_floats, mut evaluated) = (Pace::new(&control), 0, false, 0);
         for (step, &rows) in bounds.iter().enumerate() {
             let beside = beside.as_ref().and_then(|bounds| bounds.get(step)).copied().unwrap_or((0, 0));
             let histograms = histograms.get(beside.0..beside.1).unwrap_or_default();
@@ -119,6 +124,7 @@ impl SeriesRows for RollupRows {
             if rows.0 == rows.1 && histograms.is_empty() {
                 continue;
             }
+            with_floats |= rows.0 < rows.1;
             let counted = counted(rows, histograms);
             evaluated += counted;
             if self.env.counts.wants_steps() {
@@ -131,6 +137,9 @@ impl SeriesRows for RollupRows {
         }
         self.env.counts.add(evaluated);
         self.env.settle(&mut self.context)?;
+        if filled > 0 && with_floats && self.made.is_of_counters() {
+            self.env.doubt_counter(&labels);
+        }
         Ok(filled)
     }
 }

@@ -109,20 +109,24 @@ pub(in crate::exec) fn runs(env: &Env, reads: &Reads<'_>) -> Vec<Run> {
 
 fn runs_of(reads: &Reads<'_>, offered: &Resolutions) -> Vec<Run> {
     let wanted = reads.wanted(offered);
-    let fits = |resolution| {
-        RollupWindows::of(resolution).is_none_or(|windows| reads.fit(windows) && !offered.gone_differs)
+    let is_exact = |resolution, read| {
+        RollupWindows::of(resolution).is_none_or(|windows| reads.fit(windows) && !offered.differ_in(read))
     };
-    let mut changes: Vec<usize> = offered.gone.iter().flat_map(|(gone, _)| reads.changes(*gone)).collect();
+    let gone = offered.gone.iter().map(|(gone, _)| gone);
+    let mut changes: Vec<usize> =
+        gone.chain(&offered.differing).flat_map(|times| reads.changes(*times)).collect();
     changes.push(0);
     changes.sort_unstable();
     changes.dedup();
     let ends = changes.iter().skip(1).copied().chain([reads.grid.len()]);
     let mut runs: Vec<Run> = Vec::new();
     for (first, end) in changes.iter().copied().zip(ends).filter(|(first, end)| first < end) {
-        let resolution = wanted.max(offered.finest(reads.of_step(first)));
+        let read = reads.of_step(first);
+        let resolution = wanted.max(offered.finest(read));
+        let is_exact = is_exact(resolution, read);
         match runs.last_mut() {
-            Some(run) if run.resolution == resolution => run.steps.end = end,
-            _ => runs.push(Run { steps: first..end, resolution, is_exact: fits(resolution) }),
+            Some(run) if (run.resolution, run.is_exact) == (resolution, is_exact) => run.steps.end = end,
+            _ => runs.push(Run { steps: first..end, resolution, is_exact }),
         }
     }
     runs

@@ -1,0 +1,158 @@
+//! What is to be done about the cluster next: pure.
+
+use std::collections::BTreeSet;
+
+use super::{ClusterView, ControlCommand, MemberStatus};
+use crate::{Placement, lead, place};
+
+/// What is to be done next; nothing when all is as it should be. Nodes that are `away` have not been heard of for so long
+/// that their shards are to be whole elsewhere. Asked again after each change.
+#[must_use]
+pub fn next_step(view: &ClusterView, away: &BTreeSet<u64>) -> Option<ControlCommand> {
+    if !view.is_founded() {
+        return None;
+    }
+    let mut sites = view.sites();
+    sites.retain(|site| !away.contains(&site.node));
+    if sites.is_empty() {
+        return None;
+    }
+    let before: Placement = view.shards.iter().map(|shard| shard.replicas.clone()).collect();
+    let placement = place(&before, &sites, view.replication_factor);
+    let led: Vec<Option<u64>> = view.shards.iter().map(|shard| shard.leader).collect();
+    let leaders = lead(&placement, &led);
+    if placement != before || leaders != led {
+        return Some(ControlCommand::Place { based_on: view.generation, placement, leaders });
+    }
+    let goes = |node: &u64, status: MemberStatus| status == MemberStatus::Draining || away.contains(node);
+    let mut gone = view.members.iter().filter(|(node, member)| goes(node, member.status));
+    let node = gone.find(|(node, _)| view.shards_of(**node) == 0).map(|(node, _)| *node)?;
+    Some(ControlCommand::Forget { node })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use latewood_base::Ulid;
+    use proptest::prelude::*;
+
+    use super::super::{ControlState, Member, ShardView};
+    use super::*;
+    use crate::{Position, ReplicatedState};
+
+    fn member(node: u64) -> Member {
+        Member {
+            address: format!("node-{node}"),
+            zone: format!("zone-{}", node % 3),
+            status: MemberStatus::Active,
+        }
+    }
+
+    /// A cluster of so many nodes and shards, and what applies changes to it.
+    struct World {
+        state: ControlState,
+        view: tokio::sync::watch::Receiver<std::sync::Arc<ClusterView>>,
+    }
+
+    impl World {
+        fn new(nodes: u64, shards: u32) -> Self {
+            let (state, view) = ControlState::new();
+            let mut world = Self { state, view };
+            let members = (0..nodes).map(|node| (node, member(node))).collect();
+            let (cluster, shards) = (Ulid::from_parts(1, 1), (100..100 + shards).collect());
+            world.apply(&ControlCommand::Found { cluster, replication_factor: 3, shards, members }).unwrap();
+            world
+        }
+
+        fn apply(&mut self, command: &ControlCommand) -> Result<u64, String> {
+            self.state.apply(Position::default(), command)
+        }
+
+        fn view(&self) -> ClusterView {
+            ClusterView::clone(&self.view.borrow())
+        }
+
+        /// Does all there is to do; leaders change the voters of their shards as they are told.
+        fn settle(&mut self, away: &BTreeSet<u64>) {
+            for _ in 0..1_000 {
+                let behind = |shard: &ShardView| shard.voters != shard.replicas;
+                let view = self.view();
+                if let Some(command) = next_step(&view, away) {
+                    self.apply(&command).unwrap();
+                } else if let Some(shard) = view.shards.iter().position(behind) {
+                    let voters = view.shards[shard].replicas.clone();
+                    self.apply(&ControlCommand::Changed { shard, voters }).unwrap();
+                } else {
+                    return;
+                }
+            }
+            panic!("it does not settle: {:#?}", self.view());
+        }
+    }
+
+    #[test]
+    fn a_cluster_is_founded_once_and_refuses_what_makes_no_sense() {
+        let mut world = World::new(3, 4);
+        let again = ControlCommand::Found {
+            cluster: Ulid::from_parts(2, 2),
+            replication_factor: 3,
+            shards: vec![1],
+            members: Vec::new(),
+        };
+        assert!(world.apply(&again).unwrap_err().contains("founded already"));
+        assert!(world.apply(&ControlCommand::Drain { node: 9 }).unwrap_err().contains("no member"));
+        let placed = next_step(&world.view(), &BTreeSet::new()).unwrap();
+        world.apply(&ControlCommand::Join { node: 5, member: member(5) }).unwrap();
+        assert!(world.apply(&placed).unwrap_err().contains("planned for generation 1"), "it is planned anew");
+        world.settle(&BTreeSet::new());
+        assert!(world.apply(&ControlCommand::Forget { node: 0 }).unwrap_err().contains("still has"));
+        let (mut state, _) = ControlState::new();
+        let early = state.apply(Position::default(), &ControlCommand::Drain { node: 1 });
+        assert!(early.unwrap_err().contains("not founded"));
+    }
+
+    #[test]
+    fn a_checkpoint_is_the_view() {
+        let mut world = World::new(4, 8);
+        world.settle(&BTreeSet::new());
+        let (mut state, view) = ControlState::new();
+        state.restore(&ControlState::checkpoint(&world.view()), Position::default());
+        assert_eq!(**view.borrow(), world.view());
+    }
+
+    proptest! {
+        #[test]
+        fn nodes_come_go_and_die_and_all_shards_are_whole(
+            steps in prop::collection::vec((0_u8..4, 0_u64..9), 0..30), shards in 1_u32..12,
+        ) {
+            let mut world = World::new(3, shards);
+            let mut away = BTreeSet::new();
+            world.settle(&away);
+            for (step, node) in steps {
+                let view = world.view();
+                let left = view.sites().iter().filter(|site| !away.contains(&site.node)).count();
+                match step {
+                    0 | 1 => {
+                        away.remove(&node);
+                        world.apply(&ControlCommand::Join { node, member: member(node) }).unwrap();
+                    }
+                    2 if left > 1 => drop(world.apply(&ControlCommand::Drain { node })),
+                    3 if left > 1 => drop(away.insert(node)),
+                    _ => {}
+                }
+                world.settle(&away);
+                let view = world.view();
+                let sites: Vec<u64> = view.sites().into_iter().map(|site| site.node).collect();
+                let mut led: BTreeMap<u64, usize> = BTreeMap::new();
+                for shard in &view.shards {
+                    prop_assert_eq!(shard.voters.len(), 3.min(sites.len()));
+                    prop_assert!(shard.voters.iter().all(|node| sites.contains(node) && !away.contains(node)));
+                    *led.entry(shard.leader.unwrap()).or_default() += 1;
+                }
+                prop_assert!(led.values().max() <= Some(&view.shards.len().div_ceil(sites.len().min(3)).max(1)));
+                prop_assert!(view.members.keys().all(|node| sites.contains(node)), "who is gone is forgotten");
+            }
+        }
+    }
+}

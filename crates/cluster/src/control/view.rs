@@ -1,0 +1,83 @@
+//! The cluster as its nodes agreed on it.
+
+use std::collections::BTreeMap;
+
+use latewood_base::Ulid;
+use serde::{Deserialize, Serialize};
+
+use crate::Site;
+
+/// The cluster as its nodes agreed on it at one moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClusterView {
+    /// Grows with each change; 0 before the cluster was founded.
+    pub generation: u64,
+    /// The cluster's id; nil before it was founded.
+    pub cluster: Ulid,
+    /// How many replicas a shard is to have.
+    pub replication_factor: usize,
+    /// The nodes, by their ids.
+    pub members: BTreeMap<u64, Member>,
+    /// The shards, by their places.
+    pub shards: Vec<ShardView>,
+}
+
+/// A node of the cluster.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Member {
+    /// Where the other nodes reach it.
+    pub address: String,
+    /// What may fail as a whole.
+    pub zone: String,
+    /// Whether it is to have shards.
+    pub status: MemberStatus,
+}
+
+/// Whether a node is to have shards.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MemberStatus {
+    /// It is.
+    Active,
+    /// It gives away what it has, and may be stopped when it has none.
+    Draining,
+}
+
+/// A shard, and who has it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ShardView {
+    /// Its number in the catalogs, which no other log ever had.
+    pub number: u32,
+    /// The nodes that are to have it.
+    pub replicas: Vec<u64>,
+    /// The voters of its group, as its leader told last.
+    pub voters: Vec<u64>,
+    /// The node that is to lead it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leader: Option<u64>,
+}
+
+impl ClusterView {
+    /// Whether the cluster was founded.
+    #[must_use]
+    pub fn is_founded(&self) -> bool {
+        self.generation > 0
+    }
+
+    /// The nodes that are to have shards.
+    #[must_use]
+    pub fn sites(&self) -> Vec<Site> {
+        let active = self.members.iter().filter(|(_, member)| member.status == MemberStatus::Active);
+        active.map(|(node, member)| Site { node: *node, zone: member.zone.clone() }).collect()
+    }
+
+    /// How many shards a node has, or is to have.
+    #[must_use]
+    pub fn shards_of(&self, node: u64) -> usize {
+        let has = |shard: &&ShardView| shard.replicas.contains(&node) || shard.voters.contains(&node);
+        self.shards.iter().filter(has).count()
+    }
+}

@@ -1,0 +1,79 @@
+//! How a group stands, as one of its replicas sees it.
+
+use std::collections::BTreeMap;
+
+use openraft::ServerState;
+use openraft::async_runtime::WatchReceiver;
+
+use super::Group;
+use crate::transport::Peer;
+use crate::{GroupId, ReplicatedState};
+
+/// What a replica does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// It proposes.
+    Leader,
+    /// It stands for election.
+    Candidate,
+    /// It follows a leader, and votes.
+    Follower,
+    /// It follows a leader and does not vote (yet).
+    Learner,
+    /// It has stopped.
+    Stopped,
+}
+
+/// How a group stands, as one of its replicas sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupStatus {
+    /// The group.
+    pub id: GroupId,
+    /// What this replica does.
+    pub role: Role,
+    /// The newest term that it knows.
+    pub term: u64,
+    /// The node that leads, if it is known.
+    pub leader: Option<u64>,
+    /// Those whose majority decides; of both sides while voters are changed.
+    pub voters: Vec<Peer>,
+    /// Those that are to become voters.
+    pub learners: Vec<Peer>,
+    /// The newest entry of its log.
+    pub last: Option<u64>,
+    /// The newest entry that is applied here.
+    pub applied: Option<u64>,
+    /// Of a leader: the newest entry that each replica is known to have.
+    pub replicated: BTreeMap<u64, Option<u64>>,
+}
+
+impl<S: ReplicatedState> Group<S> {
+    /// How the group stands.
+    #[must_use]
+    pub fn status(&self) -> GroupStatus {
+        let metrics = self.0.raft.metrics().borrow_watched().clone();
+        let membership = metrics.membership_config.membership();
+        let is_voter = |id: &u64| membership.voter_ids().any(|voter| voter == *id);
+        let peers = membership.nodes().map(|(id, node)| Peer { id: *id, address: node.addr.clone() });
+        let (voters, learners) = peers.partition(|peer: &Peer| is_voter(&peer.id));
+        let role = match (&metrics.running_state, metrics.state) {
+            (Err(_), _) | (_, ServerState::Shutdown) => Role::Stopped,
+            (_, ServerState::Leader) => Role::Leader,
+            (_, ServerState::Candidate) => Role::Candidate,
+            (_, ServerState::Follower) => Role::Follower,
+            (_, ServerState::Learner) => Role::Learner,
+        };
+        let replicated = metrics.replication.into_iter().flatten();
+        GroupStatus {
+            id: self.0.id,
+            role,
+            term: metrics.current_term,
+            leader: metrics.current_leader,
+            voters,
+            learners,
+            last: metrics.last_log_index,
+            applied: metrics.last_applied.map(|id| id.index),
+            replicated: replicated.map(|(id, matched)| (id, matched.map(|id| id.index))).collect(),
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! A journal's writer without its thread.
+
+use crate::writer::Writer;
+
+/// Writes a journal's appends when a simulation says so.
+pub struct Steps(Writer);
+
+impl Steps {
+    pub(crate) fn new(writer: Writer) -> Self {
+        Self(writer)
+    }
+
+    /// Waits until there is something to write, or the journal was closed.
+    pub async fn due(&self) {
+        self.0.shared.queue.something().await;
+    }
+
+    /// Writes what is queued, syncs it and tells who waits; whether there may be more. Call it when it is due: it waits
+    /// like the thread that it stands for.
+    pub fn step(&mut self) -> bool {
+        self.0.write_next()
+    }
+}
