@@ -109,7 +109,7 @@ async fn assert_panels(world: &World, pair: Pair, days: i64) {
     }
 }
 
-/// Fills a world with so many days, compacted a day after the last one.
+/// Fills a world with so many days, compacted when the last window is over, and before samples of the next would be late.
 async fn years(pair: Pair, days: i64) -> World {
     let world = World::new();
     for day in 0..days {
@@ -121,7 +121,7 @@ async fn years(pair: Pair, days: i64) -> World {
             world.flush(&pair.replica(replica, range)).await;
         }
         if day % 7 == 6 || day + 1 == days {
-            world.hand.set_ms((day + 2) * DAY + 6 * HOUR);
+            world.hand.set_ms((day + 1) * DAY + 6 * HOUR);
             world.compactor().compact_once().await;
         }
     }
@@ -188,8 +188,15 @@ async fn a_bound_is_kept(world: &World, days: i64) {
     let (by_minutes, by_samples) = (read("5m").await, read("0s").await);
     assert_eq!((&by_hours.matrix, &by_hours.matrix), (&by_minutes.matrix, &by_samples.matrix));
     assert!(by_hours.samples * 10 < by_minutes.samples && by_minutes.samples * 10 < by_samples.samples);
-    let replica = world.range("load{replica=\"1\"}", times, &[("dedup", "false")]).await;
-    assert!(!replica.matrix.is_empty() && replica.warnings.is_empty(), "replicas are in samples alone");
+    let newest = (days * DAY + 10 * MINUTE, days * DAY + 50 * MINUTE, 10 * MINUTE);
+    for (times, has_replicas) in [(times, false), (newest, true)] {
+        let replica = world.range("load{replica=\"1\"}", times, &[("dedup", "false")]).await;
+        assert_eq!(
+            (!replica.matrix.is_empty(), replica.warnings.len()),
+            (has_replicas, 0),
+            "days are one series"
+        );
+    }
     // Half a minute beside everything.
     let times = (times.0 + 30_000, times.1 + 30_000, HOUR);
     let inexact = world.range("rate(requests_total[2h15s])", times, &[("max_source_resolution", "1h")]).await;
