@@ -69,6 +69,7 @@ impl Compactor {
                 concurrency: config.upload_concurrency,
             },
             replica_labels: config.replica_labels(),
+            max_waiting_bytes: config.max_waiting_bytes,
             scratch: Scratch::clean(deps.scratch_dir)?,
         };
         let catalogs = Arc::clone(&deps.catalogs);

@@ -51,8 +51,15 @@ pub struct CompactorConfig {
     /// delete it then. What was deleted goes after `deletion_delay_seconds`.
     pub enable_admin_api: bool,
     /// Labels by which the copies of an HA pair differ. Rollups are of one series without them; an empty list leaves all
-    /// series as they are. As `querier.replica_labels`.
+    /// series as they are. As `querier.replica_labels`: what was deduplicated by other labels is a series like others.
     pub replica_labels: Vec<String>,
+    /// Whether raw samples are of one series without replica labels, too, from the first of `block_ranges_seconds` that is
+    /// whole days: half the bytes. Queries answer the same, but for those that ask for single replicas. Switched off later, it
+    /// leaves what has been done, and windows that were begun go on.
+    pub deduplicate: bool,
+    /// The most memory of a job, in bytes, for series that wait for those that they are deduplicated with. Where replicas
+    /// come in so different an order that it would be more, the window keeps its replicas.
+    pub max_waiting_bytes: u64,
     /// How long each resolution is kept, in seconds; 0 is for ever. A finer one goes only when the coarser ones that are
     /// kept for longer have its samples. Samples of one window go together: with its last, hence later by as much as the
     /// longest of `block_ranges_seconds` at most, and as long as compaction takes for what came late. Aggregates are
@@ -105,6 +112,8 @@ impl Default for CompactorConfig {
             deletion_delay_seconds: 48 * 3_600,
             enable_admin_api: false,
             replica_labels: ["__replica__", "prometheus_replica", "replica"].map(str::to_owned).into(),
+            deduplicate: true,
+            max_waiting_bytes: 256 << 20,
             retention: RetentionConfig::default(),
             tenant_retention: BTreeMap::new(),
         }
@@ -182,6 +191,8 @@ impl CompactorConfig {
             max_blocks: self.max_job_blocks,
             max_series: self.max_job_series,
             max_bytes: self.max_job_bytes,
+            replica_labels: self.replica_labels(),
+            deduplicate: self.deduplicate,
         }
     }
 

@@ -48,6 +48,13 @@ impl CompactError {
     }
 }
 
+impl CompactError {
+    /// Whether it would fail again in the same way: what it was to be made of is of a shape that is more than it may take.
+    pub(crate) fn is_of_shape(&self) -> bool {
+        matches!(self, Self::Merge(error) if error.kind() == ErrorKind::Unprocessable)
+    }
+}
+
 impl From<OffloadError> for CompactError {
     fn from(error: OffloadError) -> Self {
         Self::Store(error.into())

@@ -73,13 +73,15 @@ impl Runner {
         }
     }
 
-    /// Does those of a tenant's jobs that are wanted until none is planned, or nothing gets done.
+    /// Does those of a tenant's jobs that are wanted until none is planned, or nothing gets done. One that would fail in the
+    /// same way again keeps the others from nothing; the first such failure is told in the end.
     pub(crate) async fn compact(&self, tenant: &TenantId, wanted: Wanted<'_>) -> Result<(), CompactError> {
         let (catalog, mut before) = (self.catalogs.tenant(tenant), Vec::new());
+        let mut failed: Vec<(Job, CompactError)> = Vec::new();
         loop {
             let view = catalog.refresh(0).await?;
             let mut jobs = self.planned(&view);
-            jobs.retain(|job| (wanted.job)(job));
+            jobs.retain(|job| (wanted.job)(job) && failed.iter().all(|(other, _)| other != job));
             // What is planned again right after it was done would be for ever.
             if jobs == before && !jobs.is_empty() {
                 tracing::error!(%tenant, jobs = jobs.len(), "compactions lead nowhere");
@@ -89,11 +91,14 @@ impl Runner {
             let mut has_changed = false;
             for (done, job) in jobs.iter().enumerate() {
                 (wanted.told)(job);
-                has_changed |= self.attempt(&catalog, &view, job).await?;
+                match self.attempt(&catalog, &view, job).await {
+                    Err(error) if error.is_of_shape() => failed.push((job.clone(), error)),
+                    done => has_changed |= done?,
+                }
                 self.note_backlog(tenant, jobs.get(done + 1..).unwrap_or_default());
             }
             if !has_changed {
-                return Ok(());
+                return failed.into_iter().next().map_or(Ok(()), |(_, error)| Err(error));
             }
             before = jobs;
         }

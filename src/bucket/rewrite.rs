@@ -59,7 +59,7 @@ pub async fn run(opened: &Opened, args: &RewriteArgs) -> anyhow::Result<Report> 
     }
     let worker = Worker::new(opened)?;
     for (catalog, view) in views {
-        let own: BTreeSet<Ulid> = ids.iter().filter(|id| view.blocks.contains_key(id)).copied().collect();
+        let own = with_tails(&view, ids.iter().filter(|id| view.blocks.contains_key(id)).copied().collect());
         let done = if own.is_empty() {
             continue;
         } else if args.yes {
@@ -113,10 +113,7 @@ async fn rewrite(
     }
     let apply_now = bound.iter().copied().collect();
     catalog.commit(Change { add_tombstones, apply_now, ..Change::default() }).await?;
-    let touches = |job: &Job| {
-        let replaced = job.rollups.iter().flat_map(|rollups| &rollups.blocks);
-        job.inputs.iter().chain(replaced).any(|block| ids.contains(&block.id))
-    };
+    let touches = |job: &Job| job.ids().iter().chain(&job.replaced_ids()).any(|id| ids.contains(id));
     worker.work_on(catalog, &touches, report).await?;
     let (view, tenant) = (catalog.refresh(0).await?, catalog.tenant());
     for id in &ids {
@@ -130,6 +127,15 @@ async fn rewrite(
         });
     }
     Ok(())
+}
+
+/// Blocks and the tails that belong to them: what is deleted from a block is not to be left in its tail.
+fn with_tails(view: &View, mut ids: BTreeSet<Ulid>) -> BTreeSet<Ulid> {
+    let deduplicated = ids.iter().filter_map(|id| view.blocks.get(id)).filter(|block| block.deduplicated);
+    let windows: Vec<Option<TimeRange>> = deduplicated.map(|block| block.window).collect();
+    let tails = view.blocks.values().filter(|block| block.tail && windows.contains(&block.window));
+    ids.extend(tails.map(|tail| tail.id));
+    ids
 }
 
 /// Rollups are made anew of the samples of their window, so that what is deleted of them alone would come back.
@@ -197,6 +203,24 @@ fn words((matchers, range): &Selection) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_deleted_from_a_block_is_deleted_from_its_tail() {
+        use latewood_catalog::{BlockEntry, Commit};
+        let block = |number, window| {
+            let new = BlockEntry::new(Ulid(number), Resolution::Raw, window);
+            BlockEntry { window: Some(window), deduplicated: true, ..new }
+        };
+        let tail = |number, window| BlockEntry { tail: true, deduplicated: false, ..block(number, window) };
+        let (one, two) = (TimeRange::new(1, 10), TimeRange::new(11, 20));
+        let add = vec![block(1, one), tail(2, one), block(3, two), tail(4, two)];
+        let tenant = latewood_model::TenantId::anonymous();
+        let change = Change { add, ..Change::default() };
+        let commit = Commit { tenant: tenant.clone(), sequence: 1, id: Ulid(9), at_ms: 0, change };
+        let view = View::empty(tenant).apply(&commit).unwrap();
+        assert_eq!(with_tails(&view, [Ulid(3)].into()), [Ulid(3), Ulid(4)].into());
+        assert_eq!(with_tails(&view, [Ulid(2)].into()), [Ulid(2)].into());
+    }
 
     #[test]
     fn the_yaml_of_thanos_is_read_and_mistakes_are_named() {

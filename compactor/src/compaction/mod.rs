@@ -4,6 +4,7 @@
 //! and be done twice at once: the commit requires that the inputs are still live, that every deletion that binds one of
 //! them was applied, and that nobody has made the same rollups meanwhile. What an unfinished job leaves in the bucket is garbage like any other.
 
+mod days;
 mod inputs;
 mod output;
 mod raw;
@@ -28,13 +29,13 @@ use latewood_model::{Resolution, TimeRange};
 use latewood_objstore::Bucket;
 use latewood_proto::store::SeriesStream;
 
+use self::days::Days;
 use self::inputs::Inputs;
 use self::output::Written;
 use self::raw::RawOutputs;
-use self::rollups::RollupOutputs;
 use self::sinks::{Place, Sinks};
 use crate::CompactError;
-use crate::plan::{Job, JobKind, Replaced};
+use crate::plan::{Job, JobKind};
 
 /// Windows written in one pass over the inputs: each has a row group open.
 const WINDOWS_AT_ONCE: usize = 8;
@@ -53,6 +54,8 @@ pub(crate) struct Compaction {
     pub(crate) scratch: Scratch,
     /// By which HA replicas differ; rollups are of one series without them.
     pub(crate) replica_labels: ReplicaLabels,
+    /// The most bytes of a job's series that wait for those that they are deduplicated with.
+    pub(crate) max_waiting_bytes: u64,
 }
 
 /// How a job ended that did not fail.
@@ -83,13 +86,13 @@ impl Compaction {
         job: &Job,
     ) -> Result<Outcome, CompactError> {
         let folder = self.scratch.folder(self.ids.next())?;
-        let added = self.blocks(view, job, folder.path()).await?;
+        let made = self.made(view, job, folder.path()).await?;
         let outcome = Outcome::Done {
-            blocks: added.len(),
-            samples: added.iter().map(|block| block.samples).sum(),
-            bytes: added.iter().map(|block| block.bytes).sum(),
+            blocks: made.blocks.len(),
+            samples: made.blocks.iter().map(|block| block.samples).sum(),
+            bytes: made.blocks.iter().map(|block| block.bytes).sum(),
         };
-        let (change, mut is_first) = (change(view, job, added), true);
+        let (change, mut is_first) = (made.change(view), true);
         let unless_done = |now: &View| {
             is_first = job.knows_rollups_of(now);
             is_first.then(|| change.clone())
@@ -103,61 +106,25 @@ impl Compaction {
     }
 
     /// Makes and publishes the blocks of a job.
-    async fn blocks(&self, view: &View, job: &Job, folder: &Path) -> Result<Vec<BlockEntry>, CompactError> {
+    async fn made(&self, view: &View, job: &Job, folder: &Path) -> Result<Made, CompactError> {
         let place = Place { folder: folder.to_owned(), tenant: view.tenant.clone(), ids: self.ids.clone() };
         if matches!(job.kind, JobKind::Mask | JobKind::Join) {
-            return self.rewritten(view, job, &place).await;
+            let blocks = self.rewritten(view, job, &place).await?;
+            return Ok(Made { blocks, remove: job.ids(), based_on: Vec::new() });
+        }
+        if let (Some(replaced), [window]) = (&job.rollups, job.windows.as_slice()) {
+            return Days { compaction: self, view, job, replaced, window: *window, place: &place }
+                .made()
+                .await;
         }
         let inputs = Inputs::open(self, view, &job.inputs).await?;
-        let level = job.inputs.iter().map(|block| block.level).max().unwrap_or(0).saturating_add(1);
-        let (mut added, mut made_of) = (Vec::new(), job.ids());
-        // Rollups are made on the way where series are as they are to be, in order and without replicas.
-        let mut owed = job.rollups.as_ref();
-        let have_replicas = owed.is_some() && inputs.have_any(&self.replica_labels).await?;
-        if job.kind != JobKind::Rollup {
-            for windows in job.windows.chunks(WINDOWS_AT_ONCE) {
-                let header = |id| BlockHeader {
-                    lineage: job.ids(),
-                    level,
-                    ..BlockHeader::new(id, place.tenant.clone(), Resolution::Raw)
-                };
-                made_of = windows.iter().map(|_| self.ids.next()).collect();
-                let headers = windows.iter().copied().zip(made_of.iter().copied().map(header));
-                let mut sinks = Sinks { raw: RawOutputs::new(&place, headers), rollups: None };
-                if let [window] = windows
-                    && !have_replicas
-                    && owed.take().is_some()
-                {
-                    sinks.rollups = Some(RollupOutputs::new(&place, *window, &made_of, level));
-                }
-                added.extend(self.pass(&inputs, inputs.merged(&all_of(span(windows))), sinks).await?);
-            }
+        let mut blocks = Vec::new();
+        for windows in job.windows.chunks(WINDOWS_AT_ONCE) {
+            let headers = windows.iter().map(|window| (*window, header(job, &place)));
+            let sinks = Sinks { raw: RawOutputs::new(&place, headers), rollups: None };
+            blocks.extend(self.pass(&inputs, inputs.merged(&all_of(span(windows))), sinks).await?);
         }
-        if let (Some(replaced), [window]) = (owed, job.windows.as_slice()) {
-            let rollups = Some(RollupOutputs::new(&place, *window, &made_of, level));
-            let sinks = Sinks { rollups, ..Sinks::default() };
-            added.extend(self.rollup_pass(view, &inputs, replaced, *window, have_replicas, sinks).await?);
-        }
-        Ok(added)
-    }
-
-    /// Reads the series of a window once more for its rollups, without replicas.
-    async fn rollup_pass(
-        &self,
-        view: &View,
-        inputs: &Inputs,
-        replaced: &Replaced,
-        window: TimeRange,
-        have_replicas: bool,
-        sinks: Sinks,
-    ) -> Result<Vec<BlockEntry>, CompactError> {
-        if !have_replicas {
-            return self.pass(inputs, inputs.merged(&all_of(window)), sinks).await;
-        }
-        let lookback = Inputs::open(self, view, &replaced.lookback).await?;
-        let both = inputs.with(lookback);
-        let series = replicas::deduplicated(&both, &self.replica_labels, window, &self.offload).await?;
-        self.pass(&both, series, sinks).await
+        Ok(Made { blocks, remove: job.ids(), based_on: Vec::new() })
     }
 
     /// Writes and publishes what a stream of the inputs' series makes.
@@ -190,20 +157,35 @@ impl Compaction {
     }
 }
 
-/// What a job commits.
-fn change(view: &View, job: &Job, add: Vec<BlockEntry>) -> Change {
-    let (ids, replaced) = (job.ids(), job.replaced_ids());
-    let touched: Vec<Ulid> = ids.iter().chain(&replaced).copied().collect();
-    let binds = |id: &&Ulid| {
-        let tombstone = view.tombstones.get(id);
-        tombstone.is_some_and(|tombstone| touched.iter().any(|block| tombstone.blocks.contains(block)))
-    };
-    let applied_tombstones = view.tombstones.keys().filter(binds).copied().collect();
-    let (remove, based_on) = match job.kind {
-        JobKind::Rollup => (replaced, ids),
-        JobKind::Align | JobKind::Merge | JobKind::Mask | JobKind::Join => (touched, Vec::new()),
-    };
-    Change { add, remove, based_on, applied_tombstones, ..Change::default() }
+/// What a job has made.
+struct Made {
+    /// The outputs.
+    blocks: Vec<BlockEntry>,
+    /// The blocks whose place they take.
+    remove: Vec<Ulid>,
+    /// Blocks that they are made of and that stay.
+    based_on: Vec<Ulid>,
+}
+
+impl Made {
+    /// What is committed.
+    fn change(self, view: &View) -> Change {
+        let Self { blocks: add, remove, based_on } = self;
+        let binds = |id: &&Ulid| {
+            let tombstone = view.tombstones.get(id);
+            let mut touched = remove.iter().chain(&based_on);
+            tombstone.is_some_and(|tombstone| touched.any(|block| tombstone.blocks.contains(block)))
+        };
+        let applied_tombstones = view.tombstones.keys().filter(binds).copied().collect();
+        Change { add, remove, based_on, applied_tombstones, ..Change::default() }
+    }
+}
+
+/// The header of a raw block that a job's inputs become.
+fn header(job: &Job, place: &Place) -> BlockHeader {
+    let level = job.inputs.iter().map(|block| block.level).max().unwrap_or(0).saturating_add(1);
+    let new = BlockHeader::new(place.ids.next(), place.tenant.clone(), Resolution::Raw);
+    BlockHeader { lineage: job.ids(), level, ..new }
 }
 
 /// All samples of a range.

@@ -18,7 +18,8 @@ impl RawOutputs {
     /// Of windows that do not overlap, each with the header of its block.
     pub(super) fn new(place: &Place, windows: impl IntoIterator<Item = (TimeRange, BlockHeader)>) -> Self {
         let output = |(window, header): (TimeRange, BlockHeader)| {
-            let header = BlockHeader { window: Some(window), window_ms: parts_of(window), ..header };
+            let window_ms = if header.tail { None } else { parts_of(window) };
+            let header = BlockHeader { window: Some(window), window_ms, ..header };
             let config = WriterConfig { zstd_level: level_of(window), ..WriterConfig::default() };
             (window.end, (window, Output::new(&place.folder, header, config)))
         };

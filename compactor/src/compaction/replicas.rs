@@ -6,57 +6,69 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use futures::{StreamExt, TryStreamExt, stream};
 use latewood_base::{ErrorKind, Offload};
 use latewood_block::SelectSpec;
-use latewood_model::dedup::{Deduplicator, Group, Groups, LOOKBACK_MS, ReplicaLabels};
-use latewood_model::{Labels, SeriesSamples, TimeRange};
+use latewood_model::dedup::{Deduplicator, Group, Groups, ReplicaLabels, Segment};
+use latewood_model::{Labels, SeriesSamples};
 use latewood_proto::store::{BatchBounds, Lane, SeriesStream, StoreError};
 
 use super::all_of;
 use super::inputs::Inputs;
 use crate::CompactError;
 
-/// Bytes of series that may be held because they come before their turn.
-const MAX_HELD_BYTES: u64 = 256 << 20;
+/// Makes one series of replicas.
+pub(super) struct OneSeries<'a> {
+    labels: &'a ReplicaLabels,
+    offload: &'a Offload,
+    held: Held,
+}
 
-/// The inputs' series in a window, those of replicas as one. What the inputs have of the hour before decides which
-/// samples stand at its beginning.
-pub(super) async fn deduplicated(
-    inputs: &Inputs,
-    replicas: &ReplicaLabels,
-    window: TimeRange,
-    offload: &Offload,
-) -> Result<SeriesStream, CompactError> {
-    let wide = TimeRange::new(window.start.saturating_sub(LOOKBACK_MS), window.end);
-    let spec = all_of(wide);
-    let names = inputs.merged(&SelectSpec { skip_samples: true, ..spec.clone() });
-    let found: Vec<Vec<SeriesSamples>> =
-        names.try_collect().await.map_err(|error| inputs.failed().unwrap_or(error.into()))?;
-    let labels = replicas.clone();
-    let grouped = move || {
-        let found = found.into_iter().flatten().map(|series| series.labels);
-        Groups::new(found.collect(), &labels)
-    };
-    let groups = offload.background().run(grouped).await?.map_err(not_expected)?;
-    let held = Arc::new(AtomicU64::new(0));
-    let lanes = groups.streams.iter().map(|more| {
-        let (series, held) =
-            (inputs.merged(&SelectSpec { matchers: more.clone(), ..spec.clone() }), Arc::clone(&held));
-        Lane::new(series, move |bytes| Held::book(&held, bytes))
-    });
-    let gathering = Gathering {
-        lanes: lanes.collect(),
-        groups: groups.groups.into_iter(),
-        deduplicator: Deduplicator::new(window.start),
-    };
-    let batches = stream::try_unfold(gathering, |mut gathering| async move {
-        let batch = gathering.next_batch().await?;
-        Ok::<_, StoreError>((!batch.is_empty()).then_some((batch, gathering)))
-    });
-    Ok(batches.boxed())
+impl<'a> OneSeries<'a> {
+    /// By these labels; so many bytes of series may wait for their turn in all its streams together.
+    pub(super) fn new(labels: &'a ReplicaLabels, offload: &'a Offload, max_waiting_bytes: u64) -> Self {
+        Self { labels, offload, held: Held { bytes: Arc::default(), most: max_waiting_bytes } }
+    }
+
+    /// The series of a segment's range, those of replicas as one. What the inputs have before the range, as far as the
+    /// segment looks back, decides which samples stand at its beginning.
+    pub(super) async fn of(&self, inputs: &Inputs, segment: &Segment) -> Result<SeriesStream, CompactError> {
+        if !inputs.have_any(self.labels).await? {
+            return Ok(inputs.merged(&all_of(segment.range)));
+        }
+        let spec = all_of(segment.wide());
+        let groups = self.groups(inputs, &spec).await?;
+        let lanes = groups.streams.iter().map(|more| {
+            let series = inputs.merged(&SelectSpec { matchers: more.clone(), ..spec.clone() });
+            let held = self.held.clone();
+            Lane::new(series, move |bytes| held.book(bytes))
+        });
+        let gathering = Gathering {
+            lanes: lanes.collect(),
+            groups: groups.groups.into_iter(),
+            deduplicator: Deduplicator::new(segment.range.start),
+        };
+        let batches = stream::try_unfold(gathering, |mut gathering| async move {
+            let batch = gathering.next_batch().await?;
+            Ok::<_, StoreError>((!batch.is_empty()).then_some((batch, gathering)))
+        });
+        Ok(batches.boxed())
+    }
+
+    /// Which series are replicas of each other.
+    async fn groups(&self, inputs: &Inputs, spec: &SelectSpec) -> Result<Groups, CompactError> {
+        let names = inputs.merged(&SelectSpec { skip_samples: true, ..spec.clone() });
+        let found: Vec<Vec<SeriesSamples>> =
+            names.try_collect().await.map_err(|error| inputs.failed().unwrap_or(error.into()))?;
+        let labels = self.labels.clone();
+        let grouped = move || {
+            let found = found.into_iter().flatten().map(|series| series.labels);
+            Groups::new(found.collect(), &labels)
+        };
+        Ok(self.offload.background().run(grouped).await?.map_err(not_expected)?)
+    }
 }
 
 /// Groups being taken from their lanes.
 struct Gathering {
-    lanes: Vec<Lane<'static, Held>>,
+    lanes: Vec<Lane<'static, Share>>,
     groups: std::vec::IntoIter<Group>,
     deduplicator: Deduplicator,
 }
@@ -90,27 +102,35 @@ impl Gathering {
     }
 }
 
-/// A share of the memory for series that wait.
+/// The memory of series that wait.
+#[derive(Clone)]
 struct Held {
+    bytes: Arc<AtomicU64>,
+    most: u64,
+}
+
+impl Held {
+    fn book(&self, bytes: u64) -> Result<Share, StoreError> {
+        let share = Share { all: Arc::clone(&self.bytes), bytes };
+        if self.bytes.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes) > self.most {
+            let text = format!(
+                "replicas come in so different an order that more than {} bytes of series would wait for their turn \
+                 (compactor.max_waiting_bytes)",
+                self.most
+            );
+            return Err(StoreError::new(ErrorKind::Unprocessable, text));
+        }
+        Ok(share)
+    }
+}
+
+/// A share of it.
+struct Share {
     all: Arc<AtomicU64>,
     bytes: u64,
 }
 
-impl Held {
-    fn book(all: &Arc<AtomicU64>, bytes: u64) -> Result<Self, StoreError> {
-        let held = Self { all: Arc::clone(all), bytes };
-        if all.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes) > MAX_HELD_BYTES {
-            let text = format!(
-                "replicas come in so different an order that more than {MAX_HELD_BYTES} bytes of series would wait \
-                 for their turn"
-            );
-            return Err(StoreError::new(ErrorKind::Unprocessable, text));
-        }
-        Ok(held)
-    }
-}
-
-impl Drop for Held {
+impl Drop for Share {
     fn drop(&mut self) {
         self.all.fetch_sub(self.bytes, Ordering::Relaxed);
     }

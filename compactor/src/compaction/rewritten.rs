@@ -37,6 +37,7 @@ impl Compaction {
                 lineage: lineage(entries, &renamed),
                 level: entries.iter().map(|entry| entry.level).max().unwrap_or(0).saturating_add(1),
                 deduplicated: entries.iter().all(|entry| entry.deduplicated),
+                replica_labels: labels_of(entries),
                 window,
                 window_ms: window.and_then(|window| parts_of(window, first.resolution)),
                 ..BlockHeader::new(id, place.tenant.clone(), first.resolution)
@@ -81,6 +82,13 @@ impl Compaction {
         let Some(Written { dir, meta, uploaded }) = offload.run(finish).await?? else { return Ok(None) };
         Ok(Some(self.publisher.publish_rest(&dir, &meta, &uploaded).await?))
     }
+}
+
+/// The labels that the replicas of all rollups differed by; none where some differed by others.
+fn labels_of(entries: &[Arc<BlockEntry>]) -> Vec<String> {
+    let first = entries.first().map(|entry| entry.replica_labels.clone()).unwrap_or_default();
+    let is_alike = |entry: &Arc<BlockEntry>| entry.deduplicated && entry.replica_labels == first;
+    if entries.iter().all(is_alike) { first } else { Vec::new() }
 }
 
 const WEEK_MS: i64 = 7 * 86_400_000;

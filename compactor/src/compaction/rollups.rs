@@ -2,6 +2,7 @@
 
 use latewood_base::Ulid;
 use latewood_block::{BlockHeader, FinishedPart, WriterConfig};
+use latewood_model::dedup::ReplicaLabels;
 use latewood_model::rollup::{RollupWindows, SeriesRollups};
 use latewood_model::{Resolution, SeriesSamples, TimeRange};
 
@@ -21,8 +22,14 @@ pub(super) struct RollupOutputs(Vec<(RollupWindows, Output)>);
 
 impl RollupOutputs {
     /// Of the samples that some raw blocks have in a window. Each block's lineage names these and the finer block that it
-    /// is made of: neither may go before it is there.
-    pub(super) fn new(place: &Place, window: TimeRange, raw: &[Ulid], level: u32) -> Self {
+    /// is made of: neither may go before it is there. The samples are of one series without these labels.
+    pub(super) fn new(
+        place: &Place,
+        window: TimeRange,
+        raw: &[Ulid],
+        level: u32,
+        labels: &ReplicaLabels,
+    ) -> Self {
         let mut finer = None;
         let outputs = RESOLUTIONS.into_iter().filter_map(|resolution| {
             let id = place.ids.next();
@@ -30,6 +37,7 @@ impl RollupOutputs {
                 lineage: raw.iter().copied().chain(finer.replace(id)).collect(),
                 level,
                 deduplicated: true,
+                replica_labels: labels.names().to_vec(),
                 window: Some(window),
                 ..BlockHeader::new(id, place.tenant.clone(), resolution)
             };

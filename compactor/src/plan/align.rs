@@ -14,13 +14,13 @@ const MAX_WINDOWS: usize = 4_096;
 
 /// Jobs for blocks without a window whose times are all in windows that are over.
 pub(super) fn plan(
-    flushed: Vec<Arc<BlockEntry>>,
+    flushed: &[Arc<BlockEntry>],
     closed_by: TimestampMs,
     policy: &Policy,
     rollups: &Rollups<'_>,
 ) -> Vec<Job> {
-    let is_over = |block: &Arc<BlockEntry>| policy.tiers.window(0, block.range.end).end <= closed_by;
-    let mut ready: Vec<_> = flushed.into_iter().filter(is_over).collect();
+    let mut ready: Vec<_> =
+        flushed.iter().filter(|block| is_over(block, closed_by, policy)).cloned().collect();
     ready.sort_by_key(|block| (block.range.start, block.id));
     let (mut jobs, mut open, mut budget) = (Vec::new(), Vec::new(), Budget::default());
     for block in ready {
@@ -39,6 +39,11 @@ pub(super) fn plan(
     jobs
 }
 
+/// Whether all times of a block are in windows that are over.
+pub(super) fn is_over(block: &BlockEntry, closed_by: TimestampMs, policy: &Policy) -> bool {
+    policy.tiers.window(0, block.range.end).end <= closed_by
+}
+
 fn job(
     inputs: Vec<Arc<BlockEntry>>,
     closed_by: TimestampMs,
@@ -46,7 +51,8 @@ fn job(
     rollups: &Rollups<'_>,
 ) -> Option<Job> {
     let (windows, tier) = windows(inputs.iter().map(|block| block.range), closed_by, policy, rollups)?;
-    (!inputs.is_empty()).then_some(Job { kind: JobKind::Align, inputs, windows, tier, rollups: None })
+    let (kind, rollups) = (JobKind::Align, None);
+    (!inputs.is_empty()).then_some(Job { kind, inputs, windows, tier, rollups, deduplicates: false })
 }
 
 /// The longest windows that are over and hold some of the ranges, which ascend by their starts, and the highest tier

@@ -15,7 +15,7 @@ pub enum JobKind {
     Align,
     /// Joins the blocks of one window; of a window of days it makes the rollups in the same pass.
     Merge,
-    /// Makes the rollups of one window, whose blocks stay.
+    /// Makes the rollups of one window, whose blocks stay; a single one that has HA replicas may be written anew without.
     Rollup,
     /// Applies deletions to the rollups of one window whose samples are gone.
     Mask,
@@ -38,14 +38,20 @@ pub struct Job {
     pub tier: usize,
     /// What the rollups take the place of; none where it makes no rollups.
     pub rollups: Option<Replaced>,
+    /// Whether HA replicas may become one series: all that there is of the window is in it, and fits. Where an input has been
+    /// deduplicated, the output is, whatever this says; such inputs are together with others only where this could be so.
+    pub deduplicates: bool,
 }
 
-/// What rollups need beside the samples of their window.
+/// What a window of days has beside its samples.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Replaced {
     /// Earlier rollups of the window, which go.
     pub blocks: Vec<Arc<BlockEntry>>,
-    /// Raw blocks that have samples of the hour before the window, by which HA replicas are deduplicated.
+    /// The tails of the window's blocks, which go with them.
+    pub tails: Vec<Arc<BlockEntry>>,
+    /// Raw blocks, tails among them, that may have samples of the hour before the window, by which HA replicas are
+    /// deduplicated.
     pub lookback: Vec<Arc<BlockEntry>>,
 }
 
@@ -68,10 +74,11 @@ impl Job {
         self.inputs.iter().map(|block| block.id).collect()
     }
 
-    /// The ids of the rollups that go.
+    /// The ids of the rollups that go, and of the tails that go with the inputs.
     #[must_use]
     pub fn replaced_ids(&self) -> Vec<Ulid> {
-        self.rollups.iter().flat_map(|rollups| &rollups.blocks).map(|block| block.id).collect()
+        let replaced = self.rollups.iter().flat_map(|rollups| rollups.blocks.iter().chain(&rollups.tails));
+        replaced.map(|block| block.id).collect()
     }
 
     /// Whether a view has no other rollups of its window than it was planned with. Where the inputs stay, nothing else tells
@@ -107,6 +114,11 @@ pub(super) struct Budget {
 }
 
 impl Budget {
+    /// Whether all of some blocks fit; two do.
+    pub(super) fn take_all(mut self, blocks: &[Arc<BlockEntry>], policy: &Policy) -> bool {
+        blocks.iter().all(|block| self.take(block, policy, 2))
+    }
+
     /// Whether the block fits beside those taken before; it is taken then. Of `least` blocks all fit.
     pub(super) fn take(&mut self, block: &BlockEntry, policy: &Policy, least: usize) -> bool {
         let (series, bytes) =

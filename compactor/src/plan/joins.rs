@@ -141,6 +141,13 @@ impl Run {
         let mut inputs: Vec<_> = self.windows.iter().flat_map(|blocks| blocks.values().cloned()).collect();
         inputs.sort_by_key(|block| (block.resolution, block.range.start, block.id));
         let windows = self.hull.into_iter().collect();
-        (self.windows.len() > 1).then_some(Job { kind: JobKind::Join, inputs, windows, tier, rollups: None })
+        (self.windows.len() > 1).then_some(Job {
+            kind: JobKind::Join,
+            inputs,
+            windows,
+            tier,
+            rollups: None,
+            deduplicates: false,
+        })
     }
 }

@@ -7,9 +7,10 @@ use latewood_base::Ulid;
 use latewood_catalog::{BlockEntry, View};
 use latewood_model::{TimeRange, TimestampMs};
 
+use super::align::is_over;
 use super::job::Budget;
 use super::rollups::Rollups;
-use super::{Job, JobKind, Policy};
+use super::{Deduplicated, Job, JobKind, Policy};
 
 /// The window's large block is written anew at once when what is to be added has this part of its bytes.
 const MANY: u64 = 10;
@@ -19,6 +20,11 @@ pub(super) struct Merges<'a> {
     pub(super) view: &'a View,
     pub(super) policy: &'a Policy,
     pub(super) rollups: Rollups<'a>,
+    pub(super) deduplicated: Deduplicated<'a>,
+    /// Blocks that have no windows yet.
+    pub(super) flushed: &'a [Arc<BlockEntry>],
+    /// Those of them that other jobs cut along the windows now.
+    pub(super) aligning: HashSet<Ulid>,
     pub(super) now_ms: TimestampMs,
 }
 
@@ -56,7 +62,14 @@ impl Merges<'_> {
             let is_readable = |block: &BlockEntry| !self.view.no_compact.contains_key(&block.id);
             let is_first = inputs.iter().all(|block| !taken.contains(&block.id) && is_readable(block));
             taken.extend(inputs.iter().filter(|_| is_first).map(|block| block.id));
-            is_first.then_some(Job { kind: JobKind::Mask, inputs, windows, tier, rollups: None })
+            is_first.then_some(Job {
+                kind: JobKind::Mask,
+                inputs,
+                windows,
+                tier,
+                rollups: None,
+                deduplicates: false,
+            })
         };
         masked.filter_map(job).collect()
     }
@@ -73,6 +86,9 @@ impl Merges<'_> {
     }
 
     fn of_group(&self, group: Group) -> Vec<Job> {
+        if self.is_long(group.tier) && self.is_incomplete(group.window) {
+            return Vec::new();
+        }
         let first = self.policy.tiers.of_rollups().filter(|first| group.tier >= *first);
         if let Some(first) = first
             && self.rollups.any_outlives_samples(group.window)
@@ -98,12 +114,15 @@ impl Merges<'_> {
         let (own, closed_by) = (block.window?, self.policy.closed_by(self.now_ms));
         (1..=tiers).rev().find_map(|tiers| {
             let (tier, window) = self.policy.tiers.longest_closed(own.end, closed_by, tiers)?;
-            (window.start <= own.start).then_some((tier, window))
+            // Tails and rollups are of windows of days alone.
+            let is_alike = self.is_long(tier) || !self.deduplicated.has(block);
+            (window.start <= own.start && is_alike).then_some((tier, window))
         })
     }
 
     fn job(&self, group: Group) -> Option<Job> {
-        if group.blocks.len() == 1 && !group.blocks.iter().any(|block| self.is_deleted_from(block)) {
+        let is_masked = self.is_masked(&group);
+        if group.blocks.len() == 1 && !is_masked {
             return self.rollup(group);
         }
         let Group { tier, window, mut blocks } = group;
@@ -113,33 +132,74 @@ impl Merges<'_> {
         let whole = blocks.iter().enumerate().filter(|(_, block)| is_whole(block));
         if let Some((at, _)) = whole.max_by_key(|(_, block)| block.bytes) {
             let base = blocks.remove(at);
-            if !self.is_worth_it(&base, &blocks) {
+            if !is_masked && !self.is_worth_it(&base, &blocks) {
                 return None;
             }
             blocks.insert(0, base);
         }
-        let mut budget = Budget::default();
-        blocks.retain(|block| budget.take(block, self.policy, 2));
-        let has_rollups = self.policy.tiers.of_rollups().is_some_and(|first| tier >= first);
-        let rollups = has_rollups.then(|| self.rollups.replaced(window));
-        Some(Job { kind: JobKind::Merge, inputs: blocks, windows: vec![window], tier, rollups })
+        self.of_blocks(Group { tier, window, blocks })
+    }
+
+    /// A merge of as many blocks as fit. What is deduplicated is joined with the rest of its window only when all of that is
+    /// there: what stands of late samples is decided together.
+    fn of_blocks(&self, mut group: Group) -> Option<Job> {
+        let (tier, window, blocks) = (group.tier, group.window, &mut group.blocks);
+        let is_all =
+            Budget::default().take_all(blocks, self.policy) && !self.deduplicated.any_beside(window, blocks);
+        if !is_all && blocks.len() > 1 {
+            let is_late = |block: &Arc<BlockEntry>| !self.deduplicated.has(block);
+            let any_late = blocks.iter().filter(|block| is_late(block)).count() > 1;
+            blocks.retain(|block| is_late(block) == any_late);
+            let mut budget = Budget::default();
+            blocks.retain(|block| budget.take(block, self.policy, 2));
+        }
+        if group.blocks.is_empty() || group.blocks.len() == 1 && !self.is_masked(&group) {
+            return None;
+        }
+        let inputs = group.blocks;
+        // Those that there are have more in them than late samples alone.
+        let is_late = !inputs.iter().any(|block| self.deduplicated.has(block))
+            && self.deduplicated.any_beside(window, &inputs);
+        let rollups = (self.is_long(tier) && !is_late).then(|| self.rollups.replaced(window));
+        let deduplicates = rollups.is_some() && is_all && self.policy.deduplicate;
+        Some(Job { kind: JobKind::Merge, inputs, windows: vec![window], tier, rollups, deduplicates })
     }
 
     /// The rollups of a window, if they are owed.
     fn rollup(&self, group: Group) -> Option<Job> {
         let Group { tier, window, blocks } = group;
-        let is_long = self.policy.tiers.of_rollups().is_some_and(|first| tier >= first);
         let rollups = self.rollups.replaced(window);
         let is_owed = !blocks.iter().all(|block| self.rollups.have(block))
             || rollups.blocks.iter().any(|block| self.is_deleted_from(block));
-        let rollups = Some(rollups);
-        (is_long && is_owed).then(|| Job {
+        let is_alone = matches!(blocks.as_slice(), [block] if Budget::default().take(block, self.policy, 0));
+        let is_all = is_alone && !self.deduplicated.any_beside(window, &blocks);
+        (self.is_long(tier) && is_owed).then(|| Job {
             kind: JobKind::Rollup,
             inputs: blocks,
             windows: vec![window],
             tier,
-            rollups,
+            rollups: Some(rollups),
+            deduplicates: is_all && self.policy.deduplicate,
         })
+    }
+
+    /// Whether samples of a window are on their way that came in time: blocks that ingesters flushed before it was closed reach
+    /// into windows that are not, and are cut along them when these are. What is flushed later is late, and not waited for.
+    fn is_incomplete(&self, window: TimeRange) -> bool {
+        let (policy, closed_by) = (self.policy, self.policy.closed_by(self.now_ms));
+        let own = self.flushed.iter().filter(|block| block.range.overlaps(window));
+        let is_in_time = |block: &BlockEntry| {
+            let soon = closed_by.saturating_add(policy.settle_ms);
+            let is_soon_over = policy.tiers.window(0, block.range.end).start <= soon;
+            let is_early = block.begun_ms() <= window.end.saturating_add(policy.settle_ms);
+            is_early && is_soon_over && !is_over(block, closed_by, policy)
+        };
+        own.into_iter().any(|block| self.aligning.contains(&block.id) || is_in_time(block))
+    }
+
+    /// Whether windows of a tier are days, which have rollups and one series of replicas.
+    fn is_long(&self, tier: usize) -> bool {
+        self.policy.tiers.of_rollups().is_some_and(|first| tier >= first)
     }
 
     /// Whether a window's block is to be written anew for what came late.
@@ -147,7 +207,19 @@ impl Merges<'_> {
         let bytes = late.iter().fold(0u64, |sum, block| sum.saturating_add(block.bytes));
         bytes.saturating_mul(MANY) >= base.bytes && !late.is_empty()
             || late.iter().any(|block| self.has_waited(block.id))
-            || self.is_deleted_from(base)
+    }
+
+    /// Whether a deletion has waited to be applied to blocks that are written anew for it: those that are alone, the window's
+    /// own, and tails.
+    fn is_masked(&self, group: &Group) -> bool {
+        if self.view.tombstones.is_empty() {
+            return false;
+        }
+        let is_own = |block: &BlockEntry| group.blocks.len() == 1 || block.window == Some(group.window);
+        let own = group.blocks.iter().filter(|block| is_own(block));
+        own.clone().any(|block| self.is_deleted_from(block))
+            || own.clone().any(|block| self.deduplicated.has(block))
+                && self.rollups.replaced(group.window).tails.iter().any(|tail| self.is_deleted_from(tail))
     }
 
     /// Whether a deletion has waited to be applied to a block.

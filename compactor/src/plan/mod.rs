@@ -15,8 +15,12 @@
 //! much, in a pass of their own, so that downsampling never waits for the size of a block. They are owed until every
 //! resolution names the window's raw blocks in its lineage. When the samples are gone, the rollups of neighbouring windows
 //! are joined into longer ones.
+//!
+//! From these windows on HA replicas become one series, in the same pass. The block that they become has a tail beside it,
+//! which says what the replicas had at the end of the window; it is no input by itself and goes with its block.
 
 mod align;
+mod deduplicated;
 mod job;
 mod joins;
 mod merge;
@@ -25,6 +29,7 @@ mod rollup_tiers;
 mod rollups;
 mod tiers;
 
+pub(crate) use deduplicated::Deduplicated;
 pub use job::{Job, JobKind, Replaced};
 pub(crate) use joins::lineage;
 pub use policy::Policy;
@@ -44,12 +49,17 @@ use self::rollups::Rollups;
 #[must_use]
 pub fn plan(view: &View, now_ms: TimestampMs, policy: &Policy) -> Vec<Job> {
     let closed_by = policy.closed_by(now_ms);
-    let rollups = Rollups::of(view);
-    let is_aligned =
-        |block: &Arc<BlockEntry>| block.window.is_some() && !rollups.strand(block, &policy.tiers);
+    let (rollups, deduplicated) = (Rollups::of(view), Deduplicated::of(view, &policy.replica_labels));
+    let is_aligned = |block: &Arc<BlockEntry>| {
+        // Replicas are not told from each other any more where they were made one.
+        block.window.is_some() && (deduplicated.has(block) || !rollups.strand(block, &policy.tiers))
+    };
     let (aligned, flushed): (Vec<_>, Vec<_>) = candidates(view).partition(is_aligned);
-    let mut jobs = align::plan(flushed, closed_by, policy, &rollups);
-    jobs.extend(Merges { view, policy, rollups, now_ms }.plan(aligned));
+    let mut jobs = align::plan(&flushed, closed_by, policy, &rollups);
+    let aligning = jobs.iter().flat_map(Job::ids).collect();
+    let flushed = flushed.as_slice();
+    let merges = Merges { view, policy, rollups, deduplicated, flushed, aligning, now_ms };
+    jobs.extend(merges.plan(aligned));
     let taken = jobs.iter().flat_map(|job| job.ids().into_iter().chain(job.replaced_ids())).collect();
     jobs.extend(Joins { view, policy, taken, closed_by }.plan());
     jobs
@@ -61,6 +71,8 @@ fn candidates(view: &View) -> impl Iterator<Item = Arc<BlockEntry>> {
     free.filter(|block| block.resolution == Resolution::Raw && !block.tail).cloned()
 }
 
+#[cfg(test)]
+mod deduplication_tests;
 #[cfg(test)]
 mod join_tests;
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! What the planner is told beside the catalog's view.
 
 use latewood_model::TimestampMs;
+use latewood_model::dedup::ReplicaLabels;
 
 use super::{RollupTiers, Tiers};
 
@@ -21,6 +22,10 @@ pub struct Policy {
     pub max_series: u64,
     /// The most bytes of one job: outputs take about as much local disk.
     pub max_bytes: u64,
+    /// The labels by which HA replicas differ.
+    pub replica_labels: ReplicaLabels,
+    /// Whether windows of days begin to have one series instead of replicas.
+    pub deduplicate: bool,
 }
 
 impl Policy {

@@ -10,6 +10,7 @@ use latewood_model::dedup::LOOKBACK_MS;
 use latewood_model::{Resolution, TimeRange};
 
 use super::Tiers;
+use super::deduplicated::window as own_window;
 use super::job::Replaced;
 
 /// The rollups of a view.
@@ -102,12 +103,21 @@ impl<'a> Rollups<'a> {
         let is_inside = |own: TimeRange| window.start <= own.start && own.end <= window.end;
         let rollups = self.view.blocks.values().filter(|block| block.resolution != Resolution::Raw);
         let hour = TimeRange::new(window.start.saturating_sub(LOOKBACK_MS), window.start.saturating_sub(1));
-        let before = self.view.overlapping(Resolution::Raw, hour);
-        let before = before.filter(|block| !block.tail && !self.view.no_compact.contains_key(&block.id));
         Replaced {
             blocks: rollups.filter(|block| block.window.is_some_and(is_inside)).map(Arc::clone).collect(),
-            lookback: before.map(Arc::clone).collect(),
+            tails: self
+                .readable()
+                .filter(|block| block.tail && is_inside(own_window(block)))
+                .map(Arc::clone)
+                .collect(),
+            lookback: self.readable().filter(|block| block.range.overlaps(hour)).map(Arc::clone).collect(),
         }
+    }
+
+    /// The raw blocks, tails among them, that damage does not keep from being read.
+    fn readable(&self) -> impl Iterator<Item = &Arc<BlockEntry>> {
+        let raw = self.view.blocks.values().filter(|block| block.resolution == Resolution::Raw);
+        raw.filter(|block| !self.view.no_compact.contains_key(&block.id))
     }
 }
 

@@ -2,6 +2,7 @@ use std::collections::BTreeSet;
 
 use latewood_base::Ulid;
 use latewood_catalog::{Change, Commit, NoCompactMark, Tombstone, TombstoneMatcher};
+use latewood_model::dedup::ReplicaLabels;
 use latewood_model::{TenantId, TimeRange};
 use proptest::prelude::*;
 
@@ -24,11 +25,13 @@ pub(super) fn policy() -> Policy {
         max_blocks: 10,
         max_series: 1_000,
         max_bytes: 10_000,
+        replica_labels: ReplicaLabels::new(["replica"]),
+        deduplicate: true,
     }
 }
 
 /// A flushed block of 100 bytes and 10 series, begun when its range ended.
-fn flushed(number: u64, start: i64, end: i64) -> BlockEntry {
+pub(super) fn flushed(number: u64, start: i64, end: i64) -> BlockEntry {
     let id = Ulid::from_parts(end.max(0) as u64, u128::from(number) + 1);
     BlockEntry { series: 10, bytes: 100, ..BlockEntry::new(id, Resolution::Raw, TimeRange::new(start, end)) }
 }
@@ -49,7 +52,7 @@ pub(super) fn view(blocks: Vec<BlockEntry>) -> View {
 }
 
 /// A rollup of each resolution of a raw block's window, made of that block.
-fn rollups_of(raw: &BlockEntry) -> Vec<BlockEntry> {
+pub(super) fn rollups_of(raw: &BlockEntry) -> Vec<BlockEntry> {
     let rollup = |(resolution, number): (Resolution, u128)| BlockEntry {
         id: Ulid(raw.id.0 + (number << 64) + (1 << 40)),
         resolution,

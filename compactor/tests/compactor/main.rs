@@ -3,9 +3,11 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod answers;
+mod deduplication;
 mod faults;
 mod joins;
 mod quarantine;
+mod reader;
 mod rebuild;
 mod retention;
 mod rollups;

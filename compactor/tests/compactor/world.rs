@@ -126,19 +126,24 @@ impl World {
     /// All samples that a query of everything sees, decided by the tie rule one by one.
     pub async fn answers(&self) -> Answers {
         let view = self.view().await;
+        self.stored(&view, |block| !block.tail).await
+    }
+
+    /// All samples of some raw blocks, less what is deleted, decided by the tie rule one by one.
+    pub async fn stored(&self, view: &View, is_one: impl Fn(&BlockEntry) -> bool) -> Answers {
         let mut answers = Answers::new();
-        for entry in view.blocks.values().filter(|block| block.resolution == Resolution::Raw) {
-            let masks = Masks::of(&view, entry.id).unwrap();
-            for series in self.read(entry).await {
-                if let Some(series) = masks.apply(series) {
-                    let known = answers.entry(series.labels.to_string()).or_default();
-                    known.labels = series.labels.clone();
-                    add(known, &series);
-                }
-            }
+        let raw = view.blocks.values().filter(|block| block.resolution == Resolution::Raw);
+        for entry in raw.filter(|block| is_one(block)) {
+            self.left_of(view, entry).await.iter().for_each(|series| tell(&mut answers, series));
         }
-        answers.values_mut().for_each(resolve);
+        settle(&mut answers);
         answers
+    }
+
+    /// The samples of a raw block, less what is deleted.
+    pub async fn left_of(&self, view: &View, entry: &BlockEntry) -> Vec<SeriesSamples> {
+        let masks = Masks::of(view, entry.id).unwrap();
+        self.read(entry).await.into_iter().filter_map(|series| masks.apply(series)).collect()
     }
 
     /// The windows of all rollup blocks of a resolution.
@@ -194,15 +199,36 @@ pub fn minutely(name: &str, from: TimestampMs, samples: i64) -> Vec<SeriesSample
     }]
 }
 
-/// The series as it would be read.
+/// The series as it would be read, without start timestamps.
 pub fn series_of(of_series: &OfSeries) -> SeriesSamples {
+    SeriesSamples { starts: StartTimestamps::none(), ..series_within(of_series, TimeRange::ALL) }
+}
+
+/// The samples of a range.
+pub fn series_within(of_series: &OfSeries, range: TimeRange) -> SeriesSamples {
+    let floats = of_series.floats.iter().filter(|(at, _)| range.contains(**at));
+    let mut starts = StartTimestamps::none();
+    floats.clone().for_each(|(at, (_, start))| starts.push(*at, *start));
+    let histograms = of_series.histograms.iter().filter(|sample| range.contains(sample.timestamp));
     SeriesSamples {
         labels: of_series.labels.clone(),
-        timestamps: of_series.floats.keys().copied().collect(),
-        values: of_series.floats.values().map(|(bits, _)| f64::from_bits(*bits)).collect(),
-        starts: StartTimestamps::none(),
-        histograms: of_series.histograms.clone(),
+        timestamps: floats.clone().map(|(at, _)| *at).collect(),
+        values: floats.map(|(_, (bits, _))| f64::from_bits(*bits)).collect(),
+        starts,
+        histograms: histograms.cloned().collect(),
     }
+}
+
+/// Adds a series to what is answered.
+pub fn tell(answers: &mut Answers, series: &SeriesSamples) {
+    let known = answers.entry(series.labels.to_string()).or_default();
+    known.labels = series.labels.clone();
+    add(known, series);
+}
+
+/// Decides between floats and histograms of one time, when all is told.
+pub fn settle(answers: &mut Answers) {
+    answers.values_mut().for_each(resolve);
 }
 
 fn add(OfSeries { floats, histograms, .. }: &mut OfSeries, series: &SeriesSamples) {

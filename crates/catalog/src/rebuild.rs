@@ -19,7 +19,7 @@ const BLOCKS_PER_COMMIT: usize = 100;
 ///
 /// A block is left out, and marked dead, when its successors of the same resolution are there and cover its
 /// time: compaction splits its outputs by time only. A rollup is left out likewise when there is a better one for its
-/// window.
+/// window, and a tail when no block is there that it belongs to.
 #[must_use]
 pub fn plan_rebuild(blocks: Vec<BlockEntry>, flushed: &BTreeMap<u32, u64>) -> Vec<Change> {
     let mut flushed = flushed.clone();
@@ -58,7 +58,22 @@ fn replaced(blocks: &[BlockEntry]) -> BTreeSet<Ulid> {
     let mut replaced: BTreeSet<Ulid> = covered.map(|block| block.id).collect();
     let outdated = outdated_rollups(blocks, &replaced);
     replaced.extend(outdated);
+    let alone = tails_alone(blocks, &replaced);
+    replaced.extend(alone);
     replaced
+}
+
+/// Tails of windows that no deduplicated block is of which was not replaced: their compaction did not end, or their block is
+/// lost.
+fn tails_alone(blocks: &[BlockEntry], replaced: &BTreeSet<Ulid>) -> Vec<Ulid> {
+    let has_tail =
+        |block: &&BlockEntry| block.deduplicated && !block.tail && block.resolution == Resolution::Raw;
+    let live = blocks.iter().filter(has_tail).filter(|block| !replaced.contains(&block.id));
+    let windows: BTreeSet<_> =
+        live.filter_map(|block| block.window).map(|own| (own.start, own.end)).collect();
+    let is_alone =
+        |tail: &&BlockEntry| !tail.window.is_some_and(|own| windows.contains(&(own.start, own.end)));
+    blocks.iter().filter(|block| block.tail).filter(is_alone).map(|block| block.id).collect()
 }
 
 /// Rollups in whose window there are better ones: a compaction that makes rollups of a window removes all that lie in it.

@@ -184,6 +184,30 @@ async fn a_catalog_is_rebuilt_from_its_blocks_and_loses_none() {
     assert_eq!(plan_rebuild(Vec::new(), &BTreeMap::new()), []);
 }
 
+#[test]
+fn a_tail_is_there_as_long_as_its_block() {
+    let day = |number: u128, lineage: &[u128], days: i64| {
+        let window = TimeRange::new(1, days * 86_400_000);
+        BlockEntry { window: Some(window), deduplicated: true, ..compacted(number, lineage, 1, window.end) }
+    };
+    let tail = |number, lineage: &[u128], days| BlockEntry {
+        tail: true,
+        deduplicated: false,
+        ..day(number, lineage, days)
+    };
+    let live = |blocks: &[BlockEntry]| -> Vec<Ulid> {
+        let changes = plan_rebuild(blocks.to_vec(), &BTreeMap::new());
+        changes.iter().flat_map(|change| &change.add).map(|block| block.id).collect()
+    };
+    let raw = BlockEntry { deduplicated: false, ..day(1, &[], 1) };
+    // A compaction that ended before its block was written.
+    assert_eq!(live(&[raw.clone(), tail(3, &[1], 1)]), [id(1)]);
+    let one = [raw, tail(3, &[1], 1), day(2, &[1], 1)];
+    assert_eq!(live(&one), [3, 2].map(id));
+    let two: Vec<_> = one.into_iter().chain([tail(5, &[2, 3], 2), day(4, &[2, 3], 2)]).collect();
+    assert_eq!(live(&two), [5, 4].map(id));
+}
+
 #[tokio::test]
 async fn block_folders_and_tenants_are_found_in_the_bucket() {
     let (bucket, catalog, _) = with_times();

@@ -109,9 +109,10 @@ async fn assert_panels(world: &World, pair: Pair, days: i64) {
     }
 }
 
-/// Fills a world with so many days, compacted a day after the last one.
-async fn years(pair: Pair, days: i64) -> World {
-    let world = World::new();
+/// Fills a world with so many days, compacted when the last window is over, and before samples of the next would be late.
+async fn years(pair: Pair, days: i64, deduplicate: bool) -> World {
+    let mut world = World::new();
+    world.compactor.deduplicate = deduplicate;
     for day in 0..days {
         world.hand.set_ms((day + 1) * DAY + HOUR);
         for replica in [0, 1] {
@@ -121,7 +122,7 @@ async fn years(pair: Pair, days: i64) -> World {
             world.flush(&pair.replica(replica, range)).await;
         }
         if day % 7 == 6 || day + 1 == days {
-            world.hand.set_ms((day + 2) * DAY + 6 * HOUR);
+            world.hand.set_ms((day + 1) * DAY + 6 * HOUR);
             world.compactor().compact_once().await;
         }
     }
@@ -132,7 +133,7 @@ async fn years(pair: Pair, days: i64) -> World {
 async fn panels_over_what_was_downsampled_give_what_the_samples_would() {
     let mut pair = Pair { series: number("LATEWOOD_YEAR_SERIES", 2), caught_up: None };
     let days = number("LATEWOOD_YEAR_DAYS", 24);
-    let mut world = years(pair, days).await;
+    let world = years(pair, days, true).await;
     for resolution in Resolution::ALL {
         println!("{resolution}: {} blocks", world.blocks(resolution).await);
     }
@@ -140,6 +141,8 @@ async fn panels_over_what_was_downsampled_give_what_the_samples_would() {
     told_how_quick(&world, days).await;
     a_bound_is_kept(&world, days).await;
 
+    // Where replicas are kept, what comes late counts as if it had come in time.
+    let mut world = years(pair, days, false).await;
     // What a replica could not deliver for hours comes: windows that lack it are made of samples until they are made anew.
     let away = (days - 16) / 5 * 5 + 3;
     let late = TimeRange::new(away * DAY + 6 * HOUR, away * DAY + 8 * HOUR);
@@ -188,8 +191,12 @@ async fn a_bound_is_kept(world: &World, days: i64) {
     let (by_minutes, by_samples) = (read("5m").await, read("0s").await);
     assert_eq!((&by_hours.matrix, &by_hours.matrix), (&by_minutes.matrix, &by_samples.matrix));
     assert!(by_hours.samples * 10 < by_minutes.samples && by_minutes.samples * 10 < by_samples.samples);
-    let replica = world.range("load{replica=\"1\"}", times, &[("dedup", "false")]).await;
-    assert!(!replica.matrix.is_empty() && replica.warnings.is_empty(), "replicas are in samples alone");
+    let newest = (days * DAY + 10 * MINUTE, days * DAY + 50 * MINUTE, 10 * MINUTE);
+    for (times, has_replicas) in [(times, false), (newest, true)] {
+        let replica = world.range("load{replica=\"1\"}", times, &[("dedup", "false")]).await;
+        let told = (!replica.matrix.is_empty(), replica.warnings.is_empty());
+        assert_eq!(told, (has_replicas, has_replicas), "days are one series, and it is said");
+    }
     // Half a minute beside everything.
     let times = (times.0 + 30_000, times.1 + 30_000, HOUR);
     let inexact = world.range("rate(requests_total[2h15s])", times, &[("max_source_resolution", "1h")]).await;

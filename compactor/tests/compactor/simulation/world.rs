@@ -43,6 +43,8 @@ impl World {
             },
             settle_seconds: 3_600,
             late_delay_seconds: 6 * 3_600,
+            // The model elects late samples as if they had come in time; beside what is deduplicated they fill gaps.
+            deduplicate: false,
             max_job_blocks: 4 + rng.below(20) as usize,
             deletion_delay_seconds: 2 * 3_600,
             retention: RetentionConfig {
