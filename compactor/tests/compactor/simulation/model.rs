@@ -1,12 +1,13 @@
 //! What must be answered, whatever blocks there are: samples that were acknowledged, less what was deleted.
 
 use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 
 use latewood_base::Ulid;
 use latewood_blockstore::Masks;
 use latewood_catalog::{BlockEntry, View};
 use latewood_compactor::RetentionPolicy;
-use latewood_model::dedup::{Deduplicator, LOOKBACK_MS, ReplicaLabels};
+use latewood_model::dedup::{Deduplicator, LOOKBACK_MS, ReplicaLabels, Segment, Stock};
 use latewood_model::rollup::{RollupWindows, SeriesRollups};
 use latewood_model::{
     HistogramSample, Labels, Resolution, SeriesSamples, StartTimestamps, TimeRange, TimestampMs,
@@ -59,6 +60,7 @@ impl Model {
         let is_past = |resolution, end| kept.of(resolution).is_some_and(|kept: i64| end < now_ms - kept);
         let gone = self.check_samples(&found, &|at| is_past(Resolution::Raw, at));
         let pair = self.pair(TimestampMs::MIN);
+        check_pair_samples(view, stored, &pair, &|at| is_past(Resolution::Raw, at));
         for resolution in ROLLUPS {
             let windows = Windows::of(view, stored, resolution);
             self.check_rollups(&windows, &found, &gone, &|end| is_past(resolution, end));
@@ -187,6 +189,55 @@ impl Model {
             assert!(owed.is_empty(), "{resolution} is owed of {owed:?}");
         }
     }
+}
+
+/// The HA pair's samples as a query finds them are those of one series, whichever of its days are one already. Where those
+/// of the hour before have gone, nobody knows which replica stood.
+fn check_pair_samples(view: &View, stored: &Stored, pair: &BySeries, is_past: &dyn Fn(TimestampMs) -> bool) {
+    let nothing = Samples::default();
+    let (expected, found) = (pair.values().next(), pair_of(view, stored));
+    let (expected, found) = (expected.unwrap_or(&nothing), found.values().next().unwrap_or(&nothing));
+    let is_known = |at: TimestampMs| {
+        let hour = at - LOOKBACK_MS;
+        view.overlapping(Resolution::Raw, TimeRange::new(hour, hour)).next().is_some()
+    };
+    for (at, bits) in found.floats.iter().filter(|(at, _)| is_known(**at)) {
+        assert_eq!(expected.floats.get(at), Some(bits), "the pair at {at}: another replica stands");
+    }
+    for at in expected.floats.keys().filter(|at| is_known(**at) && !is_past(**at)) {
+        assert!(found.floats.contains_key(at), "the pair at {at} is lost");
+    }
+}
+
+/// The HA pair as one series, read by segments.
+fn pair_of(view: &View, stored: &Stored) -> BySeries {
+    let labels = ReplicaLabels::new(["replica"]);
+    let raw: Vec<_> = view.blocks.values().filter(|block| block.resolution == Resolution::Raw).collect();
+    let is_one = |block: &BlockEntry| block.deduplicated && !block.tail;
+    let windows: Vec<TimeRange> =
+        raw.iter().filter(|block| is_one(block)).filter_map(|block| block.window).collect();
+    let all = raw.iter().map(|block| block.range).reduce(TimeRange::union).unwrap_or(TimeRange::EMPTY);
+    let mut found = BySeries::new();
+    for segment in Segment::of(all, windows.iter().copied()) {
+        let is_read = |block: &&&Arc<BlockEntry>| match segment.stock {
+            Stock::Replicas => !is_one(block),
+            Stock::Deduplicated => !block.tail,
+        };
+        let mut read = BySeries::new();
+        for block in raw.iter().filter(is_read) {
+            let masks = Masks::of(view, block.id).unwrap();
+            let series =
+                stored.of(block.id).samples.iter().filter(|one| one.labels.metric_name() == Some(PAIR));
+            let series = series.filter_map(|one| masks.apply(one.clone()));
+            series.for_each(|one| add(&mut read, &one.within(segment.wide())));
+        }
+        let mut replicas: Vec<SeriesSamples> = read.values().map(series_of).collect();
+        replicas.sort_by(|a, b| labels.rank(&a.labels, &b.labels));
+        let Some(first) = replicas.first() else { continue };
+        let stripped = labels.strip(&first.labels);
+        add(&mut found, &Deduplicator::new(segment.range.start).merge(stripped, replicas));
+    }
+    found
 }
 
 /// The windows of a resolution, as a query would find them.

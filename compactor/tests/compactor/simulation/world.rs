@@ -34,6 +34,8 @@ impl World {
     pub(super) fn new(rng: &Rng) -> Self {
         let (clock, hand) = Clock::manual(100 * DAY);
         let days = |choice: &[u64]| choice[rng.below(choice.len() as u64) as usize] * 86_400;
+        // What is deduplicated must have come, as flushes do that take no longer than a window settles.
+        let deduplicate = rng.below(3) > 0;
         let config = CompactorConfig {
             block_ranges_seconds: vec![7_200, 21_600, 86_400, 172_800],
             rollup_ranges: RollupRangesConfig {
@@ -41,10 +43,9 @@ impl World {
                 resolution_1h_seconds: vec![4 * 86_400],
                 resolution_1d_seconds: vec![4 * 86_400, 8 * 86_400],
             },
-            settle_seconds: 3_600,
+            settle_seconds: if deduplicate { 16 * 3_600 } else { 3_600 },
             late_delay_seconds: 6 * 3_600,
-            // The model elects late samples as if they had come in time; beside what is deduplicated they fill gaps.
-            deduplicate: false,
+            deduplicate,
             max_job_blocks: 4 + rng.below(20) as usize,
             deletion_delay_seconds: 2 * 3_600,
             retention: RetentionConfig {
