@@ -108,7 +108,8 @@ async fn mark(
         return Ok(());
     }
     if args.marker == Marker::Deletion {
-        let details = format!("{ids:?}: {}", args.details.as_deref().unwrap_or_default());
+        let named: Vec<String> = ids.iter().map(Ulid::to_string).collect();
+        let details = format!("{}: {}", named.join(", "), args.details.as_deref().unwrap_or_default());
         catalog.record_now("remove_blocks", "latewood bucket mark", &details).await?;
     }
     catalog.commit(change(ids, args)).await?;
