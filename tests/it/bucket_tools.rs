@@ -305,7 +305,8 @@ async fn blocks_are_removed_when_told_twice_and_copied_on_where_a_copy_was_cut_s
     assert_answers(&target, "hurt", LATER_MS).await;
 
     let id = format!("--id={}", world.id(1));
-    well(&bucket, &["mark", &id, "--marker=deletion-mark.json", "--details=x", "--yes"]);
+    let marked = well(&bucket, &["mark", &id, "--marker=deletion-mark.json", "--details=x", "--yes"]);
+    assert!(marked.contains("within `catalog.refresh_seconds`"), "{marked}");
     let audit = well(&bucket, &["audit"]);
     assert!(audit.contains(&format!("{}: x", world.id(1))), "{audit}");
     assert!(!well(&bucket, &["ls"]).contains(world.id(1)));
