@@ -171,6 +171,7 @@ fn run_all(world: &World, bucket: &Path, key: &str, expected: &Expected) {
     well(bucket, &[&mark[..], &["--remove"]].concat());
     wrong(bucket, &["mark", &id, "--marker=deletion-mark.json", "--details=x"], &["--yes"]);
     wrong(bucket, &["rebuild-catalog", "--tenant=anonymous"], &["there is a catalog", "move"]);
+    wrong(bucket, &["rebuild-catalog", "--tenant=nosuch"], &["there is no tenant nosuch"]);
 
     let target = bucket.with_extension("target");
     let to = format!("--to=file://{}", target.display());
