@@ -30,18 +30,20 @@ pub(crate) fn routes(catalogs: Arc<Catalogs>, enabled: bool) -> Router {
         .with_state(Parts { catalogs, enabled })
 }
 
-async fn delete_tenant(
-    State(parts): State<Parts>,
-    TenantFromRequest(tenant): TenantFromRequest,
-    headers: HeaderMap,
-) -> Response {
+async fn delete_tenant(State(parts): State<Parts>, headers: HeaderMap) -> Response {
     if !parts.enabled {
         let text = "tenants are not deleted over HTTP: compactor.enable_admin_api is false\n";
         return (StatusCode::FORBIDDEN, text).into_response();
     }
+    // A header that was forgotten must not cost `anonymous` its data.
+    let tenant = match TenantFromRequest::from_named(&headers) {
+        Ok(TenantFromRequest(tenant)) => tenant,
+        Err(refused) => return refused.into_response(),
+    };
     let by = asked_by(&headers);
     match mark_deleted(&parts.catalogs.tenant(&tenant), &by).await {
-        Ok(()) => {
+        Ok(false) => (StatusCode::NOT_FOUND, format!("tenant {tenant} has no catalog\n")).into_response(),
+        Ok(true) => {
             tracing::warn!(%tenant, by, "the tenant is being deleted");
             StatusCode::OK.into_response()
         }
@@ -49,14 +51,16 @@ async fn delete_tenant(
     }
 }
 
-/// Begins the deletion of a tenant; once more does nothing.
-async fn mark_deleted(catalog: &TenantCatalog, by: &str) -> Result<(), CatalogError> {
-    if catalog.refresh(0).await?.is_deleted() {
-        return Ok(());
+/// Begins the deletion of a tenant; once more does nothing. False, and nothing is written, when it has no catalog.
+async fn mark_deleted(catalog: &TenantCatalog, by: &str) -> Result<bool, CatalogError> {
+    let view = catalog.refresh(0).await?;
+    if view.version == 0 || view.is_deleted() {
+        return Ok(view.version > 0);
     }
     catalog.record_now("delete_tenant", by, "").await?;
     let delete = Change { fate: Some(TenantFate::Deleted), ..Change::default() };
-    catalog.commit_with(|view| (!view.is_deleted()).then(|| delete.clone())).await.map(drop)
+    catalog.commit_with(|view| (!view.is_deleted()).then(|| delete.clone())).await?;
+    Ok(true)
 }
 
 async fn status(State(parts): State<Parts>, TenantFromRequest(tenant): TenantFromRequest) -> Response {

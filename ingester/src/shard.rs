@@ -13,7 +13,7 @@ use crate::deletion::{MAX_BYTES, Selected, text_bytes};
 use crate::distributor::{ShardPart, ShardWriter, WriteOutcome};
 use crate::flush::{
     DiskBudget, FlushError, FlushIdentity, FlushMetrics, Flusher, FlusherParts, LocalShared, LocalStore,
-    OpenTables,
+    OpenTables, OwnNumbers,
 };
 use crate::head::Head;
 use crate::journal::{DeletionEntry, Proposer, ShardCommand, ShardState};
@@ -55,6 +55,7 @@ pub(crate) struct ShardContext<'a> {
     pub(crate) config: &'a IngesterConfig,
     pub(crate) deps: &'a IngesterDeps,
     pub(crate) layout: Layout,
+    pub(crate) numbers: Arc<OwnNumbers>,
     pub(crate) journal: Journal,
     pub(crate) metadata: Arc<MetadataStore>,
     pub(crate) local: LocalShared,
@@ -89,6 +90,7 @@ impl Shard {
         let flusher = Flusher::new(FlusherParts {
             config: config.flush.clone(),
             identity,
+            numbers: Arc::clone(&context.numbers),
             place: number,
             shards: context.layout.shards(),
             group: group.clone(),

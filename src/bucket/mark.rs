@@ -11,6 +11,9 @@ use super::args::{MarkArgs, Marker};
 use super::columns::{bytes, interval};
 use super::{Opened, Report};
 
+/// When a mark takes effect elsewhere.
+const SEEN_LATER: &str = "processes that run see it within `catalog.refresh_seconds`";
+
 /// Sets or removes marks: all of a tenant's in one commit. Nothing is committed unless every block is live.
 pub async fn run(opened: &Opened, args: &MarkArgs) -> anyhow::Result<Report> {
     if args.marker == Marker::Deletion && args.remove {
@@ -71,10 +74,11 @@ async fn tenants(opened: &Opened, args: &MarkArgs) -> anyhow::Result<Report> {
             .record_now(action, "latewood bucket mark", args.details.as_deref().unwrap_or_default())
             .await?;
         catalog.commit(Change { fate: Some(fate), ..Change::default() }).await?;
-        report.line(&match args.remove {
-            true => format!("tenant {tenant} is kept, with the {blocks} blocks that it has"),
-            false => format!("tenant {tenant} is deleted: its {blocks} blocks go after the deletion delay"),
-        });
+        let done = match args.remove {
+            true => format!("is kept, with the {blocks} blocks that it has"),
+            false => format!("is deleted: its {blocks} blocks go after the deletion delay"),
+        };
+        report.line(&format!("tenant {tenant} {done}; {SEEN_LATER}"));
     }
     Ok(report)
 }
@@ -108,7 +112,8 @@ async fn mark(
         return Ok(());
     }
     if args.marker == Marker::Deletion {
-        let details = format!("{ids:?}: {}", args.details.as_deref().unwrap_or_default());
+        let named: Vec<String> = ids.iter().map(Ulid::to_string).collect();
+        let details = format!("{}: {}", named.join(", "), args.details.as_deref().unwrap_or_default());
         catalog.record_now("remove_blocks", "latewood bucket mark", &details).await?;
     }
     catalog.commit(change(ids, args)).await?;
@@ -120,7 +125,7 @@ async fn mark(
         }
     };
     for id in ids {
-        report.line(&format!("block {id} of tenant {} {done}", catalog.tenant()));
+        report.line(&format!("block {id} of tenant {} {done}; {SEEN_LATER}", catalog.tenant()));
     }
     Ok(())
 }

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 
 use anyhow::bail;
 use futures::{StreamExt, stream};
+use latewood_base::Ulid;
 use latewood_blockstore::{BlockStoreError, read_entry};
 use latewood_catalog::{BlockEntry, CatalogError, TenantCatalog, plan_rebuild};
+use latewood_model::{Resolution, TenantId};
 use latewood_objstore::{Bucket, BucketError};
 
 use super::args::RebuildArgs;
@@ -44,7 +46,13 @@ async fn rebuild(
         ));
         return Ok(());
     }
-    let entries = read_entries(bucket, catalog, report).await?;
+    let folders = catalog.block_folders().await?;
+    if folders.is_empty() {
+        report
+            .wrong(format!("there is no tenant {tenant}: it has neither a catalog nor blocks in the bucket"));
+        return Ok(());
+    }
+    let entries = read_entries(bucket, tenant, folders, report).await?;
     let count = entries.len();
     if dry_run {
         let changes = plan_rebuild(entries, &BTreeMap::new());
@@ -77,10 +85,10 @@ async fn standing(catalog: &TenantCatalog) -> anyhow::Result<Option<String>> {
 /// The entries of all blocks that can be read; the others are reported and left alone.
 async fn read_entries(
     bucket: &Bucket,
-    catalog: &TenantCatalog,
+    tenant: &TenantId,
+    folders: Vec<(Resolution, Ulid, String)>,
     report: &mut Report,
 ) -> anyhow::Result<Vec<BlockEntry>> {
-    let (tenant, folders) = (catalog.tenant(), catalog.block_folders().await?);
     let (count, mut entries) = (folders.len(), Vec::new());
     let read =
         |(resolution, id, folder)| async move { (folder, read_entry(bucket, tenant, resolution, id).await) };

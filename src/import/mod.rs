@@ -41,7 +41,7 @@ const TELL_EVERY: Duration = Duration::from_secs(10);
 
 /// When queries find what was imported.
 const SEEN_LATER: &str = "queriers that run find these blocks when they look at the tenant's catalog next: after a flush, \
-                          or when they are started again";
+                          within `catalog.refresh_seconds`, or when they are started again";
 
 /// Imports, and tells on standard error how far it is.
 ///

@@ -171,6 +171,7 @@ fn run_all(world: &World, bucket: &Path, key: &str, expected: &Expected) {
     well(bucket, &[&mark[..], &["--remove"]].concat());
     wrong(bucket, &["mark", &id, "--marker=deletion-mark.json", "--details=x"], &["--yes"]);
     wrong(bucket, &["rebuild-catalog", "--tenant=anonymous"], &["there is a catalog", "move"]);
+    wrong(bucket, &["rebuild-catalog", "--tenant=nosuch"], &["there is no tenant nosuch"]);
 
     let target = bucket.with_extension("target");
     let to = format!("--to=file://{}", target.display());
@@ -305,7 +306,10 @@ async fn blocks_are_removed_when_told_twice_and_copied_on_where_a_copy_was_cut_s
     assert_answers(&target, "hurt", LATER_MS).await;
 
     let id = format!("--id={}", world.id(1));
-    well(&bucket, &["mark", &id, "--marker=deletion-mark.json", "--details=x", "--yes"]);
+    let marked = well(&bucket, &["mark", &id, "--marker=deletion-mark.json", "--details=x", "--yes"]);
+    assert!(marked.contains("within `catalog.refresh_seconds`"), "{marked}");
+    let audit = well(&bucket, &["audit"]);
+    assert!(audit.contains(&format!("{}: x", world.id(1))), "{audit}");
     assert!(!well(&bucket, &["ls"]).contains(world.id(1)));
     assert!(well(&bucket, &["ls", "--dead"]).contains(world.id(1)));
     assert!(well(&bucket, &["status"]).contains("readable until it is deleted"));

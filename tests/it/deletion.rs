@@ -56,6 +56,12 @@ async fn post(url: &str, path: &str, form: &[(&str, String)]) -> (u16, String) {
     (answer.status().as_u16(), answer.text().await.unwrap())
 }
 
+async fn delete_tenant(url: &str, tenant: &str) -> (u16, String) {
+    let request = reqwest::Client::new().post(format!("{url}/compactor/delete_tenant"));
+    let answer = request.header("X-Scope-OrgID", tenant).send().await.unwrap();
+    (answer.status().as_u16(), answer.text().await.unwrap())
+}
+
 async fn delete(deployment: &Deployment, selector: &str, from: i64, to: i64) {
     let form = [
         ("match[]", selector.to_owned()),
@@ -125,7 +131,11 @@ async fn tombstones_are_cleaned_tenants_deleted_and_both_are_in_the_audit_log() 
     assert_eq!(cleaned, (204, String::new()));
     let status =
         async || reqwest::get(format!("{url}/compactor/delete_tenant_status")).await.unwrap().text().await;
-    assert_eq!(post(&url, "compactor/delete_tenant", &[]).await, (200, String::new()));
+    let nobody = post(&url, "compactor/delete_tenant", &[]).await;
+    assert!(nobody.0 == 400 && nobody.1.contains("names no tenant"), "{nobody:?}");
+    assert_eq!(delete_tenant(&url, "nosuch").await, (404, "tenant nosuch has no catalog\n".to_owned()));
+    assert!(!folder.path().join("bucket/nosuch").exists());
+    assert_eq!(delete_tenant(&url, "anonymous").await, (200, String::new()));
     assert_eq!(status().await.unwrap(), "{\"tenant_id\":\"anonymous\",\"blocks_deleted\":false}\n");
     let refused = Answer::instant(&url, "requests_total", seconds(0)).await.unwrap_err();
     assert!(refused.contains("is being deleted"), "{refused}");
@@ -144,7 +154,8 @@ async fn tombstones_are_cleaned_tenants_deleted_and_both_are_in_the_audit_log() 
     assert!(waiting.contains("applied by compaction, without waiting"), "{waiting}");
     assert!(waiting.contains("the whole tenant, since"), "{waiting}");
     let tenant = ["--tenant=anonymous", "--marker=tenant-deletion-mark.json", "--remove"];
-    assert!(tool(&[&["mark"], &tenant[..]].concat()).contains("is kept, with the"));
+    let kept = tool(&[&["mark"], &tenant[..]].concat());
+    assert!(kept.contains("is kept, with the") && kept.contains("catalog.refresh_seconds"), "{kept}");
     let audit = tool(&["audit", "--output=json"]);
     let actions: Vec<Value> = audit.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let actions: Vec<&str> = actions.iter().map(|line| line["action"].as_str().unwrap()).collect();

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use latewood_model::Sample;
+use latewood_model::{Sample, stale_nan};
 
 use crate::harness::{Latewood, Peers, write};
 
@@ -27,16 +27,23 @@ async fn duckdb_reads_several_blocks_together() {
         } else {
             vec![labels[0].clone(), labels[2].clone(), labels[1].clone()]
         };
-        let samples =
-            vec![Sample { timestamp: at, value: 0.5 }, Sample { timestamp: at + 15_000, value: 2.5 }];
+        // DuckDB has NaN above all numbers.
+        let values = [0.5, 2.5, f64::NAN, stale_nan()];
+        let samples = values.into_iter().zip((at..).step_by(15_000));
+        let samples = samples.map(|(value, timestamp)| Sample { timestamp, value }).collect();
         assert_eq!(write(&server.url, &[(labels, samples)]).await.unwrap().0, 204);
         server.flush().await;
     }
     server.stop();
     let [query] = &fenced("sql")[..] else { panic!("one query is shown") };
     let query = query.replace("data/bucket", &data.join("bucket").display().to_string());
-    let script = "import duckdb, sys; print(duckdb.sql(sys.argv[1]).project('metric, job, blocks, samples, max').fetchall())";
+    let script = "import duckdb, sys; print(duckdb.sql(sys.argv[1]).project('metric, job, blocks, samples, newest::VARCHAR, max').fetchall())";
     let output = peers.python().args(["-c", script, &query]).output().unwrap();
     let printed = String::from_utf8(output.stdout).unwrap();
-    assert_eq!(printed.trim(), "[('up', 'node', 2, 4, 2.5)]", "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(
+        printed.trim(),
+        "[('up', 'node', 2, 8, '2023-11-14 22:15:05', 2.5)]",
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
 }

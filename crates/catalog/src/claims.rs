@@ -67,6 +67,19 @@ impl Catalogs {
         Ok(claimed)
     }
 
+    /// The journal that has claimed a shard number in this bucket; none when nobody has.
+    ///
+    /// # Errors
+    /// [`CatalogError`] when the bucket does not answer, or the claim cannot be read.
+    pub async fn claimant(&self, shard: u32) -> Result<Option<Ulid>, CatalogError> {
+        let key = keys::shard_claim(shard);
+        let object = match self.shared().bucket.get(&key, MAX_BYTES).await {
+            Err(BucketError::NotFound { .. }) => return Ok(None),
+            object => object?,
+        };
+        Ok(Some(envelope::decode::<Claim>(Kind::Shard, &key, &object)?.journal))
+    }
+
     async fn newest_claim(&self) -> Result<Option<u32>, CatalogError> {
         let folder = keys::shard_claims();
         let listing = self.shared().bucket.list(&folder, None);

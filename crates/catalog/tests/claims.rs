@@ -63,6 +63,8 @@ async fn the_newest_version_is_written_bit_for_bit_and_version_1_is_read() {
     }
     let golden = std::fs::read(&path).unwrap();
     assert_eq!(String::from_utf8_lossy(&written), String::from_utf8_lossy(&golden));
+    assert_eq!(catalogs(&bucket).claimant(FIRST_CLAIMED_SHARD).await, Ok(Some(id(1))));
+    assert_eq!(catalogs(&bucket).claimant(FIRST_CLAIMED_SHARD + 1).await, Ok(None));
     // The claim of a journal is recognised by that journal, and by nobody else.
     let old = memory();
     old.put(&key, golden.into()).await.unwrap();

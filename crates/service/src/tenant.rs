@@ -32,6 +32,9 @@ pub enum TenantRejection {
         /// The header.
         header: &'static str,
     },
+    /// No header, where a tenant must be named.
+    #[error("the request names no tenant: send X-Scope-OrgID, also for `anonymous`")]
+    Missing,
     /// Two headers, or one twice, that name different tenants.
     #[error("the request names two tenants, {first} and {second}: send one")]
     Ambiguous {
@@ -60,22 +63,34 @@ impl TenantFromRequest {
     /// # Errors
     /// [`TenantRejection`] says which header is wrong and why.
     pub fn from_headers(headers: &HeaderMap) -> Result<Self, TenantRejection> {
-        let mut found: Option<TenantId> = None;
-        for header in TENANT_HEADERS {
-            for value in headers.get_all(header) {
-                let text = value.to_str().map_err(|_| TenantRejection::NotText { header })?;
-                let tenant =
-                    TenantId::new(text).map_err(|source| TenantRejection::Invalid { header, source })?;
-                match found.replace(tenant.clone()) {
-                    Some(first) if first != tenant => {
-                        return Err(TenantRejection::Ambiguous { first, second: tenant });
-                    }
-                    _ => {}
+        Ok(Self(named(headers)?.unwrap_or_else(TenantId::anonymous)))
+    }
+
+    /// Reads the tenant from a request's headers, where nobody may be meant by saying nothing.
+    ///
+    /// # Errors
+    /// As [`TenantFromRequest::from_headers`], and [`TenantRejection::Missing`] without a header.
+    pub fn from_named(headers: &HeaderMap) -> Result<Self, TenantRejection> {
+        named(headers)?.map(Self).ok_or(TenantRejection::Missing)
+    }
+}
+
+/// The tenant that the headers name.
+fn named(headers: &HeaderMap) -> Result<Option<TenantId>, TenantRejection> {
+    let mut found: Option<TenantId> = None;
+    for header in TENANT_HEADERS {
+        for value in headers.get_all(header) {
+            let text = value.to_str().map_err(|_| TenantRejection::NotText { header })?;
+            let tenant = TenantId::new(text).map_err(|source| TenantRejection::Invalid { header, source })?;
+            match found.replace(tenant.clone()) {
+                Some(first) if first != tenant => {
+                    return Err(TenantRejection::Ambiguous { first, second: tenant });
                 }
+                _ => {}
             }
         }
-        Ok(Self(found.unwrap_or_else(TenantId::anonymous)))
     }
+    Ok(found)
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for TenantFromRequest {
@@ -109,6 +124,14 @@ mod tests {
         assert_eq!(tenant_of(&[("x-scope-orgid", "a")]), Ok("a".to_owned()));
         assert_eq!(tenant_of(&[("thanos-tenant", "b")]), Ok("b".to_owned()));
         assert_eq!(tenant_of(&[("thanos-tenant", "a"), ("x-scope-orgid", "a")]), Ok("a".to_owned()));
+    }
+
+    #[test]
+    fn where_a_tenant_must_be_named_none_is_refused() {
+        let mut map = HeaderMap::new();
+        assert_eq!(TenantFromRequest::from_named(&map), Err(TenantRejection::Missing));
+        map.insert("x-scope-orgid", http::HeaderValue::from_static("anonymous"));
+        assert_eq!(TenantFromRequest::from_named(&map), Ok(TenantFromRequest(TenantId::anonymous())));
     }
 
     #[test]

@@ -7,6 +7,8 @@ use latewood_catalog::CatalogError;
 use latewood_cluster::ClusterError;
 use latewood_objstore::BucketError;
 
+use super::ForeignNumber;
+
 /// Why a step of a flush failed.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum FlushError {
@@ -29,6 +31,9 @@ pub enum FlushError {
     /// runtime. What is damaged is in the journal, too.
     #[error(transparent)]
     Store(#[from] BlockStoreError),
+    /// The data directory is another bucket's: nothing of it may be committed in this one.
+    #[error(transparent)]
+    Foreign(#[from] ForeignNumber),
     /// The catalog has other blocks under all ids of a block.
     #[error("the catalog has other blocks under all ids of generation {generation}")]
     NoBlockId {
@@ -78,7 +83,7 @@ impl Kinded for FlushError {
             Self::Cluster(error) => error.kind(),
             Self::Checkpoint { .. } => ErrorKind::Internal,
             Self::Store(error) => error.kind(),
-            Self::NoBlockId { .. } => ErrorKind::Conflict,
+            Self::NoBlockId { .. } | Self::Foreign(_) => ErrorKind::Conflict,
             Self::NotInBucket { .. } | Self::Stopping => ErrorKind::Unavailable,
         }
     }

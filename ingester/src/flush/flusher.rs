@@ -16,7 +16,7 @@ use parking_lot::Mutex;
 
 use super::freeze::{Standing, next_generation, should_freeze};
 use super::upload::Uploader;
-use super::{DiskBudget, FlushConfig, FlushError, FlushIdentity, FlushMetrics, LocalStore};
+use super::{DiskBudget, FlushConfig, FlushError, FlushIdentity, FlushMetrics, LocalStore, OwnNumbers};
 use crate::head::{ClosedData, ClosedGeneration, Generation, Head};
 use crate::journal::{ShardCommand, ShardResponse, ShardState};
 use crate::metadata::MetadataStore;
@@ -56,6 +56,8 @@ pub struct FlusherParts {
     pub config: FlushConfig,
     /// Under which number it flushes.
     pub identity: FlushIdentity,
+    /// Whether that number is its own in the bucket.
+    pub numbers: Arc<OwnNumbers>,
     /// The shard's place among those of this node: it decides when its turn to freeze comes.
     pub place: u32,
     /// How many shards share the memory budget.
@@ -98,6 +100,7 @@ impl Flusher {
             },
             catalogs: parts.catalogs,
             identity: parts.identity,
+            numbers: parts.numbers,
             head: parts.head.clone(),
         };
         Self(Arc::new(Inner {

@@ -14,7 +14,7 @@ use latewood_model::TenantId;
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::plan::{Content, Missing, missing};
-use super::{FlushError, FlushIdentity, LocalBlock};
+use super::{FlushError, FlushIdentity, LocalBlock, OwnNumbers};
 use crate::head::Head;
 
 /// How often a commit that lost to another is made anew before the error is shown.
@@ -26,6 +26,7 @@ pub(super) struct Uploader {
     pub(super) publisher: Publisher,
     pub(super) catalogs: Arc<Catalogs>,
     pub(super) identity: FlushIdentity,
+    pub(super) numbers: Arc<OwnNumbers>,
     pub(super) head: Head,
 }
 
@@ -37,6 +38,8 @@ impl Uploader {
         generation: u64,
         local: &LocalBlock,
     ) -> Result<(), FlushError> {
+        // A process may start while its bucket is away: then nobody has compared the numbers yet.
+        self.numbers.check().await?;
         let catalog = self.catalogs.tenant(tenant);
         let (mut uploaded, mut conflicts) = (None::<(u32, BlockEntry)>, 0);
         let still_missing = |view: &View| self.missing(view, tenant, generation, local);

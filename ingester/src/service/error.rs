@@ -5,7 +5,7 @@ use latewood_catalog::CatalogError;
 use latewood_wal::WalError;
 
 use crate::IngestError;
-use crate::flush::FlushError;
+use crate::flush::{FlushError, ForeignNumber};
 
 /// Why an ingester does not start.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -27,6 +27,14 @@ pub enum StartError {
     /// The shards of a new journal got no numbers: the bucket is needed for that, once.
     #[error("a new journal needs shard numbers from the bucket: {0}")]
     Claim(#[from] CatalogError),
+    /// The data directory is another bucket's.
+    #[error("{path}: {error}")]
+    Foreign {
+        /// The data directory.
+        path: String,
+        /// Which of its numbers is not its own.
+        error: ForeignNumber,
+    },
     /// A shard cannot be opened.
     #[error("shard {shard}: {error}")]
     Shard {
@@ -47,7 +55,7 @@ impl Kinded for StartError {
     fn kind(&self) -> ErrorKind {
         match self {
             Self::Config(_) => ErrorKind::Invalid,
-            Self::DataDir { .. } => ErrorKind::Internal,
+            Self::DataDir { .. } | Self::Foreign { .. } => ErrorKind::Internal,
             Self::Offload(error) => error.kind(),
             Self::Journal(error) => error.kind(),
             Self::Claim(error) => error.kind(),

@@ -20,12 +20,17 @@ use crate::Shard;
 use crate::deletion::{DeletedVersions, IngesterDeletion, TenantWatch};
 use crate::distributor::{Distributor, ShardWriter};
 use crate::exemplars::ExemplarStore;
-use crate::flush::{DiskBudget, DiskWatch, FlushConfig, FlushMetrics, LocalShared, OpenTables};
+use crate::flush::{
+    DiskBudget, DiskWatch, FlushConfig, FlushError, FlushMetrics, LocalShared, OpenTables, OwnNumbers,
+};
 use crate::metadata::MetadataStore;
 use crate::push::{self, PushService};
 use crate::shard::ShardContext;
 use crate::shard::listed;
 use crate::store_api::{IngesterStore, StoreParts};
+
+/// How long a start waits for the bucket to say whose the shard numbers are: without it they are compared later.
+const CLAIMS_WAIT: Duration = Duration::from_secs(5);
 
 /// What an ingester needs from outside.
 #[derive(Clone, Debug)]
@@ -55,6 +60,7 @@ pub struct Ingester {
     store: IngesterStore,
     deletion: IngesterDeletion,
     push: PushService,
+    numbers: Arc<OwnNumbers>,
     journal: Journal,
     shutdown: Shutdown,
     tasks: Tasks,
@@ -73,7 +79,7 @@ impl Ingester {
         config.validate()?;
         let journal = open_journal(&config, &deps, registry).await?;
         let found = find_layout(&config, &deps, &journal).await;
-        let (layout, begun_now) = match found {
+        let (layout, numbers, begun_now) = match found {
             Ok(found) => found,
             Err(error) => {
                 close_journal(&journal, &deps.offload).await;
@@ -89,6 +95,7 @@ impl Ingester {
             config: &config,
             deps: &deps,
             layout,
+            numbers: Arc::clone(&numbers),
             journal: journal.clone(),
             metadata: Arc::clone(&metadata),
             local: local_shared(&config, &deps, &watch.budget, &shutdown),
@@ -139,8 +146,9 @@ impl Ingester {
         }
         let tenants = TenantWatch { shards: Arc::clone(&shards), catalogs: Arc::clone(&deps.catalogs) };
         tasks.spawn("tenants", tenants.run(shutdown.clone()));
+        tasks.spawn("numbers", Arc::clone(&numbers).watch(shutdown.clone()));
         tasks.spawn("disk", watch.run(shutdown.clone()));
-        Ok(Self { shards, store, deletion, push, journal, shutdown, tasks })
+        Ok(Self { shards, store, deletion, push, numbers, journal, shutdown, tasks })
     }
 
     /// What queriers read from.
@@ -167,10 +175,10 @@ impl Ingester {
         &self.shards
     }
 
-    /// Tells whether all shards take writes, as far as their logs go.
+    /// Tells whether all shards take writes, as far as their logs go, and can flush into this bucket.
     pub fn readiness(&self) -> impl Fn() -> bool + Send + Sync + use<> {
-        let shards = Arc::clone(&self.shards);
-        move || !shards.iter().any(|shard| shard.has_failed())
+        let (shards, numbers) = (Arc::clone(&self.shards), Arc::clone(&self.numbers));
+        move || !numbers.are_foreign() && !shards.iter().any(|shard| shard.has_failed())
     }
 
     /// Remote write and the flush.
@@ -210,9 +218,28 @@ async fn open_journal(
     Ok(journal)
 }
 
-/// The numbers of the journal's shards, and whether it was begun just now. The journal is open: no other
-/// process is in the directory.
+/// The numbers of the journal's shards, held against the bucket if it answers, and whether it was begun just now. The
+/// journal is open: no other process is in the directory.
 async fn find_layout(
+    config: &IngesterConfig,
+    deps: &IngesterDeps,
+    journal: &Journal,
+) -> Result<(Layout, Arc<OwnNumbers>, bool), StartError> {
+    let (layout, begun_now) = known_or_claimed(config, deps, journal).await?;
+    let catalogs = Arc::clone(&deps.catalogs);
+    let numbers = OwnNumbers::new(catalogs, layout.journal, layout.claimed.clone());
+    match tokio::time::timeout(CLAIMS_WAIT, numbers.check()).await {
+        Ok(Err(FlushError::Foreign(error))) => {
+            return Err(StartError::Foreign { path: deps.data_dir.display().to_string(), error });
+        }
+        Ok(Err(error)) => tracing::warn!(%error, "shard numbers are compared with the bucket later"),
+        Err(_) => tracing::warn!("shard numbers are compared with the bucket later: it does not answer"),
+        Ok(Ok(())) => {}
+    }
+    Ok((layout, Arc::new(numbers), begun_now))
+}
+
+async fn known_or_claimed(
     config: &IngesterConfig,
     deps: &IngesterDeps,
     journal: &Journal,

@@ -18,7 +18,7 @@ use latewood_testkit::{Chances, Fault, FaultyBucket, Gate, Operation, Rule};
 use prometheus_client::registry::Registry;
 use tower::ServiceExt;
 
-use super::{Ingester, IngesterConfig, IngesterDeps};
+use super::{Ingester, IngesterConfig, IngesterDeps, StartError};
 use crate::BatchBuilder;
 use crate::distributor::{ShardPart, ShardWriter};
 
@@ -54,6 +54,15 @@ impl Node {
         shards: u32,
         change: impl FnOnce(&mut IngesterConfig),
     ) -> Self {
+        Self::try_start_with(dir, bucket, shards, change).await.unwrap()
+    }
+
+    async fn try_start_with(
+        dir: &Path,
+        bucket: &Bucket,
+        shards: u32,
+        change: impl FnOnce(&mut IngesterConfig),
+    ) -> Result<Self, StartError> {
         let (clock, hand) = Clock::manual(START_MS);
         let rng = Rng::seeded(7);
         let ids = Ids::new(clock.clone(), Rng::system());
@@ -76,8 +85,8 @@ impl Node {
             shutdown: Shutdown::new(),
         };
         let mut registry = Registry::default();
-        let ingester = Ingester::start(config, deps, &mut registry).await.unwrap();
-        Self { ingester, registry, catalogs, hand, tenant: TenantId::anonymous() }
+        let ingester = Ingester::start(config, deps, &mut registry).await?;
+        Ok(Self { ingester, registry, catalogs, hand, tenant: TenantId::anonymous() })
     }
 
     /// Writes one sample to each of `series` series, spread over the shards by number.

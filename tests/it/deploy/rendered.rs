@@ -113,6 +113,7 @@ fn values_that_are_wrong_are_refused_and_named() {
         ("probes.liveness.path=/x", "'path'"),
         ("compactor.service.type=ExternalName", "/compactor/service/type"),
         ("compactor.podDisruptionBudget.max=1", "'max'"),
+        ("ingester.replicas=0", "/ingester/replicas"),
         ("config.bucket.url=http://metrics", "/config/bucket/url"),
         ("global.clusterDomain=a/b", "/global/clusterDomain"),
         ("serviceAccount.annotations.role.arn=1", "/serviceAccount/annotations/role"),

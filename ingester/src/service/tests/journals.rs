@@ -243,3 +243,49 @@ async fn a_tenant_whose_catalog_is_broken_holds_up_nobody_else() {
     assert_eq!(node.view().await.version, 2);
     node.ingester.stop().await;
 }
+
+/// What a start on a bucket says that is not the data directory's.
+async fn refusal(dir: &Path, bucket: &Bucket) -> String {
+    Node::try_start_with(dir, bucket, 1, |_| {}).await.err().unwrap().to_string()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_data_directory_does_not_start_on_the_bucket_of_another() {
+    let (dir, theirs, bucket) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), memory());
+    let mut model = Data::new();
+    let node = Node::start(dir.path(), &bucket, 1).await;
+    node.write(5, 0, &mut model).await;
+    node.ingester.stop().await;
+    let other = memory();
+    let text = refusal(dir.path(), &other).await;
+    assert!(text.contains("belongs to another bucket") && text.contains("claimed by nobody"), "{text}");
+    Node::start(theirs.path(), &other, 1).await.ingester.stop().await;
+    let text = refusal(dir.path(), &other).await;
+    assert!(text.contains("1024 is claimed by journal"), "{text}");
+    let node = Node::start(dir.path(), &bucket, 1).await;
+    node.flush().await;
+    node.check(&bucket, &model).await;
+    node.ingester.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_committed_under_the_numbers_of_another_when_the_bucket_comes_back() {
+    let (dir, theirs, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), memory());
+    let mut model = Data::new();
+    let node = Node::start(dir.path(), &memory(), 1).await;
+    node.write(5, 0, &mut model).await;
+    node.ingester.stop().await;
+    Node::start(theirs.path(), &other, 1).await.ingester.stop().await;
+    let faulty = FaultyBucket::new(other);
+    faulty.add(Rule::new(Fault::Before));
+    let bucket: Bucket = faulty.clone();
+    let node = Node::start_with(dir.path(), &bucket, 1, |config| config.flush.wait_timeout_seconds = 1).await;
+    assert!(node.ingester.readiness()());
+    node.write(5, 1, &mut model).await;
+    assert_eq!(node.read(None).await.unwrap(), model);
+    faulty.heal();
+    let text = node.ingester.shards()[0].flush(true).await.unwrap_err().to_string();
+    assert!(text.contains("belongs to another bucket"), "{text}");
+    assert_eq!((node.view().await.version, node.ingester.readiness()()), (0, false));
+    node.ingester.stop().await;
+}
