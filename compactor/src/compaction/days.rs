@@ -65,7 +65,7 @@ impl Days<'_> {
             Raw::Deduplicate => self.deduplicated(&samples).await,
         };
         match made {
-            Err(error) if error.is_of_shape() && self.job.kind == JobKind::Merge => {
+            Err(error) if error.is_of_shape() && self.job.kind == JobKind::Merge && !self.is_rolled_up() => {
                 tracing::warn!(
                     tenant = %self.place.tenant, window = ?self.window, %error,
                     "the window is joined with its HA replicas, and not downsampled"
@@ -74,6 +74,12 @@ impl Days<'_> {
             }
             made => made,
         }
+    }
+
+    /// Whether rollups name any of the inputs: they would speak of blocks that are no more.
+    fn is_rolled_up(&self) -> bool {
+        let ids = self.job.ids();
+        self.replaced.blocks.iter().any(|rollup| rollup.lineage.iter().any(|id| ids.contains(id)))
     }
 
     async fn open(&self) -> Result<Samples<'_>, CompactError> {

@@ -153,13 +153,18 @@ impl Merges<'_> {
             let mut budget = Budget::default();
             blocks.retain(|block| budget.take(block, self.policy, 2));
         }
+        let blocks = &mut group.blocks;
+        // The rollups that there are have more in them than late samples alone.
+        let is_late = !blocks.iter().any(|block| self.deduplicated.has(block))
+            && self.deduplicated.any_beside(window, blocks);
+        if is_late {
+            // They stay, and so must the blocks that they name: what names blocks that are no more says that samples have gone.
+            blocks.retain(|block| !self.rollups.name(block));
+        }
         if group.blocks.is_empty() || group.blocks.len() == 1 && !self.is_masked(&group) {
             return None;
         }
         let inputs = group.blocks;
-        // Those that there are have more in them than late samples alone.
-        let is_late = !inputs.iter().any(|block| self.deduplicated.has(block))
-            && self.deduplicated.any_beside(window, &inputs);
         let rollups = (self.is_long(tier) && !is_late).then(|| self.rollups.replaced(window));
         let deduplicates = rollups.is_some() && is_all && self.policy.deduplicate;
         Some(Job { kind: JobKind::Merge, inputs, windows: vec![window], tier, rollups, deduplicates })

@@ -34,6 +34,11 @@ impl<'a> Rollups<'a> {
         Self { view, made_of: made_of.collect(), windows: by_window(view), outlived: OnceCell::new() }
     }
 
+    /// Whether any rollup was made of a raw block.
+    pub(super) fn name(&self, raw: &BlockEntry) -> bool {
+        self.made_of.iter().any(|blocks| blocks.contains(&raw.id))
+    }
+
     /// Whether every resolution has a raw block's samples.
     pub(super) fn have(&self, raw: &BlockEntry) -> bool {
         self.made_of.iter().all(|blocks| blocks.contains(&raw.id))

@@ -144,16 +144,18 @@ impl<'a> Standing<'a> {
     /// What becomes of the blocks of a window, all of which have outlived their retention.
     fn decide(&self, window: Option<TimeRange>, blocks: &[&Arc<BlockEntry>], expired: &mut Expired) {
         let found: Vec<_> =
-            blocks.iter().map(|block| (block.id, self.successors(block, TimestampMs::MAX))).collect();
+            blocks.iter().map(|block| (block, self.successors(block, TimestampMs::MAX))).collect();
         let can_any_go = found.iter().any(|(_, successors)| successors.is_some());
         let waits = can_any_go && window.is_some_and(|window| self.waits(window));
-        for (id, successors) in found {
-            match successors.filter(|_| !waits) {
+        // A tail is looked at for as long as there is what it belongs to.
+        let any_stays = found.iter().any(|(block, successors)| !block.tail && successors.is_none());
+        for (block, successors) in found {
+            match successors.filter(|_| !waits && !(block.tail && any_stays)) {
                 Some(successors) => {
-                    expired.blocks.push(id);
+                    expired.blocks.push(block.id);
                     expired.successors.extend(successors);
                 }
-                None => expired.owed.push(id),
+                None => expired.owed.push(block.id),
             }
         }
     }

@@ -72,6 +72,12 @@ impl<S: ReplicatedState> LogStore<S> {
         let checkpoint = state(KEY_CHECKPOINT).map(codec::decode_checkpoint).transpose().map_err(corrupt)?;
         let vote = state(KEY_VOTE).map(codec::decode_vote).transpose().map_err(corrupt)?;
         let purged = state(KEY_PURGED).map(codec::decode_bare_log_id).transpose().map_err(corrupt)?;
+        if let (Some(purged), Some(taken)) = (purged, checkpoint.as_ref().map(|checkpoint| checkpoint.log_id))
+            && purged > taken
+        {
+            let problem = format!("it is purged up to {purged}, and its checkpoint is of {taken}");
+            return Err(ClusterError::Corrupt { group, problem });
+        }
         let last = match journal.bounds(group).last {
             Some(last) => read_log_id(&journal, group, last)?,
             None => None,
@@ -188,7 +194,11 @@ impl<S: ReplicatedState> LogStore<S> {
     async fn entries(&self, mut from: u64, until: u64, max_bytes: usize) -> io::Result<Vec<Entry<S>>> {
         let (mut out, mut bytes) = (Vec::new(), 0_usize);
         while bytes <= max_bytes {
-            from = self.begin(from);
+            let begin = self.begin(from);
+            if begin > from && !out.is_empty() {
+                break;
+            }
+            from = begin;
             let more = match self.look(from, until) {
                 Look::Nothing => break,
                 Look::Recent(entries) => entries,

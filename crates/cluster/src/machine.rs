@@ -28,6 +28,8 @@ struct Inner<S: ReplicatedState> {
     progress: Mutex<Progress>,
     /// One apply at a time, off the runtime.
     lane: Offload,
+    /// Held while a checkpoint is made durable, our own or a leader's: a later one is never followed by an earlier.
+    saving: tokio::sync::Mutex<()>,
 }
 
 #[derive(Default)]
@@ -71,7 +73,7 @@ impl<S: ReplicatedState> Machine<S> {
             progress.adopt(checkpoint);
         }
         let (state, progress) = (Mutex::new(state), Mutex::new(progress));
-        Self(Arc::new(Inner { log, state, progress, lane }))
+        Self(Arc::new(Inner { log, state, progress, lane, saving: tokio::sync::Mutex::default() }))
     }
 
     pub(crate) fn applied(&self) -> Option<LogId> {
@@ -99,6 +101,21 @@ impl<S: ReplicatedState> Machine<S> {
             }
         }
         responses
+    }
+
+    /// Makes the checkpoint durable that `payload` makes at `id`: the next snapshot openraft asks for is this one. False
+    /// when it is there already.
+    pub(crate) async fn save_checkpoint(
+        &self,
+        id: LogId,
+        payload: Bytes,
+        refused: impl Fn(String) -> ClusterError,
+    ) -> Result<bool, ClusterError> {
+        let _one_at_a_time = self.0.saving.lock().await;
+        let Some(checkpoint) = self.plan_checkpoint(id, payload).map_err(refused)? else { return Ok(false) };
+        self.0.log.save_checkpoint(&checkpoint).await?;
+        self.stage(checkpoint);
+        Ok(true)
     }
 
     /// The checkpoint that `payload` makes at `id`. Nothing when it is there already.
@@ -163,6 +180,7 @@ impl<S: ReplicatedState> RaftStateMachine<Types<S>> for Machine<S> {
         let Some(log_id) = meta.last_log_id else {
             return Ok(());
         };
+        let _one_at_a_time = self.0.saving.lock().await;
         let checkpoint = Checkpoint { log_id, membership: meta.last_membership.clone(), payload };
         self.0.log.save_checkpoint(&checkpoint).await.map_err(io::Error::other)?;
         let machine = self.clone();
@@ -171,6 +189,7 @@ impl<S: ReplicatedState> RaftStateMachine<Types<S>> for Machine<S> {
             let mut progress = machine.0.progress.lock();
             progress.applied = Some(log_id);
             progress.memberships.clear();
+            progress.staged = None;
             progress.adopt(checkpoint);
         };
         self.0.lane.run(restore).await.map_err(io::Error::other)

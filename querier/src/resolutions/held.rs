@@ -60,7 +60,11 @@ impl Held {
                 insert(&mut gone, window(block));
             }
         }
-        for block in of(Resolution::Raw).filter(|block| named.contains(&block.id)) {
+        // What became of a block that is named has its samples.
+        let is_left = |block: &&Arc<BlockEntry>| {
+            named.contains(&block.id) || block.lineage.iter().any(|id| named.contains(id))
+        };
+        for block in of(Resolution::Raw).filter(is_left) {
             remove(&mut gone, window(block));
         }
         Self { gone, ..held }

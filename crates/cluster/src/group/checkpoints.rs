@@ -31,11 +31,9 @@ impl<S: ReplicatedState> Group<S> {
         let _one_at_a_time = Arc::clone(&self.0.checkpoints).lock_owned().await;
         let refused = |problem| ClusterError::Checkpoint { group: self.0.id, at, problem };
         let id = self.log_id_of(at).await?;
-        let Some(checkpoint) = self.0.machine.plan_checkpoint(id, payload).map_err(refused)? else {
+        if !self.0.machine.save_checkpoint(id, payload, refused).await? {
             return Ok(());
-        };
-        self.0.log.save_checkpoint(&checkpoint).await?;
-        self.0.machine.stage(checkpoint);
+        }
         self.0.raft.trigger().snapshot().await.map_err(|error| self.fatal(&error))?;
         let known = |metrics: &RaftMetrics<Types<S>>| metrics.snapshot >= Some(id);
         let waited = self.0.raft.wait(Some(NEVER)).metrics(known, "checkpoint").await;

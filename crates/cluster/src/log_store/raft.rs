@@ -39,6 +39,10 @@ impl<S: ReplicatedState> RaftLogReader<Types<S>> for LogStore<S> {
         let ((from, until), store) = (bounds(&range), self.clone());
         let chunks = stream::try_unfold((from, store), move |(from, store)| async move {
             let chunk = store.entries(from, until, store.0.chunk_bytes).await?;
+            if let Some(first) = chunk.first().map(|first| first.log_id.index).filter(|first| *first != from)
+            {
+                return Err(io::Error::other(format!("entries {from} to {} are missing", first - 1)));
+            }
             let next = chunk.last().map(|last| last.log_id.index + 1);
             Ok::<_, io::Error>(next.map(|next| (stream::iter(chunk).map(Ok), (next, store))))
         });
