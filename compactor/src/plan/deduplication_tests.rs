@@ -127,6 +127,22 @@ fn what_does_not_fit_is_joined_by_its_kind() {
     assert_eq!(plan(&bound(&[&late[0], &other]), 100 * HOUR, &policy()), []);
 }
 
+#[test]
+fn days_of_replicas_with_rollups_stay_beside_days_of_one_series_that_do_not_fit() {
+    // Days 4 to 7 are of replicas, downsampled; the week is too large for one job.
+    let of_one = (1..=3).flat_map(|number| day(number, number as i64));
+    let of_replicas = (4..=7).map(|number| aligned(number, 2, 24 * number as i64, 100));
+    let all = of_one.chain(of_replicas).flat_map(|block| match block.tail {
+        true => vec![block],
+        false => with_rollups(block),
+    });
+    let few = Policy { max_blocks: 4, ..policy() };
+    let jobs = plan(&view(all.collect()), 169 * HOUR, &few);
+    let is_named = |job: &Job| job.inputs.iter().any(|block| !block.deduplicated);
+    let kept = jobs.iter().filter(|job| job.kind == JobKind::Merge && is_named(job) && job.rollups.is_none());
+    assert_eq!(kept.count(), 0, "rollups would name blocks that are no more: {jobs:#?}");
+}
+
 /// What is deleted of a block, long ago.
 fn deletion(block: Ulid) -> Tombstone {
     let matcher = TombstoneMatcher { name: "a".into(), op: "=".into(), value: "b".into() };

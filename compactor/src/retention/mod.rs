@@ -148,7 +148,7 @@ impl<'a> Standing<'a> {
         let can_any_go = found.iter().any(|(_, successors)| successors.is_some());
         let waits = can_any_go && window.is_some_and(|window| self.waits(window));
         // A tail is looked at for as long as there is what it belongs to.
-        let any_stays = found.iter().any(|(block, successors)| !block.tail && successors.is_none());
+        let any_stays = found.iter().any(|(block, successors)| block.deduplicated && successors.is_none());
         for (block, successors) in found {
             match successors.filter(|_| !waits && !(block.tail && any_stays)) {
                 Some(successors) => {

@@ -171,6 +171,18 @@ fn a_window_of_which_a_part_has_gone_is_not_kept_by_what_came_late() {
     assert_eq!((expired.blocks, expired.owed), (vec![Ulid(1)], vec![Ulid(2)]));
 }
 
+#[test]
+fn a_tail_goes_with_its_block() {
+    let one = BlockEntry { deduplicated: true, ..of_first_week(1, 6) };
+    let tail = BlockEntry { tail: true, ..of_first_week(2, 7) };
+    let goes = |rollups: &[BlockEntry]| {
+        let blocks = [&[one.clone(), tail.clone()], rollups].concat();
+        expired(&view(blocks), 30 * DAY, &policy()).blocks
+    };
+    assert_eq!(goes(&rollups_of_first_week(&[1])), [Ulid(1), Ulid(2)]);
+    assert_eq!(goes(&[]), [], "it is owed, and its tail stays beside it");
+}
+
 /// A raw block of some weeks: week, its days from and to, how it lies in windows, and whether rollups name it.
 type Made = (i64, (i64, i64), u8, bool);
 

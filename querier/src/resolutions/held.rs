@@ -1,6 +1,7 @@
 //! What blocks hold of which time.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use latewood_base::Ulid;
 use latewood_catalog::{BlockEntry, View};

@@ -99,6 +99,18 @@ fn where_samples_are_gone_what_is_left_is_read() {
 }
 
 #[test]
+fn samples_are_not_gone_that_another_block_has_now() {
+    let blocks = vec![
+        windowed(1, day(0), Resolution::OneHour, &[100]),
+        windowed(2, day(1), Resolution::OneHour, &[101]),
+        // What became of block 100.
+        windowed(3, day(0), Resolution::Raw, &[100, 200]),
+    ];
+    let held = held_of(&view_of(1, blocks, &[]));
+    assert_eq!(held.gone(TimeRange::new(0, 3 * DAY)), [(day(1), Resolution::OneHour)]);
+}
+
+#[test]
 fn what_was_deleted_is_read_from_samples_until_windows_are_made_anew() {
     let tombstone = Tombstone {
         id: Ulid(50),
