@@ -150,7 +150,7 @@ impl<'a> Standing<'a> {
         // A tail is looked at for as long as there is what it belongs to.
         let any_stays = found.iter().any(|(block, successors)| block.deduplicated && successors.is_none());
         for (block, successors) in found {
-            match successors.filter(|_| !waits && !(block.tail && any_stays)) {
+            match successors.filter(|_| !(waits || block.tail && any_stays)) {
                 Some(successors) => {
                     expired.blocks.push(block.id);
                     expired.successors.extend(successors);
