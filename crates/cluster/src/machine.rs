@@ -114,12 +114,12 @@ impl<S: ReplicatedState> Machine<S> {
         let _one_at_a_time = self.0.saving.lock().await;
         let Some(checkpoint) = self.plan_checkpoint(id, payload).map_err(refused)? else { return Ok(false) };
         self.0.log.save_checkpoint(&checkpoint).await?;
-        self.stage(checkpoint);
+        self.0.progress.lock().staged = Some(checkpoint);
         Ok(true)
     }
 
     /// The checkpoint that `payload` makes at `id`. Nothing when it is there already.
-    pub(crate) fn plan_checkpoint(&self, id: LogId, payload: Bytes) -> Result<Option<Checkpoint>, String> {
+    fn plan_checkpoint(&self, id: LogId, payload: Bytes) -> Result<Option<Checkpoint>, String> {
         let progress = self.0.progress.lock();
         if progress.applied < Some(id) {
             return Err("the entry is not applied yet".to_owned());
@@ -133,11 +133,6 @@ impl<S: ReplicatedState> Machine<S> {
         }
         let membership = progress.membership_at(id.index);
         Ok(Some(Checkpoint { log_id: id, membership, payload }))
-    }
-
-    /// The next snapshot openraft asks for is this one. It must be durable.
-    pub(crate) fn stage(&self, checkpoint: Checkpoint) {
-        self.0.progress.lock().staged = Some(checkpoint);
     }
 }
 

@@ -44,20 +44,21 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    async fn ask<S: ReplicatedState>(&self, request: Request<S>) -> Result<Answer<S>, RPCError<Types<S>>> {
+    /// Asks, and takes from the answer what belongs to the request.
+    async fn ask<S: ReplicatedState, A>(
+        &self,
+        request: Request<S>,
+        take: fn(Answer<S>) -> Option<A>,
+    ) -> Result<A, RPCError<Types<S>>> {
         let Network { transport, group, .. } = &self.network;
         let answer =
             transport.ask(&self.peer, *group, request.encode()).await.map_err(|error| failed(&error))?;
-        Answer::decode(answer).map_err(|error| self.foreign(&error))
-    }
-
-    /// Another kind of answer than was asked for, or none that is known here: it will not get better soon.
-    fn foreign<S: ReplicatedState>(&self, error: &DecodeError) -> RPCError<Types<S>> {
-        Unreachable::from_string(format!("{} answered something else: {error}", self.peer)).into()
-    }
-
-    fn other<S: ReplicatedState>(&self) -> RPCError<Types<S>> {
-        self.foreign(&DecodeError("it belongs to another request".to_owned()))
+        let other = || DecodeError("it belongs to another request".to_owned());
+        let taken = Answer::decode(answer).and_then(|answer| take(answer).ok_or_else(other));
+        // It will not get better soon.
+        taken.map_err(|error| {
+            Unreachable::from_string(format!("{} answered something else: {error}", self.peer)).into()
+        })
     }
 }
 
@@ -77,12 +78,12 @@ impl<S: ReplicatedState> RaftNetworkV2<Types<S>> for Connection {
         _option: RPCOption,
     ) -> Result<AppendEntriesResponse<Types<S>>, RPCError<Types<S>>> {
         // openraft's own limit is a heartbeat's interval: a full entry may take longer on a busy disk.
-        let asked = tokio::time::timeout(self.network.patience, self.ask(Request::Append(rpc))).await;
+        let asking = self.ask(Request::Append(rpc), |answer| match answer {
+            Answer::Append(answer) => Some(answer),
+            _ => None,
+        });
         let lost = |_| NetworkError::from_string(format!("{} did not answer an append", self.peer));
-        match asked.map_err(lost)?? {
-            Answer::Append(answer) => Ok(answer),
-            _ => Err(self.other()),
-        }
+        tokio::time::timeout(self.network.patience, asking).await.map_err(lost)?
     }
 
     async fn vote(
@@ -90,10 +91,7 @@ impl<S: ReplicatedState> RaftNetworkV2<Types<S>> for Connection {
         rpc: VoteRequest<Types<S>>,
         _option: RPCOption,
     ) -> Result<VoteResponse<Types<S>>, RPCError<Types<S>>> {
-        match self.ask(Request::Vote(rpc)).await? {
-            Answer::Vote(answer) => Ok(answer),
-            _ => Err(self.other()),
-        }
+        self.ask(Request::Vote(rpc), voted).await
     }
 
     async fn pre_vote(
@@ -101,10 +99,7 @@ impl<S: ReplicatedState> RaftNetworkV2<Types<S>> for Connection {
         rpc: VoteRequest<Types<S>>,
         _option: RPCOption,
     ) -> Result<VoteResponse<Types<S>>, RPCError<Types<S>>> {
-        match self.ask(Request::PreVote(rpc)).await? {
-            Answer::Vote(answer) => Ok(answer),
-            _ => Err(self.other()),
-        }
+        self.ask(Request::PreVote(rpc), voted).await
     }
 
     async fn full_snapshot(
@@ -114,17 +109,18 @@ impl<S: ReplicatedState> RaftNetworkV2<Types<S>> for Connection {
         cancel: impl Future<Output = ReplicationClosed> + OptionalSend + 'static,
         _option: RPCOption,
     ) -> Result<SnapshotResponse<Types<S>>, StreamingError<Types<S>>> {
-        let asked = std::pin::pin!(self.ask(Request::Snapshot(vote, snapshot)));
-        let answer = match select(asked, std::pin::pin!(cancel)).await {
+        let asking = self.ask(Request::Snapshot(vote, snapshot), |answer| match answer {
+            Answer::Snapshot(answer) => Some(answer),
+            _ => None,
+        });
+        let answer = match select(std::pin::pin!(asking), std::pin::pin!(cancel)).await {
             Either::Left((answer, _)) => answer,
             Either::Right((closed, _)) => return Err(closed.into()),
         };
-        match answer {
-            Ok(Answer::Snapshot(answer)) => Ok(answer),
-            Ok(_) => Err(Unreachable::from_string(self.other::<S>()).into()),
-            Err(RPCError::Network(error)) => Err(error.into()),
-            Err(error) => Err(Unreachable::from_string(error).into()),
-        }
+        answer.map_err(|error| match error {
+            RPCError::Network(error) => error.into(),
+            error => Unreachable::from_string(error).into(),
+        })
     }
 
     async fn transfer_leader(
@@ -132,9 +128,17 @@ impl<S: ReplicatedState> RaftNetworkV2<Types<S>> for Connection {
         request: TransferLeaderRequest<Types<S>>,
         _option: RPCOption,
     ) -> Result<TransferLeaderResponse<Types<S>>, RPCError<Types<S>>> {
-        match self.ask(Request::Transfer(request)).await? {
-            Answer::Transfer(answer) => Ok(answer),
-            _ => Err(self.other()),
-        }
+        self.ask(Request::Transfer(request), |answer| match answer {
+            Answer::Transfer(answer) => Some(answer),
+            _ => None,
+        })
+        .await
+    }
+}
+
+fn voted<S: ReplicatedState>(answer: Answer<S>) -> Option<VoteResponse<Types<S>>> {
+    match answer {
+        Answer::Vote(answer) => Some(answer),
+        _ => None,
     }
 }

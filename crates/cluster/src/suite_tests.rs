@@ -79,9 +79,9 @@ impl RaftSnapshotBuilder<Raft> for Eager {
         let Some(applied) = self.0.applied() else {
             return Ok(Snapshot { meta: SnapshotMeta::default(), snapshot: Bytes::new() });
         };
-        if let Some(checkpoint) = self.0.plan_checkpoint(applied, Bytes::from_static(b"now")).unwrap() {
-            self.0.stage(checkpoint);
-        }
+        let saved =
+            self.0.save_checkpoint(applied, Bytes::from_static(b"now"), |problem| panic!("{problem}"));
+        saved.await.unwrap();
         self.0.build_snapshot().await
     }
 }
