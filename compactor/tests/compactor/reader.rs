@@ -23,7 +23,22 @@ impl Reader {
         for block in view.blocks.values().filter(|block| block.resolution == Resolution::Raw) {
             blocks.push((Arc::clone(block), world.left_of(&view, block).await));
         }
-        Self { blocks, windows: windows(&view, &labels), labels }
+        Self::of(&view, labels, blocks)
+    }
+
+    /// Of the raw blocks of a view, with what each has.
+    pub fn of(
+        view: &View,
+        labels: ReplicaLabels,
+        blocks: Vec<(Arc<BlockEntry>, Vec<SeriesSamples>)>,
+    ) -> Self {
+        Self { blocks, windows: windows(view, &labels), labels }
+    }
+
+    /// From the first sample of any block to the last.
+    pub fn span(&self) -> TimeRange {
+        let ranges = self.blocks.iter().map(|(block, _)| block.range);
+        ranges.reduce(TimeRange::union).unwrap_or(TimeRange::EMPTY)
     }
 
     /// The one series of the replicas in a range.

@@ -32,7 +32,7 @@ pub type Answers = BTreeMap<String, OfSeries>;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct OfSeries {
     labels: Labels,
-    floats: BTreeMap<TimestampMs, (u64, TimestampMs)>,
+    pub floats: BTreeMap<TimestampMs, (u64, TimestampMs)>,
     histograms: Vec<HistogramSample>,
 }
 

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use latewood_base::Ulid;
 use latewood_blockstore::Masks;
 use latewood_catalog::{BlockEntry, View};
-use latewood_compactor::RetentionPolicy;
-use latewood_model::dedup::{Deduplicator, LOOKBACK_MS, ReplicaLabels, Segment, Stock};
+use latewood_compactor::{CompactorConfig, RetentionPolicy};
+use latewood_model::dedup::{Deduplicator, LOOKBACK_MS, ReplicaLabels};
 use latewood_model::rollup::{RollupWindows, SeriesRollups};
 use latewood_model::{
     HistogramSample, Labels, Resolution, SeriesSamples, StartTimestamps, TimeRange, TimestampMs,
@@ -17,6 +17,7 @@ use latewood_model::{
 use super::scrapes::PAIR;
 use super::stored::Stored;
 use super::world::DAY;
+use crate::reader::Reader;
 use crate::rollups::{Row, rows};
 
 const ROLLUPS: [Resolution; 3] = [Resolution::FiveMinutes, Resolution::OneHour, Resolution::OneDay];
@@ -195,49 +196,32 @@ impl Model {
 /// of the hour before have gone, nobody knows which replica stood.
 fn check_pair_samples(view: &View, stored: &Stored, pair: &BySeries, is_past: &dyn Fn(TimestampMs) -> bool) {
     let nothing = Samples::default();
-    let (expected, found) = (pair.values().next(), pair_of(view, stored));
-    let (expected, found) = (expected.unwrap_or(&nothing), found.values().next().unwrap_or(&nothing));
+    let (expected, found) = (pair.values().next().unwrap_or(&nothing), pair_of(view, stored));
     let is_known = |at: TimestampMs| {
         let hour = at - LOOKBACK_MS;
         view.overlapping(Resolution::Raw, TimeRange::new(hour, hour)).next().is_some()
     };
-    for (at, bits) in found.floats.iter().filter(|(at, _)| is_known(**at)) {
+    for (at, bits) in found.iter().filter(|(at, _)| is_known(**at)) {
         assert_eq!(expected.floats.get(at), Some(bits), "the pair at {at}: another replica stands");
     }
     for at in expected.floats.keys().filter(|at| is_known(**at) && !is_past(**at)) {
-        assert!(found.floats.contains_key(at), "the pair at {at} is lost");
+        assert!(found.contains_key(at), "the pair at {at} is lost");
     }
 }
 
-/// The HA pair as one series, read by segments.
-fn pair_of(view: &View, stored: &Stored) -> BySeries {
-    let labels = ReplicaLabels::new(["replica"]);
-    let raw: Vec<_> = view.blocks.values().filter(|block| block.resolution == Resolution::Raw).collect();
-    let is_one = |block: &BlockEntry| block.deduplicated && !block.tail;
-    let windows: Vec<TimeRange> =
-        raw.iter().filter(|block| is_one(block)).filter_map(|block| block.window).collect();
-    let all = raw.iter().map(|block| block.range).reduce(TimeRange::union).unwrap_or(TimeRange::EMPTY);
-    let mut found = BySeries::new();
-    for segment in Segment::of(all, windows.iter().copied()) {
-        let is_read = |block: &&&Arc<BlockEntry>| match segment.stock {
-            Stock::Replicas => !is_one(block),
-            Stock::Deduplicated => !block.tail,
-        };
-        let mut read = BySeries::new();
-        for block in raw.iter().filter(is_read) {
-            let masks = Masks::of(view, block.id).unwrap();
-            let series =
-                stored.of(block.id).samples.iter().filter(|one| one.labels.metric_name() == Some(PAIR));
-            let series = series.filter_map(|one| masks.apply(one.clone()));
-            series.for_each(|one| add(&mut read, &one.within(segment.wide())));
-        }
-        let mut replicas: Vec<SeriesSamples> = read.values().map(series_of).collect();
-        replicas.sort_by(|a, b| labels.rank(&a.labels, &b.labels));
-        let Some(first) = replicas.first() else { continue };
-        let stripped = labels.strip(&first.labels);
-        add(&mut found, &Deduplicator::new(segment.range.start).merge(stripped, replicas));
-    }
-    found
+/// The HA pair's samples as one series, read by segments: their bits by time.
+fn pair_of(view: &View, stored: &Stored) -> BTreeMap<TimestampMs, u64> {
+    let raw = view.blocks.values().filter(|block| block.resolution == Resolution::Raw);
+    let with_pair = |block: &Arc<BlockEntry>| {
+        let masks = Masks::of(view, block.id).unwrap();
+        let series = stored.of(block.id).samples.iter();
+        let series = series.filter(|one| one.labels.metric_name() == Some(PAIR));
+        (Arc::clone(block), series.filter_map(|one| masks.apply(one.clone())).collect())
+    };
+    let labels = ReplicaLabels::new(CompactorConfig::default().replica_labels);
+    let reader = Reader::of(view, labels, raw.map(with_pair).collect());
+    let read = reader.read(reader.span()).into_values();
+    read.flat_map(|series| series.floats.into_iter().map(|(at, (bits, _))| (at, bits))).collect()
 }
 
 /// The windows of a resolution, as a query would find them.
