@@ -14,6 +14,7 @@ mod refusal;
 mod retention;
 mod service;
 mod shard;
+mod shards;
 pub mod store_api;
 mod write;
 
@@ -23,4 +24,5 @@ pub use refusal::{Cause, Refusals};
 pub use retention::RawRetention;
 pub use service::{Ingester, IngesterConfig, IngesterDeps, StartError};
 pub use shard::Shard;
+pub use shards::Shards;
 pub use write::{BatchBuilder, SeriesRow, WriteBatch};

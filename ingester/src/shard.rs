@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use latewood_base::{ErrorKind, Offload, Shutdown, Tasks};
 use latewood_catalog::{Catalogs, View};
-use latewood_cluster::{Group, GroupConfig};
+use latewood_cluster::{Group, GroupId, Transport};
 use latewood_wal::Journal;
 
 use crate::IngestError;
@@ -19,6 +19,7 @@ use crate::head::Head;
 use crate::journal::{DeletionEntry, Proposer, ShardCommand, ShardState};
 use crate::metadata::MetadataStore;
 use crate::service::{IngesterConfig, IngesterDeps, Layout};
+use crate::shards::Shards;
 use crate::store_api::ShardReader;
 
 mod tidying;
@@ -47,24 +48,33 @@ pub struct Shard {
     flusher: Flusher,
     budget: Arc<DiskBudget>,
     tables: Arc<OpenTables>,
+    shutdown: Shutdown,
+    tasks: Tasks,
+}
+
+/// The group of the journal that has the log of the shard in a place; group 0 is the cluster's own.
+pub(crate) fn group_of(place: u32) -> GroupId {
+    u64::from(place) + 1
 }
 
 /// What all shards of a node share.
-#[derive(Debug)]
-pub(crate) struct ShardContext<'a> {
-    pub(crate) config: &'a IngesterConfig,
-    pub(crate) deps: &'a IngesterDeps,
+#[derive(Clone, Debug)]
+pub(crate) struct ShardContext {
+    pub(crate) config: IngesterConfig,
+    pub(crate) deps: IngesterDeps,
     pub(crate) layout: Layout,
+    /// The way to the other replicas of each shard; without it this node has all there is of it.
+    pub(crate) transport: Option<Arc<dyn Transport>>,
+    pub(crate) shards: Shards,
     pub(crate) numbers: Arc<OwnNumbers>,
     pub(crate) journal: Journal,
     pub(crate) metadata: Arc<MetadataStore>,
     pub(crate) local: LocalShared,
     pub(crate) metrics: FlushMetrics,
     pub(crate) shutdown: Shutdown,
-    pub(crate) tasks: Tasks,
 }
 
-impl ShardContext<'_> {
+impl ShardContext {
     fn identity(&self, number: u32) -> Result<FlushIdentity, FlushError> {
         let shard = self.layout.claimed.get(number as usize).copied().ok_or(FlushError::Stopping)?;
         Ok(FlushIdentity { journal: self.layout.journal, shard })
@@ -72,18 +82,19 @@ impl ShardContext<'_> {
 }
 
 impl Shard {
-    /// Opens the shard: replays its log into the head and opens the local blocks that wait for the bucket.
-    pub(crate) async fn open(context: &ShardContext<'_>, number: u32) -> Result<Self, FlushError> {
-        let (config, deps) = (context.config, context.deps);
+    /// Opens the shard: replays its log into the head and opens the local blocks that wait for the bucket. A shard that has
+    /// other replicas takes part in its group from then on, and takes writes when it comes to lead.
+    pub(crate) async fn open(context: &ShardContext, number: u32) -> Result<Self, FlushError> {
+        let (config, deps) = (&context.config, &context.deps);
         let identity = context.identity(number)?;
-        let local = LocalStore::open(&deps.data_dir, number, identity, context.local.clone()).await?;
+        let (shutdown, tasks) = (context.shutdown.child(), Tasks::new());
+        let shared = LocalShared { shutdown: shutdown.clone(), ..context.local.clone() };
+        let local = LocalStore::open(&deps.data_dir, number, identity, shared).await?;
         let survey = local.survey().await?;
         let newest_on_disk = survey.whole.iter().chain(&survey.damaged).max().copied();
         let head = Head::new(survey.whole);
         let state = ShardState::new(head.clone());
-        // Group 0 is left free for the node's own affairs.
-        let group = u64::from(number) + 1;
-        let group = open_group(group, config.group.clone(), context.journal.clone(), state).await?;
+        let group = open_group(context, number, state).await?;
         if head.restore_failed() {
             return Err(FlushError::Checkpoint { shard: number });
         }
@@ -92,7 +103,7 @@ impl Shard {
             identity,
             numbers: Arc::clone(&context.numbers),
             place: number,
-            shards: context.layout.shards(),
+            shards: context.shards.count(),
             group: group.clone(),
             head: head.clone(),
             local: local.clone(),
@@ -103,30 +114,61 @@ impl Shard {
             clock: deps.clock.clone(),
             rng: deps.rng.clone(),
             offload: deps.offload.clone(),
-            shutdown: context.shutdown.clone(),
+            shutdown: shutdown.clone(),
             metrics: context.metrics.clone(),
         });
-        flusher.begin(newest_on_disk.unwrap_or(0)).await?;
-        let tidied = Tidying { local, head: head.clone(), damaged: survey.damaged };
-        deps.offload.run(move || tidied.run()).await??;
+        if context.transport.is_none() {
+            flusher.begin(newest_on_disk.unwrap_or(0)).await?;
+            let tidied = Tidying { local, head: head.clone(), damaged: survey.damaged };
+            deps.offload.run(move || tidied.run()).await??;
+        }
         flusher.open_local().await?;
         let (proposer, proposing) = Proposer::new(
             config.proposer.clone(),
             group.clone(),
             head.clone(),
             deps.offload.clone(),
-            context.shutdown.clone(),
+            shutdown.clone(),
         );
-        context.tasks.spawn("propose", proposing);
+        tasks.spawn("propose", proposing);
         let LocalShared { budget, tables, .. } = context.local.clone();
         let (offload, catalogs) = (deps.offload.clone(), Arc::clone(&deps.catalogs));
-        Ok(Self { number, offload, catalogs, identity, group, head, proposer, flusher, budget, tables })
+        Ok(Self {
+            number,
+            offload,
+            catalogs,
+            identity,
+            group,
+            head,
+            proposer,
+            flusher,
+            budget,
+            tables,
+            shutdown,
+            tasks,
+        })
     }
 
     /// Begins to freeze, encode and upload.
-    pub(crate) fn start_flushing(&self, tasks: &Tasks) {
-        tasks.spawn("encode", self.flusher.clone().run_encoder());
-        tasks.spawn("upload", self.flusher.clone().run_uploader());
+    pub(crate) fn start_flushing(&self) {
+        self.tasks.spawn("encode", self.flusher.clone().run_encoder());
+        self.tasks.spawn("upload", self.flusher.clone().run_uploader());
+    }
+
+    /// The shard's place.
+    pub(crate) fn place(&self) -> u32 {
+        self.number
+    }
+
+    /// The shard's log.
+    pub(crate) fn group(&self) -> &Group<ShardState> {
+        &self.group
+    }
+
+    /// Whether this node takes the shard's writes and answers for it.
+    #[must_use]
+    pub fn leads(&self) -> bool {
+        self.group.leader_term().is_some()
     }
 
     /// Freezes what is there; with `wait` returns when it is in the catalog.
@@ -208,7 +250,15 @@ impl Shard {
         ShardReader { shard: self.identity.shard, group: self.group.clone(), head: self.head.clone() }
     }
 
+    /// Ends with the shard.
+    pub(crate) fn shutdown(&self) -> Shutdown {
+        self.shutdown.child()
+    }
+
+    /// Ends the shard's tasks, then its part in the group.
     pub(crate) async fn stop(&self) {
+        self.shutdown.begin();
+        self.tasks.join().await;
         self.group.shutdown().await;
     }
 
@@ -219,6 +269,11 @@ impl Shard {
         };
         if let Some(reason) = self.budget.refusal() {
             return overloaded(reason);
+        }
+        // What is in generation 0 would count as flushed: its leader ends it before anything else.
+        if self.head.open().number() == 0 {
+            let message = "it is being set up: retry".to_owned();
+            return Err(IngestError::Shard { shard: self.number, kind: ErrorKind::Unavailable, message });
         }
         let ((open, closed), share) = (self.head.memory(), self.flusher.share());
         if (open + closed) as u64 > share.saturating_mul(2) {
@@ -233,12 +288,15 @@ impl Shard {
 
 /// Boxed: the future of opening a group is large.
 async fn open_group(
-    id: u64,
-    config: GroupConfig,
-    journal: Journal,
+    context: &ShardContext,
+    place: u32,
     state: ShardState,
 ) -> Result<Group<ShardState>, FlushError> {
-    Ok(Box::pin(Group::open(id, config, journal, state)).await?)
+    let (id, config, journal) = (group_of(place), context.config.group.clone(), context.journal.clone());
+    let Some(transport) = context.transport.clone() else {
+        return Ok(Box::pin(Group::open(id, config, journal, state)).await?);
+    };
+    Ok(Box::pin(Group::start(id, config, journal, transport, Offload::new(1), state)).await?)
 }
 
 #[async_trait]

@@ -7,6 +7,6 @@ mod state;
 mod view;
 
 pub use command::ControlCommand;
-pub use plan::next_step;
-pub use state::ControlState;
+pub use plan::{control_voters, next_step};
+pub use state::{ControlState, Known};
 pub use view::{ClusterView, Member, MemberStatus, ShardView};

@@ -168,7 +168,9 @@ impl<S: ReplicatedState> Group<S> {
         self.is_refused_by_the_disk().then(|| self.stop_reason()).flatten()
     }
 
-    fn is_alone(&self) -> bool {
+    /// Whether this node is the only voter.
+    #[must_use]
+    pub fn is_alone(&self) -> bool {
         let metrics = self.0.raft.metrics().borrow_watched().clone();
         is_sole_voter(metrics.membership_config.membership(), self.0.config.node_id)
     }

@@ -4,6 +4,9 @@
 //! back. A majority may have an entry before this node's disk has it: it can be applied, and sent on, before it can be read. Many appends are under way at once and share an fsync; openraft is told of each when it is durable.
 
 mod raft;
+mod slots;
+
+pub use slots::retire;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -23,11 +26,13 @@ const KEY_COMMITTED: u64 = 2;
 const KEY_PURGED: u64 = 3;
 const KEY_MEMBERSHIP: u64 = 4;
 const KEY_CHECKPOINT: u64 = 5;
+const KEY_RETIRED: u64 = 6;
 
 /// A group's log. Clones share it.
 pub(crate) struct LogStore<S: ReplicatedState>(Arc<Inner<S>>);
 
 struct Inner<S: ReplicatedState> {
+    /// The group of the journal that has the log.
     group: GroupId,
     node: NodeId,
     journal: Journal,
@@ -68,6 +73,7 @@ impl<S: ReplicatedState> LogStore<S> {
         chunk_bytes: usize,
     ) -> Result<(Self, Option<Checkpoint>), ClusterError> {
         let corrupt = |error: DecodeError| ClusterError::Corrupt { group, problem: error.to_string() };
+        let group = slots::current(&journal, group);
         let state = |key| journal.state(group, key);
         let checkpoint = state(KEY_CHECKPOINT).map(codec::decode_checkpoint).transpose().map_err(corrupt)?;
         let vote = state(KEY_VOTE).map(codec::decode_vote).transpose().map_err(corrupt)?;

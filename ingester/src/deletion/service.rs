@@ -26,7 +26,7 @@ const MAX_TOMBSTONES: usize = 10_000;
 /// Deletes series in the shards and in the catalogs.
 #[derive(Clone, Debug)]
 pub struct IngesterDeletion {
-    pub(crate) shards: Arc<Vec<Arc<Shard>>>,
+    pub(crate) shards: Shards,
     pub(crate) catalogs: Arc<Catalogs>,
     pub(crate) versions: Arc<DeletedVersions>,
     pub(crate) offload: Offload,
@@ -59,7 +59,8 @@ impl IngesterDeletion {
 impl DeletionApi for IngesterDeletion {
     async fn log(&self, request: LogRequest) -> Result<LogResponse, StoreError> {
         let selected = self.selected(request.tenant, request.selections).await?;
-        let logged = self.shards.iter().map(|shard| shard.delete(&selected));
+        let shards = self.shards.all();
+        let logged = shards.iter().map(|shard| shard.delete(&selected));
         let open = try_join_all(logged).await.map_err(|error| StoreError::from_kinded(&error))?;
         let open = open.into_iter().map(|(shard, generation)| ShardGeneration { shard, generation });
         Ok(LogResponse { open: open.collect() })

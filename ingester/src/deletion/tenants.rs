@@ -8,7 +8,7 @@ use latewood_base::Shutdown;
 use latewood_catalog::Catalogs;
 use latewood_model::TenantId;
 
-use crate::Shard;
+use crate::shards::Shards;
 
 /// How often it is looked. Whether a catalog is read for it, `catalog.refresh_seconds` decides.
 const INTERVAL: Duration = Duration::from_secs(15);
@@ -17,7 +17,7 @@ const INTERVAL: Duration = Duration::from_secs(15);
 /// this is what keeps it known.
 #[derive(Debug)]
 pub(crate) struct TenantWatch {
-    pub(crate) shards: Arc<Vec<Arc<Shard>>>,
+    pub(crate) shards: Shards,
     pub(crate) catalogs: Arc<Catalogs>,
 }
 
@@ -40,14 +40,15 @@ impl TenantWatch {
 
     /// Freezes what the open generations have of deleted tenants: it is then dropped as what is flushed is.
     pub(crate) async fn look(&self) {
-        let open = || self.shards.iter().flat_map(|shard| shard.head().open().tenants());
-        for tenant in open().collect::<BTreeSet<TenantId>>() {
+        let shards = self.shards.all();
+        let open = shards.iter().flat_map(|shard| shard.head().open().tenants());
+        for tenant in open.collect::<BTreeSet<TenantId>>() {
             // What cannot be read now is looked at again.
             let Ok(view) = self.catalogs.tenant(&tenant).view().await else { continue };
             if !view.is_deleted() {
                 continue;
             }
-            for shard in self.shards.iter().filter(|shard| shard.head().open().tenant(&tenant).is_some()) {
+            for shard in shards.iter().filter(|shard| shard.head().open().tenant(&tenant).is_some()) {
                 if let Err(error) = shard.flush(false).await {
                     tracing::warn!(%tenant, %error, "what is held of a deleted tenant was not frozen");
                 }

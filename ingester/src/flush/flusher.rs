@@ -1,10 +1,12 @@
 //! The two tasks of a shard that bring closed generations into the bucket.
 //!
 //! One freezes and encodes, so that memory is freed whatever the bucket does; the other uploads, commits,
-//! takes the checkpoint and drops (`delivery`). Both go by the head's list of generations and keep no state of their
+//! takes the checkpoint and drops (`delivery`). Replicas that follow encode, take checkpoints and drop as the leader does,
+//! and leave the rest to it. Both go by the head's list of generations and keep no state of their
 //! own that a crash could lose: every step is found out again from the log, the disk and the catalog.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use latewood_base::{Clock, Offload, Rng, Shutdown};
@@ -33,7 +35,7 @@ pub struct Flusher(Arc<Inner>);
 struct Inner {
     config: FlushConfig,
     place: u32,
-    shards: u32,
+    shards: Arc<AtomicU32>,
     group: Group<ShardState>,
     head: Head,
     local: LocalStore,
@@ -47,6 +49,8 @@ struct Inner {
     metrics: FlushMetrics,
     /// Why the newest round of deliveries failed, if it did.
     trouble: Mutex<Option<String>>,
+    /// The generation that is being encoded: its files are not to be touched.
+    encoding: Mutex<Option<u64>>,
 }
 
 /// What a flusher is made of.
@@ -60,8 +64,8 @@ pub struct FlusherParts {
     pub numbers: Arc<OwnNumbers>,
     /// The shard's place among those of this node: it decides when its turn to freeze comes.
     pub place: u32,
-    /// How many shards share the memory budget.
-    pub shards: u32,
+    /// How many shards of this node share the memory budget.
+    pub shards: Arc<AtomicU32>,
     /// The shard's log.
     pub group: Group<ShardState>,
     /// What the log made.
@@ -102,11 +106,12 @@ impl Flusher {
             identity: parts.identity,
             numbers: parts.numbers,
             head: parts.head.clone(),
+            group: parts.group.clone(),
         };
         Self(Arc::new(Inner {
             config: parts.config,
             place: parts.place,
-            shards: parts.shards.max(1),
+            shards: parts.shards,
             group: parts.group,
             head: parts.head,
             local: parts.local,
@@ -119,6 +124,7 @@ impl Flusher {
             shutdown: parts.shutdown,
             metrics: parts.metrics,
             trouble: Mutex::default(),
+            encoding: Mutex::default(),
         }))
     }
 
@@ -132,6 +138,12 @@ impl Flusher {
             return Ok(());
         }
         self.freeze_to(open.number(), next_generation(open.number(), self.0.clock.now_ms())).await
+    }
+
+    /// Whether this node brings the shard's generations into the bucket. A sole voter does even when its disk takes no
+    /// more entries: nobody else has them.
+    fn delivers(&self) -> bool {
+        self.0.group.leader_term().is_some() || self.0.group.is_alone()
     }
 
     /// Before anything is served: gives the open generation a number (the first one of a journal has none)
@@ -156,11 +168,15 @@ impl Flusher {
         Ok(())
     }
 
-    /// Freezes, and with `wait` returns when all that was written before the call is in the catalog.
+    /// Freezes, and with `wait` returns when all that was written before the call is in the catalog. A replica that follows
+    /// leaves it to its leader.
     ///
     /// # Errors
     /// The log did not take the freeze, the bucket does not take the blocks in time, or the ingester stops.
     pub async fn flush(&self, wait: bool) -> Result<(), FlushError> {
+        if !self.delivers() {
+            return Ok(());
+        }
         self.freeze().await?;
         let newest = self.0.head.closed().last().map(|closed| closed.number);
         let Some(newest) = newest.filter(|_| wait) else {
@@ -199,10 +215,15 @@ impl Flusher {
         for closed in self.0.head.closed() {
             // Those that are flushed too: views from before their commit may still be asked for.
             if matches!(closed.data, ClosedData::OnDisk) {
-                let local = self.0.local.read(closed.number).await?;
-                self.0.head.moved_to_disk(closed.number, local);
+                self.open(closed.number).await?;
             }
         }
+        Ok(())
+    }
+
+    async fn open(&self, generation: u64) -> Result<(), FlushError> {
+        let local = self.0.local.read(generation).await?;
+        self.0.head.moved_to_disk(generation, local);
         Ok(())
     }
 
@@ -216,19 +237,36 @@ impl Flusher {
                 seen = (open.number(), self.0.clock.elapsed());
             }
             let for_long = self.0.clock.elapsed().saturating_sub(seen.1);
-            if should_freeze(&self.standing(&open, for_long))
-                && let Err(error) = self.freeze().await
-            {
+            if let Err(error) = self.lead(&open, for_long).await {
                 tracing::warn!(shard = self.shard(), %error, "cannot freeze the generation");
             }
             for closed in self.0.head.closed() {
-                if let ClosedData::Memory(generation) = &closed.data
-                    && !closed.flushed
-                {
-                    self.encode_patiently(generation).await;
+                match &closed.data {
+                    ClosedData::Memory(generation) if !closed.flushed => {
+                        self.encode_patiently(generation).await;
+                    }
+                    // The log has come to a generation that an earlier run wrote.
+                    ClosedData::OnDisk => {
+                        if let Err(error) = self.open(closed.number).await {
+                            let (shard, generation) = (self.shard(), closed.number);
+                            tracing::warn!(shard, generation, %error, "cannot open local blocks");
+                        }
+                    }
+                    ClosedData::Memory(_) | ClosedData::Local(_) => {}
                 }
             }
         }
+    }
+
+    /// What the leader alone decides: the first number, and when a generation ends.
+    async fn lead(&self, open: &Generation, for_long: Duration) -> Result<(), FlushError> {
+        if self.0.group.leader_term().is_none() {
+            return Ok(());
+        }
+        if open.number() == 0 {
+            return self.begin(0).await;
+        }
+        if should_freeze(&self.standing(open, for_long)) { self.freeze().await } else { Ok(()) }
     }
 
     fn standing(&self, open: &Generation, seen: Duration) -> Standing {
@@ -240,7 +278,7 @@ impl Flusher {
             bytes: open.bytes() as u64,
             share: self.share(),
             max_age: Duration::from_secs(self.0.config.max_age_seconds),
-            phase: (self.0.place, self.0.shards),
+            phase: (self.0.place % self.shards(), self.shards()),
             encoding: self.0.head.closed().iter().any(encoding),
             disk_full: self.0.budget.refusal().is_some(),
         }
@@ -249,7 +287,12 @@ impl Flusher {
     /// This shard's share of the memory for open generations, in bytes.
     #[must_use]
     pub fn share(&self) -> u64 {
-        (self.0.config.max_head_bytes / u64::from(self.0.shards)).max(1)
+        (self.0.config.max_head_bytes / u64::from(self.shards())).max(1)
+    }
+
+    /// How many shards this node has.
+    fn shards(&self) -> u32 {
+        self.0.shards.load(Ordering::Relaxed).max(1)
     }
 
     async fn encode(&self, generation: &Arc<Generation>) -> Result<(), FlushError> {
@@ -268,14 +311,23 @@ impl Flusher {
     /// directory that must be at rest when this process lets go of it.
     async fn encode_patiently(&self, generation: &Arc<Generation>) {
         let mut pause = self.pause();
-        while !self.0.shutdown.has_begun() {
-            let Err(error) = self.encode(generation).await else { return };
+        while !self.0.shutdown.has_begun() && self.is_owed(generation.number()) {
+            *self.0.encoding.lock() = Some(generation.number());
+            let encoded = self.encode(generation).await;
+            *self.0.encoding.lock() = None;
+            let Err(error) = encoded else { return };
             if !self.0.shutdown.has_begun() {
                 self.0.metrics.failed();
                 tracing::warn!(shard = self.shard(), %error, "cannot encode a generation");
                 pause.wait(&self.0).await;
             }
         }
+    }
+
+    /// Whether a generation is still to be encoded: one that a leader has flushed meanwhile is not.
+    fn is_owed(&self, generation: u64) -> bool {
+        let owed = |closed: &ClosedGeneration| closed.number == generation && !closed.flushed;
+        self.0.head.closed().iter().any(owed)
     }
 
     /// Uploads, commits and drops, oldest first, until the shutdown.

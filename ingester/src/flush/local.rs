@@ -92,6 +92,18 @@ impl LocalStore {
         Ok(Self { root, bucket: Arc::new(bucket), identity, shared })
     }
 
+    /// Deletes all that is there of the shard of this place; nothing is no error. Blocks.
+    ///
+    /// # Errors
+    /// The disk refuses.
+    pub fn remove(data_dir: &Path, place: u32) -> Result<(), FlushError> {
+        let root = data_dir.join("unflushed").join(format!("shard-{place}"));
+        match fs::remove_dir_all(&root) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(FlushError::disk(&root, &error)),
+            _ => Ok(()),
+        }
+    }
+
     fn dir(&self, generation: u64) -> PathBuf {
         self.root.join(folder(generation))
     }
@@ -120,17 +132,24 @@ impl LocalStore {
 
     /// The generations whose `complete.json` is there; what is left of others is deleted. Blocks.
     fn scan(&self) -> Result<Vec<u64>, FlushError> {
+        let mut whole = Vec::new();
+        for generation in self.numbers()? {
+            if self.dir(generation).join(COMPLETE).exists() {
+                whole.push(generation);
+            } else {
+                self.delete(generation)?;
+            }
+        }
+        Ok(whole)
+    }
+
+    /// The generations that have folders. Blocks.
+    fn numbers(&self) -> Result<Vec<u64>, FlushError> {
         let failed = |error| FlushError::disk(&self.root, &error);
         let mut numbers = Vec::new();
         for entry in fs::read_dir(&self.root).map_err(failed)? {
             let name = entry.map_err(failed)?.file_name();
-            let number = name.to_str().and_then(|name| name.strip_prefix("gen-")?.parse().ok());
-            let Some(generation) = number else { continue };
-            if self.dir(generation).join(COMPLETE).exists() {
-                numbers.push(generation);
-            } else {
-                self.delete(generation)?;
-            }
+            numbers.extend(name.to_str().and_then(|name| name.strip_prefix("gen-")?.parse::<u64>().ok()));
         }
         Ok(numbers)
     }
@@ -258,6 +277,15 @@ impl LocalStore {
     fn source(&self, key: String) -> BlockSource {
         let LocalShared { reader, offload, tables, .. } = self.shared.clone();
         BlockSource { bucket: Arc::clone(&self.bucket), key, offload, reader, tables }
+    }
+
+    /// Deletes the blocks of all generations up to `newest` but those that are `kept`. Blocks.
+    ///
+    /// # Errors
+    /// The disk refuses.
+    pub fn delete_through(&self, newest: u64, kept: &BTreeSet<u64>) -> Result<(), FlushError> {
+        let numbers = self.numbers()?.into_iter();
+        numbers.filter(|number| *number <= newest && !kept.contains(number)).try_for_each(|old| self.delete(old))
     }
 
     /// Deletes a generation's blocks; none are no error. `complete.json` goes first, so that what a crash

@@ -51,12 +51,14 @@ impl Content {
     }
 }
 
-/// Compares a view with a tenant's part of a generation; `id` gives the block's id in an attempt.
+/// Compares a view with a tenant's part of a generation. `id` gives the block's id in an attempt of the leader of a term;
+/// `terms` are those whose leaders may have uploaded it, the last one is that of whoever asks.
 pub(super) fn missing(
     view: &View,
     (shard, generation): (u32, u64),
     local: Content,
-    id: impl Fn(u32) -> Ulid,
+    terms: &[u64],
+    id: impl Fn((u64, u32)) -> Ulid,
 ) -> Missing {
     let from = view.flushed_generation(shard);
     let step = (from < generation).then_some(FlushStep { shard, from, to: generation });
@@ -66,12 +68,13 @@ pub(super) fn missing(
         // the number lags.
         live || step.is_none() && view.dead.contains_key(&id)
     };
-    let ids = || (0..MAX_ATTEMPTS).map(&id);
-    if local.samples == 0 || ids().any(known) {
+    let attempts = |term: u64| (0..MAX_ATTEMPTS).map(move |attempt| (term, attempt));
+    if local.samples == 0 || terms.iter().copied().flat_map(attempts).map(&id).any(known) {
         return step.map_or(Missing::Nothing, Missing::Step);
     }
     let free = |id: &Ulid| !view.blocks.contains_key(id) && !view.dead.contains_key(id);
-    let attempt = (0..MAX_ATTEMPTS).find(|attempt| free(&id(*attempt)));
+    let own = terms.last().copied().unwrap_or(0);
+    let attempt = (0..MAX_ATTEMPTS).find(|attempt| free(&id((own, *attempt))));
     attempt.map_or(Missing::NoId, |attempt| Missing::Block(attempt, step))
 }
 
@@ -84,7 +87,11 @@ mod tests {
     use super::*;
 
     fn id(attempt: u32) -> Ulid {
-        Ulid::from_parts(9, u128::from(attempt))
+        of_term((0, attempt))
+    }
+
+    fn of_term((term, attempt): (u64, u32)) -> Ulid {
+        Ulid::from_parts(9, u128::from(term) << 32 | u128::from(attempt))
     }
 
     fn local(samples: u64) -> Content {
@@ -106,7 +113,7 @@ mod tests {
 
     #[test]
     fn only_the_block_itself_proves_that_a_generation_is_committed() {
-        let of = |view: View| missing(&view, (3, 9), local(7), id);
+        let of = |view: View| missing(&view, (3, 9), local(7), &[0], of_term);
         let step = |from| FlushStep { shard: 3, from, to: 9 };
         assert_eq!(of(view(0, &[], &[])), Missing::Block(0, Some(step(0))));
         assert_eq!(of(view(9, &[(0, 7)], &[])), Missing::Nothing);
@@ -122,8 +129,22 @@ mod tests {
     }
 
     #[test]
+    fn a_leader_looks_for_the_blocks_of_those_before_it_and_makes_its_own() {
+        let by = |view: View, terms: &[u64]| missing(&view, (3, 9), local(7), terms, of_term);
+        let step = FlushStep { shard: 3, from: 0, to: 9 };
+        let mut by_term_4 = view(9, &[], &[]);
+        let mut entry = BlockEntry::new(of_term((4, 1)), Resolution::Raw, TimeRange::new(1, 5));
+        (entry.series, entry.samples) = (2, 7);
+        by_term_4.blocks.insert(entry.id, Arc::new(entry));
+        assert_eq!(by(by_term_4.clone(), &[0, 4, 6]), Missing::Nothing);
+        assert_eq!(by(by_term_4, &[0, 6]), Missing::Block(0, None), "nobody said that he uploads in term 4");
+        // What is in the way under the ids of another term is not in the way.
+        assert_eq!(by(view(0, &[], &[0, 1]), &[0, 6]), Missing::Block(0, Some(step)));
+    }
+
+    #[test]
     fn no_samples_need_no_block() {
-        let of = |from| missing(&view(from, &[], &[]), (3, 9), local(0), id);
+        let of = |from| missing(&view(from, &[], &[]), (3, 9), local(0), &[0], of_term);
         assert_eq!((of(9), of(2)), (Missing::Nothing, Missing::Step(FlushStep { shard: 3, from: 2, to: 9 })));
     }
 }

@@ -10,12 +10,14 @@ use latewood_base::Ulid;
 use latewood_block::BlockMeta;
 use latewood_blockstore::Publisher;
 use latewood_catalog::{BlockEntry, CatalogError, Catalogs, Change, Conflict, Tombstone, View};
+use latewood_cluster::Group;
 use latewood_model::TenantId;
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::plan::{Content, Missing, missing};
 use super::{FlushError, FlushIdentity, LocalBlock, OwnNumbers};
 use crate::head::Head;
+use crate::journal::{ShardCommand, ShardState};
 
 /// How often a commit that lost to another is made anew before the error is shown.
 const MAX_CONFLICTS: u32 = 64;
@@ -28,6 +30,7 @@ pub(super) struct Uploader {
     pub(super) identity: FlushIdentity,
     pub(super) numbers: Arc<OwnNumbers>,
     pub(super) head: Head,
+    pub(super) group: Group<ShardState>,
 }
 
 impl Uploader {
@@ -41,15 +44,20 @@ impl Uploader {
         // A process may start while its bucket is away: then nobody has compared the numbers yet.
         self.numbers.check().await?;
         let catalog = self.catalogs.tenant(tenant);
-        let (mut uploaded, mut conflicts) = (None::<(u32, BlockEntry)>, 0);
-        let still_missing = |view: &View| self.missing(view, tenant, generation, local);
+        let (mut uploaded, mut conflicts) = (None::<((u64, u32), BlockEntry)>, 0);
+        let term = self.announce(generation).await?;
         loop {
+            // Who leads still knows by the log which ids there may be.
+            self.group.read_barrier().await?;
+            let terms = self.terms(generation, term);
+            let still_missing = |view: &View| self.missing(view, tenant, (generation, &terms), local);
             let planned = still_missing(&*catalog.refresh(0).await?);
             let entry = match planned {
                 Missing::Nothing => return Ok(()),
                 Missing::NoId => return Err(FlushError::NoBlockId { generation }),
                 Missing::Step(_) => None,
                 Missing::Block(attempt, _) => {
+                    let attempt = (term, attempt);
                     let known = uploaded.take().filter(|(tried, _)| *tried == attempt);
                     let (_, entry) = match known {
                         Some(known) => uploaded.insert(known),
@@ -78,12 +86,34 @@ impl Uploader {
         }
     }
 
+    /// The term that is in the ids of blocks which this leader uploads: the log has it before there is any. A sole voter
+    /// needs none.
+    async fn announce(&self, generation: u64) -> Result<u64, FlushError> {
+        if self.group.is_alone() {
+            return Ok(0);
+        }
+        let term = self.group.leader_term();
+        if let Some(term) = term.filter(|term| self.head.uploaders(generation).contains(term)) {
+            return Ok(term);
+        }
+        let (at, _) = self.group.propose(ShardCommand::Uploading { generation }).await?;
+        Ok(at.term)
+    }
+
+    /// The terms whose leaders may have uploaded a generation's blocks, this one last.
+    fn terms(&self, generation: u64, own: u64) -> Vec<u64> {
+        let mut terms = self.head.uploaders(generation);
+        terms.retain(|term| *term != own);
+        terms.push(own);
+        terms
+    }
+
     /// Uploads the block under the id of an attempt.
     async fn publish(
         &self,
         tenant: &TenantId,
         generation: u64,
-        attempt: u32,
+        attempt: (u64, u32),
         local: &LocalBlock,
     ) -> Result<BlockEntry, FlushError> {
         let id = self.identity.block_id(tenant, generation, attempt);
@@ -91,13 +121,19 @@ impl Uploader {
         Ok(self.publisher.publish(local.dir(), &meta).await?)
     }
 
-    fn missing(&self, view: &View, tenant: &TenantId, generation: u64, local: &LocalBlock) -> Missing {
+    fn missing(
+        &self,
+        view: &View,
+        tenant: &TenantId,
+        (generation, terms): (u64, &[u64]),
+        local: &LocalBlock,
+    ) -> Missing {
         if view.is_deleted() {
             // What it still had here goes with it.
             return Missing::Nothing;
         }
         let id = |attempt| self.identity.block_id(tenant, generation, attempt);
-        missing(view, (self.identity.shard, generation), Content::of(local.meta()), id)
+        missing(view, (self.identity.shard, generation), Content::of(local.meta()), terms, id)
     }
 
     /// What commits what is missing, the block bound by the deletions that came after its samples.

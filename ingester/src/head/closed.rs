@@ -16,8 +16,17 @@ pub struct ClosedGeneration {
     pub frozen: Option<Frozen>,
     /// Whether all its tenants are in the catalog, as the log says.
     pub flushed: bool,
+    /// The terms whose leaders have uploaded blocks of it, or may have: 0 for the ids of before that was logged.
+    pub uploaders: Vec<u64>,
     /// Where its samples are.
     pub data: ClosedData,
+}
+
+impl ClosedGeneration {
+    /// One that was closed just now.
+    pub(super) fn new(number: u64, frozen: Option<Frozen>, data: ClosedData) -> Self {
+        Self { number, frozen, flushed: false, uploaders: vec![0], data }
+    }
 }
 
 /// Where in the log a generation ended: a checkpoint is taken here once it is flushed.

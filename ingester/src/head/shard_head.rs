@@ -79,6 +79,8 @@ pub struct Snapshot {
     pub parts: Vec<MaskedPart>,
     /// All generations up to this one were dropped.
     pub floor: u64,
+    /// Whether one of the generations asked for is in local blocks that are not open yet: then there is more.
+    pub opening: bool,
 }
 
 impl Head {
@@ -130,12 +132,26 @@ impl Head {
         if was_on_disk || !before.is_empty() {
             let data = if was_on_disk { ClosedData::OnDisk } else { ClosedData::Memory(before) };
             let frozen = Some(Frozen { at: frozen_at, next });
-            let closed = ClosedGeneration { number: generation, frozen, flushed: false, data };
-            generations.closed.insert(generation, closed);
+            generations.closed.insert(generation, ClosedGeneration::new(generation, frozen, data));
         }
         drop(generations);
         self.changed();
         true
+    }
+
+    /// Notes that the leader of a term uploads blocks of a closed generation.
+    pub(crate) fn uploading(&self, generation: u64, term: u64) {
+        let mut generations = self.0.generations.write();
+        let closed = generations.closed.get_mut(&generation);
+        if let Some(closed) = closed.filter(|closed| !closed.uploaders.contains(&term)) {
+            closed.uploaders.push(term);
+        }
+    }
+
+    /// The terms whose leaders may have uploaded blocks of a closed generation.
+    pub(crate) fn uploaders(&self, generation: u64) -> Vec<u64> {
+        let generations = self.0.generations.read();
+        generations.closed.get(&generation).map_or_else(Vec::new, |closed| closed.uploaders.clone())
     }
 
     /// Notes that all generations up to this one are in the catalog.
@@ -181,7 +197,7 @@ impl Head {
                 obsolete.push(number);
             } else if let Entry::Vacant(place) = generations.closed.entry(number) {
                 let data = ClosedData::OnDisk;
-                place.insert(ClosedGeneration { number, frozen: None, flushed: false, data });
+                place.insert(ClosedGeneration::new(number, None, data));
                 adopted.push(number);
             }
         }
@@ -229,14 +245,16 @@ impl Head {
     pub fn snapshot(&self, tenant: &TenantId, after: u64) -> Snapshot {
         let generations = self.0.generations.read();
         let later = generations.closed.range(after.saturating_add(1)..);
+        let mut opening = false;
         let masked = |(&number, closed): (&u64, &ClosedGeneration)| {
+            opening |= matches!(closed.data, ClosedData::OnDisk);
             let part = part_of(closed, tenant)?;
             Some(MaskedPart { part, masks: generations.deletions.masks(tenant, number) })
         };
         let mut parts: Vec<MaskedPart> = later.filter_map(masked).collect();
         let open = generations.open.tenant(tenant).map(HeadPart::Memory);
         parts.extend(open.map(|part| MaskedPart { part, masks: Masks::default() }));
-        Snapshot { parts, floor: generations.floor }
+        Snapshot { parts, floor: generations.floor, opening }
     }
 
     /// Masks samples of closed generations from now on.

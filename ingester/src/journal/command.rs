@@ -21,6 +21,11 @@ pub enum ShardCommand {
         /// The one that follows.
         next: u64,
     },
+    /// The leader of the entry's term is going to upload blocks of this generation, with the term in their ids.
+    Uploading {
+        /// The generation.
+        generation: u64,
+    },
     /// All tenants' samples of this generation, and of those before it, are in the catalog.
     Flushed {
         /// The generation.

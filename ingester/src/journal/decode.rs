@@ -6,7 +6,7 @@ use std::sync::Arc;
 use latewood_model::{HistogramSample, SeriesHash, TenantId, TimestampMs, hash_pairs};
 
 use super::deletion::decode_deletion;
-use super::encode::{DELETE, FLUSHED, FREEZE, VERSION, WRITE};
+use super::encode::{DELETE, FLUSHED, FREEZE, UPLOADING, VERSION, WRITE};
 use super::entry::Texts;
 use super::histogram::decode_histogram;
 use super::starts::decode_starts;
@@ -50,6 +50,9 @@ pub fn decode(bytes: &[u8]) -> Result<ShardCommand, EntryError> {
         }
         Some(DELETE) if version > 3 => {
             ShardCommand::Delete(Arc::new(decode_deletion(&mut reader).ok_or(DAMAGED("deletion"))?))
+        }
+        Some(UPLOADING) if version > 4 => {
+            ShardCommand::Uploading { generation: reader.number().ok_or(DAMAGED("uploading: generation"))? }
         }
         _ => return Err(DAMAGED("unknown kind")),
     };

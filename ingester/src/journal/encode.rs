@@ -1,4 +1,4 @@
-//! Bytes of a journal command, version 4: `docs/format/entry.md`.
+//! Bytes of a journal command, version 5: `docs/format/entry.md`.
 
 use super::deletion::encode_deletion;
 use super::histogram::encode_histogram;
@@ -7,12 +7,13 @@ use super::varint::{push, zigzag};
 use super::{EntryBatch, ShardCommand, TenantEntry};
 
 /// The version that is written.
-pub(super) const VERSION: u8 = 4;
+pub(super) const VERSION: u8 = 5;
 /// The command's kinds.
 pub(super) const WRITE: u8 = 1;
 pub(super) const FREEZE: u8 = 2;
 pub(super) const FLUSHED: u8 = 3;
 pub(super) const DELETE: u8 = 4;
+pub(super) const UPLOADING: u8 = 5;
 
 /// The bytes of a command.
 #[must_use]
@@ -31,6 +32,10 @@ pub fn encode(command: &ShardCommand) -> Vec<u8> {
         }
         ShardCommand::Flushed { generation } => {
             out.extend([VERSION, FLUSHED]);
+            push(&mut out, *generation);
+        }
+        ShardCommand::Uploading { generation } => {
+            out.extend([VERSION, UPLOADING]);
             push(&mut out, *generation);
         }
         ShardCommand::Delete(entry) => {

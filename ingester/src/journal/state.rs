@@ -68,6 +68,10 @@ impl ReplicatedState for ShardState {
                     ShardResponse::Stale
                 }
             }
+            ShardCommand::Uploading { generation } => {
+                self.head.uploading(*generation, position.term);
+                ShardResponse::Nothing
+            }
             ShardCommand::Flushed { generation } => {
                 self.head.flushed(*generation);
                 ShardResponse::Nothing

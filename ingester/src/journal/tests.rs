@@ -14,7 +14,8 @@ use super::*;
 use crate::head::{Generation, Head};
 use crate::{BatchBuilder, WriteBatch};
 
-const GOLDEN: &str = include_str!("../../testdata/entry-v4.txt");
+const GOLDEN: &str = include_str!("../../testdata/entry-v5.txt");
+const GOLDEN_V4: &str = include_str!("../../testdata/entry-v4.txt");
 const GOLDEN_V3: &str = include_str!("../../testdata/entry-v3.txt");
 const GOLDEN_V2: &str = include_str!("../../testdata/entry-v2.txt");
 const GOLDEN_V1: &str = include_str!("../../testdata/entry-v1.txt");
@@ -70,6 +71,7 @@ fn golden_commands() -> Vec<ShardCommand> {
         ShardCommand::Write(Arc::new(third)),
         ShardCommand::Write(Arc::new(golden_starts(&generation))),
         ShardCommand::Delete(Arc::new(golden_deletion())),
+        ShardCommand::Uploading { generation: 1_700_000_000_000 },
     ]
 }
 
@@ -140,7 +142,7 @@ fn the_golden_file_is_read_and_written_bit_for_bit() {
     let commands = golden_commands();
     let written: String = commands.iter().map(|command| hex(&encode(command)) + "\n").collect();
     if std::env::var_os("LATEWOOD_WRITE_GOLDEN").is_some() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/entry-v4.txt");
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/entry-v5.txt");
         std::fs::write(path, &written).unwrap();
     }
     assert_eq!(written, GOLDEN);
@@ -151,6 +153,7 @@ fn the_golden_file_is_read_and_written_bit_for_bit() {
         golden.lines().map(|line| ShardCommand::decode(bytes(line).into()).unwrap()).collect()
     };
     assert_eq!(read(GOLDEN), commands);
+    assert_eq!(read(GOLDEN_V4), commands[..7], "what older releases wrote");
     assert_eq!(read(GOLDEN_V3), commands[..6], "what older releases wrote");
     assert_eq!(read(GOLDEN_V2), commands[..5], "what older releases wrote");
     assert_eq!(read(GOLDEN_V1), commands[..4], "what older releases wrote");

@@ -27,6 +27,7 @@ use crate::metadata::MetadataStore;
 use crate::push::{self, PushService};
 use crate::shard::ShardContext;
 use crate::shard::listed;
+use crate::shards::Shards;
 use crate::store_api::{IngesterStore, StoreParts};
 
 /// How long a start waits for the bucket to say whose the shard numbers are: without it they are compared later.
@@ -56,7 +57,7 @@ pub struct IngesterDeps {
 /// A running ingester.
 #[derive(Debug)]
 pub struct Ingester {
-    shards: Arc<Vec<Arc<Shard>>>,
+    shards: Shards,
     store: IngesterStore,
     deletion: IngesterDeletion,
     push: PushService,
@@ -92,28 +93,26 @@ impl Ingester {
         let watch = disk_watch(&config, &deps, &journal);
         watch.look().await;
         let context = ShardContext {
-            config: &config,
-            deps: &deps,
+            config: config.clone(),
+            deps: deps.clone(),
             layout,
+            transport: None,
+            shards: Shards::default(),
             numbers: Arc::clone(&numbers),
             journal: journal.clone(),
             metadata: Arc::clone(&metadata),
             local: local_shared(&config, &deps, &watch.budget, &shutdown),
             metrics: FlushMetrics::new(registry),
             shutdown: shutdown.clone(),
-            tasks: tasks.clone(),
         };
-        let shards = open_shards(&context).await;
-        let shards = match shards {
-            Ok(shards) => Arc::new(shards),
-            Err(error) => {
-                shutdown.begin();
-                tasks.join().await;
-                close_journal(&journal, &deps.offload).await;
-                return Err(error);
-            }
-        };
-        let writers = shards.iter().map(|shard| Arc::clone(shard) as Arc<dyn ShardWriter>);
+        let shards = context.shards.clone();
+        if let Err(error) = open_shards(&context).await {
+            shutdown.begin();
+            join_all(shards.all().iter().map(|shard| shard.stop())).await;
+            close_journal(&journal, &deps.offload).await;
+            return Err(error);
+        }
+        let writers = shards.all().into_iter().map(|shard| shard as Arc<dyn ShardWriter>);
         let push = PushService::new(
             config.push.clone(),
             Distributor::new(writers.collect())?,
@@ -125,14 +124,14 @@ impl Ingester {
         )?;
         let versions = Arc::<DeletedVersions>::default();
         let deletion = IngesterDeletion {
-            shards: Arc::clone(&shards),
+            shards: shards.clone(),
             catalogs: Arc::clone(&deps.catalogs),
             versions: Arc::clone(&versions),
             offload: deps.offload.clone(),
             clock: deps.clock.clone(),
         };
         let store = IngesterStore::new(StoreParts {
-            shards: shards.iter().map(|shard| shard.reader()).collect(),
+            shards: shards.all().iter().map(|shard| shard.reader()).collect(),
             versions,
             catalogs: Arc::clone(&deps.catalogs),
             begun_now,
@@ -140,11 +139,11 @@ impl Ingester {
             metadata,
             offload: deps.offload.clone(),
         });
-        registry.register_collector(Box::new(ShardsCollector(Arc::clone(&shards))));
-        for shard in shards.iter() {
-            shard.start_flushing(&tasks);
+        registry.register_collector(Box::new(ShardsCollector(shards.clone())));
+        for shard in shards.all() {
+            shard.start_flushing();
         }
-        let tenants = TenantWatch { shards: Arc::clone(&shards), catalogs: Arc::clone(&deps.catalogs) };
+        let tenants = TenantWatch { shards: shards.clone(), catalogs: Arc::clone(&deps.catalogs) };
         tasks.spawn("tenants", tenants.run(shutdown.clone()));
         tasks.spawn("numbers", Arc::clone(&numbers).watch(shutdown.clone()));
         tasks.spawn("disk", watch.run(shutdown.clone()));
@@ -169,21 +168,21 @@ impl Ingester {
         &self.push
     }
 
-    /// The shards by number.
+    /// The shards of this node, by their places.
     #[must_use]
-    pub fn shards(&self) -> &[Arc<Shard>] {
-        &self.shards
+    pub fn shards(&self) -> Vec<Arc<Shard>> {
+        self.shards.all()
     }
 
     /// Tells whether all shards take writes, as far as their logs go, and can flush into this bucket.
     pub fn readiness(&self) -> impl Fn() -> bool + Send + Sync + use<> {
-        let (shards, numbers) = (Arc::clone(&self.shards), Arc::clone(&self.numbers));
-        move || !numbers.are_foreign() && !shards.iter().any(|shard| shard.has_failed())
+        let (shards, numbers) = (self.shards.clone(), Arc::clone(&self.numbers));
+        move || !numbers.are_foreign() && !shards.all().iter().any(|shard| shard.has_failed())
     }
 
     /// Remote write and the flush.
     pub fn routes(&self) -> Router {
-        push::routes(self.push.clone()).merge(admin::routes(Arc::clone(&self.shards)))
+        push::routes(self.push.clone()).merge(admin::routes(self.shards.clone()))
     }
 
     /// Stops: what was acknowledged is in the journal and is replayed by the next start; nothing is
@@ -191,7 +190,7 @@ impl Ingester {
     pub async fn stop(&self) {
         self.shutdown.begin();
         self.tasks.join().await;
-        join_all(self.shards.iter().map(|shard| shard.stop())).await;
+        join_all(self.shards.all().iter().map(|shard| shard.stop())).await;
         let journal = self.journal.clone();
         // A runtime that is going away closes it when the last handle is dropped.
         let _closed = tokio::task::spawn_blocking(move || journal.close()).await;
@@ -288,10 +287,13 @@ fn local_shared(
     }
 }
 
-async fn open_shards(context: &ShardContext<'_>) -> Result<Vec<Arc<Shard>>, StartError> {
+async fn open_shards(context: &ShardContext) -> Result<(), StartError> {
+    context.shards.expect(context.layout.shards());
     let open = |number| async move {
         let shard = Box::pin(Shard::open(context, number)).await;
-        shard.map(Arc::new).map_err(|error| StartError::Shard { shard: number, error })
+        let shard = shard.map_err(|error| StartError::Shard { shard: number, error })?;
+        context.shards.insert(Arc::new(shard));
+        Ok(())
     };
     let opened = join_all((0..context.layout.shards()).map(open)).await;
     opened.into_iter().collect()

@@ -1,30 +1,31 @@
 //! What the shards hold, as metrics: read when they are scraped.
 
 use std::fmt;
-use std::sync::Arc;
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::gauge::ConstGauge;
 
 use crate::Shard;
+use crate::shards::Shards;
 
 /// Gauges over all shards of a node.
 #[derive(Debug)]
-pub(super) struct ShardsCollector(pub(super) Arc<Vec<Arc<Shard>>>);
+pub(super) struct ShardsCollector(pub(super) Shards);
 
 impl Collector for ShardsCollector {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let shards = self.0.all();
         let sum = |of: &dyn Fn(&Shard) -> u64| {
-            let total: u64 = self.0.iter().map(|shard| of(shard)).sum();
+            let total: u64 = shards.iter().map(|shard| of(shard)).sum();
             i64::try_from(total).unwrap_or(i64::MAX)
         };
         let memory = |shard: &Shard| {
             let (open, closed) = shard.head().memory();
             (open + closed) as u64
         };
-        let unflushed = self.0.first().map_or(0, |shard| shard.unflushed_bytes());
-        let open_blocks = self.0.first().map_or(0, |shard| shard.open_block_bytes());
+        let unflushed = shards.first().map_or(0, |shard| shard.unflushed_bytes());
+        let open_blocks = shards.first().map_or(0, |shard| shard.open_block_bytes());
         let gauges = [
             (
                 "latewood_ingester_head_series",

@@ -54,6 +54,8 @@ pub enum ControlCommand {
         shard: usize,
         /// The voters.
         voters: Vec<u64>,
+        /// The entry of the shard's log that made them so: what is older is refused.
+        at: u64,
     },
 }
 
@@ -121,8 +123,8 @@ mod tests {
                 r#"{"version":1,"change":{"place":{"based_on":4,"placement":[[7,8]],"leaders":[8]}}}"#,
             ),
             (
-                ControlCommand::Changed { shard: 1, voters: vec![7] },
-                r#"{"version":1,"change":{"changed":{"shard":1,"voters":[7]}}}"#,
+                ControlCommand::Changed { shard: 1, voters: vec![7], at: 12 },
+                r#"{"version":1,"change":{"changed":{"shard":1,"voters":[7],"at":12}}}"#,
             ),
         ];
         for (command, golden) in commands {

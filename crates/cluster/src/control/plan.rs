@@ -30,6 +30,18 @@ pub fn next_step(view: &ClusterView, away: &BTreeSet<u64>) -> Option<ControlComm
     Some(ControlCommand::Forget { node })
 }
 
+/// The nodes that are to vote in the control group: as many as a shard has replicas. `now` are those that do; the others
+/// follow.
+#[must_use]
+pub fn control_voters(view: &ClusterView, now: &[u64], away: &BTreeSet<u64>) -> Vec<u64> {
+    let mut sites = view.sites();
+    sites.retain(|site| !away.contains(&site.node));
+    if sites.is_empty() {
+        return now.to_vec();
+    }
+    place(&[now.to_vec()], &sites, view.replication_factor).into_iter().flatten().collect()
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
@@ -52,7 +64,7 @@ mod tests {
     /// A cluster of so many nodes and shards, and what applies changes to it.
     struct World {
         state: ControlState,
-        view: tokio::sync::watch::Receiver<std::sync::Arc<ClusterView>>,
+        view: tokio::sync::watch::Receiver<super::super::Known>,
     }
 
     impl World {
@@ -70,7 +82,7 @@ mod tests {
         }
 
         fn view(&self) -> ClusterView {
-            ClusterView::clone(&self.view.borrow())
+            ClusterView::clone(&self.view.borrow().view)
         }
 
         /// Does all there is to do; leaders change the voters of their shards as they are told.
@@ -82,7 +94,8 @@ mod tests {
                     self.apply(&command).unwrap();
                 } else if let Some(shard) = view.shards.iter().position(behind) {
                     let voters = view.shards[shard].replicas.clone();
-                    self.apply(&ControlCommand::Changed { shard, voters }).unwrap();
+                    let at = view.shards[shard].voters_at + 1;
+                    self.apply(&ControlCommand::Changed { shard, voters, at }).unwrap();
                 } else {
                     return;
                 }
@@ -107,6 +120,8 @@ mod tests {
         assert!(world.apply(&placed).unwrap_err().contains("planned for generation 1"), "it is planned anew");
         world.settle(&BTreeSet::new());
         assert!(world.apply(&ControlCommand::Forget { node: 0 }).unwrap_err().contains("still has"));
+        let late = ControlCommand::Changed { shard: 0, voters: vec![9], at: 0 };
+        assert!(world.apply(&late).unwrap_err().contains("known already"), "a report that was overtaken");
         let (mut state, _) = ControlState::new();
         let early = state.apply(Position::default(), &ControlCommand::Drain { node: 1 });
         assert!(early.unwrap_err().contains("not founded"));
@@ -118,7 +133,23 @@ mod tests {
         world.settle(&BTreeSet::new());
         let (mut state, view) = ControlState::new();
         state.restore(&ControlState::checkpoint(&world.view()), Position::default());
-        assert_eq!(**view.borrow(), world.view());
+        assert_eq!(*view.borrow().view, world.view());
+    }
+
+    #[test]
+    fn founders_stay_whoever_comes_and_control_is_given_to_other_zones() {
+        let mut world = World::new(3, 2);
+        world.settle(&BTreeSet::new());
+        let founders = world.view().shards[0].founders.clone();
+        assert_eq!(founders.len(), 3);
+        world.apply(&ControlCommand::Join { node: 3, member: member(3) }).unwrap();
+        let away = BTreeSet::from([0]);
+        assert_eq!(control_voters(&world.view(), &[0, 1, 2], &away), [1, 2, 3], "node 3 is in the zone of node 0");
+        assert_eq!(control_voters(&world.view(), &[0, 1, 2], &BTreeSet::new()), [0, 1, 2]);
+        assert_eq!(control_voters(&world.view(), &[0], &(0..9).collect()), [0], "nobody is left to give it to");
+        world.settle(&away);
+        let shard = &world.view().shards[0];
+        assert_eq!((&shard.founders, shard.voters.contains(&0)), (&founders, false));
     }
 
     proptest! {

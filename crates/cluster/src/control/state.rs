@@ -12,15 +12,24 @@ use crate::{Placement, Position, ReplicatedState};
 const MAX_MEMBERS: usize = 1_000;
 const MAX_SHARDS: usize = 100_000;
 
+/// The cluster as a replica of the control group knows it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Known {
+    /// The entry that made it so: a checkpoint of the view may be taken there.
+    pub position: Position,
+    /// The cluster.
+    pub view: Arc<ClusterView>,
+}
+
 /// Applies the control group's log, and shows what came of it.
 #[derive(Debug)]
-pub struct ControlState(watch::Sender<Arc<ClusterView>>);
+pub struct ControlState(watch::Sender<Known>);
 
 impl ControlState {
     /// Of a cluster that is not founded, and where to see it change.
     #[must_use]
-    pub fn new() -> (Self, watch::Receiver<Arc<ClusterView>>) {
-        let (sender, receiver) = watch::channel(Arc::default());
+    pub fn new() -> (Self, watch::Receiver<Known>) {
+        let (sender, receiver) = watch::channel(Known::default());
         (Self(sender), receiver)
     }
 
@@ -36,18 +45,18 @@ impl ReplicatedState for ControlState {
     /// The generation that the change made, or why it was refused.
     type Response = Result<u64, String>;
 
-    fn apply(&mut self, _: Position, command: &ControlCommand) -> Result<u64, String> {
-        let mut view = ClusterView::clone(&self.0.borrow());
+    fn apply(&mut self, position: Position, command: &ControlCommand) -> Result<u64, String> {
+        let mut view = ClusterView::clone(&self.0.borrow().view);
         view.change(command)?;
         view.generation += 1;
         let generation = view.generation;
-        self.0.send_replace(Arc::new(view));
+        self.0.send_replace(Known { position, view: Arc::new(view) });
         Ok(generation)
     }
 
     fn restore(&mut self, checkpoint: &[u8], position: Position) {
         match serde_json::from_slice(checkpoint) {
-            Ok(view) => drop(self.0.send_replace(Arc::new(view))),
+            Ok(view) => drop(self.0.send_replace(Known { position, view: Arc::new(view) })),
             Err(error) => tracing::error!(%position, %error, "the cluster's checkpoint cannot be read"),
         }
     }
@@ -63,8 +72,10 @@ impl ClusterView {
             ControlCommand::Found { cluster, replication_factor, shards, members } => {
                 let shard = |number: &u32| ShardView {
                     number: *number,
+                    founders: Vec::new(),
                     replicas: Vec::new(),
                     voters: Vec::new(),
+                    voters_at: 0,
                     leader: None,
                 };
                 if !(1..=9).contains(replication_factor) || !(1..=MAX_SHARDS).contains(&shards.len()) {
@@ -98,9 +109,13 @@ impl ClusterView {
             ControlCommand::Place { based_on, placement, leaders } => {
                 self.place(*based_on, placement, leaders)
             }
-            ControlCommand::Changed { shard, voters } => {
+            ControlCommand::Changed { shard, voters, at } => {
                 let shard = self.shards.get_mut(*shard).ok_or("there is no such shard")?;
+                if *at < shard.voters_at {
+                    return Err(format!("the voters of entry {} are known already", shard.voters_at));
+                }
                 shard.voters.clone_from(voters);
+                shard.voters_at = *at;
                 Ok(())
             }
         }
@@ -118,6 +133,9 @@ impl ClusterView {
         }
         for (shard, (replicas, leader)) in self.shards.iter_mut().zip(placement.iter().zip(leaders)) {
             shard.replicas.clone_from(replicas);
+            if shard.founders.is_empty() {
+                shard.founders.clone_from(replicas);
+            }
             shard.leader = *leader;
         }
         Ok(())

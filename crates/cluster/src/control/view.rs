@@ -51,10 +51,16 @@ pub enum MemberStatus {
 pub struct ShardView {
     /// Its number in the catalogs, which no other log ever had.
     pub number: u32,
+    /// The nodes that it was given to first: they form its group, and nobody else ever does.
+    #[serde(default)]
+    pub founders: Vec<u64>,
     /// The nodes that are to have it.
     pub replicas: Vec<u64>,
     /// The voters of its group, as its leader told last.
     pub voters: Vec<u64>,
+    /// The entry of the shard's log that made them so.
+    #[serde(default)]
+    pub voters_at: u64,
     /// The node that is to lead it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub leader: Option<u64>,
@@ -74,10 +80,16 @@ impl ClusterView {
         active.map(|(node, member)| Site { node: *node, zone: member.zone.clone() }).collect()
     }
 
+    /// Whether a node has a part in a shard's group, or is to have one.
+    #[must_use]
+    pub fn has(&self, place: usize, node: u64) -> bool {
+        let shard = self.shards.get(place);
+        shard.is_some_and(|shard| shard.replicas.contains(&node) || shard.voters.contains(&node))
+    }
+
     /// How many shards a node has, or is to have.
     #[must_use]
     pub fn shards_of(&self, node: u64) -> usize {
-        let has = |shard: &&ShardView| shard.replicas.contains(&node) || shard.voters.contains(&node);
-        self.shards.iter().filter(has).count()
+        (0..self.shards.len()).filter(|place| self.has(*place, node)).count()
     }
 }

@@ -26,22 +26,46 @@ impl<S: ReplicatedState> Group<S> {
         }
     }
 
-    /// Makes these the group's voters. Those that are new catch up first, while the others go on; those that are not
-    /// named any more are told nothing further. Asked of the leader, one change at a time.
+    /// Makes these the group's voters, as [`Group::change_members`] does; nobody else follows.
+    ///
+    /// # Errors
+    /// Those of [`Group::change_members`].
+    pub async fn change_voters(&self, voters: &[Peer]) -> Result<(), ClusterError> {
+        self.change_members(voters, &[]).await
+    }
+
+    /// Makes these the group's voters, and those its learners, who follow and do not vote. Voters that are new catch up
+    /// first, while the others go on; those that are not named any more are told nothing further. Asked of the leader,
+    /// one change at a time.
     ///
     /// # Errors
     /// This node does not lead, another change is under way, or the group has stopped. What was done of the change stays;
     /// it may be asked for again.
-    pub async fn change_voters(&self, voters: &[Peer]) -> Result<(), ClusterError> {
+    pub async fn change_members(&self, voters: &[Peer], learners: &[Peer]) -> Result<(), ClusterError> {
         let status = self.status();
-        let known: BTreeSet<&Peer> = status.voters.iter().chain(&status.learners).collect();
-        for new in voters.iter().filter(|voter| !known.contains(voter)) {
+        let known: BTreeSet<u64> = status.voters.iter().chain(&status.learners).map(|peer| peer.id).collect();
+        // A voter has to have caught up; who only follows does that when it can.
+        let all = voters.iter().map(|peer| (peer, true)).chain(learners.iter().map(|peer| (peer, false)));
+        for (new, catches_up) in all.filter(|(peer, _)| !known.contains(&peer.id)) {
             let node = BasicNode::new(new.address.clone());
-            let added = self.0.raft.add_learner(new.id, node, true).await;
+            let added = self.0.raft.add_learner(new.id, node, catches_up).await;
             added.map_err(|error| self.change_failed(error))?;
         }
-        let ids: BTreeSet<u64> = voters.iter().map(|voter| voter.id).collect();
-        let changed = self.0.raft.change_membership(ChangeMembers::ReplaceAllVoters(ids), false).await;
+        let vote: BTreeSet<u64> = voters.iter().map(|voter| voter.id).collect();
+        if !status.voters.iter().map(|voter| voter.id).eq(vote.iter().copied()) {
+            self.change_membership(ChangeMembers::ReplaceAllVoters(vote.clone())).await?;
+        }
+        let stays = |id: &u64| vote.contains(id) || learners.iter().any(|learner| learner.id == *id);
+        let gone: BTreeSet<u64> = known.into_iter().filter(|id| !stays(id)).collect();
+        if gone.is_empty() {
+            return Ok(());
+        }
+        self.change_membership(ChangeMembers::RemoveNodes(gone)).await
+    }
+
+    async fn change_membership(&self, change: ChangeMembers<u64, BasicNode>) -> Result<(), ClusterError> {
+        // Who votes no more stays a learner, until it is removed.
+        let changed = self.0.raft.change_membership(change, true).await;
         changed.map(drop).map_err(|error| self.change_failed(error))
     }
 

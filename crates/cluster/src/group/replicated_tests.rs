@@ -6,6 +6,7 @@ use latewood_base::Rng;
 use latewood_wal::testing::{Loss, MemoryFiles};
 
 use super::testing::{From, Sentence, Wires, Word, journal, word};
+use crate::retire;
 use super::*;
 
 const GROUP: GroupId = 3;
@@ -382,5 +383,61 @@ async fn a_lead_that_nobody_takes_is_kept() {
     for id in alive {
         nodes.reached(id, last).await;
         assert_eq!(words(&nodes.applied(id)), ["before", "after"]);
+    }
+}
+
+#[tokio::test]
+async fn learners_follow_without_a_vote_and_are_let_go() {
+    let nodes = Nodes::new(4, &[1, 2, 3]).await;
+    let leader = nodes.leader(&[1, 2, 3]).await;
+    let group = nodes.group(leader);
+    group.change_members(&peers(&[1, 2, 3]), &peers(&[4])).await.unwrap();
+    let last = nodes.write(&[1, 2, 3], "heard").await;
+    nodes.reached(4, last).await;
+    let status = nodes.group(4).status();
+    assert_eq!((status.role, status.learners), (Role::Learner, peers(&[4])));
+    while !group.status().heard.get(&4).is_some_and(Option::is_some) {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    // The learner votes now, and one of the voters follows.
+    let other = if leader == 3 { 2 } else { 3 };
+    let voters: Vec<u64> = [1, 2, 3, 4].into_iter().filter(|id| *id != other).collect();
+    group.change_members(&peers(&voters), &peers(&[other])).await.unwrap();
+    let status = group.status();
+    assert_eq!((status.voters, status.learners), (peers(&voters), peers(&[other])));
+    group.change_members(&peers(&voters), &[]).await.unwrap();
+    assert_eq!(group.status().learners, []);
+}
+
+#[tokio::test]
+async fn a_node_that_gave_a_group_away_gets_it_back_from_the_beginning() {
+    let mut nodes = Nodes::new(4, &[1, 2, 3]).await;
+    nodes.write(&[1, 2, 3], "first").await;
+    let leader = nodes.leader(&[1, 2, 3]).await;
+    let gone = if leader == 1 { 2 } else { 1 };
+    let others: Vec<u64> = [1, 2, 3, 4].into_iter().filter(|id| *id != gone).collect();
+    for round in 0_usize..2 {
+        let checkpoint = nodes.write(&[1, 2, 3, 4], "checkpoint").await;
+        for id in nodes.ids() {
+            nodes.reached(id, checkpoint).await;
+            nodes.group(id).checkpoint(checkpoint, format!("{round}").into()).await.unwrap();
+        }
+        let leader = nodes.leader(&others).await;
+        nodes.group(leader).change_voters(&peers(&others)).await.unwrap();
+        let (journal, group, _) = nodes.running(gone).clone();
+        group.shutdown().await;
+        retire(&journal, GROUP).await.unwrap();
+        retire(&journal, GROUP).await.unwrap();
+        assert_eq!(journal.bounds(GROUP).last, None);
+        // What the old log purged is behind what the new one begins with.
+        nodes.kill(gone, Loss::Nothing).await;
+        nodes.start(gone).await;
+        assert_eq!(nodes.group(gone).status().last, None);
+        let leader = nodes.leader(&others).await;
+        nodes.group(leader).change_voters(&peers(&[1, 2, 3, 4])).await.unwrap();
+        let last = nodes.write(&[1, 2, 3, 4], "back").await;
+        nodes.reached(gone, last).await;
+        assert_eq!(words(&nodes.applied(gone)).last(), Some(&"back"));
+        assert_eq!(nodes.running(gone).2.0.lock().restored.is_some(), round > 0);
     }
 }

@@ -1,6 +1,7 @@
 //! How a group stands, as one of its replicas sees it.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use openraft::ServerState;
 use openraft::async_runtime::WatchReceiver;
@@ -37,6 +38,8 @@ pub struct GroupStatus {
     pub leader: Option<u64>,
     /// Those whose majority decides; of both sides while voters are changed.
     pub voters: Vec<Peer>,
+    /// The entry that made them so; none before there is any.
+    pub members_at: Option<u64>,
     /// Those that are to become voters.
     pub learners: Vec<Peer>,
     /// The newest entry of its log.
@@ -45,6 +48,8 @@ pub struct GroupStatus {
     pub applied: Option<u64>,
     /// Of a leader: the newest entry that each replica is known to have.
     pub replicated: BTreeMap<u64, Option<u64>>,
+    /// Of a leader: how long ago each of the others answered last; none for those that never did.
+    pub heard: BTreeMap<u64, Option<Duration>>,
 }
 
 impl<S: ReplicatedState> Group<S> {
@@ -64,16 +69,19 @@ impl<S: ReplicatedState> Group<S> {
             (_, ServerState::Learner) => Role::Learner,
         };
         let replicated = metrics.replication.into_iter().flatten();
+        let heard = metrics.heartbeat.into_iter().flatten().filter(|(id, _)| *id != self.0.config.node_id);
         GroupStatus {
             id: self.0.id,
             role,
             term: metrics.current_term,
             leader: metrics.current_leader,
             voters,
+            members_at: metrics.membership_config.log_id().as_ref().map(|id| id.index),
             learners,
             last: metrics.last_log_index,
             applied: metrics.last_applied.map(|id| id.index),
             replicated: replicated.map(|(id, matched)| (id, matched.map(|id| id.index))).collect(),
+            heard: heard.map(|(id, at)| (id, at.map(|at| at.elapsed()))).collect(),
         }
     }
 }

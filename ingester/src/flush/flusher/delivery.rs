@@ -29,6 +29,8 @@ pub(super) struct Delivery {
     lingering: BTreeMap<u64, Duration>,
     /// Dropped generations whose files are still there.
     doomed: Vec<ClosedGeneration>,
+    /// Of generations up to this one there are no files left, but those that are doomed.
+    swept: u64,
 }
 
 /// One look at all closed generations.
@@ -49,6 +51,7 @@ impl Delivery {
             failing: BTreeSet::new(),
             lingering: BTreeMap::new(),
             doomed: Vec::new(),
+            swept: 0,
         }
     }
 
@@ -62,6 +65,7 @@ impl Delivery {
                 self.flusher.0.trouble.lock().take();
             }
             self.drop_old().await;
+            self.sweep().await;
             if round.failed {
                 pause.wait(&self.flusher.0).await;
             } else {
@@ -72,13 +76,16 @@ impl Delivery {
     }
 
     async fn deliver(&mut self, round: &mut Round) {
-        let mut all_before = true;
+        let (mut all_before, delivers) = (true, self.flusher.delivers());
         for closed in self.flusher.0.head.closed() {
             if self.lingering.contains_key(&closed.number) {
                 continue;
             }
             if !closed.flushed {
                 let ClosedData::Local(local) = &closed.data else { return };
+                if !delivers {
+                    return;
+                }
                 let all = self.deliver_tenants(closed.number, local, round).await;
                 if self.flusher.0.shutdown.has_begun() || round.silent >= SILENCE {
                     return;
@@ -174,6 +181,7 @@ impl Delivery {
         let linger = Duration::from_secs(inner.config.linger_seconds);
         while let Some((&generation, &since)) = self.lingering.first_key_value()
             && inner.clock.elapsed().saturating_sub(since) >= linger
+            && *inner.encoding.lock() != Some(generation)
         {
             self.lingering.remove(&generation);
             self.doomed.extend(inner.head.dropped(generation));
@@ -181,6 +189,23 @@ impl Delivery {
         for closed in std::mem::take(&mut self.doomed) {
             if is_read(&closed) || !self.delete(closed.number).await {
                 self.doomed.push(closed);
+            }
+        }
+    }
+
+    /// Deletes the files of generations that this replica never dropped, because it was restored behind them.
+    async fn sweep(&mut self) {
+        let (floor, store) = (self.flusher.0.head.floor(), self.flusher.0.local.clone());
+        if floor <= self.swept {
+            return;
+        }
+        let mut kept: BTreeSet<u64> = self.doomed.iter().map(|closed| closed.number).collect();
+        kept.extend(*self.flusher.0.encoding.lock());
+        let deleted = self.flusher.0.offload.run(move || store.delete_through(floor, &kept)).await;
+        match deleted.map_err(FlushError::from).flatten() {
+            Ok(()) => self.swept = floor,
+            Err(error) => {
+                tracing::warn!(shard = self.flusher.shard(), %error, "cannot delete local blocks");
             }
         }
     }
