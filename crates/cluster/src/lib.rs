@@ -24,12 +24,13 @@ mod types;
 
 pub use config::GroupConfig;
 pub use control::{
-    ClusterView, ControlCommand, ControlState, Known, Member, MemberStatus, ShardView, control_voters, next_step,
+    ClusterView, ControlCommand, ControlState, Known, Member, MemberStatus, ShardView, control_voters,
+    next_step,
 };
 pub use error::ClusterError;
 pub use group::{Group, GroupStatus, Role};
-pub use log_store::retire;
 pub use latewood_wal::GroupId;
+pub use log_store::retire;
 pub use placement::{Placement, Site, lead, place};
 #[cfg(feature = "testing")]
 pub use runtime::seed_chance;

@@ -99,7 +99,9 @@ impl LocalStore {
     pub fn remove(data_dir: &Path, place: u32) -> Result<(), FlushError> {
         let root = data_dir.join("unflushed").join(format!("shard-{place}"));
         match fs::remove_dir_all(&root) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(FlushError::disk(&root, &error)),
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(FlushError::disk(&root, &error))
+            }
             _ => Ok(()),
         }
     }
@@ -285,7 +287,9 @@ impl LocalStore {
     /// The disk refuses.
     pub fn delete_through(&self, newest: u64, kept: &BTreeSet<u64>) -> Result<(), FlushError> {
         let numbers = self.numbers()?.into_iter();
-        numbers.filter(|number| *number <= newest && !kept.contains(number)).try_for_each(|old| self.delete(old))
+        numbers
+            .filter(|number| *number <= newest && !kept.contains(number))
+            .try_for_each(|old| self.delete(old))
     }
 
     /// Deletes a generation's blocks; none are no error. `complete.json` goes first, so that what a crash

@@ -144,9 +144,17 @@ mod tests {
         assert_eq!(founders.len(), 3);
         world.apply(&ControlCommand::Join { node: 3, member: member(3) }).unwrap();
         let away = BTreeSet::from([0]);
-        assert_eq!(control_voters(&world.view(), &[0, 1, 2], &away), [1, 2, 3], "node 3 is in the zone of node 0");
+        assert_eq!(
+            control_voters(&world.view(), &[0, 1, 2], &away),
+            [1, 2, 3],
+            "node 3 is in the zone of node 0"
+        );
         assert_eq!(control_voters(&world.view(), &[0, 1, 2], &BTreeSet::new()), [0, 1, 2]);
-        assert_eq!(control_voters(&world.view(), &[0], &(0..9).collect()), [0], "nobody is left to give it to");
+        assert_eq!(
+            control_voters(&world.view(), &[0], &(0..9).collect()),
+            [0],
+            "nobody is left to give it to"
+        );
         world.settle(&away);
         let shard = &world.view().shards[0];
         assert_eq!((&shard.founders, shard.voters.contains(&0)), (&founders, false));

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use openraft::ServerState;
 use openraft::async_runtime::WatchReceiver;
+use openraft::{Instant, ServerState};
 
 use super::Group;
 use crate::transport::Peer;
