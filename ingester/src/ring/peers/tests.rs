@@ -33,7 +33,7 @@ async fn nodes_count_where_they_are_reached_as_they_say() {
     let ((one, at_one), (two, at_two), (silent, at_silent)) =
         (listening().await, listening().await, listening().await);
     let founding = ClusterRecord {
-        cluster: latewood_base::Ulid::from_parts(1, 1),
+        cluster: Ulid::from_parts(1, 1),
         replication_factor: 3,
         shards: vec![1024],
         founders: Vec::new(),
