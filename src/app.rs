@@ -8,7 +8,9 @@ use std::time::Duration;
 use anyhow::Context as _;
 use latewood_base::{Clock, ErrorKind, Ids, Kinded, Offload, Rng, Shutdown, Tasks};
 use latewood_catalog::Catalogs;
+use latewood_ingester::ring::RingService;
 use latewood_objstore::{Bucket, ProbeError, Proven, open_bucket, reach};
+use latewood_proto::cluster::{ClusterApi, ClusterService};
 use latewood_proto::deletion::DeletionService;
 use latewood_proto::store::{StoreService, WireLimits};
 use latewood_service::{
@@ -89,14 +91,28 @@ struct Running {
 
 async fn start(role: &Role, config: Config) -> anyhow::Result<Running> {
     let (mut context, bucket) = open(role, config).await?;
+    // Nodes of a cluster find each other while they start.
+    let late = LateRoutes::new();
+    let (grpc_addr, grpc) =
+        serve_grpc(&context.config.service, early_routes(&context, &late), context.shutdown.child()).await?;
+    if let Some(ring) = &context.ring {
+        let address = context.config.ingester.ring.address(grpc_addr.port()).map_err(anyhow::Error::msg)?;
+        ring.listens_at(&address);
+    }
+    let grpc = tokio::spawn(grpc);
     let started = role.start(&mut context).await?;
-    let (grpc_addr, grpc) = serve_grpc(
-        &context.config.service,
-        grpc_routes(&started, context.config.querier.enable_admin_api),
-        context.shutdown.child(),
-    )
-    .await?;
-    Ok(Running { context, started, bucket, grpc_addr, grpc: tokio::spawn(grpc) })
+    late.set(grpc_routes(&started, context.config.querier.enable_admin_api).into_axum_router());
+    Ok(Running { context, started, bucket, grpc_addr, grpc })
+}
+
+/// What is served over gRPC while the parts start: of a node of a cluster, what other nodes ask. All else follows.
+fn early_routes(context: &Context, late: &LateRoutes) -> Routes {
+    let Some(ring) = &context.ring else { return Routes::from(late.routes()) };
+    let settings = &context.config.ingester;
+    let node = Arc::clone(ring) as Arc<dyn ClusterApi>;
+    let nodes = ClusterService::server(node, settings.ring.wire(&settings.group));
+    // A route of its own goes before the rest.
+    Routes::from(late.routes()).add_service(nodes)
 }
 
 /// Opens what all parts share.
@@ -120,7 +136,10 @@ async fn open(role: &Role, mut config: Config) -> anyhow::Result<(Context, Arc<P
     }
     let catalogs = Catalogs::new(Arc::clone(&bucket), clock.clone(), ids.clone(), config.catalog.clone());
     catalogs.register_metrics(&mut registry);
+    let offload = Offload::per_core();
+    let joins = role.takes_writes() && config.ingester.ring.joins();
     let context = Context {
+        ring: joins.then(|| RingService::new(offload.clone())),
         config,
         features,
         started_ms: clock.now_ms(),
@@ -129,7 +148,7 @@ async fn open(role: &Role, mut config: Config) -> anyhow::Result<(Context, Arc<P
         ids,
         bucket,
         catalogs,
-        offload: Offload::per_core(),
+        offload,
         registry,
         shutdown: Shutdown::new(),
         tasks: Tasks::new(),

@@ -52,6 +52,14 @@ pub enum IngestError {
         /// What happened.
         message: String,
     },
+    /// The shard is led by another node, or by none for now.
+    #[error("shard {shard}: this node does not lead it (the leader is {leader:?}): retry")]
+    NotLeader {
+        /// Which shard.
+        shard: u32,
+        /// The node that leads it, when it is known.
+        leader: Option<u64>,
+    },
     /// Several shards did not take their parts.
     #[error("{message}")]
     Shards {
@@ -87,7 +95,7 @@ impl Kinded for IngestError {
             Self::Unsupported(_) => ErrorKind::Unsupported,
             Self::BodyTooLarge { .. } => ErrorKind::TooLarge,
             Self::Overloaded => ErrorKind::Overloaded,
-            Self::Stopping => ErrorKind::Unavailable,
+            Self::Stopping | Self::NotLeader { .. } => ErrorKind::Unavailable,
             Self::Offload(error) => error.kind(),
             Self::Shard { kind, .. } | Self::Shards { kind, .. } => *kind,
         }

@@ -12,6 +12,7 @@ pub mod metadata;
 pub mod push;
 mod refusal;
 mod retention;
+pub mod ring;
 mod service;
 mod shard;
 mod shards;

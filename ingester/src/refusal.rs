@@ -52,6 +52,12 @@ impl Cause {
         Self::SeriesLimit,
     ];
 
+    /// The cause of a name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|cause| cause.as_str() == name)
+    }
+
     /// Its name in metrics and in answers.
     #[must_use]
     pub fn as_str(self) -> &'static str {

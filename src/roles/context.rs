@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::Router;
 use latewood_base::{Clock, Ids, Offload, Rng, Shutdown, Tasks};
 use latewood_catalog::Catalogs;
+use latewood_ingester::ring::RingService;
 use latewood_model::TimestampMs;
 use latewood_objstore::Bucket;
 use latewood_proto::deletion::DeletionApi;
@@ -33,6 +34,8 @@ pub struct Context {
     pub catalogs: Arc<Catalogs>,
     /// The lane for work that would block the runtime.
     pub offload: Offload,
+    /// What other nodes ask of the ingester in this process, if it is to be one of a cluster.
+    pub ring: Option<Arc<RingService>>,
     /// The process's metrics.
     pub registry: Registry,
     /// Given when the process stops.

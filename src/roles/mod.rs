@@ -5,7 +5,6 @@ mod context;
 mod ingester;
 mod peers;
 mod querier;
-mod remote;
 mod reporting;
 mod store_gateway;
 mod stores;
@@ -57,6 +56,11 @@ impl Role {
     /// Whether it commits to catalogs, for which the bucket must honour create-if-absent.
     pub fn commits(&self) -> bool {
         self.has(Part::Ingester) || self.has(Part::Compactor)
+    }
+
+    /// Whether it has an ingester.
+    pub fn takes_writes(&self) -> bool {
+        self.has(Part::Ingester)
     }
 
     /// Starts the role's parts in order.

@@ -10,8 +10,8 @@ use latewood_proto::deletion::RemoteDeletion;
 use latewood_proto::store::{RemoteStore, WireLimits};
 use latewood_querier::{NamedStore, Stores};
 
+use super::Context;
 use super::reporting::Reporting;
-use super::{Context, remote};
 
 /// The name of the store in this process.
 pub const LOCAL: &str = "local";
@@ -84,7 +84,7 @@ impl Connections {
         self.remote.retain(|peer, _| peers.contains(peer));
         for peer in peers {
             let connect = || {
-                let channel = remote::channel(peer);
+                let channel = latewood_proto::channel(peer.as_str());
                 let store = RemoteStore::new(channel.clone(), &self.limits);
                 let api = Arc::new(Reporting::new(store, self.asked.clone()));
                 let deletion = Arc::new(RemoteDeletion::new(channel));

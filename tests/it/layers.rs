@@ -26,6 +26,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "blockstore",
             "catalog",
             "cluster",
+            "discovery",
             "model",
             "objstore",
             "proto",

@@ -24,6 +24,8 @@ const MAX_BYTES: u64 = 4_096;
 const MAX_RACES: u32 = 10_000;
 /// How often a request is made that the bucket does not answer.
 const MAX_ATTEMPTS: u32 = 64;
+/// What waits, for the log.
+const CLAIM: &str = "a claim of shard numbers";
 /// The longest pause between attempts.
 const MAX_PAUSE: Duration = Duration::from_secs(2);
 
@@ -43,7 +45,7 @@ impl Catalogs {
     /// # Errors
     /// [`CatalogError::Bucket`] when the bucket does not answer for longer than a commit may take.
     pub async fn claim_shards(&self, journal: Ulid, count: u32) -> Result<Vec<u32>, CatalogError> {
-        let newest = self.patiently(|| self.newest_claim()).await?;
+        let newest = self.patiently(CLAIM, || self.newest_claim()).await?;
         let mut next = newest.map_or(FIRST_CLAIMED_SHARD, |newest| newest.saturating_add(1));
         let (mut claimed, mut races) = (Vec::new(), 0);
         while claimed.len() < count as usize {
@@ -51,7 +53,7 @@ impl Catalogs {
             let claim = Claim { shard: next, journal, at_ms: self.shared().clock.now_ms() };
             let object = envelope::encode(Kind::Shard, &claim)
                 .map_err(|message| CatalogError::Corrupt { key: key.clone(), message })?;
-            if self.patiently(|| self.claim(&key, object.clone(), &claim)).await? {
+            if self.patiently(CLAIM, || self.claim(&key, object.clone(), &claim)).await? {
                 claimed.push(next);
             } else {
                 races += 1;
@@ -107,7 +109,11 @@ impl Catalogs {
     }
 
     /// Repeats what the bucket did not answer, for as long as a commit may take.
-    async fn patiently<T, F>(&self, mut attempt: impl FnMut() -> F) -> Result<T, CatalogError>
+    pub(crate) async fn patiently<T, F>(
+        &self,
+        what: &str,
+        mut attempt: impl FnMut() -> F,
+    ) -> Result<T, CatalogError>
     where
         F: Future<Output = Result<T, CatalogError>>,
     {
@@ -118,7 +124,7 @@ impl Catalogs {
             let in_time = shared.clock.elapsed().saturating_sub(begun) <= shared.config.commit_timeout();
             match attempt().await {
                 Err(error) if error.kind() == ErrorKind::Unavailable && in_time => {
-                    tracing::warn!(%error, "a claim of shard numbers waits for the bucket");
+                    tracing::warn!(%error, "{what} waits for the bucket");
                 }
                 done => return done,
             }

@@ -19,6 +19,7 @@ pub(crate) enum Kind {
     Hint,
     Lease,
     Shard,
+    Cluster,
     Audit,
 }
 
@@ -27,7 +28,7 @@ impl Kind {
     pub(crate) fn version(self) -> u32 {
         match self {
             Self::Commit | Self::Checkpoint => 4,
-            Self::Hint | Self::Lease | Self::Shard | Self::Audit => 1,
+            Self::Hint | Self::Lease | Self::Shard | Self::Cluster | Self::Audit => 1,
         }
     }
 }

@@ -67,6 +67,11 @@ pub(crate) fn shard_claim(shard: u32) -> String {
     format!("{OURS}/shards/{shard:020}")
 }
 
+/// The founding of the cluster of ingesters.
+pub(crate) fn cluster() -> String {
+    format!("{OURS}/cluster")
+}
+
 /// The number of a commit, checkpoint or claim, if the key is directly in `folder` and names one.
 pub(crate) fn number(folder: &str, key: &str) -> Option<u64> {
     let name = key.strip_prefix(folder)?.strip_prefix('/')?;

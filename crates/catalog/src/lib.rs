@@ -15,6 +15,7 @@ mod config;
 mod damage;
 mod envelope;
 mod error;
+mod founding;
 mod garbage;
 mod hint;
 mod keys;
@@ -37,6 +38,7 @@ pub use change::{Change, Commit, FlushStep, TenantFate};
 pub use claims::FIRST_CLAIMED_SHARD;
 pub use config::{CatalogConfig, CatalogConfigError};
 pub use error::{CatalogError, Conflict};
+pub use founding::{ClusterRecord, Founder, hex_u64};
 pub use garbage::{
     GarbagePolicy, GarbageReport, GarbageStep, ListedBlock, collect_garbage, find_garbage, group_listing,
     plan_garbage,

@@ -21,7 +21,7 @@ pub enum Place {
     },
     /// A commit, a checkpoint, the hint, a lease or an audit entry of a tenant.
     Catalog(TenantId),
-    /// What belongs to no tenant: claims of shard numbers, and what the start-up probe writes.
+    /// What belongs to no tenant: claims of shard numbers, the founding of a cluster, and what the start-up probe writes.
     Ours,
     /// Nothing that Latewood writes.
     Foreign,
@@ -46,7 +46,7 @@ impl Place {
 fn ours(key: &str, rest: &str) -> Option<Place> {
     let is_probe = rest.strip_prefix("probe/").is_some_and(|name| !name.contains('/'));
     let is_claim = keys::number(&keys::shard_claims(), key).is_some();
-    (is_probe || is_claim).then_some(Place::Ours)
+    (is_probe || is_claim || key == keys::cluster()).then_some(Place::Ours)
 }
 
 fn is_catalog(tenant: &TenantId, key: &str) -> bool {
@@ -87,7 +87,7 @@ mod tests {
         for key in catalog {
             assert_eq!(Place::of(&key), Place::Catalog(tenant.clone()), "{key}");
         }
-        for key in [keys::shard_claim(1024), "__latewood__/probe/x-1".to_owned()] {
+        for key in [keys::shard_claim(1024), keys::cluster(), "__latewood__/probe/x-1".to_owned()] {
             assert_eq!(Place::of(&key), Place::Ours, "{key}");
         }
         let key = format!("{}/samples/a", crate::block_folder(&tenant, Resolution::OneDay, Ulid(1)));

@@ -86,6 +86,12 @@ impl TenantEntry {
         }
     }
 
+    /// Whether it refers to series that are known.
+    #[must_use]
+    pub fn has_references(&self) -> bool {
+        !self.references.is_empty()
+    }
+
     /// How many series it defines.
     #[must_use]
     pub fn definitions(&self) -> usize {

@@ -12,6 +12,7 @@ mod entry;
 mod histogram;
 mod proposer;
 mod queue;
+mod spelled;
 mod starts;
 mod state;
 #[cfg(test)]
@@ -28,5 +29,6 @@ pub use entry::{EntryBatch, TenantEntry, Texts};
 pub(crate) use histogram::tests::native as any_histogram;
 pub(crate) use histogram::{decode_histogram, encode_histogram};
 pub use proposer::{Proposer, ProposerConfig};
+pub(crate) use spelled::{SpelledOut, spell_out};
 pub use state::{ShardResponse, ShardState};
 pub(crate) use varint::{Reader, push, unzigzag, zigzag};

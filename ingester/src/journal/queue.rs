@@ -104,6 +104,11 @@ impl Piece {
         self.rows.len()
     }
 
+    /// The rows of the batch that these are, or are parts of.
+    pub(super) fn batch_rows(&self) -> impl Iterator<Item = u32> {
+        self.rows.iter().map(|row| row.row)
+    }
+
     /// The rows with their samples.
     pub(super) fn rows(&self) -> impl Iterator<Item = Row<'_>> {
         let range = |range: &Range<u32>| range.start as usize..range.end as usize;

@@ -9,13 +9,14 @@ use super::StartError;
 use crate::PushConfig;
 use crate::flush::FlushConfig;
 use crate::journal::ProposerConfig;
+use crate::ring::RingConfig;
 
 /// Settings of the ingester.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct IngesterConfig {
-    /// How many shards to make in a new data directory; one that has shards keeps its number. Default: the
-    /// number of cores, at most 4.
+    /// How many shards to make in a new data directory, or in a new cluster; one that has shards keeps its number. Default:
+    /// the number of cores, at most 4; as many for each founder of a cluster.
     pub shards: Option<u32>,
     /// How writes are taken.
     pub push: PushConfig,
@@ -31,6 +32,8 @@ pub struct IngesterConfig {
     pub block: WriterConfig,
     /// How local blocks are read.
     pub block_reader: ReaderConfig,
+    /// The ingester as a node of a cluster.
+    pub ring: RingConfig,
 }
 
 /// The most shards of a node.
@@ -54,6 +57,7 @@ impl IngesterConfig {
         self.flush.validate().map_err(|error| wrong("flush", &error))?;
         self.block.validate().map_err(|error| wrong("block", &error))?;
         self.block_reader.validate().map_err(|error| wrong("block_reader", &error))?;
+        self.ring.validate().map_err(|error| wrong("ring", &error))?;
         let room = self.group.max_command_bytes / 2;
         if self.proposer.max_entry_bytes > room {
             let text =
@@ -66,7 +70,18 @@ impl IngesterConfig {
     /// How many shards a new data directory gets.
     #[must_use]
     pub fn new_shards(&self) -> u32 {
-        let cores = || std::thread::available_parallelism().map_or(2, |cores| cores.get().min(4) as u32);
-        self.shards.unwrap_or_else(cores)
+        self.shards.unwrap_or_else(shards_of_a_node)
     }
+
+    /// How many shards a new cluster of so many founders gets.
+    #[must_use]
+    pub fn new_cluster_shards(&self, founders: usize) -> u32 {
+        let founders = u32::try_from(founders).unwrap_or(u32::MAX);
+        let all = || shards_of_a_node().saturating_mul(founders).clamp(1, MAX_SHARDS);
+        self.shards.unwrap_or_else(all)
+    }
+}
+
+fn shards_of_a_node() -> u32 {
+    std::thread::available_parallelism().map_or(2, |cores| cores.get().min(4) as u32)
 }

@@ -35,6 +35,19 @@ pub enum StartError {
         /// Which of its numbers is not its own.
         error: ForeignNumber,
     },
+    /// What the bucket says of the cluster cannot be read.
+    #[error("the founding of the cluster cannot be read: {0}")]
+    Founding(CatalogError),
+    /// There is no cluster to be a node of.
+    #[error(
+        "no cluster was founded or found within {waited_seconds} s (ring.found_timeout_seconds): {reason}"
+    )]
+    NoCluster {
+        /// How long was waited, in seconds.
+        waited_seconds: u64,
+        /// What was missing last.
+        reason: String,
+    },
     /// A shard cannot be opened.
     #[error("shard {shard}: {error}")]
     Shard {
@@ -56,9 +69,10 @@ impl Kinded for StartError {
         match self {
             Self::Config(_) => ErrorKind::Invalid,
             Self::DataDir { .. } | Self::Foreign { .. } => ErrorKind::Internal,
+            Self::NoCluster { .. } => ErrorKind::Unavailable,
             Self::Offload(error) => error.kind(),
             Self::Journal(error) => error.kind(),
-            Self::Claim(error) => error.kind(),
+            Self::Claim(error) | Self::Founding(error) => error.kind(),
             Self::Shard { error, .. } => error.kind(),
             Self::Ingest(error) => error.kind(),
         }

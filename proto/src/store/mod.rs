@@ -26,7 +26,7 @@ pub use lane::Lane;
 pub use limits::WireLimits;
 pub use merge::{BatchBounds, SeriesStream, merge_ahead, merge_series, work_ahead};
 pub use server::StoreService;
-pub(crate) use status::{error_from_status, status_from_error};
+pub(crate) use status::{error_from_status, is_from_a_peer, status_from_error};
 pub use stored_series::{JoinRuns, StoredSeries};
 pub use wire::select_request::Detail;
 

@@ -63,6 +63,11 @@ pub(crate) fn error_from_status(status: &Status) -> StoreError {
     }
 }
 
+/// Whether one of us sent the status, and not the transport.
+pub(crate) fn is_from_a_peer(status: &Status) -> bool {
+    status.metadata().contains_key(KIND_KEY)
+}
+
 /// An error that tonic or something between the roles made.
 fn transport_error(status: &Status) -> StoreError {
     let kind = match status.code() {

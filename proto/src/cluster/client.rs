@@ -1,0 +1,93 @@
+//! A node in another process: [`ClusterApi`] over a gRPC channel.
+
+use async_trait::async_trait;
+use latewood_base::ErrorKind;
+use tonic::codec::CompressionEncoding;
+use tonic::transport::Channel;
+use tonic::{Code, Response, Status};
+
+use super::ClusterApi;
+use super::wire::cluster_client::ClusterClient;
+use super::wire::{
+    ChangeRequest, ChangeResponse, ReplicateRequest, ReplicateResponse, WhoRequest, WhoResponse,
+    WriteRequest, WriteResponse,
+};
+use crate::store::{StoreError, error_from_status, is_from_a_peer};
+
+/// Below this many bytes compressing costs more than it spares.
+const WORTH_COMPRESSING: usize = 4 << 10;
+
+/// Bounds on messages between nodes; both ends have the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClusterWire {
+    /// The largest message that is sent or taken, in bytes after decompression.
+    pub max_message_bytes: usize,
+    /// Whether large requests are compressed with zstd; they are always understood.
+    pub compress: bool,
+}
+
+/// A node at the other end of a channel. Clones share the connection.
+#[derive(Clone, Debug)]
+pub struct RemoteCluster {
+    plain: ClusterClient<Channel>,
+    packed: ClusterClient<Channel>,
+}
+
+impl RemoteCluster {
+    /// Speaks over this channel, which connects and reconnects by itself.
+    #[must_use]
+    pub fn new(channel: Channel, wire: ClusterWire) -> Self {
+        let plain = ClusterClient::new(channel)
+            .max_decoding_message_size(wire.max_message_bytes)
+            .max_encoding_message_size(wire.max_message_bytes);
+        let packed = plain.clone();
+        let packed = if wire.compress { packed.send_compressed(CompressionEncoding::Zstd) } else { packed };
+        Self { plain, packed }
+    }
+
+    /// The node at `host:port`, over a connection of its own.
+    #[must_use]
+    pub fn at(address: &str, wire: ClusterWire) -> Self {
+        Self::new(crate::near_channel(address), wire)
+    }
+
+    fn sending(&self, bytes: usize) -> ClusterClient<Channel> {
+        if bytes < WORTH_COMPRESSING { self.plain.clone() } else { self.packed.clone() }
+    }
+}
+
+fn take<T>(answer: Result<Response<T>, Status>) -> Result<T, StoreError> {
+    answer.map(Response::into_inner).map_err(|status| error_from_status(&status))
+}
+
+/// What a connection that broke, or a request that was cut short, says: the node may have done what was asked.
+fn is_lost(status: &Status) -> bool {
+    !is_from_a_peer(status)
+        && matches!(status.code(), Code::Unknown | Code::Cancelled | Code::DeadlineExceeded)
+}
+
+#[async_trait]
+impl ClusterApi for RemoteCluster {
+    async fn replicate(&self, request: ReplicateRequest) -> Result<ReplicateResponse, StoreError> {
+        let answer = self.sending(request.request.len()).replicate(request).await;
+        answer.map(Response::into_inner).map_err(|status| {
+            if is_lost(&status) {
+                StoreError::new(ErrorKind::Timeout, format!("{}: {}", status.code(), status.message()))
+            } else {
+                error_from_status(&status)
+            }
+        })
+    }
+
+    async fn write(&self, request: WriteRequest) -> Result<WriteResponse, StoreError> {
+        take(self.sending(request.part.len()).write(request).await)
+    }
+
+    async fn who(&self, request: WhoRequest) -> Result<WhoResponse, StoreError> {
+        take(self.plain.clone().who(request).await)
+    }
+
+    async fn change(&self, request: ChangeRequest) -> Result<ChangeResponse, StoreError> {
+        take(self.plain.clone().change(request).await)
+    }
+}
