@@ -27,7 +27,7 @@ use crate::metadata::MetadataStore;
 use crate::push::{self, PushService};
 use crate::shard::ShardContext;
 use crate::shard::listed;
-use crate::store_api::{IngesterStore, StoreParts};
+use crate::store_api::{FixedShards, IngesterStore, StoreParts};
 
 /// How long a start waits for the bucket to say whose the shard numbers are: without it they are compared later.
 const CLAIMS_WAIT: Duration = Duration::from_secs(5);
@@ -132,7 +132,10 @@ impl Ingester {
             clock: deps.clock.clone(),
         };
         let store = IngesterStore::new(StoreParts {
-            shards: shards.iter().map(|shard| shard.reader()).collect(),
+            shards: Arc::new(FixedShards::new(
+                context.layout.journal,
+                shards.iter().map(|shard| shard.reader()).collect(),
+            )),
             versions,
             catalogs: Arc::clone(&deps.catalogs),
             begun_now,

@@ -26,6 +26,7 @@ mod deletion;
 mod disk;
 mod failures;
 mod journals;
+mod rings;
 mod spans;
 
 use failures::{catalog_commits, copy, to_local_blocks, try_copy};
@@ -119,6 +120,7 @@ impl Node {
                 .map(|(&shard, &generation)| wire::FlushedShard { shard, generation })
                 .collect(),
             blocks: Vec::new(),
+            shards: Vec::new(),
         });
         wire::Scope {
             tenant: self.tenant.to_string(),
