@@ -68,6 +68,9 @@ pub async fn run(role: &'static Role, config: Config) -> anyhow::Result<()> {
     };
     tracing::info!("stopping");
     health.set_ready(false);
+    if let Some(ingester) = &started.ingester {
+        ingester.hand_over().await;
+    }
     listening.begin();
     served.await.context("the HTTP listener")?;
     context.shutdown.begin();

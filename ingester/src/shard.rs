@@ -165,10 +165,16 @@ impl Shard {
         &self.group
     }
 
-    /// Whether this node takes the shard's writes and answers for it.
+    /// Whether this node takes the shard's writes.
     #[must_use]
     pub fn leads(&self) -> bool {
         self.group.leader_term().is_some()
+    }
+
+    /// Whether this node answers for the shard. A sole voter does even when its disk takes no more entries.
+    #[must_use]
+    pub fn answers(&self) -> bool {
+        self.leads() || self.group.is_alone()
     }
 
     /// Freezes what is there; with `wait` returns when it is in the catalog.
@@ -302,6 +308,9 @@ async fn open_group(
 #[async_trait]
 impl ShardWriter for Shard {
     async fn write(&self, part: ShardPart) -> Result<WriteOutcome, IngestError> {
+        if !self.answers() {
+            return Err(IngestError::NotLeader { shard: self.number, leader: self.group.status().leader });
+        }
         self.admit()?;
         let catalog = self.catalogs.tenant(part.tenant());
         let is_deleted = |view: &View| view.is_deleted();
@@ -311,8 +320,13 @@ impl ShardWriter for Shard {
         {
             return Err(IngestError::TenantDeleted(part.tenant().clone()));
         }
-        let written = self.proposer.write(&part).await;
-        written.map_err(|error| IngestError::shard(self.number, &error))?;
-        Ok(WriteOutcome::default())
+        match self.proposer.write(&part).await {
+            Ok(()) => Ok(WriteOutcome::default()),
+            // It led when the part was queued.
+            Err(error) if error.is_about_the_lead() => {
+                Err(IngestError::NotLeader { shard: self.number, leader: self.group.status().leader })
+            }
+            Err(error) => Err(IngestError::shard(self.number, &error)),
+        }
     }
 }

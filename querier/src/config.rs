@@ -25,8 +25,13 @@ pub struct QuerierConfig {
     /// How those addresses are looked up.
     pub store_sd: DiscoveryConfig,
     /// The fewest ingesters that an answer is complete with: as many as hold samples that are in no block yet. With
-    /// fewer known, such as when one has no DNS record while it is restarted, answers lack a source.
+    /// fewer known, such as when one has no DNS record while it is restarted, answers lack a source. Of a cluster of
+    /// ingesters all nodes count as soon as one of them is known, whether the others are there or not: an answer is
+    /// complete if all shards of the cluster are in it, and that the nodes tell.
     pub min_ingesters: usize,
+    /// How long a query looks for who leads a shard of a cluster of ingesters, where the one that did does not any more or
+    /// cannot be reached, in milliseconds. Then the shard is a source that is missing.
+    pub ring_patience_ms: u64,
     /// Bounds on messages between this querier and those processes.
     pub wire: WireLimits,
     /// Queries evaluated at once, and as many listings of series and labels beside them.
@@ -75,6 +80,7 @@ impl Default for QuerierConfig {
             store_gateway_replication_factor: 3,
             store_sd: DiscoveryConfig::default(),
             min_ingesters: 1,
+            ring_patience_ms: 5_000,
             wire: WireLimits::default(),
             max_concurrent_queries: 20,
             max_outstanding_requests_per_tenant: 100,

@@ -34,6 +34,7 @@ pub(crate) struct Metrics {
     pub(crate) samples_read: Counter,
     pub(crate) stale_views: Counter,
     pub(crate) failovers: Counter,
+    pub(crate) moved_shards: Counter,
     pub(crate) bucket: BucketMetrics,
     pub(crate) dedup: DedupMetrics,
     pub(crate) results: ResultsMetrics,
@@ -116,6 +117,7 @@ impl Metrics {
             samples_read: Counter::default(),
             stale_views: Counter::default(),
             failovers: Counter::default(),
+            moved_shards: Counter::default(),
             bucket: BucketMetrics::new(),
             dedup: DedupMetrics::default(),
             results: ResultsMetrics::default(),
@@ -139,6 +141,11 @@ impl Metrics {
             "store_gateway_failovers",
             "Requests to a store-gateway that failed and whose blocks were asked of their next owners",
             metrics.failovers.clone(),
+        );
+        registry.register(
+            "shard_failovers",
+            "Requests to an ingester that failed and whose shards were asked of whoever leads them now",
+            metrics.moved_shards.clone(),
         );
         registry.register(
             "query_bucket_requests",

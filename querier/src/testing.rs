@@ -231,6 +231,10 @@ impl StoreApi for FakeStore {
         Ok(wire::SpansResponse { spans: vec![wire::TimeSpan { start_ms: i64::MIN, end_ms: i64::MAX }] })
     }
 
+    async fn ring(&self, _: wire::RingRequest) -> Result<wire::RingResponse, StoreError> {
+        Err(StoreError::new(ErrorKind::Unsupported, "no rings"))
+    }
+
     async fn statistics(
         &self,
         request: wire::StatisticsRequest,

@@ -26,7 +26,7 @@ pub async fn start(context: &mut Context, started: &mut Started) -> anyhow::Resu
         seconds: compactor.retention.resolution_raw_seconds,
         tenants: of_tenants.map(|(tenant, kept)| (tenant.clone(), kept.resolution_raw_seconds)).collect(),
     };
-    let ingester = Ingester::start(config, deps, &mut context.registry).await?;
+    let ingester = Ingester::start(config, deps, context.ring.clone(), &mut context.registry).await?;
     started.mount(ingester.routes());
     started.newest = Some(ingester.store());
     started.deletion = Some(ingester.deletion());

@@ -7,8 +7,8 @@ use latewood_discovery::LookUpAgain;
 use latewood_model::SeriesRollups;
 use latewood_proto::store::wire::{
     ExemplarsRequest, ExemplarsResponse, LabelNamesRequest, LabelStrings, LabelValuesRequest,
-    MetadataRequest, MetadataResponse, RollupsRequest, SelectRequest, SpansRequest, SpansResponse,
-    StatisticsRequest, StatisticsResponse,
+    MetadataRequest, MetadataResponse, RingRequest, RingResponse, RollupsRequest, SelectRequest,
+    SpansRequest, SpansResponse, StatisticsRequest, StatisticsResponse,
 };
 use latewood_proto::store::{SelectStream, StoreApi, StoreError};
 
@@ -81,5 +81,9 @@ impl<S: StoreApi> StoreApi for Reporting<S> {
 
     async fn spans(&self, request: SpansRequest) -> Result<SpansResponse, StoreError> {
         self.report(self.inner.spans(request).await)
+    }
+
+    async fn ring(&self, request: RingRequest) -> Result<RingResponse, StoreError> {
+        self.report(self.inner.ring(request).await)
     }
 }

@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use latewood_model::SeriesRollups;
 use latewood_proto::store::wire::{
     ExemplarsRequest, ExemplarsResponse, LabelNamesRequest, LabelStrings, LabelValuesRequest,
-    MetadataRequest, MetadataResponse, RollupsRequest, Scope, SelectRequest, SpansRequest, SpansResponse,
-    StatisticsRequest, StatisticsResponse, View,
+    MetadataRequest, MetadataResponse, RingRequest, RingResponse, RollupsRequest, Scope, SelectRequest,
+    SpansRequest, SpansResponse, StatisticsRequest, StatisticsResponse, View,
 };
 use latewood_proto::store::{SelectStream, StoreApi, StoreError};
 
@@ -74,5 +74,9 @@ impl StoreApi for ByView {
 
     async fn spans(&self, request: SpansRequest) -> Result<SpansResponse, StoreError> {
         self.of_view(request.view.as_ref()).spans(request).await
+    }
+
+    async fn ring(&self, request: RingRequest) -> Result<RingResponse, StoreError> {
+        self.newest.ring(request).await
     }
 }

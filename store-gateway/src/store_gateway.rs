@@ -12,8 +12,8 @@ use latewood_model::{Matcher, MetricMetadata, RollupColumns, SeriesRollups, Time
 use latewood_objstore::{Bucket, Usage};
 use latewood_proto::store::wire::{
     ExemplarsRequest, ExemplarsResponse, LabelNamesRequest, LabelStrings, LabelValuesRequest,
-    MetadataRequest, MetadataResponse, RollupsRequest, Scope, SelectRequest, SpansRequest, SpansResponse,
-    StatisticsRequest, StatisticsResponse,
+    MetadataRequest, MetadataResponse, RingRequest, RingResponse, RollupsRequest, Scope, SelectRequest,
+    SpansRequest, SpansResponse, StatisticsRequest, StatisticsResponse,
 };
 use latewood_proto::store::{Detail, SelectStream, StoreApi, StoreError, matchers_from_wire, wire};
 use prometheus_client::registry::Registry;
@@ -212,6 +212,10 @@ impl StoreApi for StoreGateway {
     async fn spans(&self, _: SpansRequest) -> Result<SpansResponse, StoreError> {
         let text = "a store-gateway has nothing beside blocks: the catalog says what times these have";
         Err(StoreError::new(ErrorKind::Unsupported, text))
+    }
+
+    async fn ring(&self, _: RingRequest) -> Result<RingResponse, StoreError> {
+        Err(StoreError::new(ErrorKind::Unsupported, "a store-gateway leads no shards: ingesters do"))
     }
 
     async fn statistics(&self, request: StatisticsRequest) -> Result<StatisticsResponse, StoreError> {

@@ -1,6 +1,6 @@
 //! [`DeletionApi`] over the shards of this process.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -15,10 +15,11 @@ use latewood_proto::deletion::wire::{
     CleanRequest, CleanResponse, CommitRequest, CommitResponse, LogRequest, LogResponse, Selection,
     ShardGeneration,
 };
-use latewood_proto::store::StoreError;
+use latewood_proto::store::{StoreError, distinct_shards};
 
 use super::{DeletedVersions, Selected};
 use crate::Shard;
+use crate::shards::Shards;
 
 /// The most tombstones of a tenant's catalog: every read of its blocks looks at all of them.
 const MAX_TOMBSTONES: usize = 10_000;
@@ -41,6 +42,18 @@ impl IngesterDeletion {
         Ok(Arc::new(checked?))
     }
 
+    /// The shards of these numbers, which must be led here; all that are, if there are none.
+    fn asked(&self, wanted: &BTreeSet<u32>) -> Result<Vec<Arc<Shard>>, StoreError> {
+        let led = self.shards.all().into_iter().filter(|shard| shard.answers());
+        let led: BTreeMap<u32, Arc<Shard>> = led.map(|shard| (shard.reader().shard, shard)).collect();
+        let shards: Vec<u32> = wanted.iter().filter(|number| !led.contains_key(number)).copied().collect();
+        if !shards.is_empty() {
+            return Err(StoreError::NotLeader { shards });
+        }
+        let is_asked = |number: &u32| wanted.is_empty() || wanted.contains(number);
+        Ok(led.into_iter().filter(|(number, _)| is_asked(number)).map(|(_, shard)| shard).collect())
+    }
+
     async fn record(
         &self,
         catalog: &TenantCatalog,
@@ -59,8 +72,8 @@ impl IngesterDeletion {
 impl DeletionApi for IngesterDeletion {
     async fn log(&self, request: LogRequest) -> Result<LogResponse, StoreError> {
         let selected = self.selected(request.tenant, request.selections).await?;
-        let shards = self.shards.all();
-        let logged = shards.iter().map(|shard| shard.delete(&selected));
+        let asked = self.asked(&distinct_shards(&request.shards)?)?;
+        let logged = asked.iter().map(|shard| shard.delete(&selected));
         let open = try_join_all(logged).await.map_err(|error| StoreError::from_kinded(&error))?;
         let open = open.into_iter().map(|(shard, generation)| ShardGeneration { shard, generation });
         Ok(LogResponse { open: open.collect() })

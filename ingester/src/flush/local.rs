@@ -211,7 +211,7 @@ impl LocalStore {
         head: &Arc<TenantHead>,
         metadata: &MetadataStore,
     ) -> Result<(), FlushError> {
-        let id = self.identity.block_id(tenant, generation, 0);
+        let id = self.identity.block_id(tenant, generation, (0, 0));
         let header = BlockHeader {
             shard: Some(self.identity.shard),
             generation: Some(generation),

@@ -87,6 +87,13 @@ pub enum ProposeError {
     Offload(#[from] OffloadError),
 }
 
+impl ProposeError {
+    /// Whether another node leads the shard, or may.
+    pub(crate) fn is_about_the_lead(&self) -> bool {
+        matches!(self, Self::NotLeader | Self::Cluster(ClusterError::NotLeader { .. }))
+    }
+}
+
 impl Kinded for ProposeError {
     fn kind(&self) -> ErrorKind {
         match self {

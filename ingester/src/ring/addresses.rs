@@ -66,6 +66,12 @@ impl AddressBook {
         }
     }
 
+    /// The nodes of which it is known where they are.
+    #[must_use]
+    pub fn nodes(&self) -> Vec<u64> {
+        self.known.lock().nodes.keys().copied().collect()
+    }
+
     /// `host:port` of a node.
     #[must_use]
     pub fn address(&self, node: u64) -> Option<String> {

@@ -16,7 +16,7 @@ use tokio::sync::watch;
 
 pub(crate) use self::changes::ChangeError;
 use self::members::{away, members};
-use super::{AddressBook, Changed, Control, Nodes, RemoteControl, RingConfig};
+use super::{AddressBook, Control, Nodes, RemoteControl, RingConfig};
 
 /// The group of the journal that has what the nodes agree on.
 pub(crate) const CONTROL_GROUP: u64 = 0;
@@ -149,9 +149,10 @@ impl ControlGroup {
         loop {
             if self.is_missed() {
                 let Itself { node, member } = self.0.itself.clone();
+                let join = ControlCommand::Join { node, member };
                 let joined = tokio::select! {
                     () = shutdown.begun() => return,
-                    joined = Box::pin(self.change_anywhere(&ControlCommand::Join { node, member })) => joined,
+                    joined = Box::pin(self.change_anywhere(&join)) => joined,
                 };
                 match joined {
                     Ok(generation) => self.0.progress.lock().announced = Some(generation),
@@ -257,7 +258,9 @@ impl ControlGroup {
             cluster: record.cluster,
             replication_factor: record.replication_factor,
             shards: record.shards.clone(),
-            members: founders.map(|founder| (founder.node, member(&founder.address, &founder.zone))).collect(),
+            members: founders
+                .map(|founder| (founder.node, member(&founder.address, &founder.zone)))
+                .collect(),
         }
     }
 }

@@ -5,30 +5,29 @@ use std::time::Duration;
 
 use latewood_base::{Offload, Shutdown, Tasks};
 use latewood_catalog::ClusterRecord;
-use latewood_cluster::{ClusterError, ControlState, Group, GroupConfig, Member, MemberStatus, Transport};
+use latewood_cluster::{ControlState, Group, GroupConfig, Member, MemberStatus, Transport};
+use latewood_proto::store::Ring;
 use latewood_wal::Journal;
 
 use super::control_group::{CONTROL_GROUP, ControlGroup, Itself};
-use super::{AddressBook, FoundingParts, Groups, GrpcTransport, Met, NodeFile, Peers, RingService, find_cluster};
+use super::{
+    AddressBook, Control, FoundingParts, Groups, GrpcTransport, LocalShards, Met, NodeFile, Peers, Replicas,
+    RingService, Routes, find_cluster,
+};
+use crate::distributor::ShardWriter;
 use crate::service::{IngesterConfig, IngesterDeps, StartError};
-
-/// What an ingester that joins a cluster needs from outside.
-#[derive(Clone, Debug)]
-pub struct Seat {
-    /// What answers other nodes: on the network before the ingester starts.
-    pub service: Arc<RingService>,
-    /// The port of the gRPC listener.
-    pub grpc_port: u16,
-}
+use crate::shard::ShardContext;
+use crate::shards::Shards;
+use crate::store_api::{ShardReader, ShardReaders};
 
 /// A node of a cluster that has begun to take part in what the nodes agree on.
 #[derive(Clone, Debug)]
 pub(crate) struct Membership {
     pub(crate) record: ClusterRecord,
     pub(crate) control: ControlGroup,
-    pub(crate) groups: Groups,
+    groups: Groups,
     pub(crate) transport: Arc<dyn Transport>,
-    pub(crate) book: Arc<AddressBook>,
+    book: Arc<AddressBook>,
     service: Arc<RingService>,
 }
 
@@ -41,11 +40,13 @@ impl Membership {
         config: &IngesterConfig,
         deps: &IngesterDeps,
         journal: &Journal,
-        (node, seat): (NodeFile, Seat),
+        (node, service): (NodeFile, Arc<RingService>),
         (shutdown, tasks): (&Shutdown, &Tasks),
     ) -> Result<Self, StartError> {
         let wire = config.ring.wire(&config.group);
-        let address = config.ring.address(seat.grpc_port).map_err(StartError::Config)?;
+        let silent =
+            || StartError::Config("ring.join_members: this process does not listen for others".to_owned());
+        let address = service.address().ok_or_else(silent)?;
         let this = Met {
             node: node.node,
             address: address.clone(),
@@ -53,15 +54,16 @@ impl Membership {
             founders: config.ring.founders(),
             founding: node.founding.clone(),
         };
-        seat.service.introduce(this.clone());
+        service.introduce(this.clone());
         let peers = Peers::new(&config.ring, wire);
+        let shards = |founders| config.new_cluster_shards(founders);
         let found = find_cluster(FoundingParts {
             data_dir: deps.data_dir.clone(),
             node,
             this: this.clone(),
             meeting: &peers,
             replication_factor: config.ring.replication_factor,
-            shards: &|founders| config.new_cluster_shards(founders),
+            shards: &shards,
             patience: Duration::from_secs(config.ring.found_timeout_seconds),
             catalogs: Arc::clone(&deps.catalogs),
             clock: deps.clock.clone(),
@@ -69,8 +71,9 @@ impl Membership {
             offload: deps.offload.clone(),
         });
         let NodeFile { node, founding, .. } = Box::pin(found).await?;
-        let record = founding.ok_or_else(|| StartError::Config("ring: a node without a cluster".to_owned()))?;
-        seat.service.introduce(Met { founding: Some(record.clone()), ..this.clone() });
+        let record =
+            founding.ok_or_else(|| StartError::Config("ring: a node without a cluster".to_owned()))?;
+        service.introduce(Met { founding: Some(record.clone()), ..this.clone() });
         let book = AddressBook::new(wire);
         book.learn_founders(&record);
         tasks.spawn("peers", peers.keep_up(Arc::clone(&book), shutdown.clone()));
@@ -79,10 +82,16 @@ impl Membership {
         let itself = Itself { node, member };
         let group = GroupConfig { node_id: node, ..config.group.clone() };
         let (state, known) = ControlState::new();
-        let group =
-            Group::start(CONTROL_GROUP, group, journal.clone(), Arc::clone(&transport), Offload::new(1), state);
+        let group = Group::start(
+            CONTROL_GROUP,
+            group,
+            journal.clone(),
+            Arc::clone(&transport),
+            Offload::new(1),
+            state,
+        );
         let group = Box::pin(group).await.map_err(StartError::Control)?;
-        let groups = seat.service.groups().clone();
+        let groups = service.groups().clone();
         groups.insert(CONTROL_GROUP, Arc::new(group.clone()));
         let control = ControlGroup::new(
             itself,
@@ -92,23 +101,96 @@ impl Membership {
             Arc::clone(&book),
             deps.clock.clone(),
         );
-        Ok(Self { record, control, groups, transport, book, service: seat.service })
+        Ok(Self { record, control, groups, transport, book, service })
     }
 
-    /// The founders form the control group; they all say the same, whenever they start.
+    /// Has the node take part: in the control group, and in the shards that the view gives it, until the shutdown.
     ///
     /// # Errors
-    /// The group has stopped.
-    pub(crate) async fn form(&self) -> Result<(), ClusterError> {
-        let founders: Vec<u64> = self.record.founders.iter().map(|founder| founder.node).collect();
-        if founders.contains(&self.control.node()) && !self.control.view_is_founded() {
-            self.control.group().form(&self.control.peers(&founders)).await?;
+    /// The control group has stopped.
+    pub(crate) async fn run(
+        self,
+        context: &ShardContext,
+        (shutdown, tasks): (&Shutdown, &Tasks),
+    ) -> Result<Access, StartError> {
+        let Self { record, control, groups, book, service, .. } = self;
+        let founders: Vec<u64> = record.founders.iter().map(|founder| founder.node).collect();
+        // They all say the same, whenever they start.
+        if founders.contains(&control.node()) && !control.view().is_founded() {
+            let formed = control.group().form(&control.peers(&founders)).await;
+            formed.map_err(StartError::Control)?;
         }
-        Ok(())
+        let (local, shards) = (Arc::new(context.shards.clone()), context.shards.clone());
+        let routes = Arc::new(Routes {
+            node: control.node(),
+            cluster: record.cluster,
+            shards: local.clone(),
+            control: Arc::new(control.clone()),
+            nodes: book,
+            leaders: Arc::default(),
+            offload: context.deps.offload.clone(),
+            patience: Duration::from_millis(context.config.ring.write_patience_ms),
+        });
+        service.serve(local, Arc::new(control.clone()));
+        let replicas = Replicas {
+            context: context.clone(),
+            control: control.clone(),
+            groups,
+            service,
+            tasks: tasks.clone(),
+        };
+        tasks.spawn("control", control.clone().run(shutdown.clone()));
+        tasks.spawn("announce", control.clone().announce(shutdown.clone()));
+        tasks.spawn("replicas", replicas.clone().run(shutdown.clone()));
+        Ok(Access {
+            writers: routes.writers(u32::try_from(record.shards.len()).unwrap_or(u32::MAX)),
+            readers: Arc::new(LedShards { shards, control, record }),
+            replicas: Some(replicas),
+        })
+    }
+}
+
+/// How an ingester's shards are written to and read.
+pub(crate) struct Access {
+    /// One for each shard there is, by place.
+    pub(crate) writers: Vec<Arc<dyn ShardWriter>>,
+    pub(crate) readers: Arc<dyn ShardReaders>,
+    pub(crate) replicas: Option<Replicas>,
+}
+
+/// The shards that a node of a cluster leads.
+#[derive(Debug)]
+struct LedShards {
+    shards: Shards,
+    control: ControlGroup,
+    record: ClusterRecord,
+}
+
+impl ShardReaders for LedShards {
+    fn readers(&self) -> Vec<ShardReader> {
+        let led = self.shards.all().into_iter().filter(|shard| shard.answers());
+        led.map(|shard| shard.reader()).collect()
     }
 
-    /// What answers other nodes.
-    pub(crate) fn service(&self) -> &Arc<RingService> {
-        &self.service
+    fn ring(&self) -> Ring {
+        let led = self.shards.all().into_iter();
+        let led = led.filter_map(|shard| Some((shard.reader().shard, shard.group().leader_term()?)));
+        Ring {
+            cluster: self.record.cluster,
+            node: self.control.node(),
+            members: u32::try_from(self.control.view().members.len()).unwrap_or(u32::MAX).max(1),
+            shards: self.record.shards.iter().copied().collect(),
+            led: led.collect(),
+        }
+    }
+}
+
+impl LocalShards for Shards {
+    fn writer(&self, place: u32) -> Option<Arc<dyn ShardWriter>> {
+        self.get(place).map(|shard| shard as Arc<dyn ShardWriter>)
+    }
+
+    fn leader(&self, place: u32) -> Option<u64> {
+        self.get(place)?.group().status().leader
     }
 }

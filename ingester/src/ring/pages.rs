@@ -124,7 +124,16 @@ async fn ring(State(Sources { control, shards }): State<Sources>, headers: Heade
         ]
     };
     let columns = [
-        "Place", "Number", "Replicas", "Voters", "Zones", "Wanted leader", "Leader", "Role here", "Term", "Applied",
+        "Place",
+        "Number",
+        "Replicas",
+        "Voters",
+        "Zones",
+        "Wanted leader",
+        "Leader",
+        "Role here",
+        "Term",
+        "Applied",
         "Lag",
     ];
     page(&format!("Shards of cluster {}", ring.cluster), &columns, ring.shards.iter().map(cells))
@@ -221,6 +230,9 @@ mod tests {
         let page = page("a & b", &["Zone"], [vec!["<script>".to_owned()]].into_iter());
         let body = axum::body::to_bytes(page.into_body(), 1 << 20).await.unwrap();
         let text = String::from_utf8(body.to_vec()).unwrap();
-        assert!(text.contains("<td>&lt;script&gt;</td>") && text.contains("<title>a &amp; b</title>"), "{text}");
+        assert!(
+            text.contains("<td>&lt;script&gt;</td>") && text.contains("<title>a &amp; b</title>"),
+            "{text}"
+        );
     }
 }

@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use futures::future::join_all;
 use latewood_base::{Shutdown, Tasks};
 use latewood_cluster::{ClusterView, retire};
 
 use super::control_group::CONTROL_GROUP;
-use super::{Control, ControlGroup, Groups, steward};
+use super::{Control, ControlGroup, Groups, RingService, admin, pages, steward};
 use crate::Shard;
 use crate::flush::FlushError;
 use crate::shard::{ShardContext, group_of};
@@ -27,6 +28,7 @@ pub(crate) struct Replicas {
     pub(crate) context: ShardContext,
     pub(crate) control: ControlGroup,
     pub(crate) groups: Groups,
+    pub(crate) service: Arc<RingService>,
     pub(crate) tasks: Tasks,
 }
 
@@ -139,7 +141,8 @@ impl Replicas {
         let retired = retire(&self.context.journal, group_of(place)).await;
         retired.map_err(latewood_cluster::ClusterError::Journal)?;
         let dir = self.context.deps.data_dir.clone();
-        let removed = self.context.deps.offload.run(move || crate::flush::LocalStore::remove(&dir, place)).await;
+        let removed =
+            self.context.deps.offload.run(move || crate::flush::LocalStore::remove(&dir, place)).await;
         removed?
     }
 
@@ -157,6 +160,18 @@ impl Replicas {
                 }
             }
         }
+    }
+
+    /// The pages of the cluster, and the preparation of a stop for good.
+    pub(crate) fn routes(&self) -> Router {
+        let pages = pages::routes(self.control.clone(), self.context.shards.clone());
+        pages.merge(admin::routes(self.control.clone()))
+    }
+
+    /// Ends the node's part in the control group; its tasks have ended, its shards are stopped next.
+    pub(crate) async fn stop(&self) {
+        self.service.leave();
+        self.control.group().shutdown().await;
     }
 
     /// Before the node stops: gives the lead of each shard to the replica that has the most.
@@ -184,20 +199,14 @@ mod tests {
     use super::*;
 
     fn shard(replicas: &[u64], voters: &[u64]) -> ShardView {
-        ShardView {
-            number: 1024,
-            founders: replicas.to_vec(),
-            replicas: replicas.to_vec(),
-            voters: voters.to_vec(),
-            voters_at: 0,
-            leader: None,
-        }
+        ShardView { replicas: replicas.to_vec(), voters: voters.to_vec(), ..ShardView::new(1024) }
     }
 
     #[test]
     fn a_replica_is_open_until_nobody_counts_on_it() {
         let shards = vec![shard(&[1, 2], &[]), shard(&[2], &[1, 2]), shard(&[2, 3], &[2, 3])];
-        let view = ClusterView { generation: 4, cluster: Ulid::from_parts(1, 1), shards, ..ClusterView::default() };
+        let view =
+            ClusterView { generation: 4, cluster: Ulid::from_parts(1, 1), shards, ..ClusterView::default() };
         let of = |node: u64, open: &[u32]| changes(&view, node, &open.iter().copied().collect());
         assert_eq!(of(1, &[]), Changes { open: vec![0, 1], close: vec![] });
         assert_eq!(of(1, &[0, 1, 2]), Changes { open: vec![], close: vec![2] });

@@ -4,9 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use latewood_base::{Clock, Offload, Rng, Shutdown, Ulid};
-use latewood_cluster::{
-    ClusterView, ControlCommand, ControlState, Group, GroupConfig, Member, MemberStatus, Peer,
-};
+use latewood_cluster::{ControlCommand, ControlState, Group, GroupConfig, Known, Member, MemberStatus, Peer};
 use latewood_proto::cluster::{ClusterApi, ClusterService, ClusterWire};
 use latewood_wal::testing::{Loss, MemoryFiles};
 use latewood_wal::{Journal, WalConfig};
@@ -28,7 +26,7 @@ struct Node {
     address: String,
     files: MemoryFiles,
     group: Group<ControlState>,
-    view: watch::Receiver<Arc<ClusterView>>,
+    view: watch::Receiver<Known>,
     book: Arc<AddressBook>,
     stop: Shutdown,
     server: JoinHandle<()>,
@@ -68,7 +66,7 @@ impl Node {
 
     async fn sees(&self, generation: u64) {
         let mut view = self.view.clone();
-        let seen = view.wait_for(|view| view.generation >= generation);
+        let seen = view.wait_for(|known| known.view.generation >= generation);
         let seen = tokio::time::timeout(Duration::from_secs(30), seen).await;
         assert!(seen.is_ok(), "node {}: {:?}", self.id, self.group.status());
     }
@@ -125,7 +123,7 @@ async fn three_nodes_agree_through_sockets_and_go_on_when_one_is_gone_and_back_e
     let generation = change(&nodes, found).await;
     for node in &nodes {
         node.sees(generation).await;
-        assert_eq!(node.view.borrow().cluster, Ulid::from_parts(1, 1));
+        assert_eq!(node.view.borrow().view.cluster, Ulid::from_parts(1, 1));
     }
     // The leader ends; the others go on. A large entry is compressed on its way.
     let leader = nodes.iter().position(|node| node.group.leader_term().is_some()).unwrap();
@@ -142,7 +140,7 @@ async fn three_nodes_agree_through_sockets_and_go_on_when_one_is_gone_and_back_e
     back.sees(generation).await;
     nodes.push(back);
     let views: Vec<_> = nodes.iter().map(|node| node.view.borrow().clone()).collect();
-    assert!(views.iter().all(|view| **view == *views[2]), "{:?}", views.len());
+    assert!(views.iter().all(|view| view.view == views[2].view), "{:?}", views.len());
     for node in nodes {
         node.end().await;
     }

@@ -115,14 +115,8 @@ mod tests {
     }
 
     fn wanted(replicas: &[u64], voters: &[u64], leader: u64) -> ShardView {
-        ShardView {
-            number: 1024,
-            founders: vec![1, 2, 3],
-            replicas: replicas.to_vec(),
-            voters: voters.to_vec(),
-            voters_at: 5,
-            leader: Some(leader),
-        }
+        let (replicas, voters) = (replicas.to_vec(), voters.to_vec());
+        ShardView { replicas, voters, voters_at: 5, leader: Some(leader), ..ShardView::new(1024) }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use latewood_base::{ErrorKind, Kinded, OffloadError};
 use latewood_catalog::CatalogError;
+use latewood_cluster::ClusterError;
 use latewood_wal::WalError;
 
 use crate::IngestError;
@@ -48,6 +49,9 @@ pub enum StartError {
         /// What was missing last.
         reason: String,
     },
+    /// What the nodes of the cluster agree on cannot be read, or followed.
+    #[error("the cluster's control group: {0}")]
+    Control(ClusterError),
     /// A shard cannot be opened.
     #[error("shard {shard}: {error}")]
     Shard {
@@ -73,6 +77,7 @@ impl Kinded for StartError {
             Self::Offload(error) => error.kind(),
             Self::Journal(error) => error.kind(),
             Self::Claim(error) | Self::Founding(error) => error.kind(),
+            Self::Control(error) => error.kind(),
             Self::Shard { error, .. } => error.kind(),
             Self::Ingest(error) => error.kind(),
         }

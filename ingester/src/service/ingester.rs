@@ -15,23 +15,19 @@ use latewood_wal::{Journal, Recovered};
 use prometheus_client::registry::Registry;
 
 use super::metrics::ShardsCollector;
-use super::{IngesterConfig, Layout, StartError, admin, layout};
+use super::standing::{self, Standing};
+use super::{IngesterConfig, StartError, admin};
 use crate::Shard;
 use crate::deletion::{DeletedVersions, IngesterDeletion, TenantWatch};
 use crate::distributor::{Distributor, ShardWriter};
 use crate::exemplars::ExemplarStore;
-use crate::flush::{
-    DiskBudget, DiskWatch, FlushConfig, FlushError, FlushMetrics, LocalShared, OpenTables, OwnNumbers,
-};
+use crate::flush::{DiskBudget, DiskWatch, FlushConfig, FlushMetrics, LocalShared, OpenTables, OwnNumbers};
 use crate::metadata::MetadataStore;
 use crate::push::{self, PushService};
+use crate::ring::{Access, Replicas, RingService};
 use crate::shard::ShardContext;
-use crate::shard::listed;
 use crate::shards::Shards;
-use crate::store_api::{IngesterStore, StoreParts};
-
-/// How long a start waits for the bucket to say whose the shard numbers are: without it they are compared later.
-const CLAIMS_WAIT: Duration = Duration::from_secs(5);
+use crate::store_api::{FixedShards, IngesterStore, StoreParts};
 
 /// What an ingester needs from outside.
 #[derive(Clone, Debug)]
@@ -65,89 +61,34 @@ pub struct Ingester {
     journal: Journal,
     shutdown: Shutdown,
     tasks: Tasks,
+    /// Its part in a cluster.
+    replicas: Option<Replicas>,
 }
 
 impl Ingester {
-    /// Starts: opens the journal, replays all shards, then takes writes and flushes.
+    /// Starts: opens the journal, replays all shards, then takes writes and flushes. One that joins a cluster needs what answers
+    /// other nodes (`ring`), and has no shards before the cluster gives it any.
     ///
     /// # Errors
     /// [`StartError`] says what is in the way.
     pub async fn start(
         config: IngesterConfig,
         deps: IngesterDeps,
+        ring: Option<Arc<RingService>>,
         registry: &mut Registry,
     ) -> Result<Self, StartError> {
         config.validate()?;
         let journal = open_journal(&config, &deps, registry).await?;
-        let found = find_layout(&config, &deps, &journal).await;
-        let (layout, numbers, begun_now) = match found {
-            Ok(found) => found,
-            Err(error) => {
-                close_journal(&journal, &deps.offload).await;
-                return Err(error);
-            }
-        };
         let (shutdown, tasks) = (deps.shutdown.child(), Tasks::new());
-        let metadata = Arc::new(MetadataStore::new(&config.push));
-        let exemplars = Arc::new(ExemplarStore::new(&config.push));
-        let watch = disk_watch(&config, &deps, &journal);
-        watch.look().await;
-        let context = ShardContext {
-            config: config.clone(),
-            deps: deps.clone(),
-            layout,
-            transport: None,
-            shards: Shards::default(),
-            numbers: Arc::clone(&numbers),
-            journal: journal.clone(),
-            metadata: Arc::clone(&metadata),
-            local: local_shared(&config, &deps, &watch.budget, &shutdown),
-            metrics: FlushMetrics::new(registry),
-            shutdown: shutdown.clone(),
-        };
-        let shards = context.shards.clone();
-        if let Err(error) = open_shards(&context).await {
+        let offload = deps.offload.clone();
+        let begun = begin(config, deps, ring, journal.clone(), (shutdown.clone(), tasks.clone()), registry);
+        let begun = Box::pin(begun).await;
+        if begun.is_err() {
             shutdown.begin();
-            join_all(shards.all().iter().map(|shard| shard.stop())).await;
-            close_journal(&journal, &deps.offload).await;
-            return Err(error);
+            tasks.join().await;
+            let _closed = offload.run(move || journal.close()).await;
         }
-        let writers = shards.all().into_iter().map(|shard| shard as Arc<dyn ShardWriter>);
-        let push = PushService::new(
-            config.push.clone(),
-            Distributor::new(writers.collect())?,
-            Arc::clone(&exemplars),
-            Arc::clone(&metadata),
-            deps.clock.clone(),
-            deps.offload.clone(),
-            registry,
-        )?;
-        let versions = Arc::<DeletedVersions>::default();
-        let deletion = IngesterDeletion {
-            shards: shards.clone(),
-            catalogs: Arc::clone(&deps.catalogs),
-            versions: Arc::clone(&versions),
-            offload: deps.offload.clone(),
-            clock: deps.clock.clone(),
-        };
-        let store = IngesterStore::new(StoreParts {
-            shards: shards.all().iter().map(|shard| shard.reader()).collect(),
-            versions,
-            catalogs: Arc::clone(&deps.catalogs),
-            begun_now,
-            exemplars,
-            metadata,
-            offload: deps.offload.clone(),
-        });
-        registry.register_collector(Box::new(ShardsCollector(shards.clone())));
-        for shard in shards.all() {
-            shard.start_flushing();
-        }
-        let tenants = TenantWatch { shards: shards.clone(), catalogs: Arc::clone(&deps.catalogs) };
-        tasks.spawn("tenants", tenants.run(shutdown.clone()));
-        tasks.spawn("numbers", Arc::clone(&numbers).watch(shutdown.clone()));
-        tasks.spawn("disk", watch.run(shutdown.clone()));
-        Ok(Self { shards, store, deletion, push, numbers, journal, shutdown, tasks })
+        begun
     }
 
     /// What queriers read from.
@@ -174,15 +115,31 @@ impl Ingester {
         self.shards.all()
     }
 
-    /// Tells whether all shards take writes, as far as their logs go, and can flush into this bucket.
+    /// Tells whether all shards take writes, as far as their logs go, and can flush into this bucket; of a cluster, whether
+    /// the shards that this node is to have are here and somebody leads them.
     pub fn readiness(&self) -> impl Fn() -> bool + Send + Sync + use<> {
         let (shards, numbers) = (self.shards.clone(), Arc::clone(&self.numbers));
-        move || !numbers.are_foreign() && !shards.all().iter().any(|shard| shard.has_failed())
+        let replicas = self.replicas.clone();
+        move || {
+            let whole = replicas.as_ref().is_none_or(Replicas::are_whole);
+            whole && !numbers.are_foreign() && !shards.all().iter().any(|shard| shard.has_failed())
+        }
     }
 
-    /// Remote write and the flush.
+    /// Remote write and the flush; of a cluster, its pages and the preparation of a stop for good.
     pub fn routes(&self) -> Router {
-        push::routes(self.push.clone()).merge(admin::routes(self.shards.clone()))
+        let routes = push::routes(self.push.clone()).merge(admin::routes(self.shards.clone()));
+        match &self.replicas {
+            None => routes,
+            Some(replicas) => routes.merge(replicas.routes()),
+        }
+    }
+
+    /// Gives the lead of its shards to other replicas, while it still answers them: before [`Ingester::stop`].
+    pub async fn hand_over(&self) {
+        if let Some(replicas) = &self.replicas {
+            replicas.hand_over().await;
+        }
     }
 
     /// Stops: what was acknowledged is in the journal and is replayed by the next start; nothing is
@@ -190,11 +147,102 @@ impl Ingester {
     pub async fn stop(&self) {
         self.shutdown.begin();
         self.tasks.join().await;
+        if let Some(replicas) = &self.replicas {
+            replicas.stop().await;
+        }
         join_all(self.shards.all().iter().map(|shard| shard.stop())).await;
         let journal = self.journal.clone();
         // A runtime that is going away closes it when the last handle is dropped.
         let _closed = tokio::task::spawn_blocking(move || journal.close()).await;
     }
+}
+
+/// Starts all but the journal.
+async fn begin(
+    mut config: IngesterConfig,
+    deps: IngesterDeps,
+    ring: Option<Arc<RingService>>,
+    journal: Journal,
+    (shutdown, tasks): (Shutdown, Tasks),
+    registry: &mut Registry,
+) -> Result<Ingester, StartError> {
+    let standing = standing::find(&config, &deps, &journal, ring, (&shutdown, &tasks)).await?;
+    let Standing { layout, numbers, begun_now, membership } = standing;
+    let metadata = Arc::new(MetadataStore::new(&config.push));
+    let exemplars = Arc::new(ExemplarStore::new(&config.push));
+    let watch = disk_watch(&config, &deps, &journal);
+    watch.look().await;
+    if let Some(membership) = &membership {
+        config.group.node_id = membership.control.node();
+    }
+    let context = ShardContext {
+        config: config.clone(),
+        deps: deps.clone(),
+        layout,
+        transport: membership.as_ref().map(|membership| Arc::clone(&membership.transport)),
+        shards: Shards::default(),
+        numbers: Arc::clone(&numbers),
+        journal: journal.clone(),
+        metadata: Arc::clone(&metadata),
+        local: local_shared(&config, &deps, &watch.budget, &shutdown),
+        metrics: FlushMetrics::new(registry),
+        shutdown: shutdown.clone(),
+    };
+    let shards = context.shards.clone();
+    let Access { writers, readers, replicas } = match membership {
+        Some(membership) => membership.run(&context, (&shutdown, &tasks)).await?,
+        None => alone(&context).await?,
+    };
+    let push = PushService::new(
+        config.push.clone(),
+        Distributor::new(writers)?,
+        Arc::clone(&exemplars),
+        Arc::clone(&metadata),
+        deps.clock.clone(),
+        deps.offload.clone(),
+        registry,
+    )?;
+    let versions = Arc::<DeletedVersions>::default();
+    let deletion = IngesterDeletion {
+        shards: shards.clone(),
+        catalogs: Arc::clone(&deps.catalogs),
+        versions: Arc::clone(&versions),
+        offload: deps.offload.clone(),
+        clock: deps.clock.clone(),
+    };
+    let store = IngesterStore::new(StoreParts {
+        shards: readers,
+        versions,
+        catalogs: Arc::clone(&deps.catalogs),
+        begun_now,
+        exemplars,
+        metadata,
+        offload: deps.offload.clone(),
+    });
+    registry.register_collector(Box::new(ShardsCollector(shards.clone())));
+    let tenants = TenantWatch { shards: shards.clone(), catalogs: Arc::clone(&deps.catalogs) };
+    tasks.spawn("tenants", tenants.run(shutdown.clone()));
+    tasks.spawn("numbers", Arc::clone(&numbers).watch(shutdown.clone()));
+    tasks.spawn("disk", watch.run(shutdown.clone()));
+    Ok(Ingester { shards, store, deletion, push, numbers, journal, shutdown, tasks, replicas })
+}
+
+/// All shards are this node's, and open from the start.
+async fn alone(context: &ShardContext) -> Result<Access, StartError> {
+    let shards = &context.shards;
+    if let Err(error) = open_shards(context).await {
+        context.shutdown.begin();
+        join_all(shards.all().iter().map(|shard| shard.stop())).await;
+        return Err(error);
+    }
+    let (journal, all) = (context.layout.journal, shards.all());
+    all.iter().for_each(|shard| shard.start_flushing());
+    let readers = all.iter().map(|shard| shard.reader()).collect();
+    Ok(Access {
+        writers: all.into_iter().map(|shard| shard as Arc<dyn ShardWriter>).collect(),
+        readers: Arc::new(FixedShards::new(journal, readers)),
+        replicas: None,
+    })
 }
 
 async fn open_journal(
@@ -215,48 +263,6 @@ async fn open_journal(
     let Recovered { segments, records, bytes, repaired_bytes } = recovered;
     tracing::info!(segments, records, bytes, repaired_bytes, "journal open");
     Ok(journal)
-}
-
-/// The numbers of the journal's shards, held against the bucket if it answers, and whether it was begun just now. The
-/// journal is open: no other process is in the directory.
-async fn find_layout(
-    config: &IngesterConfig,
-    deps: &IngesterDeps,
-    journal: &Journal,
-) -> Result<(Layout, Arc<OwnNumbers>, bool), StartError> {
-    let (layout, begun_now) = known_or_claimed(config, deps, journal).await?;
-    let catalogs = Arc::clone(&deps.catalogs);
-    let numbers = OwnNumbers::new(catalogs, layout.journal, layout.claimed.clone());
-    match tokio::time::timeout(CLAIMS_WAIT, numbers.check()).await {
-        Ok(Err(FlushError::Foreign(error))) => {
-            return Err(StartError::Foreign { path: deps.data_dir.display().to_string(), error });
-        }
-        Ok(Err(error)) => tracing::warn!(%error, "shard numbers are compared with the bucket later"),
-        Err(_) => tracing::warn!("shard numbers are compared with the bucket later: it does not answer"),
-        Ok(Ok(())) => {}
-    }
-    Ok((layout, Arc::new(numbers), begun_now))
-}
-
-async fn known_or_claimed(
-    config: &IngesterConfig,
-    deps: &IngesterDeps,
-    journal: &Journal,
-) -> Result<(Layout, bool), StartError> {
-    let (dir, groups, wanted) = (deps.data_dir.clone(), journal.groups(), config.new_shards());
-    let found = deps.offload.run(move || layout::find(&dir, &groups, wanted)).await??;
-    let count = match found {
-        layout::Found::Known(layout) => return Ok((layout, false)),
-        layout::Found::Unclaimed(count) => count,
-    };
-    let id = deps.ids.next();
-    let claimed = deps.catalogs.claim_shards(id, count).await?;
-    let (layout, dir) = (Layout { journal: id, claimed }, deps.data_dir.clone());
-    let claimed = listed(&layout.claimed);
-    tracing::info!(journal = %id, claimed, "a new journal has its shard numbers");
-    let kept = layout.clone();
-    deps.offload.run(move || layout::keep(&dir, &kept)).await??;
-    Ok((layout, true))
 }
 
 fn disk_watch(config: &IngesterConfig, deps: &IngesterDeps, journal: &Journal) -> DiskWatch {
@@ -297,9 +303,4 @@ async fn open_shards(context: &ShardContext) -> Result<(), StartError> {
     };
     let opened = join_all((0..context.layout.shards()).map(open)).await;
     opened.into_iter().collect()
-}
-
-async fn close_journal(journal: &Journal, offload: &Offload) {
-    let journal = journal.clone();
-    let _closed = offload.run(move || journal.close()).await;
 }

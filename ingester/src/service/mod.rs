@@ -6,6 +6,7 @@ mod error;
 mod ingester;
 mod layout;
 mod metrics;
+mod standing;
 #[cfg(test)]
 mod tests;
 

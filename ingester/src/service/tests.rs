@@ -26,6 +26,7 @@ mod deletion;
 mod disk;
 mod failures;
 mod journals;
+mod rings;
 mod spans;
 
 use failures::{catalog_commits, copy, to_local_blocks, try_copy};
@@ -85,7 +86,7 @@ impl Node {
             shutdown: Shutdown::new(),
         };
         let mut registry = Registry::default();
-        let ingester = Ingester::start(config, deps, &mut registry).await?;
+        let ingester = Ingester::start(config, deps, None, &mut registry).await?;
         Ok(Self { ingester, registry, catalogs, hand, tenant: TenantId::anonymous() })
     }
 
@@ -119,6 +120,7 @@ impl Node {
                 .map(|(&shard, &generation)| wire::FlushedShard { shard, generation })
                 .collect(),
             blocks: Vec::new(),
+            shards: Vec::new(),
         });
         wire::Scope {
             tenant: self.tenant.to_string(),

@@ -7,8 +7,9 @@ use latewood_catalog::{CatalogError, TenantCatalog};
 use latewood_proto::store::StoreError;
 use latewood_proto::store::wire::{SpansResponse, TimeSpan};
 
+use super::readers::{asked, barriers};
 use super::scope::PinnedView;
-use super::store::{Inner, store_error};
+use super::store::Inner;
 use crate::head::{HeadPart, MaskedPart};
 
 /// The parts that answer, by shard, and the newest catalog version known here.
@@ -42,7 +43,7 @@ impl Inner {
     /// A generation that was dropped is in the catalog, for every tenant that had anything in it. So when
     /// the catalog's newest `flushed[shard]` is beyond the request's, and all up to it may be dropped, the
     /// request needs a newer view. The catalog is looked at after the heads: what was dropped before is
-    /// in it.
+    /// in it. A shard that is not led here refuses: whoever leads it has what was acknowledged since.
     pub(super) async fn reads(self: &Arc<Self>, view: &PinnedView) -> Result<Reads, StoreError> {
         let catalog = self.catalogs.tenant(&view.tenant);
         let deleted = self.versions.of(&catalog).await;
@@ -52,9 +53,10 @@ impl Inner {
         if self.begun_now {
             self.check_predecessors(&catalog, view).await?;
         }
-        let (mut shards, mut gone) = (Vec::with_capacity(self.shards.len()), Vec::new());
-        for reader in &self.shards {
-            reader.group.read_barrier().await.map_err(|error| store_error(&error))?;
+        let readers = asked(self.shards.readers(), &view.shards)?;
+        barriers(&readers).await?;
+        let (mut shards, mut gone) = (Vec::with_capacity(readers.len()), Vec::new());
+        for reader in &readers {
             let flushed = view.flushed(reader.shard);
             let snapshot = reader.head.snapshot(&view.tenant, flushed);
             if snapshot.floor > flushed {
@@ -82,8 +84,8 @@ impl Inner {
     /// process started, and those who stopped before had committed by then.
     async fn check_predecessors(&self, catalog: &TenantCatalog, view: &PinnedView) -> Result<(), StoreError> {
         let newest = catalog.view().await.map_err(|error| not_found_out(&error))?;
-        let is_ours = |shard: u32| self.shards.iter().any(|reader| reader.shard == shard);
-        let mut others = newest.flushed.iter().filter(|(shard, _)| !is_ours(**shard));
+        let ours = self.shards.ring().shards;
+        let mut others = newest.flushed.iter().filter(|(shard, _)| !ours.contains(shard));
         if newest.version > view.version && others.any(|(shard, upto)| view.flushed(*shard) < *upto) {
             return Err(StoreError::StaleView { min_version: newest.version });
         }

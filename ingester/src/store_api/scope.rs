@@ -1,10 +1,10 @@
 //! What a request asks of, checked.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use latewood_base::{ErrorKind, Offload};
 use latewood_model::{Matcher, TenantId, TimeRange};
-use latewood_proto::store::{StoreError, matchers_from_wire, wire};
+use latewood_proto::store::{StoreError, distinct_shards, matchers_from_wire, wire};
 
 /// The most matchers of a request.
 const MAX_MATCHERS: usize = 1_000;
@@ -23,6 +23,8 @@ pub(super) struct PinnedView {
     pub(super) tenant: TenantId,
     pub(super) version: u64,
     flushed: BTreeMap<u32, u64>,
+    /// The shards that are asked for; all, if none is named.
+    pub(super) shards: BTreeSet<u32>,
 }
 
 impl PinnedView {
@@ -30,7 +32,8 @@ impl PinnedView {
         let tenant = TenantId::new(tenant).map_err(invalid)?;
         let view = view.unwrap_or_default();
         let flushed = view.flushed.iter().map(|shard| (shard.shard, shard.generation));
-        Ok(Self { tenant, version: view.version, flushed: flushed.collect() })
+        let shards = distinct_shards(&view.shards)?;
+        Ok(Self { tenant, version: view.version, flushed: flushed.collect(), shards })
     }
 
     /// The last generation of a shard that is in blocks of the view.

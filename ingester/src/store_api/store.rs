@@ -5,40 +5,27 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use latewood_base::{ErrorKind, Kinded, Offload};
 use latewood_catalog::Catalogs;
-use latewood_cluster::Group;
 use latewood_model::{Exemplar, Labels, SeriesRollups, TenantId, TimeRange};
 use latewood_proto::store::wire::{
     self, ExemplarsRequest, ExemplarsResponse, LabelNamesRequest, LabelStrings, LabelValuesRequest,
-    MetadataRequest, MetadataResponse, RollupsRequest, SelectRequest, SpansRequest, SpansResponse,
-    StatisticsRequest, StatisticsResponse,
+    MetadataRequest, MetadataResponse, RingRequest, RingResponse, RollupsRequest, SelectRequest,
+    SpansRequest, SpansResponse, StatisticsRequest, StatisticsResponse,
 };
 use latewood_proto::store::{SelectStream, StoreApi, StoreError};
 
+use super::readers::ShardReaders;
 use super::scope::{PinnedView, Scope, matchers};
 use super::select::Wanted;
 use super::{labels, select, statistics};
 use crate::deletion::DeletedVersions;
 use crate::exemplars::ExemplarStore;
-use crate::head::Head;
-use crate::journal::ShardState;
 use crate::metadata::MetadataStore;
-
-/// One shard, for reading.
-#[derive(Clone, Debug)]
-pub struct ShardReader {
-    /// Its number in the catalogs.
-    pub shard: u32,
-    /// Its log, for read barriers.
-    pub group: Group<ShardState>,
-    /// Its data.
-    pub head: Head,
-}
 
 /// What the store is made of.
 #[derive(Clone, Debug)]
 pub struct StoreParts {
-    /// All shards of this node.
-    pub shards: Vec<ShardReader>,
+    /// The shards of this node.
+    pub shards: Arc<dyn ShardReaders>,
     /// Which views are from before a deletion.
     pub(crate) versions: Arc<DeletedVersions>,
     /// The catalogs, to tell views that are too old.
@@ -133,6 +120,10 @@ impl StoreApi for IngesterStore {
     async fn spans(&self, request: SpansRequest) -> Result<SpansResponse, StoreError> {
         let view = PinnedView::new(&request.tenant, request.view)?;
         Ok(self.0.reads(&view).await?.spans())
+    }
+
+    async fn ring(&self, _: RingRequest) -> Result<RingResponse, StoreError> {
+        Ok(self.0.shards.ring().to_wire())
     }
 }
 

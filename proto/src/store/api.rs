@@ -7,8 +7,8 @@ use latewood_model::{SeriesRollups, SeriesSamples};
 use super::StoreError;
 use super::wire::{
     BucketUsage, ExemplarsRequest, ExemplarsResponse, LabelNamesRequest, LabelStrings, LabelValuesRequest,
-    MetadataRequest, MetadataResponse, RollupsRequest, SelectRequest, SpansRequest, SpansResponse,
-    StatisticsRequest, StatisticsResponse,
+    MetadataRequest, MetadataResponse, RingRequest, RingResponse, RollupsRequest, SelectRequest,
+    SpansRequest, SpansResponse, StatisticsRequest, StatisticsResponse,
 };
 
 /// A part of what a select found.
@@ -55,4 +55,7 @@ pub trait StoreApi: Send + Sync + 'static {
     async fn statistics(&self, request: StatisticsRequest) -> Result<StatisticsResponse, StoreError>;
     /// The times of what is held for a view, beside its blocks.
     async fn spans(&self, request: SpansRequest) -> Result<SpansResponse, StoreError>;
+    /// Of which cluster an ingester is, and which shards it leads now. `Unsupported` of a store that has no shards, or is
+    /// older than this call: such a one is asked for all that it has.
+    async fn ring(&self, request: RingRequest) -> Result<RingResponse, StoreError>;
 }

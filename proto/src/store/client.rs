@@ -15,8 +15,8 @@ use super::status::error_from_status;
 use super::wire::store_client::StoreClient;
 use super::wire::{
     ExemplarsRequest, ExemplarsResponse, LabelNamesRequest, LabelStrings, LabelValuesRequest,
-    MetadataRequest, MetadataResponse, RollupsRequest, SelectRequest, SpansRequest, SpansResponse,
-    StatisticsRequest, StatisticsResponse,
+    MetadataRequest, MetadataResponse, RingRequest, RingResponse, RollupsRequest, SelectRequest,
+    SpansRequest, SpansResponse, StatisticsRequest, StatisticsResponse,
 };
 use super::{SelectBatch, SelectStream, StoreApi, StoreError, WireLimits};
 
@@ -86,5 +86,9 @@ impl StoreApi for RemoteStore {
 
     async fn spans(&self, request: SpansRequest) -> Result<SpansResponse, StoreError> {
         take(self.0.clone().spans(request).await)
+    }
+
+    async fn ring(&self, request: RingRequest) -> Result<RingResponse, StoreError> {
+        take(self.0.clone().ring(request).await)
     }
 }

@@ -2,6 +2,8 @@
 
 use latewood_base::{ErrorKind, Kinded};
 
+use super::ring::listed_shards;
+
 /// Why a store did not answer.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
@@ -11,6 +13,12 @@ pub enum StoreError {
     StaleView {
         /// The first version that holds the dropped generation's blocks.
         min_version: u64,
+    },
+    /// Not all of the shards that were asked for are led by this store: ask for its ring, and whoever leads them.
+    #[error("shards {} are not led by this ingester: ask whoever leads them", listed_shards(.shards))]
+    NotLeader {
+        /// Those that it does not lead.
+        shards: Vec<u32>,
     },
     /// Anything else, by what to do about it.
     #[error("{message}")]
@@ -41,6 +49,7 @@ impl Kinded for StoreError {
     fn kind(&self) -> ErrorKind {
         match self {
             Self::StaleView { .. } => ErrorKind::Conflict,
+            Self::NotLeader { .. } => ErrorKind::Unavailable,
             Self::Other { kind, .. } => *kind,
         }
     }

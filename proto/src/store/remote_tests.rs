@@ -9,12 +9,14 @@ use latewood_base::{ErrorKind, Kinded};
 use latewood_model::{FloatRollup, Labels, RollupColumns, SeriesRollups, SeriesSamples};
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
-use tonic::transport::{Endpoint, Server, Uri};
+use tonic::service::Routes;
+use tonic::transport::{Channel, Endpoint, Server, Uri};
 
 use super::wire::{
     BucketUsage, Count, ExemplarsRequest, ExemplarsResponse, LabelNamesRequest, LabelStrings,
-    LabelValuesRequest, MetadataRequest, MetadataResponse, MetricMetadata, RollupsRequest, SelectRequest,
-    SeriesExemplars, SpansRequest, SpansResponse, StatisticsRequest, StatisticsResponse, TimeSpan,
+    LabelValuesRequest, LedShard, MetadataRequest, MetadataResponse, MetricMetadata, RingRequest,
+    RingResponse, RollupsRequest, SelectRequest, SeriesExemplars, SpansRequest, SpansResponse,
+    StatisticsRequest, StatisticsResponse, TimeSpan, View,
 };
 use super::{RemoteStore, SelectBatch, SelectStream, StoreApi, StoreError, StoreService, WireLimits};
 
@@ -65,6 +67,7 @@ fn failure(tenant: &str) -> Option<StoreError> {
     match tenant {
         "stale" => Some(StoreError::StaleView { min_version: 77 }),
         "overloaded" => Some(StoreError::new(ErrorKind::Overloaded, "ü: too much")),
+        "moved" => Some(StoreError::NotLeader { shards: vec![1024, 7] }),
         "corrupt" => Some(StoreError::new(ErrorKind::Corrupt, "bad block")),
         _ => None,
     }
@@ -73,7 +76,7 @@ fn failure(tenant: &str) -> Option<StoreError> {
 #[async_trait]
 impl StoreApi for Scripted {
     async fn select(&self, request: SelectRequest) -> Result<SelectStream, StoreError> {
-        let tenant = request.scope.unwrap_or_default().tenant;
+        let tenant = request.scope.clone().unwrap_or_default().tenant;
         if let Some(error) = failure(&tenant) {
             return Err(error);
         }
@@ -84,6 +87,11 @@ impl StoreApi for Scripted {
             let held = self.held.lock().take();
             let frames = stream::unfold(held, |held| async { Some((Ok(batch(0, 1)), held)) });
             return Ok(frames.boxed());
+        }
+        if tenant == "shards" {
+            let view = request.scope.and_then(|scope| scope.view).unwrap_or_default();
+            let batches = view.shards.iter().map(|shard| Ok(batch(i64::from(*shard), 1)));
+            return Ok(stream::iter(batches.collect::<Vec<_>>()).boxed());
         }
         let late = failure(tenant.trim_start_matches("late-")).map(Err);
         Ok(stream::iter([Ok(batch(-5, 3)), Ok(batch(5, 4))]).chain(stream::iter(late)).boxed())
@@ -132,26 +140,35 @@ impl StoreApi for Scripted {
         let span = TimeSpan { start_ms: -1, end_ms: i64::MAX };
         failure(&request.tenant).map_or(Ok(SpansResponse { spans: vec![span] }), Err)
     }
+
+    async fn ring(&self, _: RingRequest) -> Result<RingResponse, StoreError> {
+        let led = vec![LedShard { shard: 1024, term: u64::MAX }];
+        let cluster = "01ARZ3NDEKTSV4RRFFQ69G5FAV".to_owned();
+        Ok(RingResponse { cluster, node: u64::MAX - 1, members: 3, shards: vec![1024, u32::MAX], led })
+    }
 }
 
 /// A store and the same store behind gRPC, over a pipe in memory.
 async fn local_and_remote(limits: WireLimits) -> ([Arc<dyn StoreApi>; 2], oneshot::Receiver<()>) {
     let (held, dropped) = oneshot::channel();
     let store: Arc<dyn StoreApi> = Arc::new(Scripted { held: Mutex::new(Some(held)) });
-    let (near, far) = tokio::io::duplex(1 << 16);
     let service = StoreService::server(Arc::clone(&store), &limits);
+    let channel = over_a_pipe(Routes::new(service)).await;
+    ([store, Arc::new(RemoteStore::new(channel, &limits))], dropped)
+}
+
+/// A connection to a server of these services.
+async fn over_a_pipe(routes: Routes) -> Channel {
+    let (near, far) = tokio::io::duplex(1 << 16);
     let incoming = stream::iter([Ok::<_, std::io::Error>(far)]).chain(stream::pending());
-    tokio::spawn(Server::builder().add_service(service).serve_with_incoming(incoming));
+    tokio::spawn(Server::builder().add_routes(routes).serve_with_incoming(incoming));
     let mut near = Some(near);
     let connect = move |_: Uri| {
         let pipe = near.take().map(TokioIo::new);
         async move { pipe.ok_or_else(|| std::io::Error::other("connected once already")) }
     };
-    let channel = Endpoint::from_static("http://store.test")
-        .connect_with_connector(tower::service_fn(connect))
-        .await
-        .unwrap();
-    ([store, Arc::new(RemoteStore::new(channel, &limits))], dropped)
+    let endpoint = Endpoint::from_static("http://store.test");
+    endpoint.connect_with_connector(tower::service_fn(connect)).await.unwrap()
 }
 
 fn select(tenant: &str) -> SelectRequest {
@@ -186,14 +203,37 @@ async fn selects_and_their_errors_are_the_same_near_and_far() {
     for compress in [true, false] {
         let limits = WireLimits { compress, ..Default::default() };
         let ([local, remote], _) = local_and_remote(limits).await;
-        for tenant in ["fine", "stale", "overloaded", "corrupt", "late-stale", "late-corrupt"] {
+        for tenant in
+            ["fine", "stale", "overloaded", "corrupt", "moved", "late-stale", "late-corrupt", "late-moved"]
+        {
             let (near, far) = (outcome(&*local, tenant).await, outcome(&*remote, tenant).await);
             assert_eq!(near, far, "{tenant}");
             assert_eq!(near.1.is_some(), tenant != "fine");
         }
         let error = remote.select(select("stale")).await.err();
         assert!(matches!(error, Some(StoreError::StaleView { min_version: 77 })));
+        let error = remote.select(select("moved")).await.err();
+        assert!(matches!(error, Some(StoreError::NotLeader { shards }) if shards == [1024, 7]));
     }
+}
+
+#[tokio::test]
+async fn the_shards_that_are_asked_for_arrive() {
+    let ([local, remote], _) = local_and_remote(WireLimits::default()).await;
+    for store in [local, remote] {
+        let mut request = select("shards");
+        let view = View { shards: vec![3, 1, u32::MAX], ..View::default() };
+        request.scope.get_or_insert_default().view = Some(view);
+        let batches = store.select(request).await.unwrap();
+        let times = batches.map(|batch| batch.unwrap().series[0].timestamps[0]);
+        assert_eq!(times.collect::<Vec<i64>>().await, [3, 1, i64::from(u32::MAX)]);
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_know_a_call_does_not_support_it() {
+    let remote = RemoteStore::new(over_a_pipe(Routes::default()).await, &WireLimits::default());
+    assert_eq!(remote.ring(RingRequest {}).await.unwrap_err().kind(), ErrorKind::Unsupported);
 }
 
 /// The windows, versions and usage of all batches, and the error's kind and text.
@@ -250,6 +290,7 @@ async fn the_other_calls_are_the_same_near_and_far() {
             store.exemplars(exemplars).await.unwrap(),
             store.statistics(statistics).await.unwrap(),
             store.spans(SpansRequest { tenant: "a".to_owned(), view: None }).await.unwrap(),
+            store.ring(RingRequest {}).await.unwrap(),
         ));
         let stale = store.spans(SpansRequest { tenant: "stale".to_owned(), view: None }).await;
         assert!(matches!(stale, Err(StoreError::StaleView { min_version: 77 })));

@@ -14,8 +14,8 @@ use super::status::status_from_error;
 use super::wire::store_server::{Store, StoreServer};
 use super::wire::{
     ExemplarsRequest, ExemplarsResponse, LabelNamesRequest, LabelStrings, LabelValuesRequest,
-    MetadataRequest, MetadataResponse, RollupsFrame, RollupsRequest, SelectFrame, SelectRequest,
-    SpansRequest, SpansResponse, StatisticsRequest, StatisticsResponse,
+    MetadataRequest, MetadataResponse, RingRequest, RingResponse, RollupsFrame, RollupsRequest, SelectFrame,
+    SelectRequest, SpansRequest, SpansResponse, StatisticsRequest, StatisticsResponse,
 };
 use super::{SelectBatch, SelectStream, StoreApi, StoreError, WireLimits};
 
@@ -102,5 +102,9 @@ impl Store for StoreService {
 
     async fn spans(&self, request: Request<SpansRequest>) -> Result<Response<SpansResponse>, Status> {
         reply(self.0.spans(request.into_inner()).await)
+    }
+
+    async fn ring(&self, request: Request<RingRequest>) -> Result<Response<RingResponse>, Status> {
+        reply(self.0.ring(request.into_inner()).await)
     }
 }

@@ -13,6 +13,10 @@ use super::StoreError;
 const KIND_KEY: &str = "latewood-error-kind";
 /// The metadata key of the catalog version that a stale view must be replaced by.
 const MIN_VERSION_KEY: &str = "latewood-min-version";
+/// The metadata key of the shards that a store does not lead, joined by commas.
+const NOT_LED_KEY: &str = "latewood-not-led";
+/// The most of them that are named: like the text they travel in a header.
+const MAX_NOT_LED: usize = 500;
 /// The longest text sent, in bytes: it travels in a header, percent-encoded, and peers cap those at 16 KiB.
 const MAX_MESSAGE_BYTES: usize = 4096;
 
@@ -44,8 +48,17 @@ pub(crate) fn status_from_error(error: &StoreError) -> Status {
     let mut status = Status::new(code, message);
     let metadata = status.metadata_mut();
     metadata.insert(KIND_KEY, MetadataValue::<Ascii>::from_static(name));
-    if let StoreError::StaleView { min_version } = error {
-        metadata.insert(MIN_VERSION_KEY, MetadataValue::from(*min_version));
+    match error {
+        StoreError::StaleView { min_version } => {
+            metadata.insert(MIN_VERSION_KEY, MetadataValue::from(*min_version));
+        }
+        StoreError::NotLeader { shards } => {
+            let named: Vec<String> = shards.iter().take(MAX_NOT_LED).map(u32::to_string).collect();
+            if let Ok(named) = MetadataValue::<Ascii>::try_from(named.join(",")) {
+                metadata.insert(NOT_LED_KEY, named);
+            }
+        }
+        StoreError::Other { .. } => {}
     }
     status
 }
@@ -55,6 +68,10 @@ pub(crate) fn error_from_status(status: &Status) -> StoreError {
     let text = |key: &str| status.metadata().get(key)?.to_str().ok();
     if let Some(min_version) = text(MIN_VERSION_KEY).and_then(|version| version.parse().ok()) {
         return StoreError::StaleView { min_version };
+    }
+    if let Some(named) = text(NOT_LED_KEY) {
+        let shards = named.split(',').take(MAX_NOT_LED).filter_map(|shard| shard.parse().ok());
+        return StoreError::NotLeader { shards: shards.collect() };
     }
     let named = text(KIND_KEY).and_then(|name| KINDS.iter().find(|entry| entry.1 == name));
     match named {
@@ -96,6 +113,22 @@ mod tests {
         let stale = StoreError::StaleView { min_version: u64::MAX };
         let back = error_from_status(&status_from_error(&stale));
         assert!(matches!(back, StoreError::StaleView { min_version: u64::MAX }));
+    }
+
+    #[test]
+    fn shards_that_are_not_led_are_named_as_far_as_a_header_goes() {
+        let back = |shards: Vec<u32>| {
+            let status = status_from_error(&StoreError::NotLeader { shards });
+            assert_eq!(status.code(), Code::Unavailable);
+            match error_from_status(&status) {
+                StoreError::NotLeader { shards } => shards,
+                other => panic!("became {other:?}"),
+            }
+        };
+        assert_eq!(back(vec![7, u32::MAX]), [7, u32::MAX]);
+        assert_eq!(back(Vec::new()), [0; 0]);
+        let many: Vec<u32> = (u32::MAX - 5_000..u32::MAX).collect();
+        assert_eq!(back(many.clone()), many[..MAX_NOT_LED]);
     }
 
     #[test]

@@ -1,25 +1,47 @@
-//! One question to several stores, in which the owners of a block stand in for each other.
+//! One question to several stores, in which the owners of a block stand in for each other, and so does who leads a
+//! shard now for who did.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::StreamExt;
+use futures::future::Either;
 use futures::stream::FuturesUnordered;
 use latewood_base::{ErrorKind, Kinded};
-use latewood_proto::store::{StoreApi, StoreError, wire};
+use latewood_proto::store::{StoreApi, StoreError, listed_shards, wire};
 use prometheus_client::metrics::counter::Counter;
+use tokio::time::Instant;
 
 use super::Coverage;
+use super::assignment::Shards;
 use super::owners::Owners;
-use super::targets::Target;
+use super::rings::Rings;
+use super::targets::{Role, Target};
 
-/// Asks stores. Where a store-gateway fails its blocks are asked of their next owners; where there is none, or
-/// another store fails, that is for the [`Coverage`].
+/// What looking for another leader takes at least off the patience: it ends, however fast all fail.
+const LEAST_PATIENCE: Duration = Duration::from_millis(25);
+
+/// Asks stores. Where a store-gateway fails its blocks are asked of their next owners, and where an ingester does not lead
+/// its shards any more or is away, whoever leads them now; where there is nobody, or a store fails otherwise, that is for
+/// the [`Coverage`].
 #[derive(Clone)]
 pub(crate) struct Asking {
-    pub(crate) owners: Arc<Owners>,
-    pub(crate) coverage: Arc<Coverage>,
+    pub(super) owners: Arc<Owners>,
+    pub(super) rings: Arc<Rings>,
+    /// For how long a shard's leader is looked for.
+    pub(super) patience: Duration,
+    pub(super) coverage: Arc<Coverage>,
     /// Counts the store-gateways for which others stood in.
-    pub(crate) failovers: Counter,
+    pub(super) failovers: Counter,
+    /// Counts the leaders for which others were looked for.
+    pub(super) moved_shards: Counter,
+}
+
+/// What comes of a question.
+enum Outcome<T> {
+    Answer(Target, Result<T, StoreError>),
+    /// Who is asked in the place of one that failed.
+    Instead(Result<Vec<Target>, StoreError>),
 }
 
 impl Asking {
@@ -33,34 +55,128 @@ impl Asking {
     where
         Fut: Future<Output = Result<T, StoreError>>,
     {
+        self.ask_each(targets, |target| call(Arc::clone(&target.store.api), target.view.clone())).await
+    }
+
+    /// The same in any way.
+    pub(crate) async fn ask_each<T, Fut>(
+        &self,
+        targets: Vec<Target>,
+        call: impl Fn(&Target) -> Fut,
+    ) -> Result<Vec<(Target, T)>, StoreError>
+    where
+        Fut: Future<Output = Result<T, StoreError>>,
+    {
         let ask = |target: Target| {
-            let answer = call(Arc::clone(&target.store.api), target.view.clone());
-            async move { (target, answer.await) }
+            let answer = call(&target);
+            Either::Left(async move {
+                let answer = self.unless_replaced(&target, answer).await;
+                Outcome::Answer(target, answer)
+            })
         };
         let mut asked: FuturesUnordered<_> = targets.into_iter().map(&ask).collect();
         let mut answers = Vec::new();
-        while let Some((target, answer)) = asked.next().await {
-            match answer {
-                Ok(answer) => answers.push((target, answer)),
-                Err(error) => asked.extend(self.instead(&target, error)?.into_iter().map(&ask)),
+        while let Some(outcome) = asked.next().await {
+            match outcome {
+                Outcome::Answer(target, Ok(answer)) => answers.push((target, answer)),
+                // Others go on to answer while somebody else is looked for.
+                Outcome::Answer(target, Err(error)) => asked
+                    .push(Either::Right(async move { Outcome::Instead(self.instead(&target, error).await) })),
+                Outcome::Instead(next) => asked.extend(next?.into_iter().map(&ask)),
             }
         }
         Ok(answers)
+    }
+
+    /// Waits for what a store answers, but not where an ingester is away and others lead its shards by then.
+    pub(super) async fn unless_replaced<T>(
+        &self,
+        target: &Target,
+        answer: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let Role::Leader { cluster, stands_alone: false, .. } = target.role else { return answer.await };
+        tokio::select! {
+            biased;
+            answer = answer => answer,
+            () = self.rings.replaced(&target.store, cluster, &target.view.shards) => {
+                Err(StoreError::new(ErrorKind::Unavailable, "it does not answer, and others lead its shards"))
+            }
+        }
     }
 
     /// Whom to ask in the place of one that failed; nobody where the answer may lack it.
     ///
     /// # Errors
     /// What the query must fail with.
-    pub(crate) fn instead(&self, failed: &Target, error: StoreError) -> Result<Vec<Target>, StoreError> {
-        let next = if others_may_answer(error.kind()) { self.owners.next(failed) } else { Vec::new() };
-        if next.is_empty() {
-            self.coverage.failed(&failed.name(), error)?;
-        } else {
-            self.failovers.inc();
-            tracing::debug!(store = failed.name(), %error, "other owners are asked for the blocks");
+    pub(crate) async fn instead(
+        &self,
+        failed: &Target,
+        error: StoreError,
+    ) -> Result<Vec<Target>, StoreError> {
+        match failed.role {
+            Role::Leader { cluster, stands_alone, patience }
+                if !patience.is_zero() && others_may_lead(&error, stands_alone) =>
+            {
+                self.moved_shards.inc();
+                tracing::debug!(store = failed.name(), %error, "who leads the shards now is looked for");
+                self.rings.doubt(&failed.store, &error);
+                let shards: Shards = [(cluster, failed.view.shards.iter().copied().collect())].into();
+                self.leaders(&failed.view, &shards, patience.saturating_sub(LEAST_PATIENCE)).await
+            }
+            Role::Gateway if others_may_answer(error.kind()) => {
+                let next = self.owners.next(failed);
+                if next.is_empty() {
+                    self.coverage.failed(&failed.name(), error)?;
+                } else {
+                    self.failovers.inc();
+                    tracing::debug!(store = failed.name(), %error, "other owners are asked for the blocks");
+                }
+                Ok(next)
+            }
+            Role::Ingester | Role::Leader { .. } | Role::Gateway => {
+                self.coverage.failed(&failed.name(), error)?;
+                Ok(Vec::new())
+            }
         }
-        Ok(next)
+    }
+
+    /// Who leads shards now, waiting for as long as this while nobody is known to. Shards that nobody leads are a source
+    /// that is missing.
+    ///
+    /// # Errors
+    /// What the query must fail with.
+    pub(super) async fn leaders(
+        &self,
+        view: &wire::View,
+        wanted: &Shards,
+        patience: Duration,
+    ) -> Result<Vec<Target>, StoreError> {
+        let begun = Instant::now();
+        let found = self.rings.leaders(wanted, patience).await;
+        let left = patience.saturating_sub(begun.elapsed());
+        if !found.unclaimed.is_empty() {
+            let text = format!(
+                "no ingester was found that leads them (ring_patience_ms: {})",
+                self.patience.as_millis()
+            );
+            let source = format!("shards {}", listed_shards(&found.unclaimed));
+            self.coverage.failed(&source, StoreError::new(ErrorKind::Unavailable, text))?;
+        }
+        if !found.forgotten.is_empty() {
+            // Another cluster, or none, is where theirs was: what it has flushed, a newer view knows.
+            let source = format!("shards {}", listed_shards(&found.forgotten));
+            self.coverage.failed(&source, StoreError::StaleView { min_version: view.version })?;
+        }
+        Ok(found.leaders.into_iter().map(|leader| Target::leader(leader, view, left)).collect())
+    }
+}
+
+/// Whether an error says that a shard is led elsewhere, or may soon be.
+fn others_may_lead(error: &StoreError, stands_alone: bool) -> bool {
+    match error {
+        StoreError::NotLeader { .. } => true,
+        StoreError::StaleView { .. } => false,
+        StoreError::Other { kind, .. } => *kind == ErrorKind::Unavailable && !stands_alone,
     }
 }
 

@@ -47,6 +47,7 @@ impl Coverage {
                 StoreError::new(ErrorKind::Unavailable, format!("{source}: {error}, again"))
             }
             StoreError::Other { kind, message } => StoreError::new(kind, format!("{source}: {message}")),
+            StoreError::NotLeader { .. } => StoreError::new(error.kind(), format!("{source}: {error}")),
         };
         // The caller's going away and its deadline are no source's failing.
         if !self.partial || matches!(error.kind(), ErrorKind::Canceled | ErrorKind::Timeout) {

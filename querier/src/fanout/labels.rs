@@ -8,7 +8,7 @@ use latewood_model::dedup::ReplicaLabels;
 use latewood_model::{Exemplar, Labels, Matcher, MetricMetadata, MetricType, TimeRange};
 use latewood_proto::store::{Detail, StoreError, matcher_to_wire, wire};
 
-use super::{Fanout, Pinned, Wanted, scope, targets};
+use super::{Fanout, Pinned, Wanted, scope};
 
 /// How large a list may become.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -144,7 +144,7 @@ impl Fanout {
         range: TimeRange,
         max: usize,
     ) -> Result<MetadataByMetric, StoreError> {
-        let answers = self.ask(pinned, range, |store, view| {
+        let answers = self.ask_everybody(pinned, range, |store, view| {
             let request = wire::MetadataRequest {
                 tenant: pinned.tenant.to_string(),
                 view: Some(view),
@@ -176,7 +176,7 @@ impl Fanout {
         range: TimeRange,
         replicas: &ReplicaLabels,
     ) -> Result<BTreeMap<Labels, Vec<Exemplar>>, StoreError> {
-        let answers = self.ask(pinned, range, |store, view| {
+        let answers = self.ask_everybody(pinned, range, |store, view| {
             let selectors = selectors
                 .iter()
                 .map(|matchers| wire::Selector { matchers: matchers.iter().map(matcher_to_wire).collect() });
@@ -211,8 +211,8 @@ impl Fanout {
         pinned: &Pinned,
         limit: u64,
     ) -> Result<Vec<wire::StatisticsResponse>, StoreError> {
-        let heads = targets::heads(&pinned.view, self.ingesters(pinned)?);
-        let asking = self.asking(pinned);
+        let asking = self.asking_for(pinned);
+        let heads = self.heads(pinned, &asking).await?;
         let answers = asking.ask(heads, |store, view| {
             let tenant = pinned.tenant.to_string();
             let request = wire::StatisticsRequest { tenant, view: Some(view), limit };

@@ -1,18 +1,21 @@
 //! Reads over all stores under one pinned catalog view.
 //!
 //! Invariants: all reads of one attempt use one view; a source that fails is never passed over in
-//! silence; whatever a query holds is bounded by a batch of each source.
+//! silence; a shard is asked of one ingester at a time; whatever a query holds is bounded by a batch of each source.
 
 mod asking;
+mod assignment;
 mod coverage;
 mod fetching;
 mod gather;
+mod heads;
 mod joined;
 mod labels;
 mod merging;
 mod owners;
 mod replicas;
 mod resume;
+mod rings;
 mod rollups;
 mod share;
 mod source;
@@ -21,6 +24,7 @@ mod targets;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::future::try_join_all;
 use latewood_base::{ErrorKind, Offload, Ulid};
@@ -31,10 +35,12 @@ use latewood_proto::store::{Detail, SeriesStream, StoreApi, StoreError, matcher_
 
 use asking::Asking;
 pub(crate) use coverage::Coverage;
+pub(crate) use heads::way_to;
 pub(crate) use labels::Listing;
 use owners::Owners;
 use replicas::Hints;
 pub(crate) use replicas::Replicas;
+use rings::{Heads, Rings};
 use share::Reads;
 pub(crate) use source::FanoutSource;
 use targets::Target;
@@ -60,6 +66,8 @@ pub(crate) struct Fanout {
     catalogs: Arc<Catalogs>,
     ingesters: Stores,
     gateways: Stores,
+    rings: Arc<Rings>,
+    ring_patience: Duration,
     min_ingesters: usize,
     replication_factor: usize,
     metrics: Metrics,
@@ -78,6 +86,8 @@ pub(crate) struct Pinned {
     pub(crate) held: Arc<Held>,
     /// Known before the view was: what one flushed that had gone by then is in the view.
     ingesters: Arc<[NamedStore]>,
+    /// What these must answer for, known as early.
+    heads: Arc<Heads>,
     pub(crate) coverage: Arc<Coverage>,
 }
 
@@ -91,6 +101,8 @@ impl Fanout {
     ) -> Self {
         Self {
             catalogs,
+            rings: Rings::new(ingesters.clone()),
+            ring_patience: Duration::from_millis(config.ring_patience_ms),
             ingesters,
             gateways,
             min_ingesters: config.min_ingesters,
@@ -133,7 +145,7 @@ impl Fanout {
         at_least: Option<u64>,
         partial: bool,
     ) -> Result<Pinned, StoreError> {
-        let ingesters = self.ingesters.now();
+        let (ingesters, heads) = (self.ingesters.now(), Arc::new(self.rings.heads().await));
         let catalog = self.catalogs.tenant(tenant);
         let usage = Usage::new();
         let view = match at_least {
@@ -149,7 +161,7 @@ impl Fanout {
             return Err(StoreError::new(ErrorKind::Unprocessable, text));
         }
         let held = self.held.of(&view);
-        Ok(Pinned { tenant: tenant.clone(), view, held, ingesters, coverage })
+        Ok(Pinned { tenant: tenant.clone(), view, held, ingesters, heads, coverage })
     }
 
     /// Brings the catalog up to what a source was seen to know, for the queries to come.
@@ -185,8 +197,8 @@ impl Fanout {
         reads: &Reads<'_>,
         wanted: Wanted,
     ) -> Result<SeriesStream, StoreError> {
-        let asking = &self.asking(pinned);
-        let mut heads = targets::heads(&pinned.view, self.ingesters(pinned)?);
+        let asking = &self.asking_for(pinned);
+        let mut heads = self.heads(pinned, asking).await?;
         let mut opened = Vec::new();
         // The first is what ingesters are asked, too.
         for (range, blocks) in reads.questions(&pinned.view, &pinned.held) {
@@ -213,7 +225,7 @@ impl Fanout {
     ) -> Result<SeriesStream<SeriesRollups>, StoreError> {
         let scope = Some(scope(pinned, wire::View::default(), matchers, ends));
         let request = Arc::new(wire::RollupsRequest { scope, columns: columns.bits() });
-        let asking = self.asking(pinned);
+        let asking = self.asking_for(pinned);
         let targets = serving(pinned, &asking, targets::rollups(&pinned.view, resolution, ends))?;
         Ok(merge_ahead(resume::select(&asking, &request, targets).await?))
     }
@@ -228,22 +240,39 @@ impl Fanout {
     where
         Fut: Future<Output = Result<T, StoreError>>,
     {
-        let (asking, targets) = self.whom(pinned, range)?;
-        let answers = asking.ask(targets, call).await?;
-        Ok(answers.into_iter().map(|(_, answer)| answer).collect())
+        let asking = self.asking_for(pinned);
+        let heads = self.heads(pinned, &asking).await?;
+        self.ask_with(pinned, range, (asking, heads), call).await
     }
 
-    /// All ingesters that are known.
-    ///
-    /// # Errors
-    /// When they are too few to be all.
-    pub(crate) fn all_ingesters(&self) -> Result<Arc<[NamedStore]>, StoreError> {
-        let ingesters = self.ingesters.now();
-        if ingesters.len() < self.min_ingesters {
-            let text = format!("{} of at least {} ingesters are known", ingesters.len(), self.min_ingesters);
-            return Err(StoreError::new(ErrorKind::Unavailable, text));
-        }
-        Ok(ingesters)
+    /// The same with all ingesters, whoever leads what.
+    async fn ask_everybody<T, Fut>(
+        &self,
+        pinned: &Pinned,
+        range: TimeRange,
+        call: impl Fn(Arc<dyn StoreApi>, wire::View) -> Fut,
+    ) -> Result<Vec<T>, StoreError>
+    where
+        Fut: Future<Output = Result<T, StoreError>>,
+    {
+        let asking = self.asking_for(pinned);
+        let ingesters = self.everybody(pinned, &asking)?;
+        self.ask_with(pinned, range, (asking, ingesters), call).await
+    }
+
+    async fn ask_with<T, Fut>(
+        &self,
+        pinned: &Pinned,
+        range: TimeRange,
+        (asking, mut targets): (Asking, Vec<Target>),
+        call: impl Fn(Arc<dyn StoreApi>, wire::View) -> Fut,
+    ) -> Result<Vec<T>, StoreError>
+    where
+        Fut: Future<Output = Result<T, StoreError>>,
+    {
+        targets.extend(serving(pinned, &asking, blocks_of(pinned, range).into_iter())?);
+        let answers = asking.ask(targets, call).await?;
+        Ok(answers.into_iter().map(|(_, answer)| answer).collect())
     }
 
     /// Brings the catalog up to a version that is known to exist, for the queries to come.
@@ -255,35 +284,27 @@ impl Fanout {
         learned.map(drop).map_err(|error| StoreError::from_kinded(&error))
     }
 
-    /// Who must answer for a range, and how they are asked: where samples are gone, those who have their rollups.
-    fn whom(&self, pinned: &Pinned, range: TimeRange) -> Result<(Asking, Vec<Target>), StoreError> {
-        let asking = self.asking(pinned);
-        let mut targets = targets::heads(&pinned.view, self.ingesters(pinned)?);
-        let gone = pinned.held.gone(range).into_iter();
-        let rollups = gone.flat_map(|(gone, resolution)| targets::rollups(&pinned.view, resolution, gone));
-        let blocks: BTreeSet<Ulid> =
-            targets::raw(&pinned.view, &[range]).map(|block| block.id).chain(rollups).collect();
-        targets.extend(serving(pinned, &asking, blocks.into_iter())?);
-        Ok((asking, targets))
+    fn asking_for(&self, pinned: &Pinned) -> Asking {
+        self.asking(Arc::clone(&pinned.coverage))
     }
 
-    fn asking(&self, pinned: &Pinned) -> Asking {
+    fn asking(&self, coverage: Arc<Coverage>) -> Asking {
         Asking {
             owners: Arc::new(Owners::new(self.gateways.now(), self.replication_factor)),
-            coverage: Arc::clone(&pinned.coverage),
+            rings: Arc::clone(&self.rings),
+            patience: self.ring_patience,
+            coverage,
             failovers: self.metrics.failovers.clone(),
+            moved_shards: self.metrics.moved_shards.clone(),
         }
     }
+}
 
-    /// The ingesters that must answer. Too few of them are a source that is missing.
-    fn ingesters<'a>(&self, pinned: &'a Pinned) -> Result<&'a [NamedStore], StoreError> {
-        let known = pinned.ingesters.len();
-        if known < self.min_ingesters {
-            let text = format!("{known} of at least {} are known", self.min_ingesters);
-            pinned.coverage.failed("ingesters", StoreError::new(ErrorKind::Unavailable, text))?;
-        }
-        Ok(&pinned.ingesters)
-    }
+/// The blocks that must answer for a range; where samples are gone, those of their rollups.
+fn blocks_of(pinned: &Pinned, range: TimeRange) -> BTreeSet<Ulid> {
+    let gone = pinned.held.gone(range).into_iter();
+    let rollups = gone.flat_map(|(gone, resolution)| targets::rollups(&pinned.view, resolution, gone));
+    targets::raw(&pinned.view, &[range]).map(|block| block.id).chain(rollups).collect()
 }
 
 /// The store-gateways that answer for blocks. Blocks that none answers for are a source that is missing.
@@ -312,6 +333,8 @@ fn scope(pinned: &Pinned, view: wire::View, matchers: &[Matcher], range: TimeRan
     }
 }
 
+#[cfg(test)]
+mod ring_tests;
 #[cfg(test)]
 mod segment_tests;
 #[cfg(test)]

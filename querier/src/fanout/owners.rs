@@ -52,7 +52,7 @@ impl Owners {
         let shares = self.gateways.iter().zip(shares).filter(|(_, blocks)| !blocks.is_empty());
         let targets = shares.map(|(gateway, blocks)| {
             let ids = blocks.iter().map(Ulid::to_string).collect();
-            let view = wire::View { version, flushed: Vec::new(), blocks: ids };
+            let view = wire::View { version, blocks: ids, ..wire::View::default() };
             Target { role: Role::Gateway, store: gateway.clone(), view, blocks, owner }
         });
         (targets.collect(), unserved)

@@ -1,7 +1,8 @@
-//! A store's series, going on from the next owners of its blocks where it fails.
+//! A store's series, going on from the next owners of its blocks, or from who leads its shards now, where it fails.
 //!
 //! Blocks never change, so that all their owners have the same series in the same order: what was answered already
-//! is left out by its labels, and no sample comes twice.
+//! is left out by its labels, and no sample comes twice. Who leads a shard now has all that was acknowledged when the query
+//! began, as the one before had: what came since may be in the series that are still to come, and not in others.
 
 use std::sync::Arc;
 
@@ -57,7 +58,7 @@ impl Request for wire::RollupsRequest {
     }
 }
 
-/// Asks stores for their series, each going on from the next owners of its blocks where it fails.
+/// Asks stores for their series, each going on from those who stand in for it where it fails.
 pub(crate) async fn select<R: Request>(
     asking: &Asking,
     request: &Arc<R>,
@@ -117,15 +118,20 @@ struct Reading<R: Request> {
 impl<R: Request> Reading<R> {
     async fn next_batch(&mut self) -> Result<Option<Vec<R::Series>>, StoreError> {
         loop {
-            match self.series.next().await {
-                None => return Ok(None),
-                Some(Ok(batch)) => {
+            let next = async { self.series.next().await.transpose() };
+            let next = match &self.target {
+                Some(target) => self.asking.unless_replaced(target, next).await,
+                None => next.await,
+            };
+            match next {
+                Ok(None) => return Ok(None),
+                Ok(Some(batch)) => {
                     let batch = self.take(batch);
                     if !batch.is_empty() {
                         return Ok(Some(batch));
                     }
                 }
-                Some(Err(error)) => {
+                Err(error) => {
                     let Some(failed) = self.target.take() else { return Err(error) };
                     self.series = self.instead(&failed, error).await?;
                 }
@@ -154,7 +160,7 @@ impl<R: Request> Reading<R> {
         failed: &Target,
         error: StoreError,
     ) -> Result<SeriesStream<R::Series>, StoreError> {
-        let next = self.asking.instead(failed, error)?;
+        let next = self.asking.instead(failed, error).await?;
         Ok(merge_ahead(select(&self.asking, &self.request, next).await?))
     }
 }

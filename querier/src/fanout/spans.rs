@@ -2,27 +2,26 @@
 
 use std::sync::Arc;
 
-use futures::future::try_join_all;
 use latewood_base::ErrorKind;
 use latewood_model::TimeRange;
 use latewood_proto::store::{StoreError, wire};
 
-use super::{Fanout, FanoutSource, Pinned, targets};
+use super::{Coverage, Fanout, FanoutSource, Pinned};
 
 impl Fanout {
-    /// One span or more of each ingester that holds anything which is in no block of the view.
+    /// One span or more of each shard that holds anything which is in no block of the view.
     ///
     /// # Errors
-    /// Of the first ingester that does not tell, or if too few are known.
-    async fn spans(&self, pinned: &Pinned) -> Result<Vec<TimeRange>, StoreError> {
-        if pinned.ingesters.len() < self.min_ingesters {
-            return Err(StoreError::new(ErrorKind::Unavailable, "too few ingesters are known"));
-        }
-        let asked = targets::heads(&pinned.view, &pinned.ingesters).into_iter().map(|target| async move {
+    /// Of the first ingester that does not tell, of shards that nobody leads, or if too few ingesters are known.
+    pub(super) async fn spans(&self, pinned: &Pinned) -> Result<Vec<TimeRange>, StoreError> {
+        // What is missing is told, also where an answer may lack it.
+        let asking = self.asking(Arc::new(Coverage::new(false, false)));
+        let heads = self.heads(pinned, &asking).await?;
+        let answers = asking.ask(heads, |store, view| {
             let tenant = pinned.tenant.to_string();
-            target.store.api.spans(wire::SpansRequest { tenant, view: Some(target.view) }).await
+            async move { store.spans(wire::SpansRequest { tenant, view: Some(view) }).await }
         });
-        let spans = try_join_all(asked).await?.into_iter().flat_map(|answer| answer.spans);
+        let spans = answers.await?.into_iter().flat_map(|(_, answer)| answer.spans);
         Ok(spans.map(|span| TimeRange::new(span.start_ms, span.end_ms)).collect())
     }
 }

@@ -1,15 +1,17 @@
 //! Who must answer for a pinned view: a pure function of the view and the range.
 //!
 //! Invariant (CAT-1): every raw block of the view that overlaps the range is asked of exactly one
-//! store-gateway, and every ingester is asked for what the view does not hold in blocks.
+//! store-gateway, and every shard is asked of one ingester for what the view does not hold in blocks.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use latewood_base::Ulid;
 use latewood_catalog::{BlockEntry, View};
 use latewood_model::{Resolution, TimeRange};
-use latewood_proto::store::wire;
+use latewood_proto::store::{listed_shards, wire};
 
+use super::rings::Leader;
 use crate::resolutions::touch;
 use crate::stores::NamedStore;
 
@@ -28,7 +30,16 @@ pub(crate) struct Target {
 /// What a store is asked as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Role {
+    /// For all that it has.
     Ingester,
+    /// For the shards that the view names, which it leads.
+    Leader {
+        cluster: Ulid,
+        /// Whether nobody else could lead them.
+        stands_alone: bool,
+        /// For how long somebody else is looked for where it fails.
+        patience: Duration,
+    },
     Gateway,
 }
 
@@ -36,25 +47,34 @@ impl Target {
     /// How errors and warnings call it.
     pub(crate) fn name(&self) -> String {
         match self.role {
-            Role::Ingester => format!("ingester {}", self.store.name),
+            Role::Ingester | Role::Leader { stands_alone: true, .. } => {
+                format!("ingester {}", self.store.name)
+            }
+            Role::Leader { .. } => {
+                format!("ingester {} (shards {})", self.store.name, listed_shards(&self.view.shards))
+            }
             Role::Gateway => format!("store-gateway {} ({} blocks)", self.store.name, self.blocks.len()),
         }
     }
+
+    /// An ingester that is asked for all that it has.
+    pub(crate) fn whole(ingester: &NamedStore, view: wire::View) -> Self {
+        Self { role: Role::Ingester, store: ingester.clone(), view, blocks: Vec::new(), owner: 0 }
+    }
+
+    /// An ingester that is asked for the shards that it leads.
+    pub(super) fn leader(leader: Leader, view: &wire::View, patience: Duration) -> Self {
+        let Leader { store, cluster, shards, stands_alone } = leader;
+        let role = Role::Leader { cluster, stands_alone, patience };
+        Self { role, store, view: wire::View { shards, ..view.clone() }, blocks: Vec::new(), owner: 0 }
+    }
 }
 
-/// All ingesters, each asked for what the view does not hold in blocks.
-pub(crate) fn heads(view: &View, ingesters: &[NamedStore]) -> Vec<Target> {
+/// What ingesters are asked for: what the view does not hold in blocks.
+pub(crate) fn head_view(view: &View) -> wire::View {
     let flushed = view.flushed.iter();
-    let flushed: Vec<wire::FlushedShard> =
-        flushed.map(|(&shard, &generation)| wire::FlushedShard { shard, generation }).collect();
-    let heads = ingesters.iter().map(|ingester| Target {
-        role: Role::Ingester,
-        store: ingester.clone(),
-        view: wire::View { version: view.version, flushed: flushed.clone(), blocks: Vec::new() },
-        blocks: Vec::new(),
-        owner: 0,
-    });
-    heads.collect()
+    let flushed = flushed.map(|(&shard, &generation)| wire::FlushedShard { shard, generation });
+    wire::View { version: view.version, flushed: flushed.collect(), ..wire::View::default() }
 }
 
 /// The blocks that have samples of any of these times, which ascend.
@@ -91,7 +111,9 @@ mod tests {
         let view = view_of(7, blocks, &[(3, 9)]);
         let owners = Owners::new(named(3), 2);
         let (gateways, unserved) = owners.first(view.version, ids(raw(&view, &[TimeRange::new(5, 19)])));
-        let targets: Vec<Target> = heads(&view, &named(2)).into_iter().chain(gateways).collect();
+        let ingesters = named(2);
+        let heads = ingesters.iter().map(|ingester| Target::whole(ingester, head_view(&view)));
+        let targets: Vec<Target> = heads.chain(gateways).collect();
         let asked: Vec<_> = targets.iter().map(|target| (target.role, &*target.store.name)).collect();
         let (ingester, gateway) = (Role::Ingester, Role::Gateway);
         assert_eq!(asked, [(ingester, "0"), (ingester, "1"), (gateway, "0"), (gateway, "1"), (gateway, "2")]);

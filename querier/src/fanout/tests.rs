@@ -282,6 +282,6 @@ async fn cardinality_is_asked_for_under_the_pinned_view() {
     let answers = fanout.head_statistics(&pinned, 10).await.unwrap();
     // An ingester that has dropped generation 9 refuses any view in which it is not flushed.
     let flushed = vec![wire::FlushedShard { shard: 3, generation: 9 }];
-    assert_eq!(*store.views.lock(), [wire::View { version: 1, flushed, blocks: Vec::new() }]);
+    assert_eq!(*store.views.lock(), [wire::View { version: 1, flushed, ..wire::View::default() }]);
     assert_eq!(answers.iter().map(|answer| answer.series).sum::<u64>(), 1);
 }

@@ -1,22 +1,23 @@
 //! `admin/tsdb/*`: what deletes.
 //!
-//! Texts and statuses are Prometheus's. A deletion is logged by every ingester and then committed by one of them; an
-//! error in between is told, and the same request again completes it.
+//! Texts and statuses are Prometheus's. A deletion is logged by the leader of every shard and then committed by one ingester;
+//! an error in between is told, and the same request again completes it.
 
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::routing::{MethodRouter, post, put};
-use futures::future::{join_all, try_join_all};
+use futures::future::join_all;
 use latewood_base::{ErrorKind, Kinded};
 use latewood_model::{Matcher, TimeRange};
 use latewood_proto::deletion::DeletionApi;
-use latewood_proto::deletion::wire::{CleanRequest, CommitRequest, Condition, LogRequest, Selection};
+use latewood_proto::deletion::wire::{CleanRequest, CommitRequest, Condition, Selection};
 use latewood_proto::store::StoreError;
 
 use super::envelope::Answer;
 use super::{Api, Call, answer};
 use crate::ApiError;
+use crate::fanout::way_to;
 use crate::stores::NamedStore;
 
 /// POST and PUT, where the admin API is enabled.
@@ -59,7 +60,7 @@ pub(super) async fn delete_series(call: Call) -> Result<Answer, ApiError> {
 /// `clean_tombstones`: has the compactor apply what was deleted until now.
 pub(super) async fn clean_tombstones(call: Call) -> Result<Answer, ApiError> {
     let request = CleanRequest { tenant: call.tenant.to_string(), requested_by: call.asked_by.clone() };
-    let ingesters = call.api.fanout.all_ingesters()?;
+    let ingesters = call.api.fanout.all_ingesters().await?;
     one_of(&ingesters, |deletion| {
         let request = request.clone();
         async move { deletion.clean(request).await }
@@ -78,9 +79,13 @@ where
 {
     let mut failure = None;
     for ingester in ingesters {
-        match ask(way_to(ingester)?).await {
+        let answer = match way_to(ingester) {
+            Ok(deletion) => ask(deletion).await,
+            Err(error) => Err(error),
+        };
+        match answer {
             Ok(answer) => return Ok(answer),
-            Err(error) => failure = Some(failed(&ingester.name, &error)),
+            Err(error) => failure = Some(failed(&format!("ingester {}: ", ingester.name), &error)),
         }
     }
     Err(failure.unwrap_or_else(|| ApiError::new(ErrorKind::Unavailable, "no ingester is known")))
@@ -100,16 +105,12 @@ fn selection(call: &Call, matchers: &[Matcher], range: TimeRange) -> Selection {
     }
 }
 
-/// First all ingesters, then the catalog by one of them: in the other order what is flushed between would come back.
+/// First all shards, then the catalog by one ingester: in the other order what is flushed between would come back.
 async fn delete(call: &Call, selections: Vec<Selection>) -> Result<(), ApiError> {
-    let ingesters = call.api.fanout.all_ingesters()?;
-    let deletions: Result<Vec<_>, _> = ingesters.iter().map(way_to).collect();
-    let (deletions, tenant) = (deletions?, call.tenant.to_string());
-    let logging = ingesters.iter().zip(&deletions).map(|(ingester, deletion)| {
-        let request = LogRequest { tenant: tenant.clone(), selections: selections.clone() };
-        async move { deletion.log(request).await.map_err(|error| failed(&ingester.name, &error)) }
-    });
-    let open = try_join_all(logging).await?.into_iter().flat_map(|answer| answer.open).collect();
+    let (fanout, tenant) = (&call.api.fanout, call.tenant.to_string());
+    let ingesters = fanout.all_ingesters().await?;
+    let logged = fanout.log_deletion(&tenant, &selections).await;
+    let open = logged.map_err(|error| failed("", &error))?;
     let request = CommitRequest { tenant, selections, open, requested_by: call.asked_by.clone() };
     let committed = one_of(&ingesters, |deletion| {
         let request = request.clone();
@@ -117,23 +118,16 @@ async fn delete(call: &Call, selections: Vec<Selection>) -> Result<(), ApiError>
     });
     let version = committed.await?.version;
     // To be told again does nothing but tell: from then on each of them has queries use a view that has it.
-    join_all(deletions.iter().map(|deletion| deletion.commit(request.clone()))).await;
-    Ok(call.api.fanout.learn_version(&call.tenant, version).await?)
-}
-
-fn way_to(ingester: &NamedStore) -> Result<Arc<dyn DeletionApi>, ApiError> {
-    ingester.deletion.clone().ok_or_else(|| {
-        let text = format!("ingester {} cannot be asked to delete", ingester.name);
-        ApiError::new(ErrorKind::Internal, text)
-    })
+    let ways: Vec<_> = ingesters.iter().filter_map(|ingester| way_to(ingester).ok()).collect();
+    join_all(ways.iter().map(|deletion| deletion.commit(request.clone()))).await;
+    Ok(fanout.learn_version(&call.tenant, version).await?)
 }
 
 /// What is wrong with the selection is the client's; all else leaves the deletion done in part.
-fn failed(ingester: &str, error: &StoreError) -> ApiError {
+fn failed(source: &str, error: &StoreError) -> ApiError {
     let kind = error.kind();
     if kind == ErrorKind::Invalid {
         return ApiError::invalid(error.to_string());
     }
-    let text = format!("ingester {ingester}: {error}; series may be deleted in part: send the request again");
-    ApiError::new(kind, text)
+    ApiError::new(kind, format!("{source}{error}; series may be deleted in part: send the request again"))
 }

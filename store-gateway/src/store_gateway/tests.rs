@@ -104,7 +104,7 @@ impl Rig {
     }
 
     fn view(version: u64, blocks: &[Ulid]) -> wire::View {
-        wire::View { version, flushed: vec![], blocks: blocks.iter().map(Ulid::to_string).collect() }
+        wire::View { version, blocks: blocks.iter().map(Ulid::to_string).collect(), ..wire::View::default() }
     }
 
     async fn select(&self, request: SelectRequest) -> Result<Vec<SeriesSamples>, StoreError> {

@@ -70,14 +70,6 @@ impl ClusterView {
         }
         match command {
             ControlCommand::Found { cluster, replication_factor, shards, members } => {
-                let shard = |number: &u32| ShardView {
-                    number: *number,
-                    founders: Vec::new(),
-                    replicas: Vec::new(),
-                    voters: Vec::new(),
-                    voters_at: 0,
-                    leader: None,
-                };
                 if !(1..=9).contains(replication_factor) || !(1..=MAX_SHARDS).contains(&shards.len()) {
                     return Err("a cluster has 1 to 9 replicas of 1 to 100000 shards".to_owned());
                 }
@@ -86,7 +78,7 @@ impl ClusterView {
                     cluster: *cluster,
                     replication_factor: *replication_factor,
                     members: members.iter().cloned().collect(),
-                    shards: shards.iter().map(shard).collect(),
+                    shards: shards.iter().copied().map(ShardView::new).collect(),
                 };
                 Ok(())
             }

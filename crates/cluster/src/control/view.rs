@@ -66,6 +66,15 @@ pub struct ShardView {
     pub leader: Option<u64>,
 }
 
+impl ShardView {
+    /// A shard that nobody has yet.
+    #[must_use]
+    pub fn new(number: u32) -> Self {
+        let (founders, replicas, voters) = (Vec::new(), Vec::new(), Vec::new());
+        Self { number, founders, replicas, voters, voters_at: 0, leader: None }
+    }
+}
+
 impl ClusterView {
     /// Whether the cluster was founded.
     #[must_use]

@@ -65,9 +65,14 @@ mod tests {
             members(&view(&[1, 2, 3, 4]), &status(&[1, 2], &[3]), &none, false),
             Some((vec![1, 2], vec![3, 4]))
         );
-        assert_eq!(members(&view(&[1, 2]), &status(&[1, 2], &[3]), &none, false), None, "it is not known there yet");
+        assert_eq!(
+            members(&view(&[1, 2]), &status(&[1, 2], &[3]), &none, false),
+            None,
+            "it is not known there yet"
+        );
         assert_eq!(members(&view(&[1, 2]), &status(&[1, 2], &[3]), &none, true), Some((vec![1, 2], vec![])));
-        let (voters, learners) = members(&view(&[1, 2, 3]), &status(&[1, 2], &[3]), &[2].into(), true).unwrap();
+        let (voters, learners) =
+            members(&view(&[1, 2, 3]), &status(&[1, 2], &[3]), &[2].into(), true).unwrap();
         assert_eq!((voters, learners), (vec![1, 3], vec![2]), "who is away may come back");
     }
 
@@ -76,6 +81,10 @@ mod tests {
         let seconds = Duration::from_secs;
         let heard = BTreeMap::from([(1, Some(seconds(1))), (2, Some(seconds(900))), (3, None)]);
         assert_eq!(away(&heard, seconds(900), seconds(900)), [2, 3].into());
-        assert_eq!(away(&heard, seconds(899), seconds(900)), [].into(), "what it missed is its predecessor's affair");
+        assert_eq!(
+            away(&heard, seconds(899), seconds(900)),
+            [].into(),
+            "what it missed is its predecessor's affair"
+        );
     }
 }

@@ -116,7 +116,7 @@ impl Control for Nodes3 {
 
     fn view(&self) -> Arc<ClusterView> {
         let replicas = self.0.lock().does.keys().copied().collect();
-        let shard = ShardView { number: 1024, replicas, voters: Vec::new(), leader: Some(2) };
+        let shard = ShardView { replicas, leader: Some(2), ..ShardView::new(1024) };
         Arc::new(ClusterView { generation: 3, shards: vec![shard], ..ClusterView::default() })
     }
 }

@@ -42,8 +42,7 @@ impl Control for Told {
     }
 
     fn view(&self) -> Arc<ClusterView> {
-        let shard =
-            |leader| ShardView { number: 1024, replicas: vec![], voters: vec![], leader: Some(leader) };
+        let shard = |leader| ShardView { leader: Some(leader), ..ShardView::new(1024) };
         Arc::new(ClusterView { shards: vec![shard(8), shard(5)], ..ClusterView::default() })
     }
 }

@@ -41,7 +41,7 @@ impl Node {
     async fn delete(&self, selection: Selection) -> Result<u64, StoreError> {
         let (tenant, selections) = (self.tenant.to_string(), vec![selection]);
         let deletion = self.ingester.deletion();
-        let log = LogRequest { tenant: tenant.clone(), selections: selections.clone() };
+        let log = LogRequest { tenant: tenant.clone(), selections: selections.clone(), shards: Vec::new() };
         let open = deletion.log(log).await?.open;
         let commit = CommitRequest { tenant, selections, open, requested_by: "a test".into() };
         Ok(deletion.commit(commit).await?.version)
@@ -217,7 +217,7 @@ async fn a_flush_that_is_under_way_brings_nothing_back() {
         node.ingester.shards()[0].flush(false).await.unwrap();
         gate.reached(1).await;
         let one = vec![selection(1, 2, TimeRange::ALL)];
-        let log = LogRequest { tenant: node.tenant.to_string(), selections: one.clone() };
+        let log = LogRequest { tenant: node.tenant.to_string(), selections: one.clone(), shards: Vec::new() };
         let open = node.ingester.deletion().log(log).await.unwrap().open;
         let commit = CommitRequest {
             tenant: node.tenant.to_string(),

@@ -129,6 +129,10 @@ impl StoreApi for Part {
         Err(StoreError::new(ErrorKind::Unsupported, "no rollups"))
     }
 
+    async fn ring(&self, request: wire::RingRequest) -> Result<wire::RingResponse, StoreError> {
+        FakeStore::default().ring(request).await
+    }
+
     async fn statistics(
         &self,
         request: wire::StatisticsRequest,
