@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use latewood_catalog::GarbagePolicy;
+use latewood_catalog::{GarbagePolicy, MAX_REPLICA_LABELS};
 use latewood_model::TenantId;
 use latewood_model::dedup::ReplicaLabels;
 use serde::{Deserialize, Serialize};
@@ -152,6 +152,11 @@ impl CompactorConfig {
         if self.replica_labels.iter().any(String::is_empty) {
             return Err("compactor.replica_labels must not hold an empty name".to_owned());
         }
+        if self.replica_labels().names().len() > MAX_REPLICA_LABELS {
+            return Err(format!(
+                "compactor.replica_labels must not hold more than {MAX_REPLICA_LABELS} names"
+            ));
+        }
         self.retention.validate("compactor.retention")?;
         for (tenant, retention) in &self.tenant_retention {
             TenantId::new(tenant).map_err(|error| format!("compactor.tenant_retention: {error}"))?;
@@ -243,6 +248,9 @@ mod tests {
         for wrong in [ranges(&[]), ranges(&[7_200, 10_000]), ranges(&[0]), ranges(&[7_200, 43_200])] {
             assert!(wrong.validate().unwrap_err().contains("block_ranges_seconds"));
         }
+        let labels = (0..65).map(|number| format!("replica_{number}")).collect();
+        let many = CompactorConfig { replica_labels: labels, ..CompactorConfig::default() };
+        assert!(many.validate().unwrap_err().contains("more than 64"), "no catalog takes their blocks");
         let alone = CompactorConfig { max_job_blocks: 1, ..CompactorConfig::default() };
         assert!(alone.validate().unwrap_err().contains("max_job_blocks"));
     }

@@ -23,6 +23,17 @@ pub(crate) struct Wanted<'a> {
     pub(crate) told: &'a (dyn Fn(&Job) + Sync),
 }
 
+/// What became of a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Attempted {
+    /// Another compactor is at it.
+    Leased,
+    /// The catalog has changed, and the job is not done: it is to be planned anew.
+    Overtaken,
+    /// It is committed.
+    Done,
+}
+
 /// Plans and does the jobs of all tenants.
 #[derive(Debug)]
 pub(crate) struct Runner {
@@ -76,31 +87,38 @@ impl Runner {
     /// Does those of a tenant's jobs that are wanted until none is planned, or nothing gets done. One that would fail in the
     /// same way again keeps the others from nothing; the first such failure is told in the end.
     pub(crate) async fn compact(&self, tenant: &TenantId, wanted: Wanted<'_>) -> Result<(), CompactError> {
-        let (catalog, mut before) = (self.catalogs.tenant(tenant), Vec::new());
+        let (catalog, mut before) = (self.catalogs.tenant(tenant), Vec::<Job>::new());
         let mut failed: Vec<(Job, CompactError)> = Vec::new();
         loop {
             let view = catalog.refresh(0).await?;
             let mut jobs = self.planned(&view);
             jobs.retain(|job| (wanted.job)(job) && failed.iter().all(|(other, _)| other != job));
             // What is planned again right after it was done would be for ever.
-            if jobs == before && !jobs.is_empty() {
+            if jobs.iter().any(|job| before.contains(job)) {
                 tracing::error!(%tenant, jobs = jobs.len(), "compactions lead nowhere");
                 return Ok(());
             }
             self.note_backlog(tenant, &jobs);
             let mut has_changed = false;
-            for (done, job) in jobs.iter().enumerate() {
+            before.clear();
+            for (place, job) in jobs.iter().enumerate() {
                 (wanted.told)(job);
                 match self.attempt(&catalog, &view, job).await {
                     Err(error) if error.is_of_shape() => failed.push((job.clone(), error)),
-                    done => has_changed |= done?,
+                    attempted => match attempted? {
+                        Attempted::Leased => {}
+                        Attempted::Overtaken => has_changed = true,
+                        Attempted::Done => {
+                            has_changed = true;
+                            before.push(job.clone());
+                        }
+                    },
                 }
-                self.note_backlog(tenant, jobs.get(done + 1..).unwrap_or_default());
+                self.note_backlog(tenant, jobs.get(place + 1..).unwrap_or_default());
             }
             if !has_changed {
                 return failed.into_iter().next().map_or(Ok(()), |(_, error)| Err(error));
             }
-            before = jobs;
         }
     }
 
@@ -109,10 +127,15 @@ impl Runner {
         if view.is_deleted() { Vec::new() } else { plan(view, self.clock.now_ms(), &self.policy) }
     }
 
-    /// Does a job unless another compactor is at it; whether the catalog has changed.
-    async fn attempt(&self, catalog: &TenantCatalog, view: &View, job: &Job) -> Result<bool, CompactError> {
+    /// Does a job unless another compactor is at it.
+    async fn attempt(
+        &self,
+        catalog: &TenantCatalog,
+        view: &View,
+        job: &Job,
+    ) -> Result<Attempted, CompactError> {
         let Some(lease) = catalog.lease(&job.lease_name(), millis(self.lease)).await? else {
-            return Ok(false);
+            return Ok(Attempted::Leased);
         };
         let began = self.clock.elapsed();
         let outcome = self.leased(catalog, view, job, lease).await;
@@ -124,13 +147,13 @@ impl Runner {
                     tenant = %catalog.tenant(), kind = ?job.kind, inputs = job.inputs.len(), input_bytes = job.bytes(),
                     blocks, samples, bytes, seconds = took.as_secs_f64(), "compacted"
                 );
-                Ok(true)
+                Ok(Attempted::Done)
             }
             Ok(Outcome::Overtaken) => {
                 self.metrics.overtaken.inc();
-                Ok(true)
+                Ok(Attempted::Overtaken)
             }
-            Err(error) => self.set_aside(catalog, error).await,
+            Err(error) => self.set_aside(catalog, error).await.map(|()| Attempted::Overtaken),
         }
     }
 
@@ -168,11 +191,14 @@ impl Runner {
     }
 
     /// Leaves a block alone from now on that is damaged or missing, so that the rest can go on.
-    async fn set_aside(&self, catalog: &TenantCatalog, error: CompactError) -> Result<bool, CompactError> {
+    async fn set_aside(&self, catalog: &TenantCatalog, error: CompactError) -> Result<(), CompactError> {
         let Some(block) = error.bad_block() else { return Err(error) };
         let view = catalog.refresh(0).await?;
         if !view.blocks.contains_key(&block) {
-            return Ok(true);
+            return Ok(());
+        }
+        if view.no_compact.contains_key(&block) {
+            return Err(error);
         }
         self.metrics.quarantined.inc();
         tracing::error!(tenant = %catalog.tenant(), %block, %error, "the block is not compacted any more");
@@ -180,8 +206,8 @@ impl Runner {
         let change = Change { no_compact: vec![mark], ..Change::default() };
         match catalog.commit(change).await {
             // It was replaced at this very moment.
-            Err(error) if error.conflict().is_some() => Ok(true),
-            done => Ok(done.map(|_| true)?),
+            Err(error) if error.conflict().is_some() => Ok(()),
+            done => Ok(done.map(drop)?),
         }
     }
 

@@ -4,6 +4,8 @@
 //! rollups in one pass. Beside the block comes its tail: what the replicas had in the last hour, which decides what stands
 //! behind the window.
 
+use std::sync::Arc;
+
 use latewood_base::Ulid;
 use latewood_block::BlockHeader;
 use latewood_catalog::{BlockEntry, View};
@@ -90,7 +92,7 @@ impl Days<'_> {
         let have_replicas = any_deduplicated || inputs.have_any(labels).await?;
         let (mut own, mut all) = (inputs.clone(), inputs.clone());
         if have_replicas {
-            own = inputs.with(Inputs::open(compaction, self.view, &self.replaced.tails).await?);
+            own = inputs.with(Inputs::open(compaction, self.view, &self.readable_tails()).await?);
             let before = Inputs::open(compaction, self.view, &self.replaced.lookback).await?;
             all = own.with(before.until(self.window.start.saturating_sub(1)));
         }
@@ -212,6 +214,12 @@ impl Days<'_> {
     fn rollups(&self, made_of: &[Ulid]) -> RollupOutputs {
         let (level, labels) = (header(self.job, self.place).level, &self.compaction.replica_labels);
         RollupOutputs::new(self.place, self.window, made_of, level, labels)
+    }
+
+    /// The tails that damage does not keep from being read.
+    fn readable_tails(&self) -> Vec<Arc<BlockEntry>> {
+        let is_readable = |tail: &&Arc<BlockEntry>| !self.view.no_compact.contains_key(&tail.id);
+        self.replaced.tails.iter().filter(is_readable).cloned().collect()
     }
 
     fn tails(&self) -> impl Iterator<Item = Ulid> {

@@ -2,7 +2,7 @@
 //!
 //! Invariant: until the commit the inputs are live and the outputs unknown, so that it may be cut short at any point,
 //! and be done twice at once: the commit requires that the inputs are still live, that every deletion that binds one of
-//! them was applied, and that nobody has made the same rollups meanwhile. What an unfinished job leaves in the bucket is garbage like any other.
+//! them was applied, and that nobody has made the same rollups meanwhile, or deleted what decided about replicas. What an unfinished job leaves in the bucket is garbage like any other.
 
 mod days;
 mod inputs;
@@ -94,7 +94,7 @@ impl Compaction {
         };
         let (change, mut is_first) = (made.change(view), true);
         let unless_done = |now: &View| {
-            is_first = job.knows_rollups_of(now);
+            is_first = job.knows_rollups_of(now) && job.knows_deletions_before(view, now);
             is_first.then(|| change.clone())
         };
         match catalog.commit_with(unless_done).await {

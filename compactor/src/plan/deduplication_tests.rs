@@ -83,10 +83,10 @@ fn a_week_takes_its_tails_along() {
     assert_eq!((job.kind, job.inputs.len()), (JobKind::Merge, 7));
     assert_eq!(ids(&job.rollups.as_ref().unwrap().tails), tails);
     assert!(!job.ids().iter().any(|id| tails.contains(id)) && job.replaced_ids().ends_with(&tails));
-    // One that cannot be read is left where it is.
+    // One that cannot be read goes as well: nothing else would ever take it away.
     let mut marked = view(blocks.clone());
     marked.no_compact.insert(tails[0], Arc::new(NoCompactMark::new(tails[0], "bad")));
-    assert_eq!(only(&marked, 169, &policy()).rollups.unwrap().tails.len(), 6);
+    assert_eq!(ids(&only(&marked, 169, &policy()).rollups.unwrap().tails), tails);
     // A day that is not deduplicated is in the same job.
     blocks.retain(|block| block.window.unwrap().end != 72 * HOUR);
     blocks.push(aligned(3, 2, 72, 100));
@@ -141,6 +141,45 @@ fn days_of_replicas_with_rollups_stay_beside_days_of_one_series_that_do_not_fit(
     let is_named = |job: &Job| job.inputs.iter().any(|block| !block.deduplicated);
     let kept = jobs.iter().filter(|job| job.kind == JobKind::Merge && is_named(job) && job.rollups.is_none());
     assert_eq!(kept.count(), 0, "rollups would name blocks that are no more: {jobs:#?}");
+}
+
+#[test]
+fn late_samples_of_a_week_that_stays_as_it_is_are_joined_with_each_other() {
+    let of_one = (1..=3).flat_map(|number| day(number, number as i64));
+    let of_replicas = (4..=7).map(|number| aligned(number, 2, 24 * number as i64, 100));
+    let all = of_one.chain(of_replicas).flat_map(|block| match block.tail {
+        true => vec![block],
+        false => with_rollups(block),
+    });
+    let late = [aligned(20, 3, 168, 10), aligned(21, 3, 168, 10)];
+    let expected = late.each_ref().map(|block| block.id);
+    let few = Policy { max_blocks: 4, ..policy() };
+    let job = only(&view(all.chain(late).collect()), 169, &few);
+    let mut found = job.ids();
+    found.sort_unstable();
+    assert_eq!((job.kind, found.as_slice(), &job.rollups), (JobKind::Merge, expected.as_slice(), &None));
+}
+
+#[test]
+fn a_deletion_of_the_hour_before_makes_a_job_plan_anew() {
+    let [before, tail] = day(1, 1);
+    let old = [aligned(5, 2, 24, 100), aligned(2, 2, 48, 100)];
+    let planned = view(old.into_iter().chain([before.clone(), tail.clone()]).collect());
+    let job = plan(&planned, 49 * HOUR, &policy()).into_iter().find(|job| job.windows[0].end == 48 * HOUR);
+    let job = job.unwrap();
+    let with = |block: Ulid, range: TimeRange| {
+        let change =
+            Change { add_tombstones: vec![Tombstone { range, ..deletion(block) }], ..Change::default() };
+        let (tenant, sequence) = (TenantId::anonymous(), 2);
+        planned.apply(&Commit { tenant, sequence, id: Ulid(5), at_ms: 0, change }).unwrap()
+    };
+    let knows = |now: &View| job.knows_deletions_before(&planned, now);
+    let hour = TimeRange::new(0, 23 * HOUR + 1);
+    assert!(knows(&planned) && !knows(&with(tail.id, hour)) && !knows(&with(before.id, TimeRange::ALL)));
+    assert!(knows(&with(before.id, TimeRange::new(0, 23 * HOUR))), "it decides nothing");
+    assert!(knows(&with(job.inputs[0].id, hour)), "the commit tells");
+    let known = with(tail.id, hour);
+    assert!(job.knows_deletions_before(&known, &known));
 }
 
 /// What is deleted of a block, long ago.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use latewood_base::Ulid;
 use latewood_catalog::{BlockEntry, View};
+use latewood_model::dedup::LOOKBACK_MS;
 use latewood_model::{Resolution, TimeRange};
 
 use super::Policy;
@@ -92,6 +93,17 @@ impl Job {
         own.all(|block| replaced.blocks.iter().any(|known| known.id == block.id))
     }
 
+    /// Whether a view has no deletion that the view of the plan did not have, of samples of the hour before the window: they
+    /// may have decided which HA replica stands in the window's first seconds.
+    #[must_use]
+    pub fn knows_deletions_before(&self, planned: &View, now: &View) -> bool {
+        let (Some(replaced), [window]) = (&self.rollups, self.windows.as_slice()) else { return true };
+        let hour = hour_before(*window);
+        let new = now.tombstones.values().filter(|deletion| !planned.tombstones.contains_key(&deletion.id));
+        let mut of_the_hour = new.filter(|deletion| deletion.range.overlaps(hour));
+        !of_the_hour.any(|deletion| replaced.lookback.iter().any(|block| deletion.blocks.contains(&block.id)))
+    }
+
     /// What a lease on it is called: compactors that plan the same work use the same name.
     #[must_use]
     pub fn lease_name(&self) -> String {
@@ -103,6 +115,11 @@ impl Job {
             (_, None, _) => "nothing".to_owned(),
         }
     }
+}
+
+/// The times before a window that decide about HA replicas in it.
+pub(super) fn hour_before(window: TimeRange) -> TimeRange {
+    TimeRange::new(window.start.saturating_sub(LOOKBACK_MS), window.start.saturating_sub(1))
 }
 
 /// Takes blocks up to the limits of one job.

@@ -114,6 +114,19 @@ fn gaps_and_resolutions_that_are_gone_are_not_said_to_be_there() {
 }
 
 #[test]
+fn rollups_of_series_without_other_labels_stay_apart() {
+    let mut blocks = weeks(1..=4);
+    for block in &mut blocks {
+        let labels = if block.window.unwrap().end > 2 * WEEK { ["replica"] } else { ["server"] };
+        (block.deduplicated, block.replica_labels) = (true, labels.map(str::to_owned).into());
+    }
+    let joined = settled(view(blocks), 20 * WEEK);
+    assert_eq!(windows(&joined, Resolution::OneDay), [(1, 2), (3, 4)]);
+    let labels: BTreeSet<_> = joined.blocks.values().map(|block| block.replica_labels.clone()).collect();
+    assert_eq!(labels.len(), 2);
+}
+
+#[test]
 fn what_is_deleted_goes_first_and_coarser_ones_are_told() {
     let joined = settled(view(weeks(1..=28)), 100 * WEEK);
     let hour = joined.blocks.values().find(|block| block.resolution == Resolution::OneHour).unwrap();

@@ -106,7 +106,7 @@ impl Joins<'_> {
     }
 }
 
-/// Windows that follow each other, of the same resolutions.
+/// Windows that follow each other, of the same resolutions and without the same labels.
 #[derive(Default)]
 struct Run {
     windows: Vec<ByResolution>,
@@ -118,7 +118,11 @@ impl Run {
     /// Whether the next window fits; it is taken then. The first one does.
     fn take(&mut self, (start, end): (i64, i64), blocks: &ByResolution, policy: &Policy) -> bool {
         let follows = self.hull.is_none_or(|hull| hull.end.checked_add(1) == Some(start));
-        let is_alike = self.windows.first().is_none_or(|first| first.keys().eq(blocks.keys()));
+        // Rollups say by which labels of HA replicas they are of one series: what is joined says it of all its windows.
+        let series = |block: &Arc<BlockEntry>| (block.deduplicated, block.replica_labels.clone());
+        let is_alike = self.windows.first().is_none_or(|first| {
+            first.keys().eq(blocks.keys()) && first.values().map(series).eq(blocks.values().map(series))
+        });
         let lineage = |windows: &[ByResolution]| -> usize {
             windows.iter().flat_map(BTreeMap::values).map(|block| block.lineage.len()).sum()
         };

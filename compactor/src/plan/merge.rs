@@ -150,10 +150,7 @@ impl Merges<'_> {
             let is_late = |block: &Arc<BlockEntry>| !self.deduplicated.has(block);
             let any_late = blocks.iter().filter(|block| is_late(block)).count() > 1;
             blocks.retain(|block| is_late(block) == any_late);
-            let mut budget = Budget::default();
-            blocks.retain(|block| budget.take(block, self.policy, 2));
         }
-        let blocks = &mut group.blocks;
         // The rollups that there are have more in them than late samples alone.
         let is_late = !blocks.iter().any(|block| self.deduplicated.has(block))
             && self.deduplicated.any_beside(window, blocks);
@@ -161,6 +158,8 @@ impl Merges<'_> {
             // They stay, and so must the blocks that they name: what names blocks that are no more says that samples have gone.
             blocks.retain(|block| !self.rollups.name(block));
         }
+        let mut budget = Budget::default();
+        blocks.retain(|block| is_all || budget.take(block, self.policy, 2));
         if group.blocks.is_empty() || group.blocks.len() == 1 && !self.is_masked(&group) {
             return None;
         }

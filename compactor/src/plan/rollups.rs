@@ -6,12 +6,11 @@ use std::sync::Arc;
 
 use latewood_base::Ulid;
 use latewood_catalog::{BlockEntry, View};
-use latewood_model::dedup::LOOKBACK_MS;
 use latewood_model::{Resolution, TimeRange};
 
 use super::Tiers;
 use super::deduplicated::window as own_window;
-use super::job::Replaced;
+use super::job::{Replaced, hour_before};
 
 /// The rollups of a view.
 pub(super) struct Rollups<'a> {
@@ -103,18 +102,16 @@ impl<'a> Rollups<'a> {
         all
     }
 
-    /// What new rollups of a window take the place of. Blocks that damage keeps from being read are not looked at.
+    /// What new rollups of a window take the place of. Blocks that damage keeps from being read are not looked at; tails go
+    /// all the same, as nothing would ever take them away.
     pub(super) fn replaced(&self, window: TimeRange) -> Replaced {
         let is_inside = |own: TimeRange| window.start <= own.start && own.end <= window.end;
         let rollups = self.view.blocks.values().filter(|block| block.resolution != Resolution::Raw);
-        let hour = TimeRange::new(window.start.saturating_sub(LOOKBACK_MS), window.start.saturating_sub(1));
+        let tails = self.view.blocks.values().filter(|block| block.tail && is_inside(own_window(block)));
+        let hour = hour_before(window);
         Replaced {
             blocks: rollups.filter(|block| block.window.is_some_and(is_inside)).map(Arc::clone).collect(),
-            tails: self
-                .readable()
-                .filter(|block| block.tail && is_inside(own_window(block)))
-                .map(Arc::clone)
-                .collect(),
+            tails: tails.map(Arc::clone).collect(),
             lookback: self.readable().filter(|block| block.range.overlaps(hour)).map(Arc::clone).collect(),
         }
     }

@@ -8,7 +8,7 @@ use latewood_model::{
 use proptest::prelude::*;
 
 use crate::rollups;
-use crate::world::{HOUR, World, series_of};
+use crate::world::{HOUR, World, minutely, series_of};
 
 /// A sample of a generated block: series, time in quarters of an hour, and what it is.
 #[derive(Clone, Debug)]
@@ -122,5 +122,21 @@ proptest! {
     ) {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         runtime.block_on(check(&blocks, &rounds));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn samples_at_the_beginning_of_time_are_compacted_as_others_are() {
+    let mut world = World::new(9, 40 * 24);
+    world.flush(minutely("first", TimestampMs::MIN, 5)).await;
+    world.flush(minutely("other", 1, 5)).await;
+    let before = world.answers().await;
+    world.compactor().compact_once().await;
+    assert_eq!(world.answers().await, before);
+    let view = world.view().await;
+    assert!(view.blocks.values().all(|block| block.window.is_some()), "all is aligned");
+    for resolution in [Resolution::FiveMinutes, Resolution::OneHour, Resolution::OneDay] {
+        let expected = rollups::expected(before.values().map(series_of), resolution);
+        rollups::assert_same(&world.rollups(resolution).await, &expected);
     }
 }

@@ -21,7 +21,7 @@ const DAYS: i64 = 4;
 const CHUNK: i64 = 8 * HOUR;
 
 /// Windows of 8 h, one day and two days.
-fn world(seed: u64) -> World {
+pub fn world(seed: u64) -> World {
     let mut world = World::new(seed, 0);
     world.config.block_ranges_seconds = vec![28_800, 86_400, 172_800];
     world.config.settle_seconds = 9 * 3_600;
@@ -116,7 +116,7 @@ fn histogram(at: &TimestampMs) -> HistogramSample {
     HistogramSample::new(*at, histogram)
 }
 
-fn labels() -> ReplicaLabels {
+pub fn labels() -> ReplicaLabels {
     ReplicaLabels::new(["__replica__", "prometheus_replica", "replica"])
 }
 
@@ -125,18 +125,18 @@ fn chunk(number: i64) -> TimeRange {
     TimeRange::new(number * CHUNK - 5 * HOUR + 1, (number + 1) * CHUNK - 5 * HOUR)
 }
 
-fn whole() -> TimeRange {
+pub fn whole() -> TimeRange {
     TimeRange::new(0, (DAYS + 1) * DAY)
 }
 
 /// What is answered of ranges, by the blocks.
-async fn answers(world: &World, ranges: &[TimeRange]) -> Vec<Answers> {
+pub async fn answers(world: &World, ranges: &[TimeRange]) -> Vec<Answers> {
     let reader = Reader::open(world).await;
     ranges.iter().map(|range| reader.read(*range)).collect()
 }
 
 /// The same answers; the first difference is told.
-fn assert_same(found: &[Answers], expected: &[Answers], what: &str) {
+pub fn assert_same(found: &[Answers], expected: &[Answers], what: &str) {
     for (found, expected) in found.iter().zip(expected) {
         let names = |answers: &Answers| answers.keys().cloned().collect::<Vec<_>>();
         assert_eq!(names(found), names(expected), "{what}");
@@ -149,7 +149,7 @@ fn assert_same(found: &[Answers], expected: &[Answers], what: &str) {
     assert_eq!(found, expected, "{what}");
 }
 
-async fn assert_rollups(world: &World) {
+pub async fn assert_rollups(world: &World) {
     let read = Reader::open(world).await.read(whole());
     for resolution in [Resolution::FiveMinutes, Resolution::OneHour, Resolution::OneDay] {
         let expected = rollups::expected(read.values().map(series_of), resolution);
@@ -323,10 +323,20 @@ proptest! {
 }
 
 /// A pair over some hours, and late samples of one of them for the first day.
-fn pair(hours: i64) -> Vec<SeriesSamples> {
+pub fn pair(hours: i64) -> Vec<SeriesSamples> {
     let server = |name, phase| Server { name, interval: 300_000, phase, outages: Vec::new() };
     let all = TimeRange::new(1, hours * HOUR);
     [server("a", 1_000), server("b", 100_000)].iter().flat_map(|server| server.writes(all)).collect()
+}
+
+/// What a server writes of a range that scrapes every five minutes, but for an outage: its beginning and length.
+pub fn writes(
+    name: &'static str,
+    phase: i64,
+    outage: Option<(i64, i64)>,
+    range: TimeRange,
+) -> Vec<SeriesSamples> {
+    Server { name, interval: 300_000, phase, outages: outage.into_iter().collect() }.writes(range)
 }
 
 fn samples(answers: &Answers) -> usize {

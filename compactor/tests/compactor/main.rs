@@ -6,6 +6,7 @@ mod answers;
 mod deduplication;
 mod faults;
 mod joins;
+mod pairs;
 mod quarantine;
 mod reader;
 mod rebuild;

@@ -106,9 +106,11 @@ impl World {
         entry
     }
 
-    /// Deletes what fits a matcher from the blocks that are live.
+    /// Deletes what fits a matcher from the blocks that are live and have any of these times.
     pub async fn delete(&mut self, name: &str, value: &str, range: TimeRange) {
         self.seed += 1;
+        let view = self.view().await;
+        let bound = view.blocks.values().filter(|block| touches(block, range));
         let tombstone = Tombstone {
             id: Ids::new(self.clock.clone(), Rng::seeded(self.seed)).next(),
             matchers: vec![TombstoneMatcher {
@@ -117,7 +119,7 @@ impl World {
                 value: value.to_owned(),
             }],
             range,
-            blocks: self.view().await.blocks.keys().copied().collect(),
+            blocks: bound.map(|block| block.id).collect(),
         };
         let change = Change { add_tombstones: vec![tombstone], ..Change::default() };
         self.catalog().commit(change).await.unwrap();
@@ -185,6 +187,12 @@ impl World {
     fn shared_bucket(&self) -> Bucket {
         Arc::clone(&self.bucket) as Bucket
     }
+}
+
+/// Whether a deletion of a range binds a block. A row of a rollup has times before its own.
+pub fn touches(block: &BlockEntry, range: TimeRange) -> bool {
+    let window = block.resolution.millis().unwrap_or(0);
+    block.range.overlaps(TimeRange::new(range.start, range.end.saturating_add(window)))
 }
 
 /// One series with a sample a minute, so many and from so many milliseconds on.

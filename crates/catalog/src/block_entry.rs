@@ -85,7 +85,7 @@ pub const MAX_FILES: usize = 4_096;
 /// The most blocks that one block may be directly made of.
 pub const MAX_LINEAGE: usize = 16_384;
 /// The most labels by which replicas differ.
-const MAX_REPLICA_LABELS: usize = 64;
+pub const MAX_REPLICA_LABELS: usize = 64;
 /// The most bytes of a file's path.
 const MAX_PATH_BYTES: usize = 300;
 

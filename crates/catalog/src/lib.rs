@@ -29,10 +29,11 @@ mod prune;
 mod rebuild;
 mod tenant_catalog;
 mod tombstone;
+mod uncommitted;
 mod view;
 
 pub use audit::{AuditEntry, MAX_AUDIT_ENTRIES};
-pub use block_entry::{BlockEntry, FileEntry, MAX_FILES, MAX_LINEAGE, block_folder};
+pub use block_entry::{BlockEntry, FileEntry, MAX_FILES, MAX_LINEAGE, MAX_REPLICA_LABELS, block_folder};
 pub use catalogs::Catalogs;
 pub use change::{Change, Commit, FlushStep, TenantFate};
 pub use claims::FIRST_CLAIMED_SHARD;

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use latewood_base::Ulid;
 use latewood_model::{Resolution, TimeRange};
 
+use crate::uncommitted::uncommitted;
 use crate::{BlockEntry, CatalogError, Change, FlushStep, TenantCatalog, View};
 
 /// How many blocks one commit of a rebuild adds at most.
@@ -18,8 +19,9 @@ const BLOCKS_PER_COMMIT: usize = 100;
 /// (the ingesters know their generations); the blocks' own generations raise it.
 ///
 /// A block is left out, and marked dead, when its successors of the same resolution are there and cover its
-/// time: compaction splits its outputs by time only. A rollup is left out likewise when there is a better one for its
-/// window, and a tail when no block is there that it belongs to.
+/// time: compaction splits its outputs by time only. Left out likewise are an output that was never committed, when another
+/// was made of the same; a rollup when there is a better one for its window; and a tail when no block is there that it
+/// belongs to.
 #[must_use]
 pub fn plan_rebuild(blocks: Vec<BlockEntry>, flushed: &BTreeMap<u32, u64>) -> Vec<Change> {
     let mut flushed = flushed.clone();
@@ -40,11 +42,12 @@ pub fn plan_rebuild(blocks: Vec<BlockEntry>, flushed: &BTreeMap<u32, u64>) -> Ve
     adds.chain(steps).chain((!dead.is_empty()).then_some(dead)).collect()
 }
 
-/// The blocks whose successors are there and cover their time.
+/// The blocks whose successors are there and cover their time, and those that are no successors.
 fn replaced(blocks: &[BlockEntry]) -> BTreeSet<Ulid> {
+    let mut replaced = uncommitted(blocks);
     let mut successors: BTreeMap<(Resolution, Ulid), Vec<TimeRange>> = BTreeMap::new();
     // A tail has next to nothing of what it was made of.
-    for block in blocks.iter().filter(|block| !block.tail) {
+    for block in blocks.iter().filter(|block| !block.tail && !replaced.contains(&block.id)) {
         for parent in &block.lineage {
             let key = (block.resolution, *parent);
             // All that its parents had in its window is in it, though no sample may lie at the window's border.
@@ -55,7 +58,8 @@ fn replaced(blocks: &[BlockEntry]) -> BTreeSet<Ulid> {
         let ranges = successors.get(&(block.resolution, block.id));
         ranges.is_some_and(|ranges| covers(ranges.clone(), block.range))
     });
-    let mut replaced: BTreeSet<Ulid> = covered.map(|block| block.id).collect();
+    let covered: Vec<Ulid> = covered.map(|block| block.id).collect();
+    replaced.extend(covered);
     let outdated = outdated_rollups(blocks, &replaced);
     replaced.extend(outdated);
     let alone = tails_alone(blocks, &replaced);

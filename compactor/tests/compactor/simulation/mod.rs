@@ -1,5 +1,6 @@
 //! CMP-1, DWN-1, RET-1 and CAT-1 with everything on at once: samples that come in time and late, deletions, one to three
-//! compactors that are killed anywhere, retention, garbage collection, and a bucket that fails, delays and loses replies.
+//! compactors that are killed anywhere and are not all told the same, retention, garbage collection, a catalog that is lost and
+//! made anew, and a bucket that fails, delays and loses replies.
 //! After each step what is stored is held against a model that knows nothing of blocks.
 //!
 //! A run follows from its seed alone. `LATEWOOD_SIMULATIONS` says how many there are, `LATEWOOD_SIMULATION_SEED` which
@@ -40,6 +41,10 @@ fn everything_at_once_answers_as_a_model_does() {
 
 struct Simulation {
     rng: Rng,
+    /// Whether the catalog is lost now and then, instead of samples being deleted: a lost one knows no deletions.
+    loses_catalog: bool,
+    /// Whether the replica labels change now and then.
+    relabels: bool,
     world: World,
     model: Model,
     stored: Stored,
@@ -52,7 +57,8 @@ impl Simulation {
         let world = World::new(&rng);
         let stored = Stored::default();
         let scrapes = Scrapes::new(rng.clone(), world.clock.now_ms());
-        Self { rng, world, model: Model::default(), stored, scrapes }
+        let (loses_catalog, relabels) = (rng.below(3) == 0, rng.below(4) == 0);
+        Self { rng, loses_catalog, relabels, world, model: Model::default(), stored, scrapes }
     }
 
     async fn run(mut self) {
@@ -84,9 +90,19 @@ impl Simulation {
                 eprintln!("{told}");
                 self.advance(hours).await;
             }
+            3 if self.relabels && self.rng.below(2) == 0 => {
+                eprintln!("{told}other replica labels");
+                self.world.relabel();
+                self.model.relabel();
+            }
             3 => {
                 eprintln!("{told}late samples");
                 self.late().await;
+            }
+            4 if self.loses_catalog => {
+                eprintln!("{told}the catalog is lost, and made anew");
+                self.world.lose_catalog().await;
+                self.stored.forget_unnamed(&*self.world.view().await);
             }
             4 => {
                 eprintln!("{told}a deletion");
@@ -124,7 +140,7 @@ impl Simulation {
             tokio::time::sleep(Duration::from_millis(after)).await;
             match meanwhile {
                 0 => self.late().await,
-                1..=3 => self.delete().await,
+                1..=3 if !self.loses_catalog => self.delete().await,
                 _ => {}
             }
         };
@@ -165,6 +181,6 @@ impl Simulation {
         let view = self.world.view().await;
         self.stored.take(&self.world, &view).await;
         self.stored.assert_files(&self.world, &view).await;
-        self.model.check(&view, &self.stored, self.world.clock.now_ms(), &self.world.retention());
+        self.model.check(&view, &self.stored, self.world.clock.now_ms(), &self.world.config);
     }
 }

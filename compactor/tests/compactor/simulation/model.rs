@@ -6,7 +6,7 @@ use std::sync::Arc;
 use latewood_base::Ulid;
 use latewood_blockstore::Masks;
 use latewood_catalog::{BlockEntry, View};
-use latewood_compactor::{CompactorConfig, RetentionPolicy};
+use latewood_compactor::CompactorConfig;
 use latewood_model::dedup::{Deduplicator, LOOKBACK_MS, ReplicaLabels};
 use latewood_model::rollup::{RollupWindows, SeriesRollups};
 use latewood_model::{
@@ -14,7 +14,7 @@ use latewood_model::{
     preferred_started,
 };
 
-use super::scrapes::PAIR;
+use super::scrapes::{PAIR, SCRAPED_EVERY};
 use super::stored::Stored;
 use super::world::DAY;
 use crate::reader::Reader;
@@ -40,9 +40,15 @@ pub(super) struct Model {
     samples: BySeries,
     /// Whose label `pod`, and when.
     deletions: Vec<(String, TimeRange)>,
+    /// Whether the replica labels were changed: where days meet, another replica's sample may stand then.
+    is_relabelled: bool,
 }
 
 impl Model {
+    pub(super) fn relabel(&mut self) {
+        self.is_relabelled = true;
+    }
+
     pub(super) fn add(&mut self, series: &[SeriesSamples]) {
         series.iter().for_each(|series| add(&mut self.samples, series));
     }
@@ -56,16 +62,24 @@ impl Model {
     }
 
     /// Holds what a view answers against it.
-    pub(super) fn check(&self, view: &View, stored: &Stored, now_ms: TimestampMs, kept: &RetentionPolicy) {
-        let found = samples_of(view, stored);
+    pub(super) fn check(&self, view: &View, stored: &Stored, now_ms: TimestampMs, config: &CompactorConfig) {
+        let (found, kept) = (samples_of(view, stored), config.retention_of(&view.tenant));
         let is_past = |resolution, end| kept.of(resolution).is_some_and(|kept: i64| end < now_ms - kept);
-        let gone = self.check_samples(&found, &|at| is_past(Resolution::Raw, at));
+        let is_raw_past = |at| is_past(Resolution::Raw, at);
+        let gone = self.check_samples(&found, &is_raw_past);
         let pair = self.pair(TimestampMs::MIN);
-        check_pair_samples(view, stored, &pair, &|at| is_past(Resolution::Raw, at));
+        let read = pair_of(view, stored, &ReplicaLabels::new(&config.replica_labels));
+        if self.is_relabelled {
+            self.check_relabelled_pair(view, &read, &pair, &is_raw_past);
+        } else {
+            check_pair_samples(view, &read, &pair, &is_raw_past);
+        }
         for resolution in ROLLUPS {
             let windows = Windows::of(view, stored, resolution);
             self.check_rollups(&windows, &found, &gone, &|end| is_past(resolution, end));
-            self.check_pair(&windows, &pair, &|end| is_past(resolution, end));
+            if !self.is_relabelled {
+                self.check_pair(&windows, &pair, &|end| is_past(resolution, end));
+            }
         }
     }
 
@@ -151,6 +165,31 @@ impl Model {
         }
     }
 
+    /// The HA pair's samples are of one of the replicas each, none is closer to another than they scrape, and where there is one
+    /// of the pair as one series, one is near.
+    fn check_relabelled_pair(
+        &self,
+        view: &View,
+        read: &BTreeMap<TimestampMs, u64>,
+        pair: &BySeries,
+        is_past: &dyn Fn(TimestampMs) -> bool,
+    ) {
+        let replicas: Vec<_> = self.samples.iter().filter(|(labels, _)| is_of_pair(labels)).collect();
+        for (at, bits) in read {
+            let is_written = replicas.iter().any(|(_, series)| series.floats.get(at) == Some(bits));
+            assert!(is_written, "the pair at {at}: nobody wrote that");
+        }
+        for (one, next) in read.keys().zip(read.keys().skip(1)) {
+            assert!(next - one >= SCRAPED_EVERY, "the pair at {one} and {next}: both replicas stand");
+        }
+        let near = 3 * SCRAPED_EVERY;
+        let is_known =
+            |at| has_hour_before(view, at - near) && has_hour_before(view, at) && !is_past(at - near);
+        for at in pair.values().flat_map(|series| series.floats.keys()).filter(|at| is_known(**at)) {
+            assert!(read.range(at - near..=at + near).next().is_some(), "the pair at {at} is lost");
+        }
+    }
+
     /// The HA pair as one series, from a time on.
     fn pair(&self, begin: TimestampMs) -> BySeries {
         let replicas = self.samples.values().filter(|series| series.labels.metric_name() == Some(PAIR));
@@ -192,25 +231,32 @@ impl Model {
     }
 }
 
-/// The HA pair's samples as a query finds them are those of one series, whichever of its days are one already. Where those
+/// The HA pair's samples as a query reads them are those of one series, whichever of its days are one already. Where those
 /// of the hour before have gone, nobody knows which replica stood.
-fn check_pair_samples(view: &View, stored: &Stored, pair: &BySeries, is_past: &dyn Fn(TimestampMs) -> bool) {
+fn check_pair_samples(
+    view: &View,
+    read: &BTreeMap<TimestampMs, u64>,
+    pair: &BySeries,
+    is_past: &dyn Fn(TimestampMs) -> bool,
+) {
     let nothing = Samples::default();
-    let (expected, found) = (pair.values().next().unwrap_or(&nothing), pair_of(view, stored));
-    let is_known = |at: TimestampMs| {
-        let hour = at - LOOKBACK_MS;
-        view.overlapping(Resolution::Raw, TimeRange::new(hour, hour)).next().is_some()
-    };
-    for (at, bits) in found.iter().filter(|(at, _)| is_known(**at)) {
+    let expected = pair.values().next().unwrap_or(&nothing);
+    for (at, bits) in read.iter().filter(|(at, _)| has_hour_before(view, **at)) {
         assert_eq!(expected.floats.get(at), Some(bits), "the pair at {at}: another replica stands");
     }
-    for at in expected.floats.keys().filter(|at| is_known(**at) && !is_past(**at)) {
-        assert!(found.contains_key(at), "the pair at {at} is lost");
+    for at in expected.floats.keys().filter(|at| has_hour_before(view, **at) && !is_past(**at)) {
+        assert!(read.contains_key(at), "the pair at {at} is lost");
     }
 }
 
+/// Whether there are samples of the hour before one, which say which replica stands.
+fn has_hour_before(view: &View, at: TimestampMs) -> bool {
+    let hour = at - LOOKBACK_MS;
+    view.overlapping(Resolution::Raw, TimeRange::new(hour, hour)).next().is_some()
+}
+
 /// The HA pair's samples as one series, read by segments: their bits by time.
-fn pair_of(view: &View, stored: &Stored) -> BTreeMap<TimestampMs, u64> {
+fn pair_of(view: &View, stored: &Stored, labels: &ReplicaLabels) -> BTreeMap<TimestampMs, u64> {
     let raw = view.blocks.values().filter(|block| block.resolution == Resolution::Raw);
     let with_pair = |block: &Arc<BlockEntry>| {
         let masks = Masks::of(view, block.id).unwrap();
@@ -218,8 +264,7 @@ fn pair_of(view: &View, stored: &Stored) -> BTreeMap<TimestampMs, u64> {
         let series = series.filter(|one| one.labels.metric_name() == Some(PAIR));
         (Arc::clone(block), series.filter_map(|one| masks.apply(one.clone())).collect())
     };
-    let labels = ReplicaLabels::new(CompactorConfig::default().replica_labels);
-    let reader = Reader::of(view, labels, raw.map(with_pair).collect());
+    let reader = Reader::of(view, labels.clone(), raw.map(with_pair).collect());
     let read = reader.read(reader.span()).into_values();
     read.flat_map(|series| series.floats.into_iter().map(|(at, (bits, _))| (at, bits))).collect()
 }

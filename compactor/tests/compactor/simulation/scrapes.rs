@@ -14,6 +14,9 @@ const INTERVAL: i64 = 20 * MINUTE;
 /// The metric of the HA pair, which nobody deletes and nothing of which comes late.
 pub(super) const PAIR: &str = "pair_total";
 
+/// Between samples of each of the pair.
+pub(super) const SCRAPED_EVERY: i64 = 4 * MINUTE;
+
 /// The label by which series are deleted; four are of counters, the last of a histogram.
 pub(super) fn pod(number: u64) -> String {
     format!("pod-{number}")
@@ -97,7 +100,7 @@ impl Scrapes {
         series
     }
 
-    /// One of a pair that scrapes every four minutes, with outages.
+    /// One of a pair, with outages.
     fn replica(&self, name: &str, phase: i64, range: TimeRange) -> SeriesSamples {
         let mut left_out = 0;
         let is_up = |_: &TimestampMs| {
@@ -107,7 +110,7 @@ impl Scrapes {
             }
             left_out <= 0
         };
-        let times: Vec<_> = steps(range, 4 * MINUTE).map(|at| at + phase).filter(is_up).collect();
+        let times: Vec<_> = steps(range, SCRAPED_EVERY).map(|at| at + phase).filter(is_up).collect();
         let values = times.iter().map(|at| (at / MINUTE % 1_440) as f64).collect();
         floats(labels(PAIR, &[("replica", name)]), times, values)
     }

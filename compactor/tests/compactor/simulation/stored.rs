@@ -37,6 +37,11 @@ impl Stored {
         }
     }
 
+    /// Forgets what a catalog does not name that was made anew: it may have been deleted in part.
+    pub(super) fn forget_unnamed(&mut self, view: &View) {
+        self.0.retain(|id, _| view.blocks.contains_key(id) || view.dead.contains_key(id));
+    }
+
     /// Every block that is live, or that readers of older views may still read, has all its files.
     pub(super) async fn assert_files(&self, world: &World, view: &View) {
         let grace_ms = world.config.deletion_delay_seconds as i64 * 1_000;
@@ -48,7 +53,8 @@ impl Stored {
             let folder = entry.folder(&TenantId::anonymous());
             for file in entry.files.iter().filter(|_| is_needed) {
                 let found = world.bucket.head(&format!("{folder}/{}", file.path)).await;
-                assert!(found.is_ok(), "{} of {}, {id}, is gone", file.path, entry.resolution);
+                let dead = view.dead.get(id);
+                assert!(found.is_ok(), "{} of {}, {id}, {dead:?}, is gone", file.path, entry.resolution);
             }
         }
     }

@@ -1,19 +1,23 @@
 //! The bucket, time, and whoever works on the bucket.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use futures::TryStreamExt;
 use latewood_base::{Clock, Ids, ManualClock, Offload, Rng};
 use latewood_block::{BlockHeader, BlockWriter, WriterConfig};
-use latewood_blockstore::Publisher;
+use latewood_blockstore::{BlockStoreError, Publisher, read_entry};
 use latewood_catalog::{CatalogConfig, Catalogs, Change, TenantCatalog, Tombstone, TombstoneMatcher, View};
 use latewood_compactor::{
     Compactor, CompactorConfig, CompactorDeps, RetentionConfig, RetentionPolicy, RollupRangesConfig,
 };
 use latewood_model::{Resolution, SeriesSamples, TenantId, TimeRange, storage_order};
-use latewood_objstore::{Bucket, MemoryBucket};
+use latewood_objstore::{Bucket, BucketError, MemoryBucket};
 use latewood_testkit::{Chances, FaultyBucket, WaveringBucket};
 use prometheus_client::registry::Registry;
 use tempfile::TempDir;
+
+use crate::world::touches;
 
 pub(super) const HOUR: i64 = 3_600_000;
 pub(super) const DAY: i64 = 24 * HOUR;
@@ -25,6 +29,8 @@ pub(super) struct World {
     pub(super) hand: ManualClock,
     pub(super) offload: Offload,
     pub(super) config: CompactorConfig,
+    /// Whether only some processes are told to deduplicate.
+    is_switched: bool,
     rng: Rng,
     dir: TempDir,
 }
@@ -63,6 +69,7 @@ impl World {
             hand,
             offload: Offload::new(2),
             config,
+            is_switched: rng.below(3) == 0,
             rng: rng.clone(),
             dir: tempfile::tempdir().unwrap(),
         }
@@ -105,7 +112,10 @@ impl World {
             offload: self.offload.clone(),
             scratch_dir: self.dir.path().join(format!("scratch-{}", self.rng.next_u64())),
         };
-        Compactor::new(&self.config, deps, &mut Registry::default()).unwrap()
+        // Processes may have been told different things.
+        let deduplicate = self.config.deduplicate && (!self.is_switched || self.rng.below(2) == 0);
+        let config = CompactorConfig { deduplicate, ..self.config.clone() };
+        Compactor::new(&config, deps, &mut Registry::default()).unwrap()
     }
 
     /// A block as an ingester flushes it; acknowledged when this returns.
@@ -125,7 +135,34 @@ impl World {
         self.catalog().commit(Change { add: vec![entry], ..Change::default() }).await.unwrap();
     }
 
-    /// Deletes a pod's samples from all blocks that are live when it is committed.
+    /// Replicas differ by a label more or less from now on, which none of them has.
+    pub(super) fn relabel(&mut self) {
+        let labels = &mut self.config.replica_labels;
+        match labels.len() {
+            1 => labels.push("server".to_owned()),
+            _ => *labels = vec!["replica".to_owned()],
+        }
+    }
+
+    /// Loses the catalog, and makes it anew from the blocks that are whole.
+    pub(super) async fn lose_catalog(&self) {
+        let log: Vec<_> = self.bucket.list("anonymous/catalog", None).try_collect().await.unwrap();
+        for object in log {
+            self.bucket.delete(&object.key).await.unwrap();
+        }
+        let (catalog, tenant) = (self.catalog(), TenantId::anonymous());
+        let mut entries = Vec::new();
+        for (resolution, id, _) in catalog.block_folders().await.unwrap() {
+            match read_entry(&self.bucket, &tenant, resolution, id).await {
+                Ok(entry) => entries.push(entry),
+                Err(BlockStoreError::Bucket(BucketError::NotFound { .. })) => {}
+                Err(error) => panic!("{id}: {error}"),
+            }
+        }
+        catalog.rebuild(entries, &BTreeMap::new()).await.unwrap();
+    }
+
+    /// Deletes a pod's samples from all blocks of that time that are live when it is committed.
     pub(super) async fn delete(&self, pod: &str, range: TimeRange) {
         let matcher = TombstoneMatcher { name: "pod".to_owned(), op: "=".to_owned(), value: pod.to_owned() };
         let id = self.ids().next();
@@ -133,7 +170,12 @@ impl World {
             id,
             matchers: vec![matcher.clone()],
             range,
-            blocks: view.blocks.keys().copied().collect(),
+            blocks: view
+                .blocks
+                .values()
+                .filter(|block| touches(block, range))
+                .map(|block| block.id)
+                .collect(),
         };
         let made = |view: &View| Some(Change { add_tombstones: vec![tombstone(view)], ..Change::default() });
         self.catalog().commit_with(made).await.unwrap();
