@@ -17,7 +17,7 @@ pub struct Peer {
 
 impl fmt::Display for Peer {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "node {} at {}", self.id, self.address)
+        write!(out, "node {:016x} at {}", self.id, self.address)
     }
 }
 

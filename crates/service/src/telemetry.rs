@@ -5,8 +5,9 @@ use tracing_subscriber::filter::LevelFilter;
 
 use crate::{LogConfig, LogFormat, ServiceError};
 
-/// Libraries whose every step is an `info`; a directive of their own wins over this one.
-const QUIET: &str = "openraft=warn";
+/// Libraries whose every step is an `info`, and each request to a node that is away a `warn`, of which the cluster's own code
+/// tells once; a directive of their own wins over this one.
+const QUIET: &str = "openraft=error";
 
 /// Starts the logs of this process. The variable `RUST_LOG` wins over the configured level.
 ///

@@ -58,7 +58,7 @@ pub struct Ingester {
     deletion: IngesterDeletion,
     push: PushService,
     numbers: Arc<OwnNumbers>,
-    journal: Journal,
+    pub(super) journal: Journal,
     shutdown: Shutdown,
     tasks: Tasks,
     /// Its part in a cluster.

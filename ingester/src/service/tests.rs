@@ -21,7 +21,9 @@ use tower::ServiceExt;
 use super::{Ingester, IngesterConfig, IngesterDeps, StartError};
 use crate::BatchBuilder;
 use crate::distributor::{ShardPart, ShardWriter};
+use crate::ring::RingService;
 
+mod cluster;
 mod deletion;
 mod disk;
 mod failures;
@@ -64,8 +66,20 @@ impl Node {
         shards: u32,
         change: impl FnOnce(&mut IngesterConfig),
     ) -> Result<Self, StartError> {
+        Self::try_start_in(None, dir, bucket, shards, change).await
+    }
+
+    /// With what answers other nodes, if it is to join them.
+    async fn try_start_in(
+        ring: Option<Arc<RingService>>,
+        dir: &Path,
+        bucket: &Bucket,
+        shards: u32,
+        change: impl FnOnce(&mut IngesterConfig),
+    ) -> Result<Self, StartError> {
         let (clock, hand) = Clock::manual(START_MS);
-        let rng = Rng::seeded(7);
+        // Nodes of a cluster draw their numbers.
+        let rng = if ring.is_some() { Rng::system() } else { Rng::seeded(7) };
         let ids = Ids::new(clock.clone(), Rng::system());
         let config =
             CatalogConfig { commit_timeout_ms: 200, retry_initial_ms: 1, ..CatalogConfig::default() };
@@ -86,7 +100,7 @@ impl Node {
             shutdown: Shutdown::new(),
         };
         let mut registry = Registry::default();
-        let ingester = Ingester::start(config, deps, None, &mut registry).await?;
+        let ingester = Ingester::start(config, deps, ring, &mut registry).await?;
         Ok(Self { ingester, registry, catalogs, hand, tenant: TenantId::anonymous() })
     }
 
