@@ -132,7 +132,7 @@ async fn three_nodes_agree_through_sockets_and_go_on_when_one_is_gone_and_back_e
     let gone = nodes.remove(leader);
     let id = gone.id;
     let files = gone.end().await;
-    let large = ControlCommand::Join { node: 9, member: member(&"x".repeat(1 << 20)) };
+    let large = ControlCommand::Join { node: 9, member: member(&"x".repeat(1 << 19)) };
     let generation = change(&nodes, large).await;
     // It comes back at another port, which it tells the others.
     let back = Node::start(id, files).await;
