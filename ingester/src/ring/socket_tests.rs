@@ -11,6 +11,7 @@ use latewood_proto::cluster::{ClusterApi, ClusterService, ClusterWire};
 use latewood_wal::testing::{Loss, MemoryFiles};
 use latewood_wal::{Journal, WalConfig};
 use prometheus_client::registry::Registry;
+use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -165,4 +166,14 @@ async fn who_is_not_there_or_has_no_replica_is_unreachable() {
     // No request of a replica.
     unreachable(node.peer(), GROUP).await;
     node.end().await;
+    // One that takes the request and goes may have done what it was asked.
+    let breaks = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let peer = Peer { id: 8, address: breaks.local_addr().unwrap().to_string() };
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = breaks.accept().await {
+            let _ = stream.read(&mut [0; 64]).await;
+        }
+    });
+    let asked = transport.ask(&peer, GROUP, vec![1; 600_000].into()).await;
+    assert!(matches!(asked, Err(TransportError::Lost { .. })), "{asked:?}");
 }
