@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use latewood_base::{Clock, ErrorKind, Ids, Kinded, Offload, Rng, Shutdown, Tasks};
 use latewood_catalog::Catalogs;
+use latewood_ingester::IngesterConfig;
 use latewood_ingester::ring::RingService;
 use latewood_objstore::{Bucket, ProbeError, Proven, open_bucket, reach};
 use latewood_proto::cluster::{ClusterApi, ClusterService};
@@ -96,8 +97,8 @@ async fn start(role: &Role, config: Config) -> anyhow::Result<Running> {
     let (mut context, bucket) = open(role, config).await?;
     // Nodes of a cluster find each other while they start.
     let late = LateRoutes::new();
-    let (grpc_addr, grpc) =
-        serve_grpc(&context.config.service, early_routes(&context, &late), context.shutdown.child()).await?;
+    let routes = early_routes(context.ring.as_ref(), &context.config.ingester, &late);
+    let (grpc_addr, grpc) = serve_grpc(&context.config.service, routes, context.shutdown.child()).await?;
     if let Some(ring) = &context.ring {
         let address = context.config.ingester.ring.address(grpc_addr.port()).map_err(anyhow::Error::msg)?;
         ring.listens_at(&address);
@@ -109,9 +110,8 @@ async fn start(role: &Role, config: Config) -> anyhow::Result<Running> {
 }
 
 /// What is served over gRPC while the parts start: of a node of a cluster, what other nodes ask. All else follows.
-fn early_routes(context: &Context, late: &LateRoutes) -> Routes {
-    let Some(ring) = &context.ring else { return Routes::from(late.routes()) };
-    let settings = &context.config.ingester;
+fn early_routes(ring: Option<&Arc<RingService>>, settings: &IngesterConfig, late: &LateRoutes) -> Routes {
+    let Some(ring) = ring else { return Routes::from(late.routes()) };
     let node = Arc::clone(ring) as Arc<dyn ClusterApi>;
     let nodes = ClusterService::server(node, settings.ring.wire(&settings.group));
     // A route of its own goes before the rest.
@@ -192,4 +192,41 @@ fn grpc_routes(started: &Started, may_delete: bool) -> Routes {
         routes = routes.add_service(DeletionService::server(Arc::clone(deletion)));
     }
     routes
+}
+
+#[cfg(test)]
+mod tests {
+    use latewood_proto::cluster::RemoteCluster;
+    use latewood_proto::cluster::wire::WhoRequest;
+    use latewood_proto::store::wire::LabelNamesRequest;
+    use latewood_proto::store::{RemoteStore, StoreApi};
+    use latewood_service::ServiceConfig;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn nodes_are_answered_while_the_parts_start() {
+        let (late, ring) = (LateRoutes::new(), RingService::new(Offload::inline()));
+        let (settings, shutdown) = (IngesterConfig::default(), Shutdown::new());
+        let service = ServiceConfig { grpc_addr: ([127, 0, 0, 1], 0).into(), ..ServiceConfig::default() };
+        let routes = early_routes(Some(&ring), &settings, &late);
+        let (addr, serving) = serve_grpc(&service, routes, shutdown.clone()).await.unwrap();
+        let served = tokio::spawn(serving);
+        let node = RemoteCluster::at(&addr.to_string(), settings.ring.wire(&settings.group));
+        let store = RemoteStore::new(latewood_proto::channel(&addr.to_string()), &WireLimits::default());
+        let who = node.who(WhoRequest {}).await.unwrap_err();
+        assert_eq!((who.kind(), who.to_string().contains("starting")), (ErrorKind::Unavailable, true));
+        let names = store.label_names(LabelNamesRequest::default()).await.unwrap_err();
+        assert_eq!(names.kind(), ErrorKind::Unavailable);
+        late.set(Routes::default().into_axum_router());
+        let names = store.label_names(LabelNamesRequest::default()).await.unwrap_err();
+        assert_eq!(
+            names.kind(),
+            ErrorKind::Unsupported,
+            "what is not served is told apart from what is late"
+        );
+        drop((node, store));
+        shutdown.begin();
+        served.await.unwrap();
+    }
 }

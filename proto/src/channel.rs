@@ -26,7 +26,7 @@ const FAR: Patience = Patience {
 
 /// With a node of the same cluster, of which another takes the place when it is gone.
 const NEAR: Patience =
-    Patience { connect: Duration::from_secs(1), ask: Duration::from_secs(1), answer: Duration::from_secs(2) };
+    Patience { connect: Duration::from_secs(1), ask: Duration::from_secs(1), answer: Duration::from_secs(3) };
 
 /// The way to the process at `host:port`. The connection is opened when it is first needed, and again when it breaks, its
 /// name looked up anew: one that is not there yet keeps nobody from starting.

@@ -32,7 +32,7 @@ pub struct RingConfig {
     pub write_patience_ms: u64,
     /// How long a first start waits for the cluster to be founded, in seconds.
     pub found_timeout_seconds: u64,
-    /// Whether large requests between ingesters are compressed with zstd; they are always understood.
+    /// Whether requests of 4 KiB to 1 MiB between ingesters are compressed with zstd; they are always understood.
     pub compress: bool,
 }
 

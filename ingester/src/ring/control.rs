@@ -103,3 +103,6 @@ impl RemoteControl {
 pub(crate) fn known(node: u64) -> Option<u64> {
     Some(node).filter(|node| *node != 0)
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,6 +9,7 @@ use latewood_proto::cluster::{ClusterApi, ClusterService, ClusterWire};
 use latewood_wal::testing::{Loss, MemoryFiles};
 use latewood_wal::{Journal, WalConfig};
 use prometheus_client::registry::Registry;
+use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -130,7 +131,7 @@ async fn three_nodes_agree_through_sockets_and_go_on_when_one_is_gone_and_back_e
     let gone = nodes.remove(leader);
     let id = gone.id;
     let files = gone.end().await;
-    let large = ControlCommand::Join { node: 9, member: member(&"x".repeat(1 << 20)) };
+    let large = ControlCommand::Join { node: 9, member: member(&"x".repeat(1 << 19)) };
     let generation = change(&nodes, large).await;
     // It comes back at another port, which it tells the others.
     let back = Node::start(id, files).await;
@@ -163,4 +164,14 @@ async fn who_is_not_there_or_has_no_replica_is_unreachable() {
     // No request of a replica.
     unreachable(node.peer(), GROUP).await;
     node.end().await;
+    // One that takes the request and goes may have done what it was asked.
+    let breaks = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let peer = Peer { id: 8, address: breaks.local_addr().unwrap().to_string() };
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = breaks.accept().await {
+            let _ = stream.read(&mut [0; 64]).await;
+        }
+    });
+    let asked = transport.ask(&peer, GROUP, vec![1; 600_000].into()).await;
+    assert!(matches!(asked, Err(TransportError::Lost { .. })), "{asked:?}");
 }

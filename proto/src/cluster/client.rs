@@ -14,15 +14,16 @@ use super::wire::{
 };
 use crate::store::{StoreError, error_from_status, is_from_a_peer};
 
-/// Below this many bytes compressing costs more than it spares.
-const WORTH_COMPRESSING: usize = 4 << 10;
+/// Requests of so many bytes are compressed: smaller ones are not worth it, and larger ones would hold up a thread of the
+/// runtime for many milliseconds.
+const COMPRESSED: std::ops::RangeInclusive<usize> = (4 << 10)..=(1 << 20);
 
 /// Bounds on messages between nodes; both ends have the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClusterWire {
     /// The largest message that is sent or taken, in bytes after decompression.
     pub max_message_bytes: usize,
-    /// Whether large requests are compressed with zstd; they are always understood.
+    /// Whether requests of 4 KiB to 1 MiB are compressed with zstd; they are always understood.
     pub compress: bool,
 }
 
@@ -52,7 +53,7 @@ impl RemoteCluster {
     }
 
     fn sending(&self, bytes: usize) -> ClusterClient<Channel> {
-        if bytes < WORTH_COMPRESSING { self.plain.clone() } else { self.packed.clone() }
+        if COMPRESSED.contains(&bytes) { self.packed.clone() } else { self.plain.clone() }
     }
 }
 

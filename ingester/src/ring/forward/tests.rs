@@ -1,5 +1,5 @@
 use latewood_base::Rng;
-use latewood_model::{Labels, TenantId, TimestampMs};
+use latewood_model::{Labels, NativeHistogram, TenantId, TimestampMs};
 use proptest::prelude::*;
 
 use super::*;
@@ -36,7 +36,10 @@ fn carried(part: &ShardPart, target: usize) -> Vec<(u32, Told)> {
     all
 }
 
-fn part(rows: &[(u8, Vec<(i64, u64, i64)>, Vec<(i64, latewood_model::NativeHistogram, i64)>)]) -> ShardPart {
+/// A series by its number, samples, and histograms, each with its time first and its start last.
+type Sent = (u8, Vec<(i64, u64, i64)>, Vec<(i64, NativeHistogram, i64)>);
+
+fn part(rows: &[Sent]) -> ShardPart {
     let mut builder = BatchBuilder::new(TenantId::new("team-a").unwrap(), &["replica"]);
     for (series, samples, histograms) in rows {
         let name = series.to_string();
@@ -45,8 +48,10 @@ fn part(rows: &[(u8, Vec<(i64, u64, i64)>, Vec<(i64, latewood_model::NativeHisto
             (Sample { timestamp, value: f64::from_bits(bits) }, start)
         };
         let started: Vec<_> = samples.iter().map(sample).collect();
-        let histogram = |(timestamp, histogram, start): &(i64, latewood_model::NativeHistogram, i64)| {
-            HistogramSample { timestamp: *timestamp, histogram: histogram.clone(), start: *start }
+        let histogram = |(timestamp, histogram, start): &(i64, NativeHistogram, i64)| HistogramSample {
+            timestamp: *timestamp,
+            histogram: histogram.clone(),
+            start: *start,
         };
         let histograms: Vec<_> = histograms.iter().map(histogram).collect();
         if !started.is_empty() || histograms.is_empty() {
@@ -92,7 +97,7 @@ proptest! {
 
     #[test]
     fn damaged_bytes_are_an_error_or_a_part_that_keeps_its_promises(seed: u64, flips in 1_u64..4) {
-        let histogram = latewood_model::NativeHistogram::stale();
+        let histogram = NativeHistogram::stale();
         let part = part(&[
             (1, vec![(1, 2, 0), (5, 6, 3)], vec![(7, histogram, 2)]),
             (2, vec![], vec![]),
