@@ -121,7 +121,8 @@ impl Asking {
                 tracing::debug!(store = failed.name(), %error, "who leads the shards now is looked for");
                 self.rings.doubt(&failed.store, &error);
                 let shards: Shards = [(cluster, failed.view.shards.iter().copied().collect())].into();
-                self.leaders(&failed.view, &shards, patience.saturating_sub(LEAST_PATIENCE)).await
+                self.leaders(&failed.view, &shards, patience.saturating_sub(LEAST_PATIENCE), Some(&error))
+                    .await
             }
             Role::Gateway if others_may_answer(error.kind()) => {
                 let next = self.owners.next(failed);
@@ -141,7 +142,7 @@ impl Asking {
     }
 
     /// Who leads shards now, waiting for as long as this while nobody is known to. Shards that nobody leads are a source
-    /// that is missing.
+    /// that is missing, and why the last one failed that did is told.
     ///
     /// # Errors
     /// What the query must fail with.
@@ -150,15 +151,17 @@ impl Asking {
         view: &wire::View,
         wanted: &Shards,
         patience: Duration,
+        why: Option<&StoreError>,
     ) -> Result<Vec<Target>, StoreError> {
+        let patience = if self.coverage.gave_up() { Duration::ZERO } else { patience };
         let begun = Instant::now();
         let found = self.rings.leaders(wanted, patience).await;
         let left = patience.saturating_sub(begun.elapsed());
         if !found.unclaimed.is_empty() {
-            let text = format!(
-                "no ingester was found that leads them (ring_patience_ms: {})",
-                self.patience.as_millis()
-            );
+            self.coverage.give_up();
+            let patience = self.patience.as_millis();
+            let why = why.map_or_else(String::new, |error| format!(", after: {error}"));
+            let text = format!("no ingester was found that leads them (ring_patience_ms: {patience}){why}");
             let source = format!("shards {}", listed_shards(&found.unclaimed));
             self.coverage.failed(&source, StoreError::new(ErrorKind::Unavailable, text))?;
         }

@@ -99,11 +99,11 @@ impl Rings {
 
     /// What ingesters must answer for. Waits for those that never told, unless they may be of a cluster that is known.
     pub(super) async fn heads(self: &Arc<Self>) -> Heads {
-        self.ask(|one| one.is_due(REFRESH));
         let (begun, mut changed) = (Instant::now(), self.changed.subscribe());
         loop {
             changed.mark_unchanged();
             let known = self.known();
+            self.ask(|one| one.is_due(REFRESH));
             let assignment = assign(&known);
             let must_tell = |(place, one): &(usize, &Known)| {
                 let never_tried = one.peer.heard.is_none() && one.peer.away.is_none();
@@ -164,11 +164,13 @@ impl Rings {
 
     /// Has those tell who are to.
     fn ask(self: &Arc<Self>, is_to_tell: impl Fn(&Known) -> bool) {
-        for Known { store, .. } in self.known().into_iter().filter(is_to_tell) {
-            self.update(&store.name, &store.api, |one| {
-                one.is_asked = true;
-                one.asked_at = Some(Instant::now());
-            });
+        let mut asked = Vec::new();
+        for one in self.known.lock().values_mut().filter(|one| is_to_tell(one)) {
+            one.is_asked = true;
+            one.asked_at = Some(Instant::now());
+            asked.push(one.store.clone());
+        }
+        for store in asked {
             let this = Arc::clone(self);
             tokio::spawn(async move { this.heard(&store, tell(&*store.api).await) });
         }
@@ -217,7 +219,7 @@ async fn tell(api: &dyn StoreApi) -> Result<Heard, StoreError> {
     let told: Result<RingResponse, _> = timeout(DEADLINE, api.ring(RingRequest {})).await.map_err(late)?;
     match told {
         Ok(told) => {
-            let ring = Ring::from_wire(told)?;
+            let ring = Ring::from_wire(&told)?;
             // A journal from before there were ids cannot be told from another one by its id.
             Ok(if ring.cluster.is_nil() { Heard::NoRing } else { Heard::Ring(Arc::new(ring)) })
         }
