@@ -39,7 +39,7 @@ pub(crate) struct Asking {
 
 /// What comes of a question.
 enum Outcome<T> {
-    Answer(Target, Result<T, StoreError>),
+    Answer(Box<Target>, Result<T, StoreError>),
     /// Who is asked in the place of one that failed.
     Instead(Result<Vec<Target>, StoreError>),
 }
@@ -71,14 +71,14 @@ impl Asking {
             let answer = call(&target);
             Either::Left(async move {
                 let answer = self.unless_replaced(&target, answer).await;
-                Outcome::Answer(target, answer)
+                Outcome::Answer(Box::new(target), answer)
             })
         };
         let mut asked: FuturesUnordered<_> = targets.into_iter().map(&ask).collect();
         let mut answers = Vec::new();
         while let Some(outcome) = asked.next().await {
             match outcome {
-                Outcome::Answer(target, Ok(answer)) => answers.push((target, answer)),
+                Outcome::Answer(target, Ok(answer)) => answers.push((*target, answer)),
                 // Others go on to answer while somebody else is looked for.
                 Outcome::Answer(target, Err(error)) => asked
                     .push(Either::Right(async move { Outcome::Instead(self.instead(&target, error).await) })),
