@@ -40,7 +40,7 @@ impl Ring {
     /// # Errors
     /// `Corrupt` if the cluster's id is none, it has no node, there are too many shards, one is named twice, or one is led
     /// that is not the cluster's.
-    pub fn from_wire(sent: RingResponse) -> Result<Self, StoreError> {
+    pub fn from_wire(sent: &RingResponse) -> Result<Self, StoreError> {
         let broken = |problem: &dyn ToString| {
             let text =
                 format!("what an ingester tells of its cluster makes no sense: {}", problem.to_string());
@@ -109,7 +109,7 @@ mod tests {
 
     #[test]
     fn a_ring_comes_back_as_it_was_sent() {
-        let ring = Ring::from_wire(sent()).unwrap();
+        let ring = Ring::from_wire(&sent()).unwrap();
         assert_eq!((ring.cluster, ring.members, ring.led[&1025]), (Ulid(9), 3, 7));
         assert_eq!(ring.to_wire(), sent());
         assert!(!ring.stands_alone() && Ring { members: 1, ..ring }.stands_alone());
@@ -128,7 +128,7 @@ mod tests {
             RingResponse { led: vec![LedShard { shard: 1, term: 1 }], ..sent() },
         ] {
             let told = format!("{broken:.80?}");
-            assert_eq!(Ring::from_wire(broken).unwrap_err().kind(), ErrorKind::Corrupt, "{told}");
+            assert_eq!(Ring::from_wire(&broken).unwrap_err().kind(), ErrorKind::Corrupt, "{told}");
         }
     }
 

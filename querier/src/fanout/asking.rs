@@ -39,7 +39,7 @@ pub(crate) struct Asking {
 
 /// What comes of a question.
 enum Outcome<T> {
-    Answer(Target, Result<T, StoreError>),
+    Answer(Box<Target>, Result<T, StoreError>),
     /// Who is asked in the place of one that failed.
     Instead(Result<Vec<Target>, StoreError>),
 }
@@ -71,14 +71,14 @@ impl Asking {
             let answer = call(&target);
             Either::Left(async move {
                 let answer = self.unless_replaced(&target, answer).await;
-                Outcome::Answer(target, answer)
+                Outcome::Answer(Box::new(target), answer)
             })
         };
         let mut asked: FuturesUnordered<_> = targets.into_iter().map(&ask).collect();
         let mut answers = Vec::new();
         while let Some(outcome) = asked.next().await {
             match outcome {
-                Outcome::Answer(target, Ok(answer)) => answers.push((target, answer)),
+                Outcome::Answer(target, Ok(answer)) => answers.push((*target, answer)),
                 // Others go on to answer while somebody else is looked for.
                 Outcome::Answer(target, Err(error)) => asked
                     .push(Either::Right(async move { Outcome::Instead(self.instead(&target, error).await) })),
@@ -121,7 +121,8 @@ impl Asking {
                 tracing::debug!(store = failed.name(), %error, "who leads the shards now is looked for");
                 self.rings.doubt(&failed.store, &error);
                 let shards: Shards = [(cluster, failed.view.shards.iter().copied().collect())].into();
-                self.leaders(&failed.view, &shards, patience.saturating_sub(LEAST_PATIENCE)).await
+                self.leaders(&failed.view, &shards, patience.saturating_sub(LEAST_PATIENCE), Some(&error))
+                    .await
             }
             Role::Gateway if others_may_answer(error.kind()) => {
                 let next = self.owners.next(failed);
@@ -141,7 +142,7 @@ impl Asking {
     }
 
     /// Who leads shards now, waiting for as long as this while nobody is known to. Shards that nobody leads are a source
-    /// that is missing.
+    /// that is missing, and why the last one failed that did is told.
     ///
     /// # Errors
     /// What the query must fail with.
@@ -150,15 +151,17 @@ impl Asking {
         view: &wire::View,
         wanted: &Shards,
         patience: Duration,
+        why: Option<&StoreError>,
     ) -> Result<Vec<Target>, StoreError> {
+        let patience = if self.coverage.gave_up() { Duration::ZERO } else { patience };
         let begun = Instant::now();
         let found = self.rings.leaders(wanted, patience).await;
         let left = patience.saturating_sub(begun.elapsed());
         if !found.unclaimed.is_empty() {
-            let text = format!(
-                "no ingester was found that leads them (ring_patience_ms: {})",
-                self.patience.as_millis()
-            );
+            self.coverage.give_up();
+            let patience = self.patience.as_millis();
+            let why = why.map_or_else(String::new, |error| format!(", after: {error}"));
+            let text = format!("no ingester was found that leads them (ring_patience_ms: {patience}){why}");
             let source = format!("shards {}", listed_shards(&found.unclaimed));
             self.coverage.failed(&source, StoreError::new(ErrorKind::Unavailable, text))?;
         }

@@ -1,7 +1,8 @@
 //! Who did not answer: either why the query fails, or what its answer must say.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use latewood_base::{ErrorKind, Kinded};
 use latewood_proto::store::StoreError;
@@ -16,6 +17,7 @@ const MAX_NAMED: usize = 32;
 pub(crate) struct Coverage {
     partial: bool,
     last_attempt: bool,
+    gave_up: Arc<AtomicBool>,
     missing: Mutex<BTreeSet<String>>,
     newest_version: AtomicU64,
     bucket_requests: AtomicU64,
@@ -29,11 +31,27 @@ impl Coverage {
         Self {
             partial,
             last_attempt,
+            gave_up: Arc::default(),
             missing: Mutex::default(),
             newest_version: AtomicU64::new(0),
             bucket_requests: AtomicU64::new(0),
             bucket_read_bytes: AtomicU64::new(0),
         }
+    }
+
+    /// For reads of the same attempt whose answers must lack nothing.
+    pub(crate) fn strict(&self) -> Self {
+        Self { gave_up: Arc::clone(&self.gave_up), ..Self::new(false, false) }
+    }
+
+    /// Takes note that shards were waited for in vain: the attempt's other reads do not wait as long again.
+    pub(crate) fn give_up(&self) {
+        self.gave_up.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether shards were waited for in vain.
+    pub(crate) fn gave_up(&self) -> bool {
+        self.gave_up.load(Ordering::Relaxed)
     }
 
     /// Takes note of a source that failed.

@@ -42,7 +42,7 @@ impl Fanout {
         }
         let mut targets: Vec<Target> =
             heads.whole.iter().map(|ingester| Target::whole(ingester, view.clone())).collect();
-        targets.extend(asking.leaders(view, &heads.shards, asking.patience).await?);
+        targets.extend(asking.leaders(view, &heads.shards, asking.patience, None).await?);
         Ok(targets)
     }
 

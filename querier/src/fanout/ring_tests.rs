@@ -76,7 +76,7 @@ async fn pinned(fanout: &Fanout, partial: bool) -> Pinned {
     fanout.pin(&TenantId::anonymous(), None, partial).await.unwrap()
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn each_shard_is_asked_of_its_leader_and_rings_beside_the_queries() {
     let cluster = Cluster::of(1, 3);
     cluster.change(|state| state.elect(2, 1));
@@ -93,7 +93,7 @@ async fn each_shard_is_asked_of_its_leader_and_rings_beside_the_queries() {
     assert_eq!(counts.iter().map(|count| count.series).sum::<u64>(), 6);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_leader_that_moved_is_found_within_the_query() {
     let cluster = Cluster::of(1, 3);
     let fanout = patient(cluster.nodes());
@@ -107,7 +107,7 @@ async fn a_leader_that_moved_is_found_within_the_query() {
     assert_eq!(asked, [(1, vec![1]), (3, vec![2, 3])].into(), "it is known from then on");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_leader_that_moves_in_the_middle_of_its_series_is_gone_on_from() {
     for after in 0..=2 {
         for dies in [false, true] {
@@ -133,7 +133,7 @@ async fn a_leader_that_moves_in_the_middle_of_its_series_is_gone_on_from() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn another_leader_is_waited_for() {
     let cluster = Cluster::of(1, 3);
     let fanout = patient(cluster.nodes());
@@ -170,7 +170,7 @@ async fn a_leader_that_hangs_is_not_waited_for_once_others_lead() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_dead_node_whose_shards_others_lead_is_not_missed() {
     let cluster = Cluster::of(1, 3);
     let seen = patient(cluster.nodes());
@@ -191,7 +191,7 @@ async fn a_dead_node_whose_shards_others_lead_is_not_missed() {
     assert_eq!(complete(&Fanout { min_ingesters, ..only_one }).await, series_of(1..=3), "all nodes count");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_shard_that_nobody_leads_for_too_long_is_a_source_that_is_missing() {
     let cluster = Cluster::of(1, 3);
     let fanout = hasty(cluster.nodes());
@@ -214,7 +214,34 @@ async fn a_shard_that_nobody_leads_for_too_long_is_a_source_that_is_missing() {
     assert_eq!(complete(&fanout).await, series_of(1..=3));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
+async fn one_attempt_waits_once() {
+    let cluster = Cluster::of(1, 3);
+    let fanout = fanout_of(&Stores::new(cluster.nodes()), 5_000);
+    complete(&fanout).await;
+    cluster.change(|state| state.kill(2));
+    let (pinned, begun) = (pinned(&fanout, true).await, tokio::time::Instant::now());
+    assert!(fanout.spans(&pinned).await.is_err());
+    let selectors: Vec<Vec<Matcher>> = vec![Vec::new(); 10];
+    let listing = Listing { limit: 0, max: 100 };
+    let names = fanout.label_names(&pinned, &selectors, TimeRange::new(0, 10), listing).await;
+    assert_eq!(names.unwrap(), ["__name__"]);
+    let took = begun.elapsed();
+    assert!(took > Duration::from_secs(4) && took < Duration::from_secs(6), "{took:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_last_leader_said_is_told() {
+    let cluster = Cluster::of(1, 2);
+    let fanout = hasty(cluster.nodes());
+    complete(&fanout).await;
+    // It says that it leads, and does not answer.
+    cluster.change(|state| state.failing = [2].into());
+    let error = read(&fanout, false).await.unwrap_err().to_string();
+    assert!(error.contains("shards 2") && error.contains("connection refused"), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn one_that_stands_alone_fails_at_once() {
     let alone = Cluster::of(1, 1);
     let other = Cluster::of(2, 1);
@@ -235,7 +262,7 @@ async fn one_that_stands_alone_fails_at_once() {
     assert_eq!(complete(&fanout).await, ["other", "s1a", "s1b"]);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn one_that_came_back_with_another_journal_is_asked_for_that() {
     let alone = Cluster::of(1, 1);
     let fanout = patient(alone.nodes());
@@ -248,7 +275,7 @@ async fn one_that_came_back_with_another_journal_is_asked_for_that() {
     assert_eq!(complete(&fanout).await, ["new"]);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn one_that_may_be_of_no_known_cluster_is_missed() {
     let cluster = Cluster::of(1, 3);
     cluster.change(|state| {
@@ -273,7 +300,7 @@ async fn one_that_may_be_of_no_known_cluster_is_missed() {
     assert_eq!(complete(&fanout).await, series_of([1]));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn an_older_store_is_asked_for_all_that_it_has() {
     let cluster = Cluster::of(1, 2);
     let older = || FakeStore::holding(vec![series(&[("__name__", "older")], &[(1, 1.0)])]);
@@ -292,7 +319,7 @@ async fn an_older_store_is_asked_for_all_that_it_has() {
     assert_eq!(cluster.take_asked().into_iter().collect::<BTreeSet<_>>(), [(1, vec![]), (2, vec![])].into());
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_deletion_is_logged_by_whoever_leads_each_shard() {
     let cluster = Cluster::of(1, 3);
     let fanout = patient(cluster.nodes());
@@ -311,7 +338,7 @@ async fn a_deletion_is_logged_by_whoever_leads_each_shard() {
     assert!(asked.contains(&(3, vec![2])) && asked.contains(&(2, vec![1])), "{asked:?}");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_deletion_that_not_all_shards_log_fails() {
     let cluster = Cluster::of(1, 3);
     let fanout = hasty(cluster.nodes());

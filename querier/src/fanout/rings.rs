@@ -28,8 +28,8 @@ const PAUSE: Duration = Duration::from_millis(50);
 pub(super) struct Rings {
     stores: Stores,
     known: Mutex<BTreeMap<Arc<str>, Known>>,
-    /// Told of each answer, and of each failure.
-    changed: watch::Sender<()>,
+    /// How many answers and failures there were.
+    changed: watch::Sender<u64>,
 }
 
 /// What is known of one ingester.
@@ -38,9 +38,10 @@ struct Known {
     store: NamedStore,
     peer: Peer,
     is_asked: bool,
-    /// When it was asked last, and when that ended.
+    /// When it was asked last.
     asked_at: Option<Instant>,
-    ended_at: Option<Instant>,
+    /// Which of all answers and failures its last one is.
+    ended: u64,
 }
 
 /// What ingesters must answer for.
@@ -77,18 +78,13 @@ pub(super) struct Found {
 
 impl Known {
     fn of(store: NamedStore) -> Self {
-        Self { store, peer: Peer::default(), is_asked: false, asked_at: None, ended_at: None }
+        Self { store, peer: Peer::default(), is_asked: false, asked_at: None, ended: 0 }
     }
 
     /// Whether it may be asked that was not for this long. Who takes longer to tell than that is possible was given up.
     fn is_due(&self, since: Duration) -> bool {
         let since = if self.is_asked { 2 * DEADLINE } else { since };
         self.asked_at.is_none_or(|at| at.elapsed() >= since)
-    }
-
-    /// Whether it was asked, and that has ended, since then.
-    fn has_ended_since(&self, at: Instant) -> bool {
-        self.ended_at.is_some_and(|ended| ended >= at)
     }
 }
 
@@ -99,15 +95,16 @@ impl Rings {
 
     /// What ingesters must answer for. Waits for those that never told, unless they may be of a cluster that is known.
     pub(super) async fn heads(self: &Arc<Self>) -> Heads {
-        self.ask(|one| one.is_due(REFRESH));
         let (begun, mut changed) = (Instant::now(), self.changed.subscribe());
+        let before = *changed.borrow();
         loop {
             changed.mark_unchanged();
             let known = self.known();
+            self.ask(|one| one.is_due(REFRESH));
             let assignment = assign(&known);
             let must_tell = |(place, one): &(usize, &Known)| {
                 let never_tried = one.peer.heard.is_none() && one.peer.away.is_none();
-                (never_tried || assignment.missing.contains(place)) && !one.has_ended_since(begun)
+                (never_tried || assignment.missing.contains(place)) && one.ended <= before
             };
             let waiting = known.iter().enumerate().filter(must_tell);
             let waiting: BTreeSet<&str> = waiting.map(|(_, one)| &*one.store.name).collect();
@@ -164,11 +161,13 @@ impl Rings {
 
     /// Has those tell who are to.
     fn ask(self: &Arc<Self>, is_to_tell: impl Fn(&Known) -> bool) {
-        for Known { store, .. } in self.known().into_iter().filter(is_to_tell) {
-            self.update(&store.name, &store.api, |one| {
-                one.is_asked = true;
-                one.asked_at = Some(Instant::now());
-            });
+        let mut asked = Vec::new();
+        for one in self.known.lock().values_mut().filter(|one| is_to_tell(one)) {
+            one.is_asked = true;
+            one.asked_at = Some(Instant::now());
+            asked.push(one.store.clone());
+        }
+        for store in asked {
             let this = Arc::clone(self);
             tokio::spawn(async move { this.heard(&store, tell(&*store.api).await) });
         }
@@ -177,13 +176,13 @@ impl Rings {
     fn heard(&self, store: &NamedStore, heard: Result<Heard, StoreError>) {
         self.update(&store.name, &store.api, |one| {
             one.is_asked = false;
-            one.ended_at = Some(Instant::now());
+            one.ended = *self.changed.borrow() + 1;
             match heard {
                 Ok(heard) => one.peer = Peer { heard: Some(heard), away: None },
                 Err(error) => one.peer.away = Some(error),
             }
         });
-        self.changed.send_replace(());
+        self.changed.send_modify(|count| *count += 1);
     }
 
     /// What is known of the ingesters that there are now, by their names. One that has gone is forgotten: whoever comes under
@@ -217,7 +216,7 @@ async fn tell(api: &dyn StoreApi) -> Result<Heard, StoreError> {
     let told: Result<RingResponse, _> = timeout(DEADLINE, api.ring(RingRequest {})).await.map_err(late)?;
     match told {
         Ok(told) => {
-            let ring = Ring::from_wire(told)?;
+            let ring = Ring::from_wire(&told)?;
             // A journal from before there were ids cannot be told from another one by its id.
             Ok(if ring.cluster.is_nil() { Heard::NoRing } else { Heard::Ring(Arc::new(ring)) })
         }

@@ -6,7 +6,7 @@ use latewood_base::ErrorKind;
 use latewood_model::TimeRange;
 use latewood_proto::store::{StoreError, wire};
 
-use super::{Coverage, Fanout, FanoutSource, Pinned};
+use super::{Fanout, FanoutSource, Pinned};
 
 impl Fanout {
     /// One span or more of each shard that holds anything which is in no block of the view.
@@ -15,7 +15,7 @@ impl Fanout {
     /// Of the first ingester that does not tell, of shards that nobody leads, or if too few ingesters are known.
     pub(super) async fn spans(&self, pinned: &Pinned) -> Result<Vec<TimeRange>, StoreError> {
         // What is missing is told, also where an answer may lack it.
-        let asking = self.asking(Arc::new(Coverage::new(false, false)));
+        let asking = self.asking(Arc::new(pinned.coverage.strict()));
         let heads = self.heads(pinned, &asking).await?;
         let answers = asking.ask(heads, |store, view| {
             let tenant = pinned.tenant.to_string();

@@ -7,7 +7,7 @@ use super::*;
 
 impl Node {
     async fn ring(&self) -> Ring {
-        Ring::from_wire(self.ingester.store().ring(wire::RingRequest {}).await.unwrap()).unwrap()
+        Ring::from_wire(&self.ingester.store().ring(wire::RingRequest {}).await.unwrap()).unwrap()
     }
 
     /// How many series it answers of these shards.

@@ -25,6 +25,8 @@ pub(super) struct State {
     pub(super) led: BTreeMap<u32, (u64, u64)>,
     pub(super) data: BTreeMap<u32, Vec<SeriesSamples>>,
     pub(super) dead: BTreeSet<u64>,
+    /// Nodes that tell their rings and fail otherwise.
+    pub(super) failing: BTreeSet<u64>,
     /// Nodes that never answer.
     pub(super) hung: BTreeSet<u64>,
     /// Nodes that are too old to know of rings.
@@ -62,6 +64,7 @@ impl Cluster {
             led: (1..=members).map(|shard| (shard, (u64::from(shard), 1))).collect(),
             data: (1..=members).map(|shard| (shard, data(shard).into())).collect(),
             dead: BTreeSet::new(),
+            failing: BTreeSet::new(),
             hung: BTreeSet::new(),
             old: BTreeSet::new(),
             breaks: None,
@@ -118,6 +121,9 @@ impl State {
     fn answering(&mut self, node: u64, wanted: &[u32]) -> Result<Vec<u32>, StoreError> {
         self.asked.push((node, wanted.to_vec()));
         self.reach(node)?;
+        if self.failing.contains(&node) {
+            return Err(unavailable());
+        }
         let led = self.led_by(node);
         let lacking: Vec<u32> = wanted.iter().copied().filter(|shard| !led.contains(shard)).collect();
         match (wanted.is_empty(), lacking.is_empty()) {
