@@ -93,7 +93,7 @@ impl Simulation {
             3 if self.relabels && self.rng.below(2) == 0 => {
                 eprintln!("{told}other replica labels");
                 self.world.relabel();
-                self.model.relabel();
+                self.model.make_pair_vague();
             }
             3 => {
                 eprintln!("{told}late samples");
@@ -102,6 +102,7 @@ impl Simulation {
             4 if self.loses_catalog => {
                 eprintln!("{told}the catalog is lost, and made anew");
                 self.world.lose_catalog().await;
+                self.model.make_pair_vague();
                 self.stored.forget_unnamed(&*self.world.view().await);
             }
             4 => {
