@@ -59,6 +59,10 @@ impl Inner {
         for reader in &readers {
             let flushed = view.flushed(reader.shard);
             let snapshot = reader.head.snapshot(&view.tenant, flushed);
+            if snapshot.opening {
+                // Its replica has come to lead before its local blocks were open: it will be asked again.
+                return Err(StoreError::NotLeader { shards: vec![reader.shard] });
+            }
             if snapshot.floor > flushed {
                 gone.push((reader.shard, flushed, snapshot.floor));
             }

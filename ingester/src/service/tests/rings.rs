@@ -6,7 +6,7 @@ use latewood_proto::store::Ring;
 use super::*;
 
 impl Node {
-    async fn ring(&self) -> Ring {
+    pub(super) async fn ring(&self) -> Ring {
         Ring::from_wire(&self.ingester.store().ring(wire::RingRequest {}).await.unwrap()).unwrap()
     }
 
