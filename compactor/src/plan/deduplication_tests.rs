@@ -151,7 +151,9 @@ fn late_samples_of_a_week_that_stays_as_it_is_are_joined_with_each_other() {
         true => vec![block],
         false => with_rollups(block),
     });
-    let late = [aligned(20, 3, 168, 10), aligned(21, 3, 168, 10)];
+    // Of the week's last hour, behind all that stays.
+    let range = TimeRange::new(167 * HOUR, 168 * HOUR);
+    let late = [20, 21].map(|number| BlockEntry { range, ..aligned(number, 3, 168, 10) });
     let expected = late.each_ref().map(|block| block.id);
     let few = Policy { max_blocks: 4, ..policy() };
     let job = only(&view(all.chain(late).collect()), 169, &few);

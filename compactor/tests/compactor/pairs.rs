@@ -24,7 +24,7 @@ fn held_before_commit(world: &World, skip: usize) -> Gate {
 async fn what_is_deleted_of_the_hour_before_meanwhile_decides_about_no_replica() {
     let mut world = world(21);
     // The first is away from before the third day until shortly after it has begun.
-    let outage = Some((48 * HOUR - HOUR / 2, HOUR / 2 + 120_000));
+    let outage = Some((48 * HOUR - HOUR / 4, HOUR / 4 + 120_000));
     let series = |range: TimeRange| -> Vec<SeriesSamples> {
         [writes("a", 1_000, outage, range), writes("b", 100_000, None, range)].concat()
     };
