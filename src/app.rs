@@ -69,6 +69,8 @@ pub async fn run(role: &'static Role, config: Config) -> anyhow::Result<()> {
     };
     tracing::info!("stopping");
     health.set_ready(false);
+    // Before the leads are given away: to one that is there they would be given back.
+    tokio::time::sleep(Duration::from_secs(context.config.shutdown_delay_seconds)).await;
     if let Some(ingester) = &started.ingester {
         ingester.hand_over().await;
     }

@@ -75,6 +75,12 @@ pub struct RoleArgs {
     /// prometheus_replica, replica]
     #[arg(long, value_name = "LABEL")]
     pub query_replica_label: Vec<String>,
+    /// Where the other ingesters of a cluster reach this one: host:port [default: the machine's name and the gRPC port]
+    #[arg(long = "ingester.ring.instance-addr", value_name = "HOST:PORT")]
+    pub ring_instance_addr: Option<String>,
+    /// What may fail as a whole, such as an availability zone: replicas are in as many as there are
+    #[arg(long = "ingester.ring.instance-availability-zone", value_name = "ZONE")]
+    pub ring_instance_availability_zone: Option<String>,
     /// error, warn, info, debug, trace, or directives per module [default: info]
     #[arg(long, value_name = "LEVEL")]
     pub log_level: Option<String>,

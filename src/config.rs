@@ -26,6 +26,9 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// Names of Prometheus's experimental features to enable.
     pub enable_features: Vec<String>,
+    /// For how long a process that was told to stop says on /ready that it does, and serves all the same, in seconds: until
+    /// load balancers have heard of it.
+    pub shutdown_delay_seconds: u64,
     /// Where blocks live.
     pub bucket: BucketConfig,
     /// The listeners.
@@ -49,6 +52,7 @@ impl Default for Config {
         Self {
             data_dir: PathBuf::from("./data"),
             enable_features: Vec::new(),
+            shutdown_delay_seconds: 0,
             bucket: BucketConfig::default(),
             service: ServiceConfig::default(),
             log: LogConfig::default(),
@@ -149,6 +153,11 @@ fn apply_flags(config: &mut Config, args: &RoleArgs) {
     if let Some(level) = args.log_level {
         config.log.level = level;
     }
+    let ring = &mut config.ingester.ring;
+    ring.instance_addr = args.ring_instance_addr.or(ring.instance_addr.take());
+    if let Some(zone) = args.ring_instance_availability_zone {
+        ring.instance_availability_zone = zone;
+    }
     config.bucket.url = args.bucket.or(config.bucket.url.take());
     config.bucket.s3_endpoint = args.s3_endpoint.or(config.bucket.s3_endpoint.take());
     config.enable_features.extend(args.enable_feature);
@@ -190,6 +199,8 @@ fn nearest_field(message: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser as _;
+
     use super::*;
 
     #[test]
@@ -222,5 +233,24 @@ mod tests {
         let args = RoleArgs { config: Some(file), data_dir: Some("/from/flag".into()), ..Default::default() };
         let config = load(&args).unwrap();
         assert_eq!((config.data_dir.to_str(), config.log.level.as_str()), (Some("/from/flag"), "warn"));
+    }
+
+    #[test]
+    fn where_a_node_is_may_be_said_by_flags_alone() {
+        let load = |flags: &[&str]| {
+            let cli = crate::cli::Cli::parse_from([&["latewood", "ingester"], flags].concat());
+            let crate::cli::Command::Ingester(args) = cli.command else { panic!() };
+            load(&args)
+        };
+        let addr = "--ingester.ring.instance-addr";
+        let zone = "--ingester.ring.instance-availability-zone";
+        let ring = load(&[addr, "a-0.a:9095", zone, "a"]).unwrap().ingester.ring;
+        assert_eq!(
+            (ring.instance_addr.as_deref(), &*ring.instance_availability_zone),
+            (Some("a-0.a:9095"), "a")
+        );
+        let ring = load(&[]).unwrap().ingester.ring;
+        assert_eq!((ring.instance_addr, &*ring.instance_availability_zone), (None, ""));
+        assert!(load(&[addr, "a-0"]).unwrap_err().to_string().contains("instance_addr"));
     }
 }

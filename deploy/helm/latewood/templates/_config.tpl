@@ -11,6 +11,10 @@
 {{- if eq .Values.mode "distributed" }}
 {{- include "latewood.checkBucket" . }}
 {{- if .Values.querier.enabled }}{{ $_ := set $known "querier" (include "latewood.peersConfig" . | fromYaml) }}{{ end }}
+{{- if .Values.ingester.enabled }}
+{{- $_ := set $known "ingester" (dict "ring" (include "latewood.ringConfig" . | fromYaml)) }}
+{{- end }}
+{{- $_ := set $known "shutdown_delay_seconds" 5 }}
 {{- end }}
 {{- $fixed := dict "data_dir" "/data" "service" (dict "http_addr" ":9009" "grpc_addr" ":9095") -}}
 {{- toYaml (mergeOverwrite $known $given $fixed) }}
@@ -37,7 +41,20 @@
 {{- fail (printf "%s.enabled is false: config.querier.%s must say where they are that the querier asks" $key $setting) }}
 {{- end }}
 {{- end }}
-{{- if .Values.ingester.enabled }}
+{{- if and .Values.ingester.enabled (not (include "latewood.isCluster" .)) }}
 min_ingesters: {{ .Values.ingester.replicas }}
 {{- end }}
+{{- end }}
+
+{{/* "true" unless the values say that each ingester stands alone. A cluster tells queriers itself who must answer. */}}
+{{- define "latewood.isCluster" -}}
+{{- $members := dig "ingester" "ring" "join_members" nil .Values.config -}}
+{{- if or (kindIs "invalid" $members) $members }}true{{ end }}
+{{- end }}
+
+{{/* The ingesters as a cluster. What a pod alone knows is in its flags. */}}
+{{- define "latewood.ringConfig" -}}
+join_members:
+  - {{ include "latewood.peers" (dict "root" . "component" "ingester") }}
+founders: {{ .Values.ingester.replicas }}
 {{- end }}

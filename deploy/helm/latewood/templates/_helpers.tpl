@@ -17,10 +17,30 @@
 {{- ternary $full (printf "%s-%s" $full .component) (eq .component "single") }}
 {{- end }}
 
+{{/* Of a workload: the component's, or FULLNAME-ingester-ZONE of the ingesters of a zone. Kubernetes puts a hash behind it. */}}
+{{- define "latewood.workloadName" -}}
+{{- $name := include "latewood.componentName" . -}}
+{{- if .zone }}
+{{- $name = printf "%s-%s" $name .zone.name -}}
+{{- if gt (len $name) 52 }}
+{{- fail (printf "ingester.zones: %s has more than 52 letters: give the zone a shorter name, or the release by fullnameOverride" $name) }}
+{{- end }}
+{{- end }}
+{{- $name }}
+{{- end }}
+
 {{- define "latewood.selectorLabels" -}}
 app.kubernetes.io/name: {{ include "latewood.name" .root }}
 app.kubernetes.io/instance: {{ .root.Release.Name }}
 app.kubernetes.io/component: {{ .component }}
+{{- end }}
+
+{{/* Of the pods of one workload. */}}
+{{- define "latewood.podSelectorLabels" -}}
+{{ include "latewood.selectorLabels" . }}
+{{- with .zone }}
+zone: {{ .name }}
+{{- end }}
 {{- end }}
 
 {{- define "latewood.commonLabels" -}}
@@ -71,8 +91,23 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- ternary "all" .component (eq .component "single") }}
 {{- end }}
 
-{{/* Where a querier finds all pods of a component: the SRV records of its headless service. */}}
-{{- define "latewood.peers" -}}
+{{/* The domain of a component's pods: that of its headless service. */}}
+{{- define "latewood.podDomain" -}}
 {{- $name := include "latewood.componentName" . -}}
-{{- printf "dnssrv+_grpc._tcp.%s-headless.%s.svc.%s." $name .root.Release.Namespace (trimSuffix "." .root.Values.global.clusterDomain) }}
+{{- printf "%s-headless.%s.svc.%s" $name .root.Release.Namespace (trimSuffix "." .root.Values.global.clusterDomain) }}
+{{- end }}
+
+{{/* Where all pods of a component are found: the SRV records of its headless service. */}}
+{{- define "latewood.peers" -}}
+{{- printf "dnssrv+_grpc._tcp.%s." (include "latewood.podDomain" .) }}
+{{- end }}
+
+{{/* How many pods a workload has: its zone's share of all. */}}
+{{- define "latewood.replicas" -}}
+{{- $values := index .root.Values (snakecase .component) -}}
+{{- $zones := ternary (len ($values.zones | default list)) 1 (hasKey . "zone") | int -}}
+{{- if mod (int $values.replicas) $zones }}
+{{- fail (printf "ingester.replicas is of all zones together: %d is no multiple of %d" (int $values.replicas) $zones) }}
+{{- end }}
+{{- div (int $values.replicas) $zones }}
 {{- end }}

@@ -3,13 +3,19 @@
 {{- $values := index .root.Values (snakecase .component) -}}
 metadata:
   labels:
-    {{- include "latewood.selectorLabels" . | nindent 4 }}
+    {{- include "latewood.podSelectorLabels" . | nindent 4 }}
+    {{- if .zone }}
+    # By which Grafana's rollout-operator finds a zone's pods.
+    name: {{ include "latewood.workloadName" . }}
+    {{- end }}
     {{- with merge (dict) $values.podLabels .root.Values.global.extraLabels }}
     {{- toYaml . | nindent 4 }}
     {{- end }}
   annotations:
-    # Configuration is read once, at the start. Who the querier's peers are restarts nobody else.
+    # Configuration is read once, at the start. Who the querier's peers are restarts nobody else, and how many are to found a
+    # cluster nobody: one that was founded stays.
     {{- $config := include "latewood.config" .root | fromYaml }}
+    {{- with dig "ingester" "ring" dict $config }}{{ $_ := unset . "founders" }}{{ end }}
     checksum/config: {{ ternary $config (omit $config "querier") (has .component (list "single" "querier")) | toYaml | sha256sum }}
     {{- with $values.podAnnotations }}
     {{- toYaml . | nindent 4 }}
@@ -32,7 +38,7 @@ spec:
   containers:
     - {{ include "latewood.container" . | nindent 6 | trim }}
   {{- with include "latewood.placement" . }}
-  {{- . | nindent 2 }}
+  {{- trim . | nindent 2 }}
   {{- end }}
   volumes:
     - name: config
@@ -55,10 +61,17 @@ imagePullPolicy: {{ .root.Values.image.pullPolicy }}
 args:
   - {{ include "latewood.role" . }}
   - --config=/etc/latewood/latewood.yaml
+  {{- if eq .component "ingester" }}
+  - --ingester.ring.instance-addr=$(POD_NAME).{{ include "latewood.podDomain" . }}:9095
+  {{- with .zone }}
+  - --ingester.ring.instance-availability-zone={{ .name }}
+  {{- end }}
+  {{- end }}
   {{- range $values.extraArgs }}
   - {{ . | quote }}
   {{- end }}
-{{- with concat .root.Values.global.extraEnv $values.extraEnv }}
+{{- $podName := dict "name" "POD_NAME" "valueFrom" (dict "fieldRef" (dict "fieldPath" "metadata.name")) }}
+{{- with concat (ternary (list $podName) list (eq .component "ingester")) .root.Values.global.extraEnv $values.extraEnv }}
 env:
   {{- toYaml . | nindent 2 }}
 {{- end }}
@@ -93,26 +106,44 @@ volumeMounts:
   {{- end }}
 {{- end }}
 
-{{/* Where pods of a component may run. */}}
+{{/* Where pods of a component may run; what a zone says goes before what the component says. */}}
 {{- define "latewood.placement" -}}
-{{- $values := index .root.Values (snakecase .component) }}
-{{- with $values.nodeSelector }}
+{{- $values := index .root.Values (snakecase .component) -}}
+{{- $zone := .zone | default dict -}}
+{{- $affinity := merge (dict) (deepCopy ($zone.affinity | default dict)) (deepCopy $values.affinity) -}}
+{{- if and (eq .component "ingester") (not .zone) }}
+{{- $affinity = merge $affinity (include "latewood.otherZones" . | fromYaml) -}}
+{{- end }}
+{{- with merge (dict) ($zone.nodeSelector | default dict) $values.nodeSelector }}
 nodeSelector:
   {{- toYaml . | nindent 2 }}
 {{- end }}
-{{- with $values.tolerations }}
+{{- with concat $values.tolerations ($zone.tolerations | default list) }}
 tolerations:
   {{- toYaml . | nindent 2 }}
 {{- end }}
-{{- with $values.affinity }}
+{{- with $affinity }}
 affinity:
   {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- with $values.topologySpreadConstraints }}
 topologySpreadConstraints:
-  {{- $selector := dict "labelSelector" (dict "matchLabels" (include "latewood.selectorLabels" $ | fromYaml)) }}
+  {{- $selector := dict "labelSelector" (dict "matchLabels" (include "latewood.podSelectorLabels" $ | fromYaml)) }}
   {{- range . }}
   - {{ toYaml (merge (deepCopy .) $selector) | nindent 4 | trim }}
   {{- end }}
 {{- end }}
+{{- end }}
+
+{{/* Pods go to zones that have fewer of them. A second spread constraint would keep the scheduler from spreading over hosts
+where these have no zones. */}}
+{{- define "latewood.otherZones" -}}
+podAntiAffinity:
+  preferredDuringSchedulingIgnoredDuringExecution:
+    - weight: 100
+      podAffinityTerm:
+        topologyKey: topology.kubernetes.io/zone
+        labelSelector:
+          matchLabels:
+            {{- include "latewood.selectorLabels" . | nindent 12 }}
 {{- end }}

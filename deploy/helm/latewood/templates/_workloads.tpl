@@ -8,15 +8,20 @@ kind: StatefulSet
 metadata:
   {{- include "latewood.workloadMetadata" . | nindent 2 }}
 spec:
-  replicas: {{ $values.replicas }}
+  replicas: {{ include "latewood.replicas" . }}
   serviceName: {{ include "latewood.componentName" . }}-headless
-  # At a start nobody waits for anybody; updates go one by one all the same.
+  # At a start nobody waits for anybody: those who found a cluster wait for each other. Updates go one by one all the same.
   podManagementPolicy: Parallel
   updateStrategy:
+    {{- if .zone }}
+    # Else the first pods of all zones would be updated at the same time.
+    type: OnDelete
+    {{- else }}
     type: RollingUpdate
+    {{- end }}
   selector:
     matchLabels:
-      {{- include "latewood.selectorLabels" . | nindent 6 }}
+      {{- include "latewood.podSelectorLabels" . | nindent 6 }}
   template:
     {{- include "latewood.podTemplate" . | nindent 4 }}
   {{- with $values.persistence }}
@@ -33,7 +38,7 @@ spec:
       spec:
         accessModes:
           {{- toYaml .accessModes | nindent 10 }}
-        {{- with .storageClassName }}
+        {{- with dig "storageClassName" .storageClassName ($.zone | default dict) }}
         storageClassName: {{ . }}
         {{- end }}
         resources:
@@ -67,10 +72,14 @@ spec:
 {{- end }}
 
 {{- define "latewood.workloadMetadata" -}}
-name: {{ include "latewood.componentName" . }}
+name: {{ include "latewood.workloadName" . }}
 namespace: {{ .root.Release.Namespace }}
 labels:
   {{- include "latewood.labels" . | nindent 2 }}
+  {{- with .zone }}
+  zone: {{ .name }}
+  rollout-group: {{ include "latewood.componentName" $ }}
+  {{- end }}
 {{- with (index .root.Values (snakecase .component)).annotations }}
 annotations:
   {{- toYaml . | nindent 2 }}
