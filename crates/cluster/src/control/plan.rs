@@ -128,6 +128,17 @@ mod tests {
     }
 
     #[test]
+    fn a_node_that_lost_its_disk_is_replaced_by_who_is_at_its_address_now() {
+        let mut world = World::new(3, 4);
+        world.settle(&BTreeSet::new());
+        world.apply(&ControlCommand::Join { node: 7, member: member(1) }).unwrap();
+        world.settle(&BTreeSet::new());
+        let view = world.view();
+        assert_eq!(view.members.keys().copied().collect::<Vec<_>>(), [0, 2, 7]);
+        assert!(view.shards.iter().all(|shard| shard.voters.contains(&7) && shard.voters.len() == 3));
+    }
+
+    #[test]
     fn a_checkpoint_is_the_view() {
         let mut world = World::new(4, 8);
         world.settle(&BTreeSet::new());

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tokio::sync::watch;
 
-use super::{ClusterView, ControlCommand, MemberStatus, ShardView};
+use super::{ClusterView, ControlCommand, Member, MemberStatus, ShardView};
 use crate::{Placement, Position, ReplicatedState};
 
 /// The most nodes of a cluster, and the most shards.
@@ -85,6 +85,12 @@ impl ClusterView {
             ControlCommand::Join { node, member } => {
                 if self.members.len() >= MAX_MEMBERS && !self.members.contains_key(node) {
                     return Err(format!("a cluster has {MAX_MEMBERS} nodes at most"));
+                }
+                // Who was at that address has lost its disk, and has nothing more to give.
+                let was_there =
+                    |(other, known): &(&u64, &mut Member)| *other != node && known.address == member.address;
+                for (_, lost) in self.members.iter_mut().filter(was_there) {
+                    lost.status = MemberStatus::Draining;
                 }
                 self.members.insert(*node, member.clone());
                 Ok(())
