@@ -24,7 +24,7 @@ use tokio::task::JoinHandle;
 use tonic::service::Routes;
 
 use crate::config::Config;
-use crate::roles::{Context, Role, Started, served_store, with_fallbacks};
+use crate::roles::{Context, Role, Started, served_store, services_routes, with_fallbacks};
 use crate::{build_info, features};
 
 /// How long the start waits for the bucket's answer before it goes on with what can do without.
@@ -54,7 +54,9 @@ pub async fn run(role: &'static Role, config: Config) -> anyhow::Result<()> {
     };
     let Running { mut context, mut started, bucket, grpc_addr, grpc } = running;
     let registry = Arc::new(std::mem::take(&mut context.registry));
-    let routes = std::mem::take(&mut started.routes).merge(metrics_routes(registry));
+    let routes = std::mem::take(&mut started.routes)
+        .merge(metrics_routes(registry))
+        .merge(services_routes(role, health.clone()));
     late.set(with_fallbacks(routes, role));
     if let Some(ingester) = &started.ingester {
         health.also_ask(ingester.readiness());

@@ -6,11 +6,13 @@ mod ingester;
 mod peers;
 mod querier;
 mod reporting;
+mod services;
 mod store_gateway;
 mod stores;
 mod unrouted;
 
 pub use context::{Context, Started};
+pub use services::routes as services_routes;
 pub use stores::served_store;
 pub use unrouted::with_fallbacks;
 
@@ -26,6 +28,18 @@ pub enum Part {
     Querier,
     /// Tends blocks.
     Compactor,
+}
+
+impl Part {
+    /// As its subcommand is called.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Ingester => "ingester",
+            Self::StoreGateway => "store-gateway",
+            Self::Querier => "querier",
+            Self::Compactor => "compactor",
+        }
+    }
 }
 
 /// What a subcommand runs.

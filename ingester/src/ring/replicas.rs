@@ -153,11 +153,10 @@ impl Replicas {
             self.context.journal.groups().into_iter().map(|group| group % FIRST_SLOT).collect();
         for group in groups.into_iter().filter(|group| *group != CONTROL_GROUP) {
             let Ok(place) = u32::try_from(group - 1) else { continue };
-            let is_open = self.context.shards.get(place).is_some();
-            if !is_open && !view.has(place as usize, self.control.node()) {
-                if let Err(error) = self.forget(place).await {
-                    tracing::warn!(shard = place, %error, "what a replica left behind is not gone yet");
-                }
+            let is_here =
+                self.context.shards.get(place).is_some() || view.has(place as usize, self.control.node());
+            if !is_here && let Err(error) = self.forget(place).await {
+                tracing::warn!(shard = place, %error, "what a replica left behind is not gone yet");
             }
         }
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use latewood_base::Shutdown;
 use latewood_cluster::{ControlCommand, GroupStatus, ShardView};
+use tokio::time::Instant;
 
 use super::{Control, ControlGroup};
 use crate::Shard;
@@ -14,6 +15,8 @@ use crate::Shard;
 const INTERVAL: Duration = Duration::from_millis(500);
 /// How long a change of voters may take before it is begun anew: a new one has to catch up.
 const CHANGE_WAIT: Duration = Duration::from_secs(120);
+/// A leader keeps the lead for so long: one that stops gives it away, is still there for a moment, and must not get it back.
+const SETTLED: Duration = Duration::from_secs(5);
 /// The lead is handed over to whoever lacks no more than so many entries.
 const NEARLY_ALL: u64 = 64;
 
@@ -28,8 +31,8 @@ enum Step {
     HandOver(u64),
 }
 
-/// What the leader of a shard is to do next. Pure.
-fn step(wanted: &ShardView, status: &GroupStatus, leader: u64) -> Option<Step> {
+/// What the node that has led a shard for so long is to do next. Pure.
+fn step(wanted: &ShardView, status: &GroupStatus, (leader, led_for): (u64, Duration)) -> Option<Step> {
     let voters: BTreeSet<u64> = status.voters.iter().map(|peer| peer.id).collect();
     if !wanted.replicas.is_empty()
         && (voters != wanted.replicas.iter().copied().collect() || !status.learners.is_empty())
@@ -40,7 +43,7 @@ fn step(wanted: &ShardView, status: &GroupStatus, leader: u64) -> Option<Step> {
     if !wanted.voters.iter().copied().eq(voters.iter().copied()) && at >= wanted.voters_at {
         return Some(Step::Report(voters.into_iter().collect(), at));
     }
-    let next = wanted.leader.filter(|next| *next != leader && voters.contains(next))?;
+    let next = wanted.leader.filter(|next| *next != leader && voters.contains(next) && led_for >= SETTLED)?;
     let has = status.replicated.get(&next).copied().flatten()?;
     let lacks = status.last.unwrap_or(0).saturating_sub(has);
     // One that has all of it and was not heard of since is no leader.
@@ -50,15 +53,19 @@ fn step(wanted: &ShardView, status: &GroupStatus, leader: u64) -> Option<Step> {
 
 /// Looks after a shard of this node while it leads it.
 pub(super) async fn run(shard: Arc<Shard>, control: ControlGroup, shutdown: Shutdown) {
+    let mut led: Option<(u64, Instant)> = None;
     loop {
         tokio::select! {
             biased;
             () = shutdown.begun() => return,
             () = tokio::time::sleep(INTERVAL) => {}
         }
+        let since = |term| led.filter(|(led, _)| *led == term).unwrap_or_else(|| (term, Instant::now()));
+        led = shard.group().leader_term().map(since);
+        let Some(led_for) = led.map(|(_, since)| since.elapsed()) else { continue };
         let done = tokio::select! {
             () = shutdown.begun() => return,
-            done = Box::pin(look(&shard, &control)) => done,
+            done = Box::pin(look(&shard, &control, led_for)) => done,
         };
         if let Err(problem) = done {
             tracing::warn!(shard = shard.place(), problem, "a step for a shard is tried again");
@@ -66,13 +73,13 @@ pub(super) async fn run(shard: Arc<Shard>, control: ControlGroup, shutdown: Shut
     }
 }
 
-async fn look(shard: &Shard, control: &ControlGroup) -> Result<(), String> {
+async fn look(shard: &Shard, control: &ControlGroup, led_for: Duration) -> Result<(), String> {
     let view = control.view();
-    let Some(wanted) = view.shards.get(shard.place() as usize).filter(|_| shard.leads()) else {
+    let Some(wanted) = view.shards.get(shard.place() as usize) else {
         return Ok(());
     };
     let group = shard.group();
-    match step(wanted, &group.status(), control.node()) {
+    match step(wanted, &group.status(), (control.node(), led_for)) {
         None => Ok(()),
         Some(Step::Voters(nodes)) => {
             let peers = control.peers(&nodes);
@@ -93,6 +100,9 @@ mod tests {
     use latewood_cluster::{Peer, Role};
 
     use super::*;
+
+    /// Node 1, which has led for long enough.
+    const LONG: (u64, Duration) = (1, SETTLED);
 
     fn peers(nodes: &[u64]) -> Vec<Peer> {
         nodes.iter().map(|&id| Peer { id, address: String::new() }).collect()
@@ -122,15 +132,15 @@ mod tests {
     #[test]
     fn first_the_voters_then_the_report_then_the_lead() {
         let (three, four) = (&[1, 2, 3][..], &[1, 2, 4][..]);
-        assert_eq!(step(&wanted(three, three, 1), &status(three), 1), None);
-        assert_eq!(step(&wanted(four, three, 1), &status(three), 1), Some(Step::Voters(four.to_vec())));
-        assert_eq!(step(&wanted(four, three, 2), &status(four), 1), Some(Step::Report(four.to_vec(), 7)));
-        assert_eq!(step(&wanted(four, four, 2), &status(four), 1), Some(Step::HandOver(2)));
+        assert_eq!(step(&wanted(three, three, 1), &status(three), LONG), None);
+        assert_eq!(step(&wanted(four, three, 1), &status(three), LONG), Some(Step::Voters(four.to_vec())));
+        assert_eq!(step(&wanted(four, three, 2), &status(four), LONG), Some(Step::Report(four.to_vec(), 7)));
+        assert_eq!(step(&wanted(four, four, 2), &status(four), LONG), Some(Step::HandOver(2)));
         let follows = GroupStatus { learners: peers(&[9]), ..status(four) };
-        assert_eq!(step(&wanted(four, four, 1), &follows, 1), Some(Step::Voters(four.to_vec())));
-        assert_eq!(step(&wanted(&[], &[], 1), &status(three), 1), Some(Step::Report(three.to_vec(), 7)));
+        assert_eq!(step(&wanted(four, four, 1), &follows, LONG), Some(Step::Voters(four.to_vec())));
+        assert_eq!(step(&wanted(&[], &[], 1), &status(three), LONG), Some(Step::Report(three.to_vec(), 7)));
         let newer = ShardView { voters_at: 8, ..wanted(four, three, 1) };
-        assert_eq!(step(&newer, &status(four), 1), None, "the view knows more than this leader");
+        assert_eq!(step(&newer, &status(four), LONG), None, "the view knows more than this leader");
     }
 
     #[test]
@@ -139,13 +149,14 @@ mod tests {
         let to_2 = wanted(three, three, 2);
         let mut behind = status(three);
         behind.replicated.insert(2, Some(35));
-        assert_eq!(step(&to_2, &behind, 1), None);
+        assert_eq!(step(&to_2, &behind, LONG), None);
         behind.replicated.insert(2, Some(36));
-        assert_eq!(step(&to_2, &behind, 1), Some(Step::HandOver(2)));
+        assert_eq!(step(&to_2, &behind, LONG), Some(Step::HandOver(2)));
+        assert_eq!(step(&to_2, &behind, (1, SETTLED / 2)), None, "it may be the one that gave the lead away");
         behind.heard.insert(2, Some(Duration::from_secs(1)));
-        assert_eq!(step(&to_2, &behind, 1), None);
+        assert_eq!(step(&to_2, &behind, LONG), None);
         behind.heard.insert(2, None);
-        assert_eq!(step(&to_2, &behind, 1), None);
-        assert_eq!(step(&wanted(three, three, 9), &status(three), 1), None, "no voter");
+        assert_eq!(step(&to_2, &behind, LONG), None);
+        assert_eq!(step(&wanted(three, three, 9), &status(three), LONG), None, "no voter");
     }
 }

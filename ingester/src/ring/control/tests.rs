@@ -13,7 +13,9 @@ use super::*;
 
 /// Nodes, and what each says to a change; the others are away. Notes who was asked.
 #[derive(Clone, Debug, Default)]
-struct Say(Arc<Mutex<(BTreeMap<u64, Changed>, Vec<u64>)>>);
+struct Say(Arc<Mutex<SaidAndAsked>>);
+
+type SaidAndAsked = (BTreeMap<u64, Changed>, Vec<u64>);
 
 struct Node(u64, Say);
 
