@@ -47,6 +47,12 @@ impl Collector for ShardsCollector {
                 "Generations that are frozen and not dropped",
                 sum(&|shard| shard.head().closed().len() as u64),
             ),
+            ("latewood_ingester_shards", "Replicas of shards on this node", sum(&|_| 1)),
+            (
+                "latewood_ingester_led_shards",
+                "Shards that this node leads: it takes their writes and answers for them",
+                sum(&|shard| u64::from(shard.leads())),
+            ),
             (
                 "latewood_ingester_failed_shards",
                 "Shards whose log takes no more entries because of the disk; a restart opens it again",
