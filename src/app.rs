@@ -6,6 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use axum::http::StatusCode;
+use axum::middleware::map_response;
+use axum::response::Response;
 use latewood_base::{Clock, ErrorKind, Ids, Kinded, Offload, Rng, Shutdown, Tasks};
 use latewood_catalog::Catalogs;
 use latewood_ingester::IngesterConfig;
@@ -21,6 +24,7 @@ use latewood_service::{
 use prometheus_client::registry::Registry;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
+use tonic::Status;
 use tonic::service::Routes;
 
 use crate::config::Config;
@@ -115,11 +119,21 @@ async fn start(role: &Role, config: Config) -> anyhow::Result<Running> {
 
 /// What is served over gRPC while the parts start: of a node of a cluster, what other nodes ask. All else follows.
 fn early_routes(ring: Option<&Arc<RingService>>, settings: &IngesterConfig, late: &LateRoutes) -> Routes {
-    let Some(ring) = ring else { return Routes::from(late.routes()) };
+    let late = late.routes().layer(map_response(in_grpc));
+    let Some(ring) = ring else { return Routes::from(late) };
     let node = Arc::clone(ring) as Arc<dyn ClusterApi>;
     let nodes = ClusterService::server(node, settings.ring.wire(&settings.group));
     // A route of its own goes before the rest.
-    Routes::from(late.routes()).add_service(nodes)
+    Routes::from(late).add_service(nodes)
+}
+
+/// That the parts are starting, as clients of gRPC understand it: they would take a text for a broken message.
+async fn in_grpc(response: Response) -> Response {
+    if response.status() == StatusCode::SERVICE_UNAVAILABLE {
+        Status::unavailable("Latewood is starting: retry").into_http()
+    } else {
+        response
+    }
 }
 
 /// Opens what all parts share.
