@@ -97,3 +97,18 @@ async fn a_damaged_tail_goes_with_its_block() {
     assert_eq!(tails, [Some(TimeRange::new(1, 48 * HOUR))], "nothing would ever take it away");
     assert!(view.no_compact.is_empty() && view.overlapping(Resolution::Raw, whole()).count() == 1);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_last_series_of_a_day_may_be_deleted_before_it_becomes_one_series() {
+    let mut world = world(24);
+    world.hand.set_ms(40 * HOUR);
+    world.flush(pair(24)).await;
+    for metric in ["shared", "temperature"] {
+        world.delete("__name__", metric, TimeRange::ALL).await;
+    }
+    let before = answers(&world, &[whole()]).await;
+    world.compactor().compact_once().await;
+    assert_same(&answers(&world, &[whole()]).await, &before, "without them");
+    assert_eq!(windows(&*world.view().await, &labels()).len(), 1);
+    assert_rollups(&world).await;
+}

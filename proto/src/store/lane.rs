@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::vec;
 
 use futures::StreamExt;
+use futures::stream::Fuse;
 use latewood_model::{Labels, SeriesSamples, storage_order};
 
 use super::{SeriesStream, StoreError};
@@ -11,7 +12,8 @@ use super::{SeriesStream, StoreError};
 /// Series in storage order, taken in another. One that comes before it is wanted is held, and its bytes are booked: `book`
 /// gives what holds the booking, or refuses.
 pub struct Lane<'a, B> {
-    series: SeriesStream,
+    /// Asked again after its end, when more is wanted than there is.
+    series: Fuse<SeriesStream>,
     batch: vec::IntoIter<SeriesSamples>,
     next: Option<SeriesSamples>,
     held: HashMap<Labels, (SeriesSamples, B)>,
@@ -27,7 +29,7 @@ const SAMPLE_BYTES: u64 = 16;
 impl<'a, B> Lane<'a, B> {
     /// Of a stream in storage order.
     pub fn new(series: SeriesStream, book: impl Fn(u64) -> Result<B, StoreError> + Send + Sync + 'a) -> Self {
-        let book = Box::new(book);
+        let (series, book) = (series.fuse(), Box::new(book));
         Self { series, batch: Vec::new().into_iter(), next: None, held: HashMap::new(), book }
     }
 
@@ -105,6 +107,15 @@ mod tests {
             }
         };
         (Lane::new(stream::iter(all).boxed(), book), count)
+    }
+
+    #[tokio::test]
+    async fn what_is_behind_the_end_may_be_asked_for_again_and_again() {
+        let none = stream::unfold((), |()| async { None::<(Result<Vec<SeriesSamples>, StoreError>, ())> });
+        let mut lane = Lane::new(none.boxed(), |_| Ok(()));
+        for job in ["a", "b"] {
+            assert!(lane.take(&Labels::from_pairs([("job", job)])).await.unwrap().is_none());
+        }
     }
 
     #[tokio::test]
