@@ -3,6 +3,7 @@
 use std::process::Command;
 use std::time::Duration;
 
+use crate::harness::Latewood;
 use crate::harness::peers::free_port;
 use crate::harness::process::Process;
 
@@ -60,4 +61,18 @@ async fn without_credentials_the_last_word_says_what_to_set_and_the_cause_once()
     for cause in ["bucket unavailable", "Connection refused", "shard numbers"] {
         assert_eq!(last.matches(cause).count(), 1, "{cause}: {last}");
     }
+}
+
+#[tokio::test]
+async fn a_process_that_was_told_to_stop_may_serve_until_all_have_heard_of_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, data) = (folder.path().join("latewood.yaml"), folder.path().join("data"));
+    std::fs::write(&file, "shutdown_delay_seconds: 3\n").unwrap();
+    let process = Latewood::start(&data, &["--config", file.to_str().unwrap()]);
+    let status = async |path: &str| reqwest::get(format!("{}{path}", process.url)).await.unwrap().status();
+    assert_eq!(status("/ready").await, 200);
+    assert!(Command::new("kill").arg(process.process.pid().to_string()).status().unwrap().success());
+    while status("/ready").await != 503 {}
+    assert_eq!(status("/api/v1/query?query=up").await, 200);
+    process.stop();
 }

@@ -65,6 +65,11 @@ pub fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_else(|| panic!("{value} is no text"))
 }
 
+/// The text; none of what is not there.
+pub fn text_if_any(value: &Value) -> Option<&str> {
+    (!value.is_null()).then(|| text(value))
+}
+
 /// The elements of a list; of what is not there, none.
 pub fn list(value: &Value) -> Vec<&Value> {
     value.as_array().into_iter().flatten().collect()

@@ -4,11 +4,13 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::thread;
 
 use serde_json::{Value, json};
 
-use super::manifests::{Manifests, container, list, port, text};
+use super::manifests::{Manifests, container, list, port, text, text_if_any};
 use crate::harness::Latewood;
+use crate::harness::process::lasting_port;
 
 /// What stands in for the cluster.
 pub struct Site<'a> {
@@ -19,41 +21,113 @@ pub struct Site<'a> {
     pub dns: SocketAddr,
 }
 
-/// A running pod.
-pub struct Pod<'a> {
+/// A pod that is to run, and the ports that it has here.
+pub struct Planned<'a> {
     pub workload: &'a Value,
-    pub process: Latewood,
+    number: usize,
+    http: u16,
+    grpc: u16,
 }
 
-impl<'a> Pod<'a> {
-    /// Starts the pod of a workload with its volumes in `folder`.
-    pub fn start(site: &Site, workload: &'a Value, folder: &Path) -> Self {
-        let container = container(workload);
-        let volumes = Volumes::new(site, workload, folder);
-        let args = list(&container["args"]).into_iter().map(|arg| volumes.path_in(text(arg)));
-        let mut command = Command::new(env!("CARGO_BIN_EXE_latewood"));
-        command.args(args);
-        let process = Latewood::try_start_command(&folder.join("log"), &mut command);
-        let name = text(&workload["metadata"]["name"]);
-        Self { workload, process: process.unwrap_or_else(|log| panic!("{name} did not start:\n{log}")) }
+impl<'a> Planned<'a> {
+    /// One pod of a workload.
+    pub fn one(workload: &'a Value, number: usize) -> Self {
+        Self { workload, number, http: lasting_port(), grpc: lasting_port() }
     }
 
-    /// The address where a named port of the container is served.
-    pub fn addr(&self, port: &Value) -> &str {
-        match text(port) {
-            "http" => self.process.url.trim_start_matches("http://"),
-            "grpc" => &self.process.grpc_addr,
+    /// All pods of a workload.
+    pub fn all(workload: &'a Value) -> Vec<Self> {
+        let replicas = workload["spec"]["replicas"].as_u64().unwrap();
+        (0..replicas).map(|number| Self::one(workload, usize::try_from(number).unwrap())).collect()
+    }
+
+    /// As a StatefulSet calls it.
+    pub fn name(&self) -> String {
+        format!("{}-{}", text(&self.workload["metadata"]["name"]), self.number)
+    }
+
+    /// The port of this machine in the place of a named one of the container.
+    pub fn port(&self, name: &Value) -> u16 {
+        match text(name) {
+            "http" => self.http,
+            "grpc" => self.grpc,
             other => panic!("no port is named {other}"),
         }
     }
 
-    /// Asks as the kubelet does.
-    pub async fn assert_probes_pass(&self) {
-        for probe in ["startupProbe", "livenessProbe", "readinessProbe"] {
-            let get = &container(self.workload)[probe]["httpGet"];
-            let url = format!("http://{}{}", self.addr(&get["port"]), text(&get["path"]));
-            assert_eq!(reqwest::get(&url).await.unwrap().status(), 200, "{probe}: {url}");
+    /// `host:port` of this machine.
+    pub fn addr(&self, port: &Value) -> String {
+        format!("127.0.0.1:{}", self.port(port))
+    }
+
+    /// An argument as the kubelet gives it to the container, but for where the pod is.
+    fn expanded(&self, arg: &str) -> String {
+        let container = container(self.workload);
+        let mut arg = arg.to_owned();
+        for variable in list(&container["env"]) {
+            let value = match text_if_any(&variable["valueFrom"]["fieldRef"]["fieldPath"]) {
+                Some("metadata.name") => self.name(),
+                Some(other) => panic!("{other} is not known here"),
+                None => text_if_any(&variable["value"]).unwrap_or_default().to_owned(),
+            };
+            arg = arg.replace(&format!("$({})", text(&variable["name"])), &value);
         }
+        assert!(!arg.contains("$("), "{arg}: of no variable");
+        let (workload, name) = (self.workload, self.name());
+        let Some(service) = text_if_any(&workload["spec"]["serviceName"]) else { return arg };
+        // The name that a pod of a StatefulSet has.
+        let namespace = text(&workload["metadata"]["namespace"]);
+        let declared = port(container, &json!("grpc")).unwrap();
+        let known_as = format!("{name}.{service}.{namespace}.svc.cluster.local:{declared}");
+        arg.replace(&known_as, &self.addr(&json!("grpc")))
+    }
+}
+
+/// A running pod.
+pub struct Pod<'a> {
+    planned: &'a Planned<'a>,
+    pub process: Latewood,
+}
+
+impl<'a> Pod<'a> {
+    /// Starts a pod with its volumes in `folder`.
+    pub fn start(site: &Site, planned: &'a Planned<'a>, folder: &Path) -> Self {
+        let container = container(planned.workload);
+        let volumes = Volumes::new(site, planned, folder);
+        let args =
+            list(&container["args"]).into_iter().map(|arg| planned.expanded(&volumes.path_in(text(arg))));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_latewood"));
+        command.args(args);
+        let process = Latewood::try_start_command(&folder.join("log"), &mut command);
+        let process = process.unwrap_or_else(|log| panic!("{} did not start:\n{log}", planned.name()));
+        Self { planned, process }
+    }
+
+    /// Starts pods at the same time, each with a folder of its name.
+    pub fn start_all(
+        site: &Site,
+        planned: impl IntoIterator<Item = &'a Planned<'a>>,
+        folder: &Path,
+    ) -> Vec<Self> {
+        thread::scope(|scope| {
+            let start =
+                |one: &'a Planned<'a>| scope.spawn(move || Self::start(site, one, &folder.join(one.name())));
+            let starting: Vec<_> = planned.into_iter().map(start).collect();
+            starting.into_iter().map(|one| one.join().unwrap()).collect()
+        })
+    }
+
+    /// Asks as the kubelet does: it is alive at once, and comes to be ready.
+    pub async fn assert_probes_pass(&mut self) {
+        let of = |probe: &str| {
+            let get = &container(self.planned.workload)[probe]["httpGet"];
+            format!("http://{}{}", self.planned.addr(&get["port"]), text(&get["path"]))
+        };
+        for url in ["startupProbe", "livenessProbe"].map(of) {
+            assert_eq!(reqwest::get(&url).await.unwrap().status(), 200, "{url}");
+        }
+        let ready = of("readinessProbe");
+        self.process.process.wait_for(&ready).await;
     }
 }
 
@@ -61,7 +135,8 @@ impl<'a> Pod<'a> {
 struct Volumes(Vec<(String, PathBuf)>);
 
 impl Volumes {
-    fn new(site: &Site, workload: &Value, folder: &Path) -> Self {
+    fn new(site: &Site, planned: &Planned, folder: &Path) -> Self {
+        let workload = planned.workload;
         let mounts = list(&container(workload)["volumeMounts"]).into_iter().map(|mount| {
             let at = folder.join(text(&mount["name"]));
             fs::create_dir_all(&at).unwrap();
@@ -72,7 +147,7 @@ impl Volumes {
             let map = &volume["configMap"]["name"];
             let found = site.manifests.of_kind("ConfigMap").find(|one| one["metadata"]["name"] == *map);
             for (name, content) in found.iter().flat_map(|map| map["data"].as_object().unwrap()) {
-                let config = volumes.config(site, container(workload), text(content));
+                let config = volumes.config(site, planned, text(content));
                 fs::write(folder.join(text(&volume["name"])).join(name), config).unwrap();
             }
         }
@@ -80,7 +155,8 @@ impl Volumes {
     }
 
     /// The configuration, with what needs a cluster led elsewhere.
-    fn config(&self, site: &Site, container: &Value, content: &str) -> String {
+    fn config(&self, site: &Site, planned: &Planned, content: &str) -> String {
+        let container = container(planned.workload);
         let mut config: Value = serde_saphyr::from_str(content).unwrap();
         // The root file system is read-only: what is written to must be mounted so that it can be.
         let is_writable =
@@ -91,12 +167,16 @@ impl Volumes {
             let addr = &mut config["service"][format!("{name}_addr")];
             let declared = port(container, &json!(name)).unwrap();
             assert_eq!(*addr, format!(":{declared}"), "the declared port is the one that is listened on");
-            *addr = json!("127.0.0.1:0");
+            *addr = json!(planned.addr(&json!(name)));
         }
         if config.get("bucket").is_some() {
             config["bucket"] = json!({"url": format!("file://{}", site.bucket.display())});
         }
-        config["querier"]["store_sd"] = json!({"dns_servers": [site.dns.to_string()]});
+        let dns = json!({"dns_servers": [site.dns.to_string()]});
+        config["querier"]["store_sd"] = dns.clone();
+        config["ingester"]["ring"]["join_sd"] = dns;
+        // Nothing is to hear that a pod goes.
+        config["shutdown_delay_seconds"] = json!(0);
         serde_saphyr::to_string(&config).unwrap()
     }
 

@@ -21,6 +21,7 @@ fn releases() -> Vec<(String, Vec<String>)> {
         ("all together".to_owned(), owned(&DISTRIBUTED)),
         ("single's example".to_owned(), vec![Chart::example("single-values.yaml")]),
         ("distributed's example".to_owned(), vec![Chart::example("distributed-values.yaml")]),
+        ("zones' example".to_owned(), vec![Chart::example("zones-values.yaml")]),
     ];
     releases.extend(COMPONENTS.map(|alone| (alone.to_owned(), only(alone))));
     releases
@@ -114,6 +115,11 @@ fn values_that_are_wrong_are_refused_and_named() {
         ("compactor.service.type=ExternalName", "/compactor/service/type"),
         ("compactor.podDisruptionBudget.max=1", "'max'"),
         ("ingester.replicas=0", "/ingester/replicas"),
+        ("ingester.zones[0].name=A", "/ingester/zones/0/name"),
+        ("ingester.zones[0].nodeSelector=a", "/ingester/zones/0/nodeSelector"),
+        ("ingester.zones[0].replicas=1", "'replicas'"),
+        ("querier.zones[0].name=a", "/querier/zones"),
+        ("store_gateway.zones[0].name=a", "/store_gateway/zones"),
         ("config.bucket.url=http://metrics", "/config/bucket/url"),
         ("global.clusterDomain=a/b", "/global/clusterDomain"),
         ("serviceAccount.annotations.role.arn=1", "/serviceAccount/annotations/role"),
@@ -140,16 +146,25 @@ fn what_refers_to_something_finds_it() {
     let Some(chart) = Chart::find() else { return };
     for (name, flags) in releases() {
         let manifests = render(&chart, &flags);
+        // Workloads of a component.
+        let parts = |of: &Value| {
+            let is_ingester = of["metadata"]["labels"]["app.kubernetes.io/component"] == "ingester";
+            if is_ingester && name.starts_with("zones") { 3 } else { 1 }
+        };
         for service in manifests.of_kind("Service") {
-            let workload = manifests.selected(&service["spec"]["selector"]).collect::<Vec<_>>();
-            assert_eq!(workload.len(), 1, "{name}: {}", service["metadata"]["name"]);
+            let workloads = manifests.selected(&service["spec"]["selector"]).collect::<Vec<_>>();
+            assert_eq!(workloads.len(), parts(service), "{name}: {}", service["metadata"]["name"]);
             for one in list(&service["spec"]["ports"]) {
-                let named = port(container(workload[0]), &one["targetPort"]);
-                assert_eq!(named, one["port"].as_u64(), "{name}: {one}");
+                let named = |workload: &&Value| port(container(workload), &one["targetPort"]);
+                assert!(
+                    workloads.iter().all(|workload| named(workload) == one["port"].as_u64()),
+                    "{name}: {one}"
+                );
             }
         }
         for budget in manifests.of_kind("PodDisruptionBudget") {
-            assert_eq!(manifests.selected(&budget["spec"]["selector"]["matchLabels"]).count(), 1, "{name}");
+            let selected = manifests.selected(&budget["spec"]["selector"]["matchLabels"]).count();
+            assert_eq!(selected, parts(budget), "{name}");
         }
         for workload in manifests.workloads() {
             refers_to_what_is_there(&manifests, workload);
@@ -197,19 +212,108 @@ fn pods_are_restricted() {
 }
 
 #[test]
-fn who_scales_ingesters_restarts_queriers_alone() {
+fn who_scales_ingesters_restarts_nobody() {
     let Some(chart) = Chart::find() else { return };
-    let sums = |replicas: &str| {
-        let manifests = chart.render(&[DISTRIBUTED[0], DISTRIBUTED[1], "--set", replicas]);
-        let sum = |workload: &Value| {
-            let annotations = &workload["spec"]["template"]["metadata"]["annotations"];
-            (text(&workload["metadata"]["name"]).to_owned(), text(&annotations["checksum/config"]).to_owned())
-        };
-        manifests.workloads().map(sum).collect::<BTreeSet<_>>()
+    let restarted = |flags: [&str; 2]| {
+        let sums = flags.map(|flag| {
+            let manifests = chart.render(&[DISTRIBUTED[0], DISTRIBUTED[1], flag]);
+            let template = |one: &Value| (one["metadata"]["name"].clone(), one["spec"]["template"].clone());
+            manifests.workloads().map(template).collect::<Vec<_>>()
+        });
+        let changed = sums[0].iter().filter(|one| !sums[1].contains(one));
+        changed.map(|(name, _)| text(name).to_owned()).collect::<Vec<_>>()
     };
-    let (two, three) = (sums("ingester.replicas=2"), sums("ingester.replicas=3"));
-    let changed: Vec<&String> = two.difference(&three).map(|(name, _)| name).collect();
-    assert_eq!(changed, ["metrics-latewood-querier"]);
+    assert_eq!(restarted(["--set=ingester.replicas=3", "--set=ingester.replicas=4"]), [""; 0]);
+    let peers = ["--set=store_gateway.replicas=1", "--set=config.querier.min_ingesters=7"];
+    assert_eq!(restarted(peers), ["metrics-latewood-querier"]);
+    let log = ["--set=config.log.level=info", "--set=config.log.level=warn"];
+    assert_eq!(restarted(log).len(), 4);
+}
+
+/// What a release's configuration file says.
+fn config(manifests: &Manifests) -> Value {
+    serde_saphyr::from_str(text(&manifests.get("ConfigMap", "metrics-latewood")["data"]["latewood.yaml"]))
+        .unwrap()
+}
+
+#[test]
+fn ingesters_found_one_cluster_unless_they_are_told_not_to() {
+    let Some(chart) = Chart::find() else { return };
+    let given = |flags: &[&str]| config(&chart.render(&[&DISTRIBUTED, flags].concat()));
+    let all = given(&["--set=ingester.replicas=5"]);
+    assert_eq!(all["ingester"]["ring"]["founders"], 5);
+    assert_eq!(all["ingester"]["ring"]["join_members"], all["querier"]["ingester_addrs"]);
+    assert_eq!(all["querier"].get("min_ingesters"), None, "a cluster tells who must answer");
+    let alone = given(&["--set-json=config.ingester.ring.join_members=[]"]);
+    assert_eq!(alone["ingester"]["ring"]["join_members"], json!([]));
+    assert_eq!(alone["querier"]["min_ingesters"], 3);
+    assert_eq!(config(&chart.render(&[])).get("ingester"), None);
+}
+
+#[test]
+fn zones_share_the_ingesters() {
+    let Some(chart) = Chart::find() else { return };
+    let manifests = chart.render(&[&Chart::example("zones-values.yaml")]);
+    for zone in ["a", "b", "c"] {
+        let set = manifests.get("StatefulSet", &format!("metrics-latewood-ingester-{zone}"));
+        let (spec, pod) = (&set["spec"], &set["spec"]["template"]["spec"]);
+        assert_eq!((spec["replicas"].as_u64(), text(&spec["updateStrategy"]["type"])), (Some(2), "OnDelete"));
+        assert_eq!(pod["nodeSelector"]["topology.kubernetes.io/zone"], format!("eu-west-1{zone}"));
+        assert_eq!(pod["nodeSelector"]["disk"], "ssd");
+        let args: Vec<&str> = list(&container(set)["args"]).into_iter().map(text).collect();
+        let flag = format!("--ingester.ring.instance-availability-zone={zone}");
+        assert!(args.contains(&flag.as_str()), "{args:?}");
+        let keys: Vec<&str> = list(&pod["tolerations"]).into_iter().map(|one| text(&one["key"])).collect();
+        let class = spec["volumeClaimTemplates"][0]["spec"].get("storageClassName").map(text);
+        let own = (&["dedicated", "arm"][..], Some("fast"));
+        assert_eq!((&keys[..], class), if zone == "c" { own } else { (&own.0[..1], None) });
+        assert_eq!(pod["affinity"].is_object(), zone == "c");
+    }
+    let zones = |names: &[&str]| {
+        let named = |(at, name): (usize, &&str)| format!("--set=ingester.zones[{at}].name={name}");
+        let flags: Vec<String> = names.iter().enumerate().map(named).collect();
+        let flags = DISTRIBUTED.into_iter().chain(flags.iter().map(String::as_str));
+        chart.try_render(&flags.collect::<Vec<_>>()).err().unwrap_or_default()
+    };
+    for (names, says) in [
+        (["a", "b"].to_vec(), "3 is no multiple of 2"),
+        (vec!["a", "b", "a"], "two have the same name"),
+        (vec!["a", "b", "named-like-the-whole-region"], "more than 52 letters"),
+        (vec!["a", "b", "c"], ""),
+    ] {
+        let error = zones(&names);
+        assert!(error.contains(says) && error.is_empty() == says.is_empty(), "{names:?}: {error}");
+    }
+}
+
+#[test]
+fn pods_without_zones_prefer_other_hosts_and_zones() {
+    let Some(chart) = Chart::find() else { return };
+    let manifests = chart.render(&[&Chart::example("distributed-values.yaml")]);
+    let set = manifests.get("StatefulSet", "metrics-latewood-ingester");
+    let affinity = &set["spec"]["template"]["spec"]["affinity"];
+    assert!(affinity["nodeAffinity"].is_object(), "what the values say stays: {affinity}");
+    let term =
+        &affinity["podAntiAffinity"]["preferredDuringSchedulingIgnoredDuringExecution"][0]["podAffinityTerm"];
+    assert_eq!(term["topologyKey"], "topology.kubernetes.io/zone");
+    assert!(selects(&term["labelSelector"]["matchLabels"], set));
+    let spread = &set["spec"]["template"]["spec"]["topologySpreadConstraints"][0];
+    assert_eq!(
+        (text(&spread["topologyKey"]), text(&spread["whenUnsatisfiable"])),
+        ("kubernetes.io/hostname", "ScheduleAnyway")
+    );
+}
+
+#[test]
+fn a_pod_that_goes_has_time_to_be_forgotten_by_clients() {
+    let Some(chart) = Chart::find() else { return };
+    let manifests = chart.render(&DISTRIBUTED);
+    let delay = config(&manifests)["shutdown_delay_seconds"].as_u64().unwrap();
+    assert!(delay > 0);
+    for workload in manifests.workloads() {
+        let grace = workload["spec"]["template"]["spec"]["terminationGracePeriodSeconds"].as_u64().unwrap();
+        assert!(grace >= delay + 30, "{grace} s");
+    }
 }
 
 #[test]

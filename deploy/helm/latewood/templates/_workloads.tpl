@@ -12,6 +12,10 @@ spec:
   serviceName: {{ include "latewood.componentName" . }}-headless
   # At a start nobody waits for anybody: those who found a cluster wait for each other. Updates go one by one all the same.
   podManagementPolicy: Parallel
+  {{- if eq .component "ingester" }}
+  # A replica that is back catches up before the next one goes.
+  minReadySeconds: 10
+  {{- end }}
   updateStrategy:
     {{- if .zone }}
     # Else the first pods of all zones would be updated at the same time.
