@@ -17,12 +17,19 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// whichever querier it is asked of: all queriers ask all ingesters, and all of these are told. What was committed before this
 /// process began is looked up when a tenant is first read.
 #[derive(Debug, Default)]
-pub(crate) struct DeletedVersions(Mutex<HashMap<TenantId, u64>>);
+pub(crate) struct DeletedVersions(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    newest: HashMap<TenantId, u64>,
+    /// Whether catalogs must be read anew for what is not known here.
+    doubted: bool,
+}
 
 impl DeletedVersions {
     /// A deletion is in this version.
     pub(super) fn note(&self, tenant: &TenantId, version: u64) {
-        let mut versions = self.0.lock();
+        let versions = &mut self.0.lock().newest;
         if versions.len() >= MAX_TENANTS && !versions.contains_key(tenant) {
             versions.clear();
         }
@@ -30,13 +37,22 @@ impl DeletedVersions {
         *known = version.max(*known);
     }
 
+    /// What was told is looked up again: this node may have been away when others were told of more.
+    pub(crate) fn doubt(&self) {
+        *self.0.lock() = State { newest: HashMap::new(), doubted: true };
+    }
+
     /// The version that a view must have at least; 0 if any will do, and where the bucket does not tell.
     pub(crate) async fn of(&self, catalog: &TenantCatalog) -> u64 {
-        let known = self.0.lock().get(catalog.tenant()).copied();
+        let (known, doubted) = {
+            let state = self.0.lock();
+            (state.newest.get(catalog.tenant()).copied(), state.doubted)
+        };
         if let Some(version) = known {
             return version;
         }
-        let Ok(Ok(view)) = tokio::time::timeout(PATIENCE, catalog.view()).await else { return 0 };
+        let look = async { if doubted { catalog.refresh(0).await } else { catalog.view().await } };
+        let Ok(Ok(view)) = tokio::time::timeout(PATIENCE, look).await else { return 0 };
         // What compaction has applied is gone from the blocks of all views but the oldest.
         let version = if view.tombstones.is_empty() { 0 } else { view.version };
         self.note(catalog.tenant(), version);

@@ -1,5 +1,6 @@
 //! How an ingester comes to be a node of a cluster at its start.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,12 +9,14 @@ use latewood_catalog::ClusterRecord;
 use latewood_cluster::{ControlState, Group, GroupConfig, Member, MemberStatus, Transport};
 use latewood_proto::store::Ring;
 use latewood_wal::Journal;
+use parking_lot::Mutex;
 
 use super::control_group::{CONTROL_GROUP, ControlGroup, Itself};
 use super::{
     AddressBook, Control, FoundingParts, Groups, GrpcTransport, LocalShards, Met, NodeFile, Peers, Replicas,
     RingService, Routes, find_cluster,
 };
+use crate::deletion::DeletedVersions;
 use crate::distributor::ShardWriter;
 use crate::service::{IngesterConfig, IngesterDeps, StartError};
 use crate::shard::ShardContext;
@@ -111,6 +114,7 @@ impl Membership {
     pub(crate) async fn run(
         self,
         context: &ShardContext,
+        versions: &Arc<DeletedVersions>,
         (shutdown, tasks): (&Shutdown, &Tasks),
     ) -> Result<Access, StartError> {
         let Self { record, control, groups, book, service, .. } = self;
@@ -144,7 +148,13 @@ impl Membership {
         tasks.spawn("replicas", replicas.clone().run(shutdown.clone()));
         Ok(Access {
             writers: routes.writers(u32::try_from(record.shards.len()).unwrap_or(u32::MAX)),
-            readers: Arc::new(LedShards { shards, control, record }),
+            readers: Arc::new(LedShards {
+                shards,
+                control,
+                record,
+                versions: Arc::clone(versions),
+                terms: Mutex::default(),
+            }),
             replicas: Some(replicas),
         })
     }
@@ -164,10 +174,25 @@ struct LedShards {
     shards: Shards,
     control: ControlGroup,
     record: ClusterRecord,
+    versions: Arc<DeletedVersions>,
+    /// The terms in which shards were led when they were last read.
+    terms: Mutex<BTreeMap<u32, u64>>,
+}
+
+impl LedShards {
+    fn led(&self) -> BTreeMap<u32, u64> {
+        let led = self.shards.all().into_iter();
+        led.filter_map(|shard| Some((shard.place(), shard.group().leader_term()?))).collect()
+    }
 }
 
 impl ShardReaders for LedShards {
     fn readers(&self) -> Vec<ShardReader> {
+        let led = self.led();
+        let before = std::mem::replace(&mut *self.terms.lock(), led.clone());
+        if led.iter().any(|(place, term)| before.get(place) != Some(term)) {
+            self.versions.doubt();
+        }
         let led = self.shards.all().into_iter().filter(|shard| shard.answers());
         led.map(|shard| shard.reader()).collect()
     }

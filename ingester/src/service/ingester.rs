@@ -188,9 +188,9 @@ async fn begin(
         metrics: FlushMetrics::new(registry),
         shutdown: shutdown.clone(),
     };
-    let shards = context.shards.clone();
+    let (shards, versions) = (context.shards.clone(), Arc::<DeletedVersions>::default());
     let Access { writers, readers, replicas } = match membership {
-        Some(membership) => membership.run(&context, (&shutdown, &tasks)).await?,
+        Some(membership) => membership.run(&context, &versions, (&shutdown, &tasks)).await?,
         None => alone(&context).await?,
     };
     let push = PushService::new(
@@ -202,7 +202,6 @@ async fn begin(
         deps.offload.clone(),
         registry,
     )?;
-    let versions = Arc::<DeletedVersions>::default();
     let deletion = IngesterDeletion {
         shards: shards.clone(),
         catalogs: Arc::clone(&deps.catalogs),

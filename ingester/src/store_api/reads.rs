@@ -45,6 +45,8 @@ impl Inner {
     /// request needs a newer view. The catalog is looked at after the heads: what was dropped before is
     /// in it. A shard that is not led here refuses: whoever leads it has what was acknowledged since.
     pub(super) async fn reads(self: &Arc<Self>, view: &PinnedView) -> Result<Reads, StoreError> {
+        // First: who comes to lead doubts what it knows of deletions.
+        let readers = asked(self.shards.readers(), &view.shards)?;
         let catalog = self.catalogs.tenant(&view.tenant);
         let deleted = self.versions.of(&catalog).await;
         if view.version < deleted {
@@ -53,7 +55,6 @@ impl Inner {
         if self.begun_now {
             self.check_predecessors(&catalog, view).await?;
         }
-        let readers = asked(self.shards.readers(), &view.shards)?;
         barriers(&readers).await?;
         let (mut shards, mut gone) = (Vec::with_capacity(readers.len()), Vec::new());
         for reader in &readers {
