@@ -1,5 +1,7 @@
 //! A node in another process: [`ClusterApi`] over a gRPC channel.
 
+use std::error::Error;
+
 use async_trait::async_trait;
 use latewood_base::ErrorKind;
 use tonic::codec::CompressionEncoding;
@@ -18,6 +20,9 @@ use crate::store::{StoreError, error_from_status, is_from_a_peer};
 /// runtime for many milliseconds.
 const COMPRESSED: std::ops::RangeInclusive<usize> = (4 << 10)..=(1 << 20);
 
+/// What a message has beside its bytes, at most.
+const ENVELOPE: usize = 256;
+
 /// Bounds on messages between nodes; both ends have the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClusterWire {
@@ -32,6 +37,7 @@ pub struct ClusterWire {
 pub struct RemoteCluster {
     plain: ClusterClient<Channel>,
     packed: ClusterClient<Channel>,
+    max_message_bytes: usize,
 }
 
 impl RemoteCluster {
@@ -43,7 +49,7 @@ impl RemoteCluster {
             .max_encoding_message_size(wire.max_message_bytes);
         let packed = plain.clone();
         let packed = if wire.compress { packed.send_compressed(CompressionEncoding::Zstd) } else { packed };
-        Self { plain, packed }
+        Self { plain, packed, max_message_bytes: wire.max_message_bytes }
     }
 
     /// The node at `host:port`, over a connection of its own.
@@ -52,8 +58,14 @@ impl RemoteCluster {
         Self::new(crate::near_channel(address), wire)
     }
 
-    fn sending(&self, bytes: usize) -> ClusterClient<Channel> {
-        if COMPRESSED.contains(&bytes) { self.packed.clone() } else { self.plain.clone() }
+    /// What sends a message with so many bytes in it.
+    fn sending(&self, bytes: usize) -> Result<ClusterClient<Channel>, StoreError> {
+        // The transport would break the connection off.
+        if bytes + ENVELOPE > self.max_message_bytes {
+            let text = format!("a message of {bytes} bytes is above the limit of {}", self.max_message_bytes);
+            return Err(StoreError::new(ErrorKind::TooLarge, text));
+        }
+        Ok(if COMPRESSED.contains(&bytes) { self.packed.clone() } else { self.plain.clone() })
     }
 }
 
@@ -63,14 +75,15 @@ fn take<T>(answer: Result<Response<T>, Status>) -> Result<T, StoreError> {
 
 /// What a connection that broke, or a request that was cut short, says: the node may have done what was asked.
 fn is_lost(status: &Status) -> bool {
+    let broke = status.code() == Code::Internal && status.source().is_some();
     !is_from_a_peer(status)
-        && matches!(status.code(), Code::Unknown | Code::Cancelled | Code::DeadlineExceeded)
+        && (broke || matches!(status.code(), Code::Unknown | Code::Cancelled | Code::DeadlineExceeded))
 }
 
 #[async_trait]
 impl ClusterApi for RemoteCluster {
     async fn replicate(&self, request: ReplicateRequest) -> Result<ReplicateResponse, StoreError> {
-        let answer = self.sending(request.request.len()).replicate(request).await;
+        let answer = self.sending(request.request.len())?.replicate(request).await;
         answer.map(Response::into_inner).map_err(|status| {
             if is_lost(&status) {
                 StoreError::new(ErrorKind::Timeout, format!("{}: {}", status.code(), status.message()))
@@ -81,7 +94,7 @@ impl ClusterApi for RemoteCluster {
     }
 
     async fn write(&self, request: WriteRequest) -> Result<WriteResponse, StoreError> {
-        take(self.sending(request.part.len()).write(request).await)
+        take(self.sending(request.part.len())?.write(request).await)
     }
 
     async fn who(&self, request: WhoRequest) -> Result<WhoResponse, StoreError> {

@@ -3,6 +3,8 @@
 //! The status code is for other people's tools and for errors that the transport itself makes; between
 //! our own roles the kind travels by name in the metadata, so that every kind survives the way.
 
+use std::error::Error;
+
 use latewood_base::{ErrorKind, Kinded};
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::{Code, Status};
@@ -90,6 +92,8 @@ fn transport_error(status: &Status) -> StoreError {
     let kind = match status.code() {
         // What the transport says of a connection that broke in the middle of a stream.
         Code::Unknown | Code::Unavailable => ErrorKind::Unavailable,
+        // And what it says of one whose other end is gone: nobody sent that.
+        Code::Internal if status.source().is_some() => ErrorKind::Unavailable,
         // And of a request on a connection that is being closed. Whoever cancels does not read the answer.
         Code::Cancelled => ErrorKind::Unavailable,
         // What tonic says of a message that is larger than the limit once decompressed.
@@ -103,6 +107,15 @@ fn transport_error(status: &Status) -> StoreError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_connection_that_broke_is_no_defect_of_whoever_was_asked() {
+        let sent = Status::internal("a defect");
+        let mut made_here = sent.clone();
+        made_here.set_source(std::sync::Arc::new(std::io::Error::other("http2 error")));
+        let kinds = [sent, made_here].map(|status| error_from_status(&status).kind());
+        assert_eq!(kinds, [ErrorKind::Internal, ErrorKind::Unavailable]);
+    }
 
     #[test]
     fn every_kind_and_the_stale_view_survive_the_way() {
