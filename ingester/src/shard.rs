@@ -1,6 +1,7 @@
 //! One shard on this node: its log, its head, the task that proposes and the flush.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use latewood_base::{ErrorKind, Offload, Shutdown, Tasks};
@@ -50,7 +51,12 @@ pub struct Shard {
     tables: Arc<OpenTables>,
     shutdown: Shutdown,
     tasks: Tasks,
+    /// Whether the replica has had all that its leader had.
+    caught_up: AtomicBool,
 }
+
+/// A replica that lacks no more than so many entries has caught up: there are always some under way.
+const UNDER_WAY: u64 = 64;
 
 /// The group of the journal that has the log of the shard in a place; group 0 is the cluster's own.
 pub(crate) fn group_of(place: u32) -> GroupId {
@@ -146,6 +152,7 @@ impl Shard {
             tables,
             shutdown,
             tasks,
+            caught_up: AtomicBool::new(false),
         })
     }
 
@@ -163,6 +170,15 @@ impl Shard {
     /// The shard's log.
     pub(crate) fn group(&self) -> &Group<ShardState> {
         &self.group
+    }
+
+    /// Whether somebody leads the shard, and this replica has caught up with it since it was opened: until then another one
+    /// that stops may leave the shard without a majority.
+    pub(crate) fn has_caught_up(&self) -> bool {
+        let status = self.group.status();
+        let lacks = status.committed.unwrap_or(0).saturating_sub(status.applied.unwrap_or(0));
+        let now = status.leader.is_some() && lacks <= UNDER_WAY;
+        status.leader.is_some() && (self.caught_up.fetch_or(now, Ordering::Relaxed) || now)
     }
 
     /// Whether this node takes the shard's writes.

@@ -70,14 +70,13 @@ impl Replicas {
         }
     }
 
-    /// Whether all that the view says is open here, and somebody leads it.
+    /// Whether all that the view says is open here, is led, and has caught up.
     pub(crate) fn are_whole(&self) -> bool {
         let view = self.control.view();
         let places: BTreeSet<u32> = self.context.shards.places().into_iter().collect();
-        let led = |shard: Arc<Shard>| shard.group().status().leader.is_some();
         self.control.is_fresh()
             && changes(&view, self.control.node(), &places).open.is_empty()
-            && self.context.shards.all().into_iter().all(led)
+            && self.context.shards.all().iter().all(|shard| shard.has_caught_up())
     }
 
     async fn follow(&self, shutdown: &Shutdown) {

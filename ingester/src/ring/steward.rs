@@ -118,6 +118,7 @@ mod tests {
             members_at: Some(7),
             learners: Vec::new(),
             last: Some(100),
+            committed: Some(100),
             applied: Some(100),
             replicated: voters.iter().map(|node| (*node, Some(100))).collect(),
             heard: voters.iter().map(|node| (*node, Some(Duration::ZERO))).collect(),

@@ -116,7 +116,7 @@ impl Ingester {
     }
 
     /// Tells whether all shards take writes, as far as their logs go, and can flush into this bucket; of a cluster, whether
-    /// the shards that this node is to have are here and somebody leads them.
+    /// the shards that this node is to have are here, somebody leads them, and they have caught up.
     pub fn readiness(&self) -> impl Fn() -> bool + Send + Sync + use<> {
         let (shards, numbers) = (self.shards.clone(), Arc::clone(&self.numbers));
         let replicas = self.replicas.clone();

@@ -44,6 +44,8 @@ pub struct GroupStatus {
     pub learners: Vec<Peer>,
     /// The newest entry of its log.
     pub last: Option<u64>,
+    /// The newest entry that a majority is known to have, as the leader told last.
+    pub committed: Option<u64>,
     /// The newest entry that is applied here.
     pub applied: Option<u64>,
     /// Of a leader: the newest entry that each replica is known to have.
@@ -79,6 +81,7 @@ impl<S: ReplicatedState> Group<S> {
             members_at: metrics.membership_config.log_id().as_ref().map(|id| id.index),
             learners,
             last: metrics.last_log_index,
+            committed: metrics.cluster_committed.map(|id| id.index),
             applied: metrics.last_applied.map(|id| id.index),
             replicated: replicated.map(|(id, matched)| (id, matched.map(|id| id.index))).collect(),
             heard: heard.map(|(id, at)| (id, at.map(|at| at.elapsed()))).collect(),

@@ -55,6 +55,7 @@ mod tests {
             members_at: None,
             learners: peers(learners),
             last: None,
+            committed: None,
             applied: None,
             replicated: BTreeMap::new(),
             heard: BTreeMap::new(),
