@@ -174,7 +174,8 @@ fn what_refers_to_something_finds_it() {
 
 fn refers_to_what_is_there(manifests: &Manifests, workload: &Value) {
     let (spec, pod) = (&workload["spec"], &workload["spec"]["template"]["spec"]);
-    assert!(selects(&spec["selector"]["matchLabels"], workload));
+    let own = &spec["selector"]["matchLabels"];
+    assert!(selects(own, workload) && manifests.selected(own).count() == 1, "{own}");
     manifests.get("ServiceAccount", text(&pod["serviceAccountName"]));
     if workload["kind"] == "StatefulSet" {
         let governing = manifests.get("Service", text(&spec["serviceName"]));
@@ -239,6 +240,12 @@ fn config(manifests: &Manifests) -> Value {
 #[test]
 fn ingesters_found_one_cluster_unless_they_are_told_not_to() {
     let Some(chart) = Chart::find() else { return };
+    let headless = |manifests: &Manifests, name: &str| {
+        manifests.get("Service", &format!("metrics-latewood-{name}-headless"))["spec"]["publishNotReadyAddresses"].clone()
+    };
+    let manifests = chart.render(&DISTRIBUTED);
+    assert_eq!(headless(&manifests, "ingester"), true, "they are ready when they have found each other");
+    assert_eq!(headless(&manifests, "store-gateway"), false);
     let given = |flags: &[&str]| config(&chart.render(&[&DISTRIBUTED, flags].concat()));
     let all = given(&["--set=ingester.replicas=5"]);
     assert_eq!(all["ingester"]["ring"]["founders"], 5);
