@@ -16,7 +16,7 @@ use latewood_base::Offload;
 use latewood_wal::Journal;
 use openraft::async_runtime::WatchReceiver;
 use openraft::errors::Fatal;
-use openraft::{Raft, RaftMetrics, ServerState, SnapshotPolicy};
+use openraft::{Instant, Raft, RaftMetrics, ServerState, SnapshotPolicy};
 use tokio::sync::Semaphore;
 
 use self::proposals::PERMIT_BYTES;
@@ -126,7 +126,8 @@ impl<S: ReplicatedState> Group<S> {
     async fn wait_until_it_leads(&self) -> Result<(), ClusterError> {
         let Inner { raft, config, id, .. } = &*self.0;
         let patience = Duration::from_millis(config.open_timeout_ms);
-        let led = raft.wait(Some(patience)).metrics(|metrics| leading(metrics).is_some(), "leads").await;
+        let led =
+            raft.wait(Some(patience)).metrics(|metrics| leading(metrics, config).is_some(), "leads").await;
         led.map(drop).map_err(|error| match self.stop_reason() {
             Some(stopped) => stopped,
             None => ClusterError::NotReady {
@@ -150,10 +151,11 @@ impl<S: ReplicatedState> Group<S> {
     }
 
     /// The term this node leads in, once the first entry of that term is applied: all that was
-    /// acknowledged in earlier terms is in the state then.
+    /// acknowledged in earlier terms is in the state then. A leader that a majority has not answered for two election
+    /// timeouts is none: others lead by then, or nobody does.
     #[must_use]
     pub fn leader_term(&self) -> Option<u64> {
-        leading(&self.0.raft.metrics().borrow_watched())
+        leading(&self.0.raft.metrics().borrow_watched(), &self.0.config)
     }
 
     /// The newest position that is applied here.
@@ -208,11 +210,14 @@ impl<S: ReplicatedState> Group<S> {
     }
 }
 
-fn leading<S: ReplicatedState>(metrics: &RaftMetrics<Types<S>>) -> Option<u64> {
+fn leading<S: ReplicatedState>(metrics: &RaftMetrics<Types<S>>, config: &GroupConfig) -> Option<u64> {
     let term = metrics.current_term;
     let leads = metrics.state == ServerState::Leader && metrics.running_state.is_ok();
     let begun = metrics.last_applied.is_some_and(|id| id.leader_id.term == term);
-    (leads && begun).then_some(term)
+    let patience = Duration::from_millis(2 * config.election_timeout_ms);
+    let is_heard = metrics.last_quorum_acked.is_some_and(|at| at.elapsed() <= patience);
+    let is_alone = is_sole_voter(metrics.membership_config.membership(), config.node_id);
+    (leads && begun && (is_alone || is_heard)).then_some(term)
 }
 
 fn raft_config(id: GroupId, config: &GroupConfig) -> Result<openraft::Config, ClusterError> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use latewood_base::{Offload, Shutdown, Tasks};
 use latewood_catalog::ClusterRecord;
-use latewood_cluster::{ControlState, Group, GroupConfig, Member, MemberStatus, Transport};
+use latewood_cluster::{ControlState, Group, GroupConfig, Member, MemberStatus, Role, Transport};
 use latewood_proto::store::Ring;
 use latewood_wal::Journal;
 use parking_lot::Mutex;
@@ -216,6 +216,9 @@ impl LocalShards for Shards {
     }
 
     fn leader(&self, place: u32) -> Option<u64> {
-        self.get(place)?.group().status().leader
+        let shard = self.get(place)?;
+        let status = shard.group().status();
+        // A leader that was parted from the others believes in itself.
+        status.leader.filter(|_| status.role != Role::Leader || shard.leads())
     }
 }

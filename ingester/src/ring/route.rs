@@ -160,7 +160,10 @@ impl RoutedShard {
         let Routes { shards, nodes, .. } = &*self.routes;
         if node == self.routes.node {
             let writer = shards.writer(self.place).ok_or(Miss::NotLeader(None))?;
-            return writer.write(sending.part.clone()).await.map_err(miss);
+            return tokio::select! {
+                written = writer.write(sending.part.clone()) => written.map_err(miss),
+                () = self.is_led_no_more() => Err(Miss::Away("it does not lead any more".to_owned())),
+            };
         }
         let away = |reason: &str| Miss::Away(reason.to_owned());
         let remote = nodes.node(node).ok_or_else(|| away("it is not known where it is"))?;
@@ -168,6 +171,18 @@ impl RoutedShard {
         tokio::select! {
             written = writing => written.map_err(|_| away("it does not answer"))?,
             () = self.another_leads(node) => Err(away("another leads now")),
+        }
+    }
+
+    /// Resolves when the replica here does not lead any more: what it was asked to write may never be decided.
+    async fn is_led_no_more(&self) {
+        let leads = || self.routes.shards.leader(self.place) == Some(self.routes.node);
+        let led = leads();
+        loop {
+            tokio::time::sleep(LOOK).await;
+            if led && !leads() {
+                return;
+            }
         }
     }
 
