@@ -17,6 +17,7 @@ use crate::flush::{
 };
 use crate::head::Head;
 use crate::journal::{DeletionEntry, Proposer, ShardCommand, ShardState};
+use crate::limits::{SeriesLimits, ShardLimits};
 use crate::metadata::MetadataStore;
 use crate::service::{IngesterConfig, IngesterDeps, Layout};
 use crate::shards::Shards;
@@ -45,6 +46,7 @@ pub struct Shard {
     group: Group<ShardState>,
     head: Head,
     proposer: Proposer,
+    limits: ShardLimits,
     flusher: Flusher,
     budget: Arc<DiskBudget>,
     tables: Arc<OpenTables>,
@@ -70,6 +72,7 @@ pub(crate) struct ShardContext {
     pub(crate) journal: Journal,
     pub(crate) metadata: Arc<MetadataStore>,
     pub(crate) local: LocalShared,
+    pub(crate) limits: Arc<SeriesLimits>,
     pub(crate) metrics: FlushMetrics,
     pub(crate) shutdown: Shutdown,
 }
@@ -98,6 +101,7 @@ impl Shard {
         if head.restore_failed() {
             return Err(FlushError::Checkpoint { shard: number });
         }
+        let limits = context.limits.at(number, head.clone());
         let flusher = Flusher::new(FlusherParts {
             config: config.flush.clone(),
             identity,
@@ -106,6 +110,7 @@ impl Shard {
             shards: context.shards.count(),
             group: group.clone(),
             head: head.clone(),
+            limits: limits.clone(),
             local: local.clone(),
             budget: Arc::clone(&context.local.budget),
             bucket: Arc::clone(&deps.bucket),
@@ -127,10 +132,12 @@ impl Shard {
             config.proposer.clone(),
             group.clone(),
             head.clone(),
+            limits.clone(),
             deps.offload.clone(),
             shutdown.clone(),
         );
         tasks.spawn("propose", proposing);
+        limits.enter(group.clone());
         let LocalShared { budget, tables, .. } = context.local.clone();
         let (offload, catalogs) = (deps.offload.clone(), Arc::clone(&deps.catalogs));
         Ok(Self {
@@ -141,6 +148,7 @@ impl Shard {
             group,
             head,
             proposer,
+            limits,
             flusher,
             budget,
             tables,
@@ -266,6 +274,7 @@ impl Shard {
         self.shutdown.begin();
         self.tasks.join().await;
         self.group.shutdown().await;
+        self.limits.leave();
     }
 
     /// Refuses writes that would go over a budget.
@@ -321,7 +330,7 @@ impl ShardWriter for Shard {
             return Err(IngestError::TenantDeleted(part.tenant().clone()));
         }
         match self.proposer.write(&part).await {
-            Ok(()) => Ok(WriteOutcome::default()),
+            Ok(refused) => Ok(WriteOutcome { refused }),
             // It led when the part was queued.
             Err(error) if error.is_about_the_lead() => {
                 Err(IngestError::NotLeader { shard: self.number, leader: self.group.status().leader })
