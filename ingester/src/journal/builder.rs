@@ -50,10 +50,12 @@ impl<'a> EntryBuilder<'a> {
         Self { generation, term, tenants: Vec::new(), pieces: 0 }
     }
 
-    /// Adds a row of a tenant with all that it brings.
+    /// Adds a row of a tenant with all that it brings: all rows of one batch, in their order.
     pub fn push(&mut self, tenant: &TenantId, series: SeriesRow<'a>) {
         let (samples, starts, histograms) = (series.samples(), series.starts(), series.histograms());
-        self.rows_of(tenant).push(Row { series, samples, starts, histograms, place: (0, 0) });
+        let rows = self.rows_of(tenant);
+        let place = (0, rows.len() as u32);
+        rows.push(Row { series, samples, starts, histograms, place });
     }
 
     pub(super) fn push_piece(&mut self, piece: &'a Piece) {

@@ -152,10 +152,12 @@ fn a_freeze_makes_no_room_and_refuses_nobody_who_goes_on() {
     node.hand.advance(Duration::from_mins(20));
     assert_eq!(node.write(0, "t", "up", 10..25), 5, "those that ended have made room");
     node.freeze(0);
+    node.shards[0].1.catch_up();
     node.hand.advance(Duration::from_mins(20));
+    node.write(0, "other", "up", 0..1);
     node.freeze(0);
     node.shards[0].1.catch_up();
-    assert_eq!(node.limits.known_tenants(), 0);
+    assert_eq!(node.limits.known_tenants(), 1, "who writes no more is forgotten");
 }
 
 #[test]
