@@ -36,6 +36,16 @@ pub enum IngestError {
     /// All requests under way hold as much memory as they may.
     #[error("too many writes at once (max_inflight_bytes): retry")]
     Overloaded,
+    /// A tenant sends more than it may: nothing of the request was taken.
+    #[error("{message}")]
+    RateLimited {
+        /// How many samples and histograms it has.
+        samples: u64,
+        /// When it may be sent again; nothing when no time helps.
+        retry_after_seconds: Option<u64>,
+        /// Which limit of whom, and what to do.
+        message: String,
+    },
     /// The process is stopping.
     #[error("the ingester is stopping: retry")]
     Stopping,
@@ -94,7 +104,7 @@ impl Kinded for IngestError {
             Self::TenantDeleted(_) => ErrorKind::Unprocessable,
             Self::Unsupported(_) => ErrorKind::Unsupported,
             Self::BodyTooLarge { .. } => ErrorKind::TooLarge,
-            Self::Overloaded => ErrorKind::Overloaded,
+            Self::Overloaded | Self::RateLimited { .. } => ErrorKind::Overloaded,
             Self::Stopping | Self::NotLeader { .. } => ErrorKind::Unavailable,
             Self::Offload(error) => error.kind(),
             Self::Shard { kind, .. } | Self::Shards { kind, .. } => *kind,

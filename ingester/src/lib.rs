@@ -8,6 +8,7 @@ pub mod exemplars;
 pub mod flush;
 pub mod head;
 pub mod journal;
+pub mod limits;
 pub mod metadata;
 pub mod push;
 mod refusal;

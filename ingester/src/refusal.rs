@@ -32,11 +32,13 @@ pub enum Cause {
     TooManyBuckets,
     /// A new series of a tenant that has as many as it may.
     SeriesLimit,
+    /// A new series of a metric that has as many as it may.
+    MetricSeriesLimit,
 }
 
 impl Cause {
     /// All causes, in the order of their numbers.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::MissingMetricName,
         Self::EmptyLabelName,
         Self::DuplicateLabelName,
@@ -50,6 +52,7 @@ impl Cause {
         Self::InvalidHistogram,
         Self::TooManyBuckets,
         Self::SeriesLimit,
+        Self::MetricSeriesLimit,
     ];
 
     /// The cause of a name.
@@ -75,6 +78,7 @@ impl Cause {
             Self::InvalidHistogram => "invalid_native_histogram",
             Self::TooManyBuckets => "too_many_buckets",
             Self::SeriesLimit => "series_limit",
+            Self::MetricSeriesLimit => "metric_series_limit",
         }
     }
 }

@@ -18,6 +18,7 @@ use crate::flush::{
 };
 use crate::head::Head;
 use crate::journal::{DeletionEntry, Proposer, ShardCommand, ShardState};
+use crate::limits::{SeriesLimits, ShardLimits};
 use crate::metadata::MetadataStore;
 use crate::service::{IngesterConfig, IngesterDeps, Layout};
 use crate::shards::Shards;
@@ -46,6 +47,7 @@ pub struct Shard {
     group: Group<ShardState>,
     head: Head,
     proposer: Proposer,
+    limits: ShardLimits,
     flusher: Flusher,
     budget: Arc<DiskBudget>,
     tables: Arc<OpenTables>,
@@ -76,6 +78,7 @@ pub(crate) struct ShardContext {
     pub(crate) journal: Journal,
     pub(crate) metadata: Arc<MetadataStore>,
     pub(crate) local: LocalShared,
+    pub(crate) limits: Arc<SeriesLimits>,
     pub(crate) metrics: FlushMetrics,
     pub(crate) shutdown: Shutdown,
 }
@@ -104,6 +107,7 @@ impl Shard {
         if head.restore_failed() {
             return Err(FlushError::Checkpoint { shard: number });
         }
+        let limits = context.limits.at(number, head.clone());
         let flusher = Flusher::new(FlusherParts {
             config: config.flush.clone(),
             identity,
@@ -112,6 +116,7 @@ impl Shard {
             shards: context.shards.count(),
             group: group.clone(),
             head: head.clone(),
+            limits: limits.clone(),
             local: local.clone(),
             budget: Arc::clone(&context.local.budget),
             bucket: Arc::clone(&deps.bucket),
@@ -133,10 +138,12 @@ impl Shard {
             config.proposer.clone(),
             group.clone(),
             head.clone(),
+            limits.clone(),
             deps.offload.clone(),
             shutdown.clone(),
         );
         tasks.spawn("propose", proposing);
+        limits.enter(group.clone());
         let LocalShared { budget, tables, .. } = context.local.clone();
         let (offload, catalogs) = (deps.offload.clone(), Arc::clone(&deps.catalogs));
         Ok(Self {
@@ -147,6 +154,7 @@ impl Shard {
             group,
             head,
             proposer,
+            limits,
             flusher,
             budget,
             tables,
@@ -282,6 +290,7 @@ impl Shard {
         self.shutdown.begin();
         self.tasks.join().await;
         self.group.shutdown().await;
+        self.limits.leave();
     }
 
     /// Refuses writes that would go over a budget.
@@ -337,7 +346,7 @@ impl ShardWriter for Shard {
             return Err(IngestError::TenantDeleted(part.tenant().clone()));
         }
         match self.proposer.write(&part).await {
-            Ok(()) => Ok(WriteOutcome::default()),
+            Ok(refused) => Ok(WriteOutcome { refused }),
             // It led when the part was queued.
             Err(error) if error.is_about_the_lead() => {
                 Err(IngestError::NotLeader { shard: self.number, leader: self.group.status().leader })

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use axum::Router;
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
-use http::StatusCode;
+use http::{StatusCode, header};
 use tower::ServiceExt;
 
 /// Routes that are there once the parts have started. Until then all that is asked is answered 503, so that a
@@ -35,9 +35,14 @@ impl LateRoutes {
     async fn answer(&self, request: Request) -> Response {
         match self.0.get() {
             Some(routes) => routes.clone().oneshot(request).await.into_response(),
-            None => (StatusCode::SERVICE_UNAVAILABLE, "Latewood is starting.\n").into_response(),
+            None => starting(),
         }
     }
+}
+
+/// Senders come again soon.
+fn starting() -> Response {
+    (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "1")], "Latewood is starting.\n").into_response()
 }
 
 #[cfg(test)]
@@ -56,6 +61,7 @@ mod tests {
             let request = Request::get(path).body(Body::empty()).unwrap();
             let answer = routes.clone().oneshot(request).await.unwrap();
             let status = answer.status().as_u16();
+            assert_eq!(answer.headers().contains_key("retry-after"), status == 503 && path == "/query");
             let body = to_bytes(answer.into_body(), 1000).await.unwrap();
             (status, String::from_utf8(body.to_vec()).unwrap())
         };

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use futures::future::join_all;
 use latewood_base::{ErrorKind, Kinded};
-use latewood_model::TenantId;
 
 use super::{ShardMap, ShardPart, ShardWriter, WriteOutcome};
 use crate::{IngestError, Refusals, WriteBatch};
@@ -55,7 +54,7 @@ impl Distributor {
     /// The parts of a batch, by shard; series without samples are in none. Pure.
     #[must_use]
     pub fn split(&self, batch: &Arc<WriteBatch>) -> Vec<ShardPart> {
-        split(self.map, self.shards_used(batch.tenant()), batch)
+        split(self.map, self.map.used_by(batch.tenant()), batch)
     }
 
     /// Writes the parts of a batch, as [`Distributor::split`] makes them, at once and waits for all.
@@ -81,11 +80,6 @@ impl Distributor {
         }
         all.failure = join_failures(failures);
         all
-    }
-
-    /// How many shards a tenant uses: all, until tenants have sizes.
-    fn shards_used(&self, _tenant: &TenantId) -> u32 {
-        self.map.shards()
     }
 }
 

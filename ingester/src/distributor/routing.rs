@@ -27,6 +27,12 @@ impl ShardMap {
         self.shards
     }
 
+    /// How many shards a tenant uses: all, until tenants have sizes.
+    #[must_use]
+    pub fn used_by(self, _tenant: &TenantId) -> u32 {
+        self.shards
+    }
+
     /// The `k` shards that a tenant uses: those of the highest rendezvous weight, so that tenants spread
     /// evenly and a tenant's set for `k + 1` is the one for `k` and one more.
     #[must_use]

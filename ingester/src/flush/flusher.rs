@@ -21,6 +21,7 @@ use super::upload::Uploader;
 use super::{DiskBudget, FlushConfig, FlushError, FlushIdentity, FlushMetrics, LocalStore, OwnNumbers};
 use crate::head::{ClosedData, ClosedGeneration, Generation, Head};
 use crate::journal::{ShardCommand, ShardResponse, ShardState};
+use crate::limits::ShardLimits;
 use crate::metadata::MetadataStore;
 
 mod delivery;
@@ -38,6 +39,7 @@ struct Inner {
     shards: Arc<AtomicU32>,
     group: Group<ShardState>,
     head: Head,
+    limits: ShardLimits,
     local: LocalStore,
     budget: Arc<DiskBudget>,
     uploader: Uploader,
@@ -70,6 +72,8 @@ pub struct FlusherParts {
     pub group: Group<ShardState>,
     /// What the log made.
     pub head: Head,
+    /// Counts the series of what is frozen.
+    pub(crate) limits: ShardLimits,
     /// Where closed generations go first.
     pub local: LocalStore,
     /// Whether the disk has room.
@@ -114,6 +118,7 @@ impl Flusher {
             shards: parts.shards,
             group: parts.group,
             head: parts.head,
+            limits: parts.limits,
             local: parts.local,
             budget: parts.budget,
             uploader,
@@ -298,8 +303,12 @@ impl Flusher {
     async fn encode(&self, generation: &Arc<Generation>) -> Result<(), FlushError> {
         let started = self.0.clock.elapsed();
         let (store, metadata) = (self.0.local.clone(), Arc::clone(&self.0.metadata));
-        let closed = Arc::clone(generation);
-        self.0.offload.background().run(move || store.write(&closed, &metadata)).await??;
+        let (closed, limits) = (Arc::clone(generation), self.0.limits.clone());
+        let work = move || {
+            limits.catch_up();
+            store.write(&closed, &metadata)
+        };
+        self.0.offload.background().run(work).await??;
         let local = self.0.local.read(generation.number()).await?;
         let took = self.0.clock.elapsed().saturating_sub(started);
         self.0.metrics.encoded(took, generation.samples(), local.bytes());

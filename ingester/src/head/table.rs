@@ -149,6 +149,17 @@ impl SeriesTable {
         self.by_hash.find(hash.low(), equal).copied()
     }
 
+    /// Whether there is a series of this half of a hash: for counting, a hash is no identity.
+    pub(super) fn has_hash(&self, hash: u64) -> bool {
+        let equal = |&reference: &u32| self.series(reference).is_some_and(|series| series.hash == hash);
+        self.by_hash.find(hash, equal).is_some()
+    }
+
+    /// Half of a series' hash.
+    pub(super) fn hash_of(&self, reference: u32) -> Option<u64> {
+        self.series(reference).map(|series| series.hash)
+    }
+
     /// The reference of a label set given as pair numbers sorted by label name; new sets get the next
     /// reference. The flag says whether it is new.
     pub(super) fn define(&mut self, hash: SeriesHash, pairs: &[u32]) -> (u32, bool) {

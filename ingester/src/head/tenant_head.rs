@@ -71,6 +71,27 @@ impl TenantHead {
         }
     }
 
+    /// Whether there is a series of this half of a hash.
+    pub(crate) fn has_hash(&self, hash: u64) -> bool {
+        self.table.read().has_hash(hash)
+    }
+
+    /// How many series a metric has.
+    pub(crate) fn series_of(&self, metric: &str) -> usize {
+        let table = self.table.read();
+        table.metric_by_name(metric).map_or(0, |metric| table.series_of_metric(metric).len())
+    }
+
+    /// Hands out each metric's name with halves of its series' hashes.
+    pub(crate) fn for_each_metric(&self, mut each: impl FnMut(&str, &mut dyn Iterator<Item = u64>)) {
+        let table = self.table.read();
+        for metric in 0..table.metric_count() as u32 {
+            let series = table.series_of_metric(metric).iter();
+            let mut hashes = series.filter_map(|&reference| table.hash_of(reference));
+            each(table.metric_name(metric), &mut hashes);
+        }
+    }
+
     /// The labels of a reference.
     #[cfg(test)]
     pub(crate) fn labels(&self, reference: u32) -> latewood_model::Labels {

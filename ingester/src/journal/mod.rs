@@ -19,6 +19,7 @@ mod state;
 mod tests;
 mod varint;
 
+pub(crate) use builder::Built;
 pub use builder::EntryBuilder;
 pub use command::ShardCommand;
 pub use decode::{EntryError, decode};

@@ -15,9 +15,10 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
 
 use super::queue::{Piece, Waiting};
-use super::{EntryBatch, EntryBuilder, ShardCommand, ShardResponse, ShardState};
-use crate::distributor::ShardPart;
+use super::{Built, EntryBuilder, ShardCommand, ShardResponse, ShardState};
+use crate::distributor::{RefusedRow, ShardPart};
 use crate::head::Head;
+use crate::limits::{Admission, ShardLimits};
 
 /// How entries are made.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -122,10 +123,11 @@ pub struct Proposer {
 impl Proposer {
     /// A proposer and the task behind it, which ends after the shutdown, or when the last handle is dropped,
     /// once all that was queued is done.
-    pub fn new(
+    pub(crate) fn new(
         config: ProposerConfig,
         group: Group<ShardState>,
         head: Head,
+        limits: ShardLimits,
         offload: Offload,
         shutdown: Shutdown,
     ) -> (Self, impl Future<Output = ()> + Send) {
@@ -134,6 +136,7 @@ impl Proposer {
         let task = Task {
             group,
             head,
+            limits,
             offload,
             waiting: Arc::clone(&proposer.waiting),
             config: Arc::clone(&proposer.config),
@@ -141,11 +144,12 @@ impl Proposer {
         (proposer, task.run(receiver, shutdown))
     }
 
-    /// Proposes a part; returns when all of it is durable and applied.
+    /// Proposes a part; returns when all of it is durable and applied, but for the rows that it answers: of series that
+    /// the tenant may not have.
     ///
     /// # Errors
     /// [`ProposeError`]: some of the part may be stored all the same; a retry does no harm.
-    pub async fn write(&self, part: &ShardPart) -> Result<(), ProposeError> {
+    pub async fn write(&self, part: &ShardPart) -> Result<Vec<RefusedRow>, ProposeError> {
         let limit = self.config.max_queued_bytes;
         let pieces = Piece::cut(part, self.config.max_entry_bytes);
         let weight: usize = pieces.iter().map(Piece::weight).sum();
@@ -161,10 +165,14 @@ impl Proposer {
             queued.map_err(|_| ProposeError::Stopping)?;
             answers.push(answer);
         }
+        let mut refused = Vec::new();
         for answer in answers {
-            answer.await.map_err(|_| ProposeError::Stopping)??;
+            refused.append(&mut answer.await.map_err(|_| ProposeError::Stopping)??);
         }
-        Ok(())
+        // One that was cut is refused once.
+        refused.sort_by_key(|refused: &RefusedRow| refused.row);
+        refused.dedup_by_key(|refused| refused.row);
+        Ok(refused)
     }
 
     /// Bytes that wait.
@@ -178,6 +186,7 @@ impl Proposer {
 struct Task {
     group: Group<ShardState>,
     head: Head,
+    limits: ShardLimits,
     offload: Offload,
     waiting: Arc<AtomicUsize>,
     config: Arc<ProposerConfig>,
@@ -222,33 +231,52 @@ impl Task {
         let (pieces, answers): (Vec<_>, Vec<_>) =
             batch.into_iter().map(|waiting| (waiting.piece, waiting.done)).unzip();
         let result = self.propose(Arc::new(pieces)).await;
-        for answer in answers {
+        for (number, answer) in (0..).zip(answers) {
+            let of_piece = |all: &Vec<(u32, RefusedRow)>| {
+                let own = all.iter().filter(|(piece, _)| *piece == number);
+                own.map(|(_, refused)| refused.clone()).collect()
+            };
             // A writer that went away needs no answer.
-            let _gone = answer.send(result.clone());
+            let _gone = answer.send(result.as_ref().map(of_piece).map_err(Clone::clone));
         }
     }
 
-    async fn propose(&self, pieces: Arc<Vec<Piece>>) -> Result<(), ProposeError> {
+    /// Proposes what may be stored of the pieces; answers the rest.
+    async fn propose(&self, pieces: Arc<Vec<Piece>>) -> Result<Vec<(u32, RefusedRow)>, ProposeError> {
         for _ in 0..MAX_ATTEMPTS {
             let term = self.group.leader_term().ok_or(ProposeError::NotLeader)?;
-            let entry = self.entry(Arc::clone(&pieces), term).await?;
+            // What was admitted counts until the entry is applied, or is not.
+            let (Built { entry, refused }, _admission) = self.entry(Arc::clone(&pieces), term).await?;
+            if entry.tenants.is_empty() {
+                return Ok(refused);
+            }
             let (_, response) = self.group.propose(ShardCommand::Write(Arc::new(entry))).await?;
             if response != ShardResponse::Stale {
-                return Ok(());
+                return Ok(refused);
             }
         }
         Err(ProposeError::Stale { attempts: MAX_ATTEMPTS })
     }
 
-    async fn entry(&self, pieces: Arc<Vec<Piece>>, term: u64) -> Result<EntryBatch, ProposeError> {
+    async fn entry(
+        &self,
+        pieces: Arc<Vec<Piece>>,
+        term: u64,
+    ) -> Result<(Built, Option<Admission>), ProposeError> {
         let bytes: usize = pieces.iter().map(Piece::weight).sum();
         let generation = self.head.open();
+        if self.limits.is_behind(&generation) {
+            let limits = self.limits.clone();
+            self.offload.run(move || limits.catch_up()).await?;
+        }
+        let mut admission = self.limits.admission(&generation, term);
         let build = move || {
             let mut builder = EntryBuilder::new(&generation, term);
             for piece in pieces.iter() {
                 builder.push_piece(piece);
             }
-            builder.build()
+            let built = builder.build_admitted(admission.as_mut());
+            (built, admission)
         };
         if bytes <= INLINE_BYTES {
             return Ok(build());

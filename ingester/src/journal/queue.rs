@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use super::builder::Row;
 use super::proposer::ProposeError;
 use crate::WriteBatch;
-use crate::distributor::ShardPart;
+use crate::distributor::{RefusedRow, ShardPart};
 
 /// Rows of a batch, or parts of long rows, that together make at most about one entry.
 #[derive(Debug)]
@@ -109,15 +109,15 @@ impl Piece {
         self.rows.iter().map(|row| row.row)
     }
 
-    /// The rows with their samples.
-    pub(super) fn rows(&self) -> impl Iterator<Item = Row<'_>> {
+    /// The rows with their samples, of the piece of a number in its entry.
+    pub(super) fn rows(&self, number: u32) -> impl Iterator<Item = Row<'_>> {
         let range = |range: &Range<u32>| range.start as usize..range.end as usize;
         self.rows.iter().filter_map(move |row| {
             let series = self.batch.row(row.row)?;
             let samples = series.samples().get(range(&row.samples))?;
             let histograms = series.histograms().get(range(&row.histograms))?;
             let starts = series.starts().get(range(&row.samples)).unwrap_or_default();
-            Some(Row { series, samples, starts, histograms })
+            Some(Row { series, samples, starts, histograms, place: (number, row.row) })
         })
     }
 }
@@ -131,7 +131,7 @@ fn histogram_weight(sample: &HistogramSample) -> usize {
 #[derive(Debug)]
 pub(super) struct Waiting {
     pub(super) piece: Piece,
-    pub(super) done: oneshot::Sender<Result<(), ProposeError>>,
+    pub(super) done: oneshot::Sender<Result<Vec<RefusedRow>, ProposeError>>,
 }
 
 #[cfg(test)]

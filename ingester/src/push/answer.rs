@@ -36,12 +36,13 @@ impl From<IngestError> for Receipt {
 }
 
 impl Receipt {
-    /// 204 when all is stored; 400 when a part is refused for good, so that senders go on; what a
-    /// failure says otherwise. A sender retries 5xx and drops what is answered with 4xx (429 too, by
-    /// Prometheus's default), so whatever a retry can mend is 503.
+    /// 204 when all is stored; 400 when a part is refused for good, so that senders go on; 429 when a tenant sends too
+    /// much; what a failure says otherwise. A sender retries 5xx and drops what is answered with 4xx (429 too, by
+    /// Prometheus's default), so whatever else a retry can mend is 503.
     #[must_use]
     pub fn status(&self) -> StatusCode {
         match &self.failure {
+            Some(IngestError::RateLimited { .. }) => StatusCode::TOO_MANY_REQUESTS,
             Some(error) if retry_helps(error) => StatusCode::SERVICE_UNAVAILABLE,
             Some(error) => http_status(error.kind()),
             None if self.refusals.is_empty() => StatusCode::NO_CONTENT,
@@ -77,13 +78,22 @@ impl Receipt {
         ] {
             headers.insert(name, HeaderValue::from(count));
         }
-        if self.status() == StatusCode::SERVICE_UNAVAILABLE {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(retry_after_seconds));
+        if matches!(self.status(), StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
+            let known = self.failure.as_ref().and_then(retry_after);
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(known.unwrap_or(retry_after_seconds)));
         }
         if self.status() == StatusCode::NO_CONTENT {
             headers.remove(header::CONTENT_TYPE);
         }
         response
+    }
+}
+
+/// When it may be sent again, if that is known.
+fn retry_after(error: &IngestError) -> Option<u64> {
+    match error {
+        IngestError::RateLimited { retry_after_seconds, .. } => *retry_after_seconds,
+        _ => None,
     }
 }
 

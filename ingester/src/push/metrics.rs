@@ -9,6 +9,7 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
 use super::{Protocol, Receipt};
+use crate::IngestError;
 use crate::exemplars::ExemplarOutcome;
 
 type ByTwo = Family<[(&'static str, &'static str); 2], Counter>;
@@ -59,7 +60,7 @@ impl PushMetrics {
         registry.register(name("histograms"), "Native histograms stored", self.histograms.clone());
         registry.register(
             name("refused"),
-            "Samples and histograms refused for good, by cause",
+            "Samples and histograms refused, by cause: for good, but for those that are rate_limited",
             self.refused.clone(),
         );
         registry.register(name("exemplars"), "Exemplars by what became of them", self.exemplars.clone());
@@ -87,6 +88,7 @@ impl PushMetrics {
             400 => "400",
             413 => "413",
             415 => "415",
+            429 => "429",
             500 => "500",
             503 => "503",
             _ => "other",
@@ -97,6 +99,9 @@ impl PushMetrics {
         self.histograms.inc_by(receipt.written.histograms);
         for (cause, count) in receipt.refusals.counts() {
             self.refused.get_or_create(&[("cause", cause.as_str())]).inc_by(count);
+        }
+        if let Some(IngestError::RateLimited { samples, .. }) = &receipt.failure {
+            self.refused.get_or_create(&[("cause", "rate_limited")]).inc_by(*samples);
         }
         self.duration.observe(took.as_secs_f64());
         self.inflight.set(i64::try_from(inflight).unwrap_or(i64::MAX));

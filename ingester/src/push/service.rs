@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use latewood_base::{Clock, Offload};
+use latewood_base::{Clock, Kinded, Offload};
 use latewood_model::{Exemplar, Labels, TenantId, TimestampMs};
 use latewood_proto::remote_write::{ExemplarSpan, LabelSpan, text};
 use prometheus_client::registry::Registry;
@@ -15,6 +15,7 @@ use super::validate::Rules;
 use super::{Protocol, Receipt, Written};
 use crate::distributor::{Distributor, ShardPart};
 use crate::exemplars::{ExemplarOutcome, ExemplarStore};
+use crate::limits::RateLimits;
 use crate::metadata::{MetadataRef, MetadataStore};
 use crate::write::{BuffersPool, Row};
 use crate::{IngestError, PushConfig, Refusals, WriteBatch};
@@ -30,6 +31,7 @@ pub struct PushService(Arc<Inner>);
 struct Inner {
     config: PushConfig,
     distributor: Distributor,
+    rates: RateLimits,
     exemplars: Arc<ExemplarStore>,
     metadata: Arc<MetadataStore>,
     clock: Clock,
@@ -45,17 +47,19 @@ struct Ready {
     batch: Arc<WriteBatch>,
     parts: Vec<ShardPart>,
     refusals: Refusals,
+    /// How many samples count against the tenant's rate.
+    counted: u64,
     newest: TimestampMs,
 }
 
 impl PushService {
-    /// A service that writes through `distributor` and keeps exemplars and metadata in the two stores.
+    /// A service that writes through `distributor` what `rates` lets pass, and keeps exemplars and metadata in the two stores.
     ///
     /// # Errors
     /// [`IngestError::Config`] when the settings cannot be.
     pub fn new(
         config: PushConfig,
-        distributor: Distributor,
+        (distributor, rates): (Distributor, RateLimits),
         exemplars: Arc<ExemplarStore>,
         metadata: Arc<MetadataStore>,
         clock: Clock,
@@ -65,6 +69,7 @@ impl PushService {
         config.validate()?;
         Ok(Self(Arc::new(Inner {
             distributor,
+            rates,
             exemplars,
             metadata,
             log: PushLog::new(clock.clone()),
@@ -102,6 +107,10 @@ impl PushService {
         let mut refusals = ready.refusals;
         let stored = self.0.distributor.write(ready.parts).await;
         refusals.merge(stored.refusals);
+        if stored.failure.as_ref().is_some_and(|error| error.kind().is_retryable()) {
+            // It comes again.
+            self.0.rates.give_back(ready.batch.tenant(), ready.counted);
+        }
         let exemplars = match stored.failure {
             None => self.annotate(ready.batch, ready.newest).await,
             Some(_) => 0,
@@ -181,7 +190,11 @@ impl Inner {
         let rules = Rules::new(&self.config, &tenant, self.clock.now_ms());
         let (batch, refusals) = prepare(compressed, protocol, tenant, &rules, &self.pool)?;
         let batch = Arc::new(batch);
-        Ok(Ready { parts: self.distributor.split(&batch), batch, refusals, newest: rules.newest })
+        let counted = self.rates.take(batch.tenant(), || {
+            batch.rows().map(|row| row.sent_samples() + row.sent_histograms()).sum()
+        })?;
+        let parts = self.distributor.split(&batch);
+        Ok(Ready { parts, batch, refusals, counted, newest: rules.newest })
     }
 
     fn annotate(&self, batch: &WriteBatch, newest: TimestampMs) -> u64 {

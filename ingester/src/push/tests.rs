@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
-use latewood_base::{Clock, ErrorKind, Offload};
+use latewood_base::{Clock, ErrorKind, ManualClock, Offload};
 use latewood_model::{
     Exemplar, Labels, MatchOp, Matcher, MetricMetadata, MetricType, Sample, TenantId, TimeRange, TimestampMs,
     merge_into,
@@ -19,8 +19,11 @@ use tower::ServiceExt;
 use super::*;
 use crate::distributor::{Distributor, RefusedRow, ShardPart, ShardWriter, WriteOutcome};
 use crate::exemplars::ExemplarStore;
+use crate::limits::{Limits, RateLimits};
 use crate::metadata::MetadataStore;
 use crate::{Cause, IngestError, PushConfig};
+
+mod limits;
 
 const NOW: TimestampMs = 1_700_000_000_000;
 const V1: &str = "application/x-protobuf";
@@ -81,6 +84,7 @@ struct Fixture {
     metadata: Arc<MetadataStore>,
     router: axum::Router,
     registry: Registry,
+    hand: ManualClock,
 }
 
 /// What came back.
@@ -94,6 +98,13 @@ struct Answer {
 
 impl Fixture {
     fn new(config: PushConfig) -> Self {
+        Self::limited(config, "{}")
+    }
+
+    fn limited(config: PushConfig, limits: &str) -> Self {
+        let (clock, hand) = Clock::manual(NOW);
+        let limits = Limits::new(&serde_json::from_str(limits).unwrap());
+        let rates = RateLimits::new(Arc::new(limits), || 1, clock.clone());
         let shards = Arc::new(Shards::default());
         let writers = (0..3).map(|_| Arc::clone(&shards) as Arc<dyn ShardWriter>).collect();
         let (exemplars, metadata) =
@@ -101,15 +112,15 @@ impl Fixture {
         let mut registry = Registry::default();
         let service = PushService::new(
             config,
-            Distributor::new(writers).unwrap(),
+            (Distributor::new(writers).unwrap(), rates),
             Arc::clone(&exemplars),
             Arc::clone(&metadata),
-            Clock::manual(NOW).0,
+            clock,
             Offload::new(2),
             &mut registry,
         )
         .unwrap();
-        Self { shards, router: routes(service.clone()), service, exemplars, metadata, registry }
+        Self { shards, router: routes(service.clone()), service, exemplars, metadata, registry, hand }
     }
 
     async fn send(&self, request: Request<Body>) -> Answer {

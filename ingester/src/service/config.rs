@@ -9,6 +9,7 @@ use super::StartError;
 use crate::PushConfig;
 use crate::flush::FlushConfig;
 use crate::journal::ProposerConfig;
+use crate::limits::LimitsConfig;
 use crate::ring::RingConfig;
 
 /// Settings of the ingester.
@@ -20,6 +21,8 @@ pub struct IngesterConfig {
     pub shards: Option<u32>,
     /// How writes are taken.
     pub push: PushConfig,
+    /// What each tenant may write.
+    pub limits: LimitsConfig,
     /// How entries are made.
     pub proposer: ProposerConfig,
     /// The journal.
@@ -51,6 +54,7 @@ impl IngesterConfig {
             return Err(wrong("shards", &format!("must be between 1 and {MAX_SHARDS}")));
         }
         self.push.validate().map_err(|error| wrong("push", &error))?;
+        self.limits.validate().map_err(|error| wrong("limits", &error))?;
         self.proposer.validate().map_err(|error| wrong("proposer", &error))?;
         self.journal.validate().map_err(|error| wrong("journal", &error))?;
         self.group.validate().map_err(|error| wrong("group", &error))?;

@@ -19,12 +19,13 @@ use super::standing::{self, Standing};
 use super::{IngesterConfig, StartError, admin};
 use crate::Shard;
 use crate::deletion::{DeletedVersions, IngesterDeletion, TenantWatch};
-use crate::distributor::{Distributor, ShardWriter};
+use crate::distributor::{Distributor, ShardMap, ShardWriter};
 use crate::exemplars::ExemplarStore;
 use crate::flush::{DiskBudget, DiskWatch, FlushConfig, FlushMetrics, LocalShared, OpenTables, OwnNumbers};
+use crate::limits::{Limits, RateLimits, SeriesLimits};
 use crate::metadata::MetadataStore;
 use crate::push::{self, PushService};
-use crate::ring::{Access, Replicas, RingService};
+use crate::ring::{Access, Control, Membership, Replicas, RingService};
 use crate::shard::ShardContext;
 use crate::shards::Shards;
 use crate::store_api::{FixedShards, IngesterStore, StoreParts};
@@ -175,6 +176,9 @@ async fn begin(
     if let Some(membership) = &membership {
         config.group.node_id = membership.control.node();
     }
+    let limits = Arc::new(Limits::new(&config.limits));
+    let rates = RateLimits::new(Arc::clone(&limits), nodes(membership.as_ref()), deps.clock.clone());
+    let map = ShardMap::new(layout.shards());
     let context = ShardContext {
         config: config.clone(),
         deps: deps.clone(),
@@ -184,6 +188,7 @@ async fn begin(
         numbers: Arc::clone(&numbers),
         journal: journal.clone(),
         metadata: Arc::clone(&metadata),
+        limits: SeriesLimits::new(limits, map, deps.clock.clone()),
         local: local_shared(&config, &deps, &watch.budget, &shutdown),
         metrics: FlushMetrics::new(registry),
         shutdown: shutdown.clone(),
@@ -195,7 +200,7 @@ async fn begin(
     };
     let push = PushService::new(
         config.push.clone(),
-        Distributor::new(writers)?,
+        (Distributor::new(writers)?, rates),
         Arc::clone(&exemplars),
         Arc::clone(&metadata),
         deps.clock.clone(),
@@ -224,6 +229,12 @@ async fn begin(
     tasks.spawn("numbers", Arc::clone(&numbers).watch(shutdown.clone()));
     tasks.spawn("disk", watch.run(shutdown.clone()));
     Ok(Ingester { shards, store, deletion, push, numbers, journal, shutdown, tasks, replicas })
+}
+
+/// How many nodes take writes.
+fn nodes(membership: Option<&Membership>) -> impl Fn() -> usize + Send + Sync + 'static {
+    let control = membership.map(|membership| membership.control.clone());
+    move || control.as_ref().map_or(1, |control| control.view().members.len())
 }
 
 /// All shards are this node's, and open from the start.

@@ -28,6 +28,7 @@ mod deletion;
 mod disk;
 mod failures;
 mod journals;
+mod limits;
 mod rings;
 mod spans;
 

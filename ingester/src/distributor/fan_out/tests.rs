@@ -1,5 +1,5 @@
 use async_trait::async_trait;
-use latewood_model::{Labels, Sample};
+use latewood_model::{Labels, Sample, TenantId};
 use proptest::prelude::*;
 
 use super::*;

@@ -11,8 +11,10 @@ use tokio::task::JoinHandle;
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 
+use super::limits::send;
 use super::*;
 use crate::Shard;
+use crate::limits::LimitsConfig;
 use crate::shard::group_of;
 
 const SHARDS: u32 = 4;
@@ -21,6 +23,7 @@ const SHARDS: u32 = 4;
 struct Member {
     dir: TempDir,
     address: String,
+    limits: LimitsConfig,
     running: Option<(Node, Shutdown, JoinHandle<()>)>,
 }
 
@@ -48,8 +51,9 @@ impl Member {
         config.ring.instance_addr = Some(self.address.clone());
         config.ring.instance_availability_zone = format!("zone-{}", number % 3);
         let join = config.ring;
+        let limits = self.limits.clone();
         let change = |config: &mut IngesterConfig| {
-            config.ring = join;
+            (config.ring, config.limits) = (join, limits);
             (config.group.heartbeat_ms, config.group.election_timeout_ms) = (50, 400);
         };
         let node = Node::try_start_in(Some(ring), self.dir.path(), bucket, SHARDS, change).await.unwrap();
@@ -67,6 +71,10 @@ impl Member {
 
 impl Cluster {
     async fn start(count: usize) -> Self {
+        Self::start_limited(count, LimitsConfig::default()).await
+    }
+
+    async fn start_limited(count: usize, limits: LimitsConfig) -> Self {
         let listeners = join_all((0..count).map(|_| TcpListener::bind("127.0.0.1:0"))).await;
         let address =
             |listener: std::io::Result<TcpListener>| listener.unwrap().local_addr().unwrap().to_string();
@@ -74,6 +82,7 @@ impl Cluster {
         let member = |address: &String| Member {
             dir: tempfile::tempdir().unwrap(),
             address: address.clone(),
+            limits: limits.clone(),
             running: None,
         };
         let mut cluster =
@@ -256,5 +265,42 @@ async fn a_node_gives_its_shards_away_and_goes() {
     for node in cluster.nodes() {
         assert_eq!(node.ingester.shards().len(), SHARDS as usize, "three nodes have three replicas of all");
         until("the node being forgotten", async || node.ring().await.members == 3).await;
+    }
+}
+
+/// Each node leads some of the shards, and has a part of the limit: together they take all of it, and little more.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_leaders_of_a_cluster_hold_a_tenant_to_its_series() {
+    let limits = LimitsConfig { max_global_series_per_user: 400, ..LimitsConfig::default() };
+    let mut cluster = Cluster::start_limited(3, limits).await;
+    let (status, text, written) = send(cluster.nodes()[0], 0..400, 0).await;
+    assert_eq!((status, written), (204, 400), "{text}");
+    let (status, text, _) = send(cluster.nodes()[1], 0..2_000, 1).await;
+    assert!(status == 400 && text.contains("series_limit"), "{status}: {text}");
+    let stored = cluster.read(None).await.len();
+    // Of a single shard, which is the widest a part may be, 100 and four deviations.
+    assert!((400..=4 * 135).contains(&stored), "{stored}");
+    // A freeze changes nothing, nor does another leader.
+    cluster.flush().await;
+    cluster.members[2].end().await;
+    let known = async || send(cluster.nodes()[0], 0..400, 2).await.2 == 400;
+    until("a write of all that are known", known).await;
+    let (status, _, written) = send(cluster.nodes()[1], 2_000..4_000, 3).await;
+    assert!(status == 400 && written <= 140, "{written}");
+}
+
+/// The node that takes a request takes its part of the rate.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_node_of_a_cluster_takes_its_part_of_a_rate() {
+    let limits = LimitsConfig { ingestion_rate: 90.0, ingestion_burst_size: 100, ..LimitsConfig::default() };
+    let cluster = Cluster::start_limited(3, limits).await;
+    let all = async || cluster.nodes()[0].ring().await.members == 3;
+    until("all nodes", all).await;
+    for node in cluster.nodes() {
+        assert_eq!(send(node, 0..90, 0).await.0, 204);
+        let (status, text, written) = send(node, 0..90, 1).await;
+        assert!(status == 429 && written == 0 && text.contains("takes 30.0 a second"), "{status}: {text}");
+        node.hand.advance(Duration::from_secs(3));
+        assert_eq!(send(node, 0..90, 1).await.0, 204);
     }
 }
