@@ -22,7 +22,7 @@ async fn few() {
         world.load.forget_pauses();
         fault(&mut world).await;
         let healing = world.heal().await;
-        println!("{name}: writes paused for {:?}, whole after {healing:?}", world.load.longest_pause());
+        println!("{name}: writes paused for {:?}, whole after {healing:?}", world.load.longest_pauses());
     }
     let measured = world.finish().await;
     println!("{measured:?}");

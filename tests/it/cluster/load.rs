@@ -106,9 +106,12 @@ impl Load {
         self.writers.iter().for_each(|writer| writer.paused.lock().unwrap().1 = Duration::ZERO);
     }
 
-    /// The longest time that a writer was without an acknowledgement.
-    pub fn longest_pause(&self) -> Duration {
-        self.writers.iter().map(|writer| writer.paused.lock().unwrap().1).max().unwrap_or_default()
+    /// The longest time that each writer was without an acknowledgement, the shortest first. A writer whose own node hangs or
+    /// is cut off waits for its own patience too; the others show what the cluster takes.
+    pub fn longest_pauses(&self) -> Vec<Duration> {
+        let mut pauses: Vec<_> = self.writers.iter().map(|writer| writer.paused.lock().unwrap().1).collect();
+        pauses.sort_unstable();
+        pauses
     }
 
     async fn write(&self, number: usize, stop: &Shutdown) {

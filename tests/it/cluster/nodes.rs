@@ -197,13 +197,10 @@ impl Cluster {
         self.nodes[node].running.take().unwrap().kill();
     }
 
-    /// Whether a node has ended by itself.
-    pub fn has_ended(&mut self, node: usize) -> bool {
-        let ended = self.nodes[node].running.as_mut().is_some_and(Process::has_ended);
-        if ended {
-            self.nodes[node].running = None;
-        }
-        ended
+    /// Whether a node says that it is ready.
+    pub async fn is_ready(&self, node: usize) -> bool {
+        let answer = reqwest::get(format!("{}/ready", self.url(node))).await;
+        answer.is_ok_and(|answer| answer.status().is_success())
     }
 
     /// SIGTERM, and a good end.
@@ -251,15 +248,16 @@ impl Cluster {
         assert!(command.status().unwrap().success(), "mounting a tmpfs needs root");
     }
 
-    /// Fills the small disk to the last byte, or frees it.
-    pub fn fill_disk(&self, full: bool) {
+    /// Fills the small disk so that about so many MiB are left, or frees it.
+    pub fn fill_disk(&self, left: Option<u64>) {
         let ballast = self.data_of(NAMES[0]).join("ballast");
-        if !full {
-            return fs::remove_file(ballast).unwrap();
-        }
+        let Some(left) = left else { return fs::remove_file(ballast).unwrap() };
+        let (size, _) = self.shape.small_disk.unwrap();
+        let count = if left == 0 { size + 1 } else { size - left };
         let mut command = Command::new("dd");
-        command.args(["if=/dev/zero", "bs=64k", "status=none"]).arg(format!("of={}", ballast.display()));
-        let _ended_for_want_of_space = command.stderr(std::process::Stdio::null()).status().unwrap();
+        command.args(["if=/dev/zero", "bs=1M", "status=none", &format!("count={count}")]);
+        command.arg(format!("of={}", ballast.display())).stderr(std::process::Stdio::null());
+        let _may_end_for_want_of_space = command.status().unwrap();
     }
 
     /// Sets the clock of node 0, as libfaketime writes it: `+3600`.

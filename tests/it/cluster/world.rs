@@ -28,8 +28,8 @@ pub struct World {
 /// What was measured of a run.
 #[derive(Debug, Default)]
 pub struct Measured {
-    /// The longest time that a writer was without an acknowledgement.
-    pub write_pause: Duration,
+    /// The longest time that each writer was without an acknowledgement, the shortest first.
+    pub write_pauses: Vec<Duration>,
     /// The longest time without a complete answer.
     pub read_pause: Duration,
     /// How long the cluster took to be whole after the fault had ended.
@@ -90,7 +90,7 @@ impl World {
                 std::panic::resume_unwind(failed.into_panic());
             }
         }
-        let (write_pause, read_pause) = (self.load.longest_pause(), self.check.longest_pause());
+        let (write_pauses, read_pause) = (self.load.longest_pauses(), self.check.longest_pause());
         self.check.all("in the end").await;
         self.flush().await;
         self.check.all("after a flush").await;
@@ -101,6 +101,6 @@ impl World {
         self.check.all("after a restart of all").await;
         self.cluster.stop_all();
         let steps = self.load.writers().map(|writer| self.load.acknowledged(writer)).sum();
-        Measured { write_pause, read_pause, healing, steps }
+        Measured { write_pauses, read_pause, healing, steps }
     }
 }

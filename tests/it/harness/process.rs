@@ -36,11 +36,6 @@ impl Process {
         self.child.id()
     }
 
-    /// Whether it has ended by itself.
-    pub fn has_ended(&mut self) -> bool {
-        self.child.try_wait().unwrap().is_some()
-    }
-
     /// kill -9.
     pub fn kill(&mut self) {
         self.child.kill().unwrap();

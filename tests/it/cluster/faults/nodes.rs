@@ -34,22 +34,26 @@ pub async fn pulses(world: &mut World) {
     }
 }
 
-/// To the last byte: the journal cannot write.
+/// To the last byte: the journal cannot write, and the node takes no part until it is started again.
 pub async fn full_disk(world: &mut World) {
-    world.cluster.fill_disk(true);
+    world.cluster.fill_disk(Some(0));
     world.load.advance(20).await;
     world.wait(5, 15).await;
-    world.cluster.fill_disk(false);
-    // A node may end when its journal fails, and is started again.
-    world.wait(3, 5).await;
-    if world.cluster.has_ended(0) {
+    world.cluster.fill_disk(None);
+    world.load.advance(10).await;
+    // It says that it is not ready, which is when whoever runs it starts it again.
+    if !world.cluster.is_ready(0).await {
+        world.cluster.kill(0);
         world.cluster.start_node(0).await;
     }
 }
 
-/// So that less is free than is to be.
+/// So that less is free than is to be: writes to what the node leads are refused until there is room again.
 pub async fn nearly_full_disk(world: &mut World) {
-    full_disk(world).await;
+    world.cluster.fill_disk(Some(14));
+    world.wait(5, 15).await;
+    world.cluster.fill_disk(None);
+    world.load.advance(10).await;
 }
 
 /// One node's clock goes an hour ahead, then back, then a day back.
