@@ -8,6 +8,7 @@
 mod harness;
 
 mod bucket_tools;
+mod cluster;
 mod cold_panel;
 mod configuration;
 mod conformance;

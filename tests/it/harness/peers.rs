@@ -120,7 +120,8 @@ impl Prometheus {
 
 /// A running SeaweedFS with a bucket named `latewood`.
 pub struct SeaweedFs {
-    _process: Process,
+    /// Its process.
+    pub process: Process,
     /// `http://host:port`
     pub endpoint: String,
 }
@@ -176,7 +177,7 @@ for attempt in range(60):
         process.wait_for(&format!("{endpoint}/status")).await;
         let made = peers.python().args(["-c", Self::MAKE_BUCKET, &endpoint]).status().unwrap();
         assert!(made.success(), "cannot make the bucket");
-        Self { _process: process, endpoint }
+        Self { process, endpoint }
     }
 }
 

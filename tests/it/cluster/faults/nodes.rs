@@ -1,0 +1,66 @@
+//! A node that hangs, is slow, has a full disk or a wrong clock.
+
+use std::time::Duration;
+
+use crate::cluster::ring;
+use crate::cluster::world::World;
+
+async fn stop(world: &mut World, node: usize) {
+    world.cluster.pause(node, true);
+    world.wait(10, 20).await;
+    world.cluster.pause(node, false);
+    world.load.advance(10).await;
+}
+
+/// SIGSTOP and SIGCONT: it believes that it leads when it wakes.
+pub async fn stop_and_continue(world: &mut World) {
+    let node = ring::leader(&world.cluster).await;
+    stop(world, node).await;
+}
+
+pub async fn stop_a_follower(world: &mut World) {
+    let node = ring::follower(&world.cluster).await;
+    stop(world, node).await;
+}
+
+/// A node that runs for less than half of the time, in place of a slow disk.
+pub async fn pulses(world: &mut World) {
+    let node = ring::leader(&world.cluster).await;
+    for _ in 0..30 {
+        world.cluster.pause(node, true);
+        tokio::time::sleep(Duration::from_millis(100 + world.rng.below(500))).await;
+        world.cluster.pause(node, false);
+        tokio::time::sleep(Duration::from_millis(50 + world.rng.below(300))).await;
+    }
+}
+
+/// To the last byte: the journal cannot write, and the node takes no part until it is started again.
+pub async fn full_disk(world: &mut World) {
+    world.cluster.fill_disk(Some(0));
+    world.load.advance(20).await;
+    world.wait(5, 15).await;
+    world.cluster.fill_disk(None);
+    world.load.advance(10).await;
+    // It says that it is not ready, which is when whoever runs it starts it again.
+    if !world.cluster.is_ready(0).await {
+        world.cluster.kill(0);
+        world.cluster.start_node(0).await;
+    }
+}
+
+/// So that less is free than is to be: writes to what the node leads are refused until there is room again.
+pub async fn nearly_full_disk(world: &mut World) {
+    world.cluster.fill_disk(Some(14));
+    world.wait(5, 15).await;
+    world.cluster.fill_disk(None);
+    world.load.advance(10).await;
+}
+
+/// One node's clock goes an hour ahead, then back, then a day back.
+pub async fn clock_jumps(world: &mut World) {
+    for offset in ["+3600", "+0", "-86400", "+0"] {
+        world.cluster.set_clock(offset);
+        world.wait(3, 6).await;
+        world.load.advance(10).await;
+    }
+}
