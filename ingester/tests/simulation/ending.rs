@@ -1,6 +1,5 @@
 //! The end: all nodes are back, all wires whole and the bucket well, and all must come to agree.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +13,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::node::Running;
 use crate::reading::{Found, everything};
-use crate::samples::{numbers, tenant};
+use crate::samples::{numbers, tenants};
 use crate::world::{World, peer};
 
 /// How long it may take until all is in the bucket and nothing anywhere else.
@@ -96,14 +95,16 @@ impl World {
         let closed = head.closed();
         let owed: Vec<u64> = closed.iter().filter(|one| !one.flushed).map(|one| one.number).collect();
         let flushed = closed.iter().filter(|one| one.flushed).map(|one| one.number).max();
-        let snapshot = head.snapshot(&tenant(), flushed.unwrap_or(0));
-        if snapshot.opening {
-            return None;
-        }
         let mut found = Found::new();
-        for masked in snapshot.parts {
-            for series in part_series(masked.part).await {
-                self.add(&mut found, &self.checked(numbers(&series)));
+        for tenant in tenants() {
+            let snapshot = head.snapshot(&tenant, flushed.unwrap_or(0));
+            if snapshot.opening {
+                return None;
+            }
+            for masked in snapshot.parts {
+                for series in part_series(masked.part).await {
+                    self.add(&mut found, &self.checked(numbers(&tenant, &series)));
+                }
             }
         }
         Some((head.open().number(), owed, found))
@@ -134,13 +135,15 @@ impl World {
 
     /// All that was acknowledged is in the bucket, each generation in one block.
     async fn check_bucket(&self) {
-        let catalog = self.around.catalogs(self.bucket.memory()).tenant(&tenant());
-        let view = catalog.refresh(0).await.unwrap();
-        self.around.history.blocks(view.blocks.len());
-        let before = self.around.history.all_acknowledged();
-        let mut found = BTreeMap::new();
-        self.add_blocks(&view, &mut found).await;
-        self.around.history.read("the bucket in the end", &before, &found);
+        let (catalogs, mut blocks) = (self.around.catalogs(self.bucket.memory()), 0);
+        for tenant in tenants() {
+            let view = catalogs.tenant(&tenant).refresh(0).await.unwrap();
+            blocks += view.blocks.len();
+            let (before, mut found) = (self.acknowledged(&tenant), Found::new());
+            self.add_blocks(&view, &mut found).await;
+            self.around.history.read(&format!("the bucket in the end, of {tenant},"), &before, &found);
+        }
+        self.around.history.blocks(blocks);
     }
 }
 

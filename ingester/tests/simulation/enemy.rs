@@ -13,7 +13,8 @@ impl World {
     pub async fn enemy(self) {
         let history = self.around.history.clone();
         while Instant::now() < self.end {
-            self.pause(1_000).await;
+            self.pause(800).await;
+            self.revive().await;
             let blow = self.around.rng.below(13);
             history.note(&("blow", blow));
             match blow {
@@ -32,6 +33,16 @@ impl World {
         self.around.wires.part(BTreeSet::new());
         self.around.wires.lose(0);
         self.bucket.heal();
+    }
+
+    /// Most of those that died are back soon: there is little to see where nobody leads.
+    async fn revive(&self) {
+        let mut nodes = self.nodes.lock().await;
+        for node in nodes.iter_mut().filter(|node| node.running.is_none()) {
+            if self.around.rng.below(2) == 0 {
+                node.start(&self.around).await;
+            }
+        }
     }
 
     async fn crash(&self) {

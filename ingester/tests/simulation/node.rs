@@ -21,7 +21,7 @@ use latewood_wal::{Journal, WalConfig};
 use tokio::task::JoinHandle;
 
 use crate::history::History;
-use crate::samples::tenant;
+use crate::samples::tenants;
 
 /// What all nodes share.
 #[derive(Clone, Debug)]
@@ -151,7 +151,9 @@ impl Node {
         let (store, help) =
             (MetadataStore::new(&PushConfig::default()), format!("as node {} knows", self.id));
         let told = MetadataRef { metric: "up", metric_type: MetricType::Gauge, help: &help, unit: "" };
-        store.update(&tenant(), [told].into_iter());
+        for tenant in tenants() {
+            store.update(&tenant, [told].into_iter());
+        }
         Arc::new(store)
     }
 

@@ -1,6 +1,6 @@
 //! A complete read: a pinned view's blocks, and the head of who leads under that view.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,11 +9,11 @@ use latewood_base::{Offload, Ulid};
 use latewood_block::{Block, ReaderConfig, SelectSpec};
 use latewood_catalog::View;
 use latewood_ingester::store_api::IngesterStore;
-use latewood_model::TimeRange;
+use latewood_model::{TenantId, TimeRange};
 use latewood_proto::store::{StoreApi, StoreError, wire};
 use tokio::time::{Instant, timeout};
 
-use crate::samples::{numbers, tenant};
+use crate::samples::{numbers, tenant_of, tenants};
 use crate::world::World;
 
 /// The longest that a read waits.
@@ -29,22 +29,29 @@ pub fn everything() -> SelectSpec {
 impl World {
     /// Reads now and then under views that are new or not.
     pub async fn reader(self) {
-        let catalog = self.around.catalogs(self.bucket.memory()).tenant(&tenant());
-        let mut pinned = Vec::new();
+        let catalogs = self.around.catalogs(self.bucket.memory());
+        let mut pinned = tenants().map(|tenant| (catalogs.tenant(&tenant), Vec::new()));
         while Instant::now() < self.end {
             self.pause(250).await;
+            let (catalog, pinned) = &mut pinned[self.below(2)];
             pinned.push(catalog.refresh(0).await.unwrap());
             let age = self.around.rng.below(4).min(pinned.len() as u64 - 1);
             let view = Arc::clone(&pinned[pinned.len() - 1 - usize::try_from(age).unwrap()]);
             let Some((id, running)) = self.any().await else { continue };
-            let before = self.around.history.all_acknowledged();
+            let before = self.acknowledged(&view.tenant);
             let answer = timeout(PATIENCE, self.head(&running.replica.store, &view)).await;
             if let Ok(Ok(mut found)) = answer {
                 self.add_blocks(&view, &mut found).await;
-                let who = format!("node {id} under version {}", view.version);
+                let who = format!("node {id} under version {} of {}", view.version, view.tenant);
                 self.around.history.read(&who, &before, &found);
             }
         }
+    }
+
+    /// What was acknowledged of a tenant until now.
+    pub fn acknowledged(&self, tenant: &TenantId) -> BTreeSet<u32> {
+        let all = self.around.history.all_acknowledged().into_iter();
+        all.filter(|number| tenant_of(*number) == *tenant).collect()
     }
 
     /// What a node answers under a view.
@@ -58,7 +65,7 @@ impl World {
             shards: vec![self.around.shard],
         };
         let scope = wire::Scope {
-            tenant: tenant().to_string(),
+            tenant: view.tenant.to_string(),
             view: Some(pinned),
             matchers: Vec::new(),
             start_ms: i64::MIN,
@@ -68,7 +75,7 @@ impl World {
         let (mut batches, mut found) = (store.select(request).await?, Found::new());
         while let Some(batch) = batches.next().await {
             for series in batch?.series {
-                self.add(&mut found, &self.checked(numbers(&series)));
+                self.add(&mut found, &self.checked(numbers(&view.tenant, &series)));
             }
         }
         Ok(found)
@@ -82,7 +89,7 @@ impl World {
             let known = self.blocks.lock().get(&entry.id).cloned();
             let numbers = match known {
                 Some(numbers) => numbers,
-                None => self.read_block(entry.id, &entry.folder(&view.tenant)).await,
+                None => self.read_block(entry.id, &view.tenant, &entry.folder(&view.tenant)).await,
             };
             self.add(found, &numbers);
         }
@@ -92,7 +99,7 @@ impl World {
         }
     }
 
-    async fn read_block(&self, id: Ulid, folder: &str) -> Arc<Vec<u32>> {
+    async fn read_block(&self, id: Ulid, tenant: &TenantId, folder: &str) -> Arc<Vec<u32>> {
         let opened =
             Block::open(self.bucket.memory(), folder, Offload::inline(), ReaderConfig::default()).await;
         let mut all = Vec::new();
@@ -103,7 +110,7 @@ impl World {
                 while let Some(batch) = batches.next().await {
                     let read = batch.map_err(|error| format!("{folder} cannot be read: {error}"));
                     for series in self.checked(read) {
-                        all.extend(self.checked(numbers(&series)));
+                        all.extend(self.checked(numbers(tenant, &series)));
                     }
                 }
             }

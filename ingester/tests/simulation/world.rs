@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::try_join_all;
 use latewood_base::{Clock, ManualClock, Offload, Rng, Ulid};
 use latewood_cluster::testing::Wires;
 use latewood_cluster::{Group, Peer};
@@ -18,10 +19,10 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::bucket::SlowBucket;
 use crate::history::{History, Outcome};
 use crate::node::{Node, Running, Surroundings};
-use crate::samples::{START_MS, part};
+use crate::samples::{START_MS, parts};
 
 /// How long clients and the enemy are at it, in milliseconds.
-const BUSY_MS: u64 = 15_000;
+const BUSY_MS: u64 = 9_000;
 /// How often the nodes' clocks move.
 const TICK: Duration = Duration::from_millis(10);
 /// How often a client sends a write that was not acknowledged.
@@ -171,7 +172,7 @@ impl World {
 
     async fn writer(self) {
         while Instant::now() < self.end {
-            self.pause(150).await;
+            self.pause(100).await;
             let numbers = self.around.history.number(1 + self.around.rng.below(3));
             for _ in 0..ATTEMPTS {
                 if self.write(&numbers).await || Instant::now() >= self.end {
@@ -191,7 +192,8 @@ impl World {
             history.acknowledged(numbers);
         }
         history.send(numbers);
-        let written = timeout(Duration::from_secs(3), shard.write(part(numbers))).await;
+        let all = try_join_all(parts(numbers).into_iter().map(|part| shard.write(part)));
+        let written = timeout(Duration::from_secs(3), all).await;
         let is_there = matches!(written, Ok(Ok(_)));
         if is_there {
             history.acknowledged(numbers);
