@@ -18,6 +18,8 @@ mod service;
 mod shard;
 mod shards;
 pub mod store_api;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod write;
 
 pub use config::PushConfig;

@@ -1,5 +1,6 @@
 //! CPU-bound work off the async runtime, with a bound on how much runs at once.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use tokio::sync::Semaphore;
@@ -19,6 +20,10 @@ pub struct Offload {
     turns: Arc<Turns>,
     /// Work is done where it is asked for.
     is_inline: bool,
+}
+
+thread_local! {
+    static WITHOUT_THREADS: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Bytes up to which a text does not hold up the runtime.
@@ -57,7 +62,18 @@ impl Offload {
         let lane = |width: usize| Arc::new(Semaphore::new(width.clamp(1, Semaphore::MAX_PERMITS)));
         let turns = Arc::new(Turns::new(width.div_ceil(2)));
         let patient = Threads::of_low_priority("patient", width / 2, Arc::clone(&turns));
-        Self { lane: lane(width), background: lane(width / 2), patient, turns, is_inline: false }
+        Self {
+            lane: lane(width),
+            background: lane(width / 2),
+            patient,
+            turns,
+            is_inline: WITHOUT_THREADS.get(),
+        }
+    }
+
+    /// From here on, all lanes that this thread makes are [inline](Self::inline): for simulations of parts that make their own.
+    pub fn make_inline_here() {
+        WITHOUT_THREADS.set(true);
     }
 
     /// No threads: what is [run](Self::run) is done at once, by who asks for it. For simulations, which are the same each time
@@ -142,6 +158,15 @@ impl Offload {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_simulation_has_no_threads_whoever_makes_the_lane() {
+        let thread = || std::thread::current().id();
+        assert_ne!(Offload::new(1).run(thread).await, Ok(thread()));
+        Offload::make_inline_here();
+        assert_eq!(Offload::new(1).background().run(thread).await, Ok(thread()));
+        WITHOUT_THREADS.set(false);
+    }
 
     #[tokio::test]
     async fn a_panic_is_an_error_and_gives_its_place_back() {

@@ -19,6 +19,8 @@ mod runtime;
 mod state;
 #[cfg(test)]
 mod suite_tests;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod transport;
 mod types;
 

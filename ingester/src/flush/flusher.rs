@@ -19,7 +19,7 @@ use parking_lot::Mutex;
 use super::freeze::{Standing, next_generation, should_freeze};
 use super::upload::Uploader;
 use super::{DiskBudget, FlushConfig, FlushError, FlushIdentity, FlushMetrics, LocalStore, OwnNumbers};
-use crate::head::{ClosedData, ClosedGeneration, Generation, Head};
+use crate::head::{Changes, ClosedData, ClosedGeneration, Generation, Head};
 use crate::journal::{ShardCommand, ShardResponse, ShardState};
 use crate::limits::ShardLimits;
 use crate::metadata::MetadataStore;
@@ -200,13 +200,13 @@ impl Flusher {
     async fn flushed(&self, newest: u64) -> Result<(), FlushError> {
         let mut changes = self.0.head.changes();
         loop {
-            changes.borrow_and_update();
+            changes.skip();
             let owed = |closed: &ClosedGeneration| closed.number <= newest && !closed.flushed;
             if !self.0.head.closed().iter().any(owed) {
                 return Ok(());
             }
             tokio::select! {
-                changed = changes.changed() => changed.map_err(|_| FlushError::Stopping)?,
+                () = changes.changed() => {}
                 () = self.0.shutdown.begun() => return Err(FlushError::Stopping),
             }
         }
@@ -349,12 +349,12 @@ impl Flusher {
     }
 
     /// Waits for a change of the generations or the next look at the clock; false at the shutdown.
-    async fn next_turn(&self, changes: &mut tokio::sync::watch::Receiver<u64>) -> bool {
+    async fn next_turn(&self, changes: &mut Changes) -> bool {
         let pause = Duration::from_millis(self.0.config.check_interval_ms);
         tokio::select! {
             biased;
             () = self.0.shutdown.begun() => false,
-            changed = changes.changed() => changed.is_ok(),
+            () = changes.changed() => true,
             () = tokio::time::sleep(pause) => true,
         }
     }

@@ -20,6 +20,7 @@ mod metrics;
 mod numbers;
 mod open_tables;
 mod plan;
+mod planted;
 mod upload;
 
 pub use budget::DiskBudget;
@@ -34,3 +35,5 @@ pub use local_generation::LocalGeneration;
 pub use metrics::FlushMetrics;
 pub use numbers::{ForeignNumber, OwnNumbers};
 pub use open_tables::OpenTables;
+#[cfg(feature = "testing")]
+pub use planted::{Unfenced, plant};

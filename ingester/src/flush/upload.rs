@@ -15,6 +15,7 @@ use latewood_model::TenantId;
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::plan::{Content, Missing, missing};
+use super::planted::{self, Unfenced};
 use super::{FlushError, FlushIdentity, LocalBlock, OwnNumbers};
 use crate::head::Head;
 use crate::journal::{ShardCommand, ShardState};
@@ -89,7 +90,7 @@ impl Uploader {
     /// The term that is in the ids of blocks which this leader uploads: the log has it before there is any. A sole voter
     /// needs none.
     async fn announce(&self, generation: u64) -> Result<u64, FlushError> {
-        if self.group.is_alone() {
+        if self.group.is_alone() || planted::has(Unfenced::SharedIds) {
             return Ok(0);
         }
         let term = self.group.leader_term();
@@ -103,7 +104,7 @@ impl Uploader {
     /// The terms whose leaders may have uploaded a generation's blocks, this one last.
     fn terms(&self, generation: u64, own: u64) -> Vec<u64> {
         let mut terms = self.head.uploaders(generation);
-        terms.retain(|term| *term != own);
+        terms.retain(|term| *term != own && !planted::has(Unfenced::OwnBlocksAlone));
         terms.push(own);
         terms
     }

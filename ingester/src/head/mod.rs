@@ -10,6 +10,7 @@
 //! time of a series once, by the tie rule; series come in storage order.
 
 mod bits;
+mod changes;
 mod chunk;
 mod closed;
 mod columns;
@@ -36,6 +37,7 @@ mod tenant_head;
 mod tests;
 mod xor_reader;
 
+pub use changes::Changes;
 pub use closed::{ClosedData, ClosedGeneration, Frozen};
 pub use cursor::HeadCursor;
 pub use generation::Generation;

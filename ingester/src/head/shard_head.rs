@@ -11,8 +11,8 @@ use latewood_cluster::Position;
 use latewood_model::{Matcher, TenantId, TimeRange};
 use latewood_proto::store::Detail;
 use parking_lot::RwLock;
-use tokio::sync::watch;
 
+use super::changes::{ChangeCounter, Changes};
 use super::deletions::Deletions;
 use super::{AppendCounts, ClosedData, ClosedGeneration, Frozen, Generation, TenantHead};
 use crate::flush::{LocalBlock, LocalGeneration};
@@ -27,8 +27,8 @@ struct Shared {
     generations: RwLock<Generations>,
     /// Whether a checkpoint could not be read, so that what is here is not the state.
     restore_failed: AtomicBool,
-    /// Counts changes of the list of generations, to wake whoever flushes them.
-    changes: watch::Sender<u64>,
+    /// Of the list of generations, to wake whoever flushes them.
+    changes: ChangeCounter,
 }
 
 #[derive(Debug)]
@@ -98,7 +98,7 @@ impl Head {
         Self(Arc::new(Shared {
             generations: RwLock::new(generations),
             restore_failed: AtomicBool::new(false),
-            changes: watch::Sender::new(0),
+            changes: ChangeCounter::default(),
         }))
     }
 
@@ -304,12 +304,12 @@ impl Head {
 
     /// Sees changes of the list of generations.
     #[must_use]
-    pub fn changes(&self) -> watch::Receiver<u64> {
+    pub fn changes(&self) -> Changes {
         self.0.changes.subscribe()
     }
 
     fn changed(&self) {
-        self.0.changes.send_modify(|count| *count = count.wrapping_add(1));
+        self.0.changes.count();
     }
 }
 

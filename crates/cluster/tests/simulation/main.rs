@@ -4,10 +4,8 @@
 #![allow(clippy::unwrap_used, reason = "a simulation that cannot go on panics")]
 
 mod history;
-mod lies;
 mod node;
 mod register;
-mod wires;
 mod world;
 
 use world::{Fault, Outcome, run};

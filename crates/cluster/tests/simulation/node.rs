@@ -1,27 +1,23 @@
 //! A node: a disk that stays, and what runs on it until it is killed.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use latewood_base::{Clock, Offload, Rng};
+use latewood_base::{Offload, Rng};
+use latewood_cluster::testing::{Disk, Plug, Wires};
 use latewood_cluster::{Group, GroupConfig};
-use latewood_wal::testing::{Loss, MemoryFiles};
-use latewood_wal::{Files, Journal, WalConfig};
-use parking_lot::Mutex;
+use latewood_wal::WalConfig;
+use latewood_wal::testing::Loss;
 use tokio::task::JoinHandle;
 
 use crate::history::History;
 use crate::register::{Numbers, Register};
-use crate::wires::{Plug, Wires};
 
 /// The one group.
 const GROUP: u64 = 1;
 
 pub struct Node {
     pub id: u64,
-    pub files: MemoryFiles,
-    /// How long a sync takes at most, in milliseconds.
-    pub sync_ms: Arc<Mutex<u64>>,
+    pub disk: Disk,
     pub running: Option<Running>,
     starts: u64,
 }
@@ -30,40 +26,22 @@ pub struct Node {
 pub struct Running {
     pub group: Group<Register>,
     pub numbers: Numbers,
-    disk: JoinHandle<()>,
+    writing: JoinHandle<()>,
 }
 
 impl Node {
-    pub fn new(id: u64) -> Self {
-        Self { id, files: MemoryFiles::new(), sync_ms: Arc::new(Mutex::new(5)), running: None, starts: 0 }
+    pub fn new(id: u64, forgets: bool) -> Self {
+        Self { id, disk: Disk::new(forgets), running: None, starts: 0 }
     }
 
-    /// Starts it on what its disk has, which must be possible. `lying` stands before the disk when a fault is planted.
-    pub async fn start(
-        &mut self,
-        wires: &Wires,
-        history: &History,
-        rng: &Rng,
-        lying: impl Fn(Arc<dyn Files>) -> Arc<dyn Files>,
-    ) {
+    /// Starts it on what its disk has, which must be possible.
+    pub async fn start(&mut self, wires: &Wires, history: &History, rng: &Rng) {
         self.starts += 1;
         let config = WalConfig { segment_bytes: 4096, ..WalConfig::default() };
-        let opened = Journal::open_stepped(lying(self.files.mount()), config, rng, &Clock::manual(0).0);
-        let (journal, mut steps) = match opened {
+        let (journal, writing) = match self.disk.open(config, rng) {
             Ok(opened) => opened,
             Err(error) => return history.violation(format!("node {} cannot start: {error}", self.id)),
         };
-        let (sync_ms, chance) = (Arc::clone(&self.sync_ms), rng.clone());
-        let disk = tokio::spawn(async move {
-            loop {
-                steps.due().await;
-                let most = *sync_ms.lock();
-                tokio::time::sleep(Duration::from_millis(chance.below(most + 1))).await;
-                if !steps.step() {
-                    break;
-                }
-            }
-        });
         let numbers = Numbers::default();
         let state = Register { node: self.id, numbers: numbers.clone(), history: history.clone() };
         let config = GroupConfig { node_id: self.id, replay_chunk_bytes: 1 << 16, ..GroupConfig::default() };
@@ -73,15 +51,15 @@ impl Node {
             Err(error) => return history.violation(format!("node {} cannot start: {error}", self.id)),
         };
         wires.connect(self.id, self.starts, group.clone());
-        self.running = Some(Running { group, numbers, disk });
+        self.running = Some(Running { group, numbers, writing });
     }
 
     /// Pulls the plug.
     pub fn kill(&mut self, wires: &Wires, loss: Loss, rng: &Rng) {
-        let Some(Running { group, disk, .. }) = self.running.take() else { return };
+        let Some(Running { group, writing, .. }) = self.running.take() else { return };
         wires.disconnect(self.id);
-        disk.abort();
-        self.files.crash(loss, rng);
+        writing.abort();
+        self.disk.files.crash(loss, rng);
         tokio::spawn(async move { group.shutdown().await });
     }
 }

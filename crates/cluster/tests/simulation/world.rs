@@ -5,17 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use latewood_base::Rng;
+use latewood_cluster::testing::Wires;
 use latewood_cluster::{Group, Peer, Position};
-use latewood_wal::Files;
 use latewood_wal::testing::Loss;
 use parking_lot::Mutex;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::history::History;
-use crate::lies::Forgetful;
 use crate::node::Node;
 use crate::register::{Number, Numbers, Register};
-use crate::wires::Wires;
 
 /// How long clients and the enemy are at it, in milliseconds.
 const BUSY_MS: u64 = 15_000;
@@ -74,11 +72,12 @@ impl World {
     fn new(seed: u64, fault: Option<Fault>, history: History) -> Self {
         let rng = Rng::seeded(seed);
         let nodes = if rng.below(3) == 0 { 5 } else { 3 };
+        let node = |id| Node::new(id, fault == Some(Fault::NoSync));
         Self {
             wires: Wires::new(&rng),
             history,
             fault,
-            nodes: Arc::new(tokio::sync::Mutex::new((1..=nodes).map(Node::new).collect())),
+            nodes: Arc::new(tokio::sync::Mutex::new((1..=nodes).map(node).collect())),
             next: Arc::default(),
             end: Instant::now() + Duration::from_millis(BUSY_MS),
             rng,
@@ -103,11 +102,7 @@ impl World {
     }
 
     async fn start(&self, node: &mut Node) {
-        let lying = |files: Arc<dyn Files>| match self.fault {
-            Some(Fault::NoSync) => Forgetful::before(files),
-            _ => files,
-        };
-        node.start(&self.wires, &self.history, &self.rng, lying).await;
+        node.start(&self.wires, &self.history, &self.rng).await;
     }
 
     /// Starts those that do not run; all nodes' ids.
@@ -220,7 +215,11 @@ impl World {
 
     async fn slow_disk(&self) {
         for node in self.nodes.lock().await.iter() {
-            *node.sync_ms.lock() = if self.rng.below(3) == 0 { 400 } else { 5 };
+            if self.rng.below(3) == 0 {
+                node.disk.take_ms(400);
+            } else {
+                node.disk.recover();
+            }
         }
     }
 
@@ -232,7 +231,7 @@ impl World {
         if node.running.is_none() {
             return;
         }
-        node.files.fail_next_sync();
+        node.disk.files.fail_next_sync();
         sleep(Duration::from_millis(self.rng.below(500))).await;
         node.kill(&self.wires, Loss::All, &self.rng);
         self.start(node).await;
@@ -276,7 +275,7 @@ impl World {
     /// With all nodes back and all wires whole, one more number comes to all voters, and with it all others.
     async fn settle(&self) {
         for node in self.nodes.lock().await.iter() {
-            *node.sync_ms.lock() = 5;
+            node.disk.recover();
         }
         self.start_all().await;
         if timeout(PATIENCE, self.all_agree()).await.is_err() {

@@ -31,7 +31,7 @@ pub(super) async fn to_local_blocks(node: &Node) {
         shard.flush(false).await.unwrap();
         let mut changes = shard.head().changes();
         while shard.head().memory().1 > 0 {
-            changes.changed().await.unwrap();
+            changes.changed().await;
         }
     }
 }
@@ -217,7 +217,7 @@ async fn over_the_disk_budget_writes_are_refused_until_the_bucket_is_back() {
     node.flush().await;
     let mut changes = shard.head().changes();
     while !shard.head().closed().is_empty() {
-        changes.changed().await.unwrap();
+        changes.changed().await;
     }
     while shard.write(part.clone()).await.is_err() {
         tokio::task::yield_now().await;

@@ -5,9 +5,9 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use latewood_wal::{Files, SegmentFile};
+use crate::files::{Files, SegmentFile};
 
-/// Files whose syncs do nothing.
+/// [`Files`] whose syncs do nothing: a fault that a simulation must find.
 #[derive(Debug)]
 pub struct Forgetful(Arc<dyn Files>);
 
@@ -15,6 +15,8 @@ pub struct Forgetful(Arc<dyn Files>);
 struct File(Arc<dyn SegmentFile>);
 
 impl Forgetful {
+    /// Stands before these files, and syncs none of them.
+    #[must_use]
     pub fn before(files: Arc<dyn Files>) -> Arc<dyn Files> {
         Arc::new(Self(files))
     }
