@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use latewood_base::{ErrorKind, Offload, Shutdown, Tasks};
@@ -29,6 +30,9 @@ mod tidying;
 /// The most deletions of a tenant that wait for the generations that they mask to be flushed and dropped: each read of
 /// these looks at all of them.
 const MAX_DELETIONS: usize = 2_000;
+
+/// How long the tasks of a shard may take to end what they have begun.
+const STOP_WAIT: Duration = Duration::from_secs(3);
 
 /// Numbers for the log, as people write them.
 pub(crate) fn listed<'a, N: ToString + 'a>(numbers: impl IntoIterator<Item = &'a N>) -> String {
@@ -288,8 +292,13 @@ impl Shard {
     /// Ends the shard's tasks, then its part in the group.
     pub(crate) async fn stop(&self) {
         self.shutdown.begin();
-        self.tasks.join().await;
+        // What was proposed is answered when it is applied, or when another leader's log takes its place. Neither comes to a
+        // leader whom the group has let go, or whose group has no majority: its proposals end with the group.
+        if tokio::time::timeout(STOP_WAIT, self.tasks.join()).await.is_err() {
+            tracing::warn!(shard = self.number, "stops with proposals under way");
+        }
         self.group.shutdown().await;
+        self.tasks.join().await;
         self.limits.leave();
     }
 

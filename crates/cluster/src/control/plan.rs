@@ -171,6 +171,29 @@ mod tests {
         assert_eq!((&shard.founders, shard.voters.contains(&0)), (&founders, false));
     }
 
+    #[test]
+    fn founders_have_a_shard_until_its_group_has_told_its_voters() {
+        let (mut world, nobody) = (World::new(3, 4), BTreeSet::new());
+        for node in [3, 4] {
+            while let Some(step) = next_step(&world.view(), &nobody) {
+                world.apply(&step).unwrap();
+            }
+            world.apply(&ControlCommand::Join { node, member: member(node) }).unwrap();
+        }
+        while let Some(step) = next_step(&world.view(), &nobody) {
+            world.apply(&step).unwrap();
+        }
+        let has = |view: &ClusterView, place: usize| {
+            view.shards[place].founders.iter().filter(|node| view.has(place, **node)).count()
+        };
+        let view = world.view();
+        let moved = |shard: &ShardView| shard.founders.iter().any(|node| !shard.replicas.contains(node));
+        let place = view.shards.iter().position(moved).expect("one was moved before its group was formed");
+        assert_eq!(has(&view, place), 3);
+        world.settle(&nobody);
+        assert!(has(&world.view(), place) < 3);
+    }
+
     proptest! {
         #[test]
         fn nodes_come_go_and_die_and_all_shards_are_whole(

@@ -89,11 +89,15 @@ impl ClusterView {
         active.map(|(node, member)| Site { node: *node, zone: member.zone.clone() }).collect()
     }
 
-    /// Whether a node has a part in a shard's group, or is to have one.
+    /// Whether a node has a part in a shard's group, or is to have one. Its founders do until its voters are known, wherever it
+    /// is to be by then: nobody else can form it.
     #[must_use]
     pub fn has(&self, place: usize, node: u64) -> bool {
         let shard = self.shards.get(place);
-        shard.is_some_and(|shard| shard.replicas.contains(&node) || shard.voters.contains(&node))
+        shard.is_some_and(|shard| {
+            let now = if shard.voters.is_empty() { &shard.founders } else { &shard.voters };
+            shard.replicas.contains(&node) || now.contains(&node)
+        })
     }
 
     /// How many shards a node has, or is to have.

@@ -214,6 +214,28 @@ async fn a_leader_that_is_cut_off_acknowledges_nothing_and_reads_nothing() {
     }
 }
 
+/// Nobody sends its log to a node that the group has let go: what it proposed in its last moments is neither applied nor taken
+/// back.
+#[tokio::test]
+async fn what_a_leader_proposed_that_was_let_go_ends_with_its_part_in_the_group() {
+    let nodes = Nodes::new(3, &[1, 2, 3]).await;
+    nodes.write(&[1, 2, 3], "before").await;
+    let old = nodes.leader(&[1, 2, 3]).await;
+    let others: Vec<u64> = [1, 2, 3].into_iter().filter(|id| *id != old).collect();
+    nodes.wires.part(&[old], &others);
+    let group = nodes.group(old);
+    let lost = tokio::spawn(async move { group.propose(word("lost")).await });
+    let new = nodes.leader(&others).await;
+    nodes.group(new).change_voters(&peers(&others)).await.unwrap();
+    nodes.wires.heal();
+    nodes.write(&others, "after").await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(!lost.is_finished(), "it is not known what became of it");
+    nodes.group(old).shutdown().await;
+    let ended = tokio::time::timeout(Duration::from_secs(5), lost).await;
+    assert!(ended.expect("it ends with the group").unwrap().is_err());
+}
+
 #[tokio::test]
 async fn a_follower_that_was_cut_off_does_not_disturb_the_leader_when_it_is_back() {
     let nodes = Nodes::new(3, &[1, 2, 3]).await;
