@@ -164,6 +164,7 @@ fn words(sources: &Sources, of_type: &str) -> String {
     }
     let known = match of_type {
         "u64" | "u32" | "usize" | "i32" | "i64" => "integer",
+        "f64" => "number",
         "bool" => "boolean",
         "String" => "text",
         "PathBuf" => "path",
