@@ -48,11 +48,12 @@ impl Uploader {
         let (mut uploaded, mut conflicts) = (None::<((u64, u32), BlockEntry)>, 0);
         let term = self.announce(generation).await?;
         loop {
-            // Who leads still knows by the log which ids there may be.
+            let seen = catalog.refresh(0).await?;
+            // Who still leads after that knows by the log of whom there may be blocks in this view.
             self.group.read_barrier().await?;
             let terms = self.terms(generation, term);
             let still_missing = |view: &View| self.missing(view, tenant, (generation, &terms), local);
-            let planned = still_missing(&*catalog.refresh(0).await?);
+            let planned = still_missing(&seen);
             let entry = match planned {
                 Missing::Nothing => return Ok(()),
                 Missing::NoId => return Err(FlushError::NoBlockId { generation }),
@@ -70,7 +71,9 @@ impl Uploader {
             };
             let mut overtaken = false;
             let committed = catalog.commit_with(|view| {
-                overtaken = still_missing(view) != planned;
+                // Without a step, nothing tells of the block of a leader that came since.
+                let may_hide_one = matches!(planned, Missing::Block(_, None)) && view.version != seen.version;
+                overtaken = may_hide_one || still_missing(view) != planned;
                 (!overtaken).then(|| self.change(planned, entry.as_ref(), tenant, generation))
             });
             match committed.await {
