@@ -40,6 +40,9 @@ struct Inner<S: ReplicatedState> {
     /// Where the log is read.
     lane: Offload,
     room: Arc<Semaphore>,
+    /// One change of who the members are, or who leads them, at a time: openraft takes a change of members from a leader
+    /// that hands over, and must not.
+    changes: Arc<tokio::sync::Mutex<()>>,
     /// One checkpoint at a time.
     checkpoints: Arc<tokio::sync::Mutex<()>>,
 }
@@ -118,6 +121,7 @@ impl<S: ReplicatedState> Group<S> {
             machine,
             lane: lane.background(),
             room: Arc::new(Semaphore::new(config.max_inflight_bytes.div_ceil(PERMIT_BYTES))),
+            changes: Arc::default(),
             checkpoints: Arc::default(),
             config,
         })))

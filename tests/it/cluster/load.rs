@@ -166,7 +166,7 @@ impl Load {
             let (number, epoch) = (series.to_string(), epoch(series, step).to_string());
             let labels =
                 [("__name__", "steps"), ("epoch", &*epoch), ("series", &*number), ("writer", &*writer)];
-            encoder.series(labels.into_iter(), &[Sample { timestamp, value: value(series, step) }], &[]);
+            encoder.series(labels, &[Sample { timestamp, value: value(series, step) }], &[]);
         }
         encoder
     }

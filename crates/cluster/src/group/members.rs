@@ -42,6 +42,7 @@ impl<S: ReplicatedState> Group<S> {
     /// This node does not lead, another change is under way, or the group has stopped. What was done of the change stays;
     /// it may be asked for again.
     pub async fn change_members(&self, voters: &[Peer], learners: &[Peer]) -> Result<(), ClusterError> {
+        let _one_at_a_time = self.0.changes.lock().await;
         let status = self.status();
         let known: BTreeSet<u64> = status.voters.iter().chain(&status.learners).map(|peer| peer.id).collect();
         // A voter has to have caught up; who only follows does that when it can.
@@ -79,7 +80,11 @@ impl<S: ReplicatedState> Group<S> {
         }
         // In a task of its own: a leader that has begun to hand over neither takes proposals nor tells that it lives.
         let group = self.clone();
-        let done = tokio::spawn(async move { group.hand_over_now(to).await }).await;
+        let done = tokio::spawn(async move {
+            let _one_at_a_time = group.0.changes.lock().await;
+            group.hand_over_now(to).await
+        });
+        let done = done.await;
         done.unwrap_or_else(|error| Err(self.stopped(&error)))
     }
 

@@ -183,6 +183,7 @@ impl Delivery {
             && inner.clock.elapsed().saturating_sub(since) >= linger
             && *inner.encoding.lock() != Some(generation)
         {
+            self.doubt_views();
             self.lingering.remove(&generation);
             self.doomed.extend(inner.head.dropped(generation));
         }
@@ -193,12 +194,21 @@ impl Delivery {
         }
     }
 
+    /// What another replica committed is not in the views that are known here: whoever reads must look, once generations
+    /// are no longer here.
+    fn doubt_views(&self) {
+        if !self.flusher.0.group.is_alone() {
+            self.flusher.0.uploader.catalogs.doubt_views();
+        }
+    }
+
     /// Deletes the files of generations that this replica never dropped, because it was restored behind them.
     async fn sweep(&mut self) {
         let (floor, store) = (self.flusher.0.head.floor(), self.flusher.0.local.clone());
         if floor <= self.swept {
             return;
         }
+        self.doubt_views();
         let mut kept: BTreeSet<u64> = self.doomed.iter().map(|closed| closed.number).collect();
         kept.extend(*self.flusher.0.encoding.lock());
         let deleted = self.flusher.0.offload.run(move || store.delete_through(floor, &kept)).await;
