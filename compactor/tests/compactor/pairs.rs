@@ -103,11 +103,15 @@ async fn the_last_series_of_a_day_may_be_deleted_before_it_becomes_one_series() 
     let mut world = world(24);
     world.hand.set_ms(40 * HOUR);
     world.flush(pair(24)).await;
+    let (gate, compactor) = (held_before_commit(&world, 1), world.compactor());
+    let running = tokio::spawn(async move { compactor.compact_once().await });
+    gate.reached(1).await;
     for metric in ["shared", "temperature"] {
         world.delete("__name__", metric, TimeRange::ALL).await;
     }
     let before = answers(&world, &[whole()]).await;
-    world.compactor().compact_once().await;
+    gate.open();
+    running.await.unwrap();
     assert_same(&answers(&world, &[whole()]).await, &before, "without them");
     assert_eq!(windows(&*world.view().await, &labels()).len(), 1);
     assert_rollups(&world).await;
