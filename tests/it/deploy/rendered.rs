@@ -127,6 +127,11 @@ fn values_that_are_wrong_are_refused_and_named() {
         let error = chart.try_render(&["--set", wrong]).expect_err(wrong);
         assert!(error.contains(named) && error.contains("don't meet the specifications"), "{wrong}: {error}");
     }
+}
+
+#[test]
+fn values_that_do_not_go_together_are_refused() {
+    let Some(chart) = Chart::find() else { return };
     let elsewhere = ["--set=ingester.enabled=false", DISTRIBUTED[0], DISTRIBUTED[1]];
     for (flags, says) in [
         (&DISTRIBUTED[..1], "config.bucket.url must be s3://"),

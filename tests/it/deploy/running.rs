@@ -1,6 +1,7 @@
 //! What the chart renders, run: the roles find each other by the names of its services.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use latewood_model::Sample;
 use latewood_testkit::DnsServer;
@@ -89,18 +90,24 @@ async fn the_distributed_roles_find_each_other_and_answer() {
 
     // Who leads shards and has no DNS record is missed.
     publish(&dns, &site, &[&nodes[0], &gateway]);
-    let late = Pod::start(&site, &late_querier, &folder.path().join(late_querier.name()));
-    let error = count(&late).await.unwrap_err();
-    assert!(error.contains("shard"), "{error}");
+    is_incomplete(&site, &late_querier, folder.path()).await;
 
     // One is lost without a word.
     publish(&dns, &site, &nodes.iter().chain([&gateway]).collect::<Vec<_>>());
     ingesters.remove(1).process.kill();
     write_to(&ingesters[0], "c").await;
     assert_eq!(count(querier).await, Ok(Some(3.0)), "of what two have");
-    for pod in others.into_iter().chain([late]).chain(ingesters) {
+    for pod in others.into_iter().chain(ingesters) {
         pod.process.stop();
     }
+}
+
+/// A querier that starts now lacks shards.
+async fn is_incomplete(site: &Site<'_>, querier: &Planned<'_>, folder: &Path) {
+    let pod = Pod::start(site, querier, &folder.join(querier.name()));
+    let error = count(&pod).await.unwrap_err();
+    assert!(error.contains("shard"), "{error}");
+    pod.process.stop();
 }
 
 async fn are_one_cluster_over_zones(pod: &Pod<'_>, nodes: &[Planned<'_>]) {
