@@ -14,7 +14,7 @@ use super::wire::{
     ChangeRequest, ChangeResponse, ReplicateRequest, ReplicateResponse, WhoRequest, WhoResponse,
     WriteRequest, WriteResponse,
 };
-use crate::store::{StoreError, error_from_status, is_from_a_peer};
+use crate::store::{StoreError, error_from_status, is_from_a_peer, take};
 
 /// Requests of so many bytes are compressed: smaller ones are not worth it, and larger ones would hold up a thread of the
 /// runtime for many milliseconds.
@@ -67,10 +67,6 @@ impl RemoteCluster {
         }
         Ok(if COMPRESSED.contains(&bytes) { self.packed.clone() } else { self.plain.clone() })
     }
-}
-
-fn take<T>(answer: Result<Response<T>, Status>) -> Result<T, StoreError> {
-    answer.map(Response::into_inner).map_err(|status| error_from_status(&status))
 }
 
 /// What a connection that broke, or a request that was cut short, says: the node may have done what was asked.

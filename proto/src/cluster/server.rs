@@ -12,7 +12,7 @@ use super::wire::{
     WriteRequest, WriteResponse,
 };
 use super::{ClusterApi, ClusterWire};
-use crate::store::{StoreError, status_from_error};
+use crate::store::reply;
 
 /// Answers gRPC with a local node.
 #[derive(Clone)]
@@ -28,10 +28,6 @@ impl ClusterService {
             .max_decoding_message_size(wire.max_message_bytes)
             .max_encoding_message_size(wire.max_message_bytes)
     }
-}
-
-fn reply<T>(answer: Result<T, StoreError>) -> Result<Response<T>, Status> {
-    answer.map(Response::new).map_err(|error| status_from_error(&error))
 }
 
 #[async_trait]

@@ -8,7 +8,7 @@ use tonic::{Request, Response, Status};
 use super::DeletionApi;
 use super::wire::deletion_server::{Deletion, DeletionServer};
 use super::wire::{CleanRequest, CleanResponse, CommitRequest, CommitResponse, LogRequest, LogResponse};
-use crate::store::status_from_error;
+use crate::store::reply;
 
 /// Answers gRPC with a local ingester.
 #[derive(Clone)]
@@ -25,17 +25,14 @@ impl DeletionService {
 #[async_trait]
 impl Deletion for DeletionService {
     async fn log(&self, request: Request<LogRequest>) -> Result<Response<LogResponse>, Status> {
-        let answer = self.0.log(request.into_inner()).await;
-        answer.map(Response::new).map_err(|error| status_from_error(&error))
+        reply(self.0.log(request.into_inner()).await)
     }
 
     async fn commit(&self, request: Request<CommitRequest>) -> Result<Response<CommitResponse>, Status> {
-        let answer = self.0.commit(request.into_inner()).await;
-        answer.map(Response::new).map_err(|error| status_from_error(&error))
+        reply(self.0.commit(request.into_inner()).await)
     }
 
     async fn clean(&self, request: Request<CleanRequest>) -> Result<Response<CleanResponse>, Status> {
-        let answer = self.0.clean(request.into_inner()).await;
-        answer.map(Response::new).map_err(|error| status_from_error(&error))
+        reply(self.0.clean(request.into_inner()).await)
     }
 }

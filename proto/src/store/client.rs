@@ -3,7 +3,6 @@
 use async_trait::async_trait;
 use futures::StreamExt;
 use latewood_model::SeriesRollups;
-use tonic::Response;
 use tonic::Status;
 use tonic::Streaming;
 use tonic::codec::CompressionEncoding;
@@ -11,7 +10,7 @@ use tonic::transport::Channel;
 
 use super::convert::batch_of_frame;
 use super::rollups_frame::rollups_of_frame;
-use super::status::error_from_status;
+use super::status::{error_from_status, take};
 use super::wire::store_client::StoreClient;
 use super::wire::{
     ExemplarsRequest, ExemplarsResponse, LabelNamesRequest, LabelStrings, LabelValuesRequest,
@@ -34,10 +33,6 @@ impl RemoteStore {
             .max_encoding_message_size(limits.max_message_bytes);
         Self(if limits.compress { client.send_compressed(CompressionEncoding::Zstd) } else { client })
     }
-}
-
-fn take<T>(answer: Result<Response<T>, Status>) -> Result<T, StoreError> {
-    answer.map(Response::into_inner).map_err(|status| error_from_status(&status))
 }
 
 /// The batches of frames as they come.

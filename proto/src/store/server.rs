@@ -10,14 +10,14 @@ use tonic::{Request, Response, Status};
 
 use super::convert::frame_of_batch;
 use super::rollups_frame::frame_of_rollups;
-use super::status::status_from_error;
+use super::status::{reply, status_from_error};
 use super::wire::store_server::{Store, StoreServer};
 use super::wire::{
     ExemplarsRequest, ExemplarsResponse, LabelNamesRequest, LabelStrings, LabelValuesRequest,
     MetadataRequest, MetadataResponse, RingRequest, RingResponse, RollupsFrame, RollupsRequest, SelectFrame,
     SelectRequest, SpansRequest, SpansResponse, StatisticsRequest, StatisticsResponse,
 };
-use super::{SelectBatch, SelectStream, StoreApi, StoreError, WireLimits};
+use super::{SelectBatch, SelectStream, StoreApi, WireLimits};
 
 /// Answers gRPC with a local store. A call whose client goes away is dropped, and with it the store's
 /// stream and the work behind it.
@@ -34,10 +34,6 @@ impl StoreService {
             .max_encoding_message_size(limits.max_message_bytes);
         if limits.compress { server.send_compressed(CompressionEncoding::Zstd) } else { server }
     }
-}
-
-fn reply<T>(answer: Result<T, StoreError>) -> Result<Response<T>, Status> {
-    answer.map(Response::new).map_err(|error| status_from_error(&error))
 }
 
 type Frames<F> = Pin<Box<dyn Stream<Item = Result<F, Status>> + Send>>;

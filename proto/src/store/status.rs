@@ -7,7 +7,7 @@ use std::error::Error;
 
 use latewood_base::{ErrorKind, Kinded};
 use tonic::metadata::{Ascii, MetadataValue};
-use tonic::{Code, Status};
+use tonic::{Code, Response, Status};
 
 use super::StoreError;
 
@@ -80,6 +80,16 @@ pub(crate) fn error_from_status(status: &Status) -> StoreError {
         Some(&(kind, ..)) => StoreError::new(kind, status.message()),
         None => transport_error(status),
     }
+}
+
+/// The answer of a server over one of our traits.
+pub(crate) fn reply<T>(answer: Result<T, StoreError>) -> Result<Response<T>, Status> {
+    answer.map(Response::new).map_err(|error| status_from_error(&error))
+}
+
+/// The answer of one of our traits over a client.
+pub(crate) fn take<T>(answer: Result<Response<T>, Status>) -> Result<T, StoreError> {
+    answer.map(Response::into_inner).map_err(|status| error_from_status(&status))
 }
 
 /// Whether one of us sent the status, and not the transport.
