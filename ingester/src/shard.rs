@@ -202,7 +202,7 @@ impl Shard {
     /// Whether this node answers for the shard. A sole voter does even when its disk takes no more entries.
     #[must_use]
     pub fn answers(&self) -> bool {
-        self.leads() || self.group.is_alone()
+        self.group.is_answered_here()
     }
 
     /// Freezes what is there; with `wait` returns when it is in the catalog.
@@ -343,7 +343,7 @@ async fn open_group(
 impl ShardWriter for Shard {
     async fn write(&self, part: ShardPart) -> Result<WriteOutcome, IngestError> {
         if !self.answers() {
-            return Err(IngestError::NotLeader { shard: self.number, leader: self.group.status().leader });
+            return Err(IngestError::NotLeader { shard: self.number, leader: self.group.leader() });
         }
         self.admit()?;
         let catalog = self.catalogs.tenant(part.tenant());
@@ -358,7 +358,7 @@ impl ShardWriter for Shard {
             Ok(refused) => Ok(WriteOutcome { refused }),
             // It led when the part was queued.
             Err(error) if error.is_about_the_lead() => {
-                Err(IngestError::NotLeader { shard: self.number, leader: self.group.status().leader })
+                Err(IngestError::NotLeader { shard: self.number, leader: self.group.leader() })
             }
             Err(error) => Err(IngestError::shard(self.number, &error)),
         }

@@ -162,6 +162,20 @@ impl<S: ReplicatedState> Group<S> {
         leading(&self.0.raft.metrics().borrow_watched(), &self.0.config)
     }
 
+    /// Whether this node answers for the group: it leads, or it is the only voter, also when its disk takes no more entries.
+    #[must_use]
+    pub fn is_answered_here(&self) -> bool {
+        self.leader_term().is_some() || self.is_alone()
+    }
+
+    /// The node that leads, as far as it is known here. A leader that was parted from the others believes in itself; it is not
+    /// named.
+    #[must_use]
+    pub fn leader(&self) -> Option<u64> {
+        let leader = self.0.raft.metrics().borrow_watched().current_leader;
+        leader.filter(|leader| *leader != self.0.config.node_id || self.leader_term().is_some())
+    }
+
     /// The newest position that is applied here.
     #[must_use]
     pub fn applied(&self) -> Option<Position> {

@@ -32,7 +32,7 @@ pub use control::{
 pub use error::ClusterError;
 pub use group::{Group, GroupStatus, Role};
 pub use latewood_wal::GroupId;
-pub use log_store::retire;
+pub use log_store::{known_groups, retire};
 pub use placement::{Placement, Site, lead, place};
 #[cfg(feature = "testing")]
 pub use runtime::seed_chance;

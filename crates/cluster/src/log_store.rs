@@ -6,7 +6,7 @@
 mod raft;
 mod slots;
 
-pub use slots::retire;
+pub use slots::{known_groups, retire};
 
 use std::collections::BTreeMap;
 use std::io;

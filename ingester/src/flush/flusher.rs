@@ -148,7 +148,7 @@ impl Flusher {
     /// Whether this node brings the shard's generations into the bucket. A sole voter does even when its disk takes no
     /// more entries: nobody else has them.
     fn delivers(&self) -> bool {
-        self.0.group.leader_term().is_some() || self.0.group.is_alone()
+        self.0.group.is_answered_here()
     }
 
     /// Before anything is served: gives the open generation a number (the first one of a journal has none)

@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use latewood_base::{Offload, Shutdown, Tasks};
 use latewood_catalog::ClusterRecord;
-use latewood_cluster::{ControlState, Group, GroupConfig, Member, MemberStatus, Role, Transport};
+use latewood_cluster::{ControlState, Group, GroupConfig, Member, MemberStatus, Transport};
 use latewood_proto::store::Ring;
 use latewood_wal::Journal;
 use parking_lot::Mutex;
 
 use super::control_group::{CONTROL_GROUP, ControlGroup, Itself};
 use super::{
-    AddressBook, Control, FoundingParts, Groups, GrpcTransport, LocalShards, Met, NodeFile, Peers, Replicas,
+    AddressBook, Control, FoundingParts, GrpcTransport, LocalShards, Met, NodeFile, Peers, Replicas,
     RingService, Routes, find_cluster,
 };
 use crate::deletion::DeletedVersions;
@@ -28,7 +28,6 @@ use crate::store_api::{ShardReader, ShardReaders};
 pub(crate) struct Membership {
     pub(crate) record: ClusterRecord,
     pub(crate) control: ControlGroup,
-    groups: Groups,
     pub(crate) transport: Arc<dyn Transport>,
     book: Arc<AddressBook>,
     service: Arc<RingService>,
@@ -94,8 +93,7 @@ impl Membership {
             state,
         );
         let group = Box::pin(group).await.map_err(StartError::Control)?;
-        let groups = service.groups().clone();
-        groups.insert(CONTROL_GROUP, Arc::new(group.clone()));
+        service.groups().insert(CONTROL_GROUP, Arc::new(group.clone()));
         let control = ControlGroup::new(
             itself,
             record.clone(),
@@ -104,7 +102,7 @@ impl Membership {
             Arc::clone(&book),
             deps.clock.clone(),
         );
-        Ok(Self { record, control, groups, transport, book, service })
+        Ok(Self { record, control, transport, book, service })
     }
 
     /// Has the node take part: in the control group, and in the shards that the view gives it, until the shutdown.
@@ -117,7 +115,7 @@ impl Membership {
         versions: &Arc<DeletedVersions>,
         (shutdown, tasks): (&Shutdown, &Tasks),
     ) -> Result<Access, StartError> {
-        let Self { record, control, groups, book, service, .. } = self;
+        let Self { record, control, book, service, .. } = self;
         let founders: Vec<u64> = record.founders.iter().map(|founder| founder.node).collect();
         // They all say the same, whenever they start.
         if founders.contains(&control.node()) && !control.view().is_founded() {
@@ -136,13 +134,8 @@ impl Membership {
             patience: Duration::from_millis(context.config.ring.write_patience_ms),
         });
         service.serve(local, Arc::new(control.clone()));
-        let replicas = Replicas {
-            context: context.clone(),
-            control: control.clone(),
-            groups,
-            service,
-            tasks: tasks.clone(),
-        };
+        let replicas =
+            Replicas { context: context.clone(), control: control.clone(), service, tasks: tasks.clone() };
         tasks.spawn("control", control.clone().run(shutdown.clone()));
         tasks.spawn("announce", control.clone().announce(shutdown.clone()));
         tasks.spawn("replicas", replicas.clone().run(shutdown.clone()));
@@ -198,8 +191,8 @@ impl ShardReaders for LedShards {
     }
 
     fn ring(&self) -> Ring {
-        let led = self.shards.all().into_iter();
-        let led = led.filter_map(|shard| Some((shard.reader().shard, shard.group().leader_term()?)));
+        let number = |place: u32| self.record.shards.get(place as usize).copied();
+        let led = self.led().into_iter().filter_map(|(place, term)| Some((number(place)?, term)));
         Ring {
             cluster: self.record.cluster,
             node: self.control.node(),
@@ -216,9 +209,6 @@ impl LocalShards for Shards {
     }
 
     fn leader(&self, place: u32) -> Option<u64> {
-        let shard = self.get(place)?;
-        let status = shard.group().status();
-        // A leader that was parted from the others believes in itself.
-        status.leader.filter(|_| status.role != Role::Leader || shard.leads())
+        self.get(place)?.group().leader()
     }
 }

@@ -7,10 +7,10 @@ use std::time::Duration;
 use axum::Router;
 use futures::future::join_all;
 use latewood_base::{Shutdown, Tasks};
-use latewood_cluster::{ClusterView, retire};
+use latewood_cluster::{ClusterView, known_groups, retire};
 
 use super::control_group::CONTROL_GROUP;
-use super::{Control, ControlGroup, Groups, RingService, admin, pages, steward};
+use super::{Control, ControlGroup, RingService, admin, pages, steward};
 use crate::Shard;
 use crate::flush::FlushError;
 use crate::shard::{ShardContext, group_of};
@@ -19,15 +19,12 @@ use crate::shard::{ShardContext, group_of};
 const INTERVAL: Duration = Duration::from_secs(1);
 /// How long a leader waits at its stop for another to take the lead.
 const HAND_OVER_WAIT: Duration = Duration::from_secs(3);
-/// Groups of the journal that a node got back are numbered above this: see the journal's format.
-const FIRST_SLOT: u64 = 1 << 40;
 
 /// Opens and closes the shards of this node.
 #[derive(Clone, Debug)]
 pub(crate) struct Replicas {
     pub(crate) context: ShardContext,
     pub(crate) control: ControlGroup,
-    pub(crate) groups: Groups,
     pub(crate) service: Arc<RingService>,
     pub(crate) tasks: Tasks,
 }
@@ -104,7 +101,7 @@ impl Replicas {
                 return;
             }
         };
-        self.groups.insert(group_of(place), Arc::new(shard.group().clone()));
+        self.service.groups().insert(group_of(place), Arc::new(shard.group().clone()));
         shard.start_flushing();
         let stewarding = steward::run(Arc::clone(&shard), self.control.clone(), shard.shutdown());
         self.tasks.spawn("steward", stewarding);
@@ -128,7 +125,7 @@ impl Replicas {
     /// Lets go of a shard that is whole elsewhere.
     async fn close(&self, place: u32) {
         let Some(shard) = self.context.shards.remove(place) else { return };
-        self.groups.remove(group_of(place));
+        self.service.groups().remove(group_of(place));
         shard.stop().await;
         if let Err(error) = self.forget(place).await {
             tracing::warn!(shard = place, %error, "what a replica left behind is not gone yet");
@@ -148,9 +145,7 @@ impl Replicas {
     /// What a crash left of shards that this node has no more.
     async fn retire_leftovers(&self) {
         let view = self.control.view();
-        let groups: BTreeSet<u64> =
-            self.context.journal.groups().into_iter().map(|group| group % FIRST_SLOT).collect();
-        for group in groups.into_iter().filter(|group| *group != CONTROL_GROUP) {
+        for group in known_groups(&self.context.journal).into_iter().filter(|group| *group != CONTROL_GROUP) {
             let Ok(place) = u32::try_from(group - 1) else { continue };
             let is_here =
                 self.context.shards.get(place).is_some() || view.has(place as usize, self.control.node());

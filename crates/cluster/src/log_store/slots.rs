@@ -4,6 +4,8 @@
 //! by then, and the journal lets nothing be written below what it purged. So each time that a node gets a group back its log is
 //! another group of the journal, numbered `group + n * 2^40`, and the one before is marked as retired and empty.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use latewood_wal::{GroupId, Journal, Record, WalError};
 
@@ -18,6 +20,12 @@ pub(super) fn current(journal: &Journal, group: GroupId) -> GroupId {
         Some(slot) if is_retired(journal, slot) => slot + STEP,
         Some(slot) => slot,
     }
+}
+
+/// The groups that this node has, or had.
+#[must_use]
+pub fn known_groups(journal: &Journal) -> BTreeSet<GroupId> {
+    journal.groups().into_iter().map(|slot| slot % STEP).collect()
 }
 
 /// Lets go of a group that this node has no part in any more, and that does not run here. It may be started again later: then
