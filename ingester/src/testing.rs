@@ -8,12 +8,12 @@ use latewood_wal::Journal;
 
 use crate::distributor::ShardMap;
 use crate::exemplars::ExemplarStore;
-use crate::flush::{DiskBudget, FlushError, FlushMetrics, LocalShared, OpenTables, OwnNumbers};
+use crate::flush::{DiskBudget, FlushError, FlushMetrics, OwnNumbers};
 pub use crate::flush::{Unfenced, plant};
 use crate::journal::ShardState;
 use crate::limits::{Limits, SeriesLimits};
 use crate::metadata::MetadataStore;
-use crate::service::Layout;
+use crate::service::{Layout, local_shared};
 use crate::shard::ShardContext;
 use crate::store_api::{FixedShards, IngesterStore, StoreParts};
 use crate::{IngesterConfig, IngesterDeps, Shard, Shards};
@@ -59,7 +59,12 @@ impl ShardReplica {
         let layout = Layout { journal: cluster, claimed: vec![shard] };
         let numbers = OwnNumbers::new(Arc::clone(&catalogs), cluster, layout.claimed.clone());
         let context = ShardContext {
-            local: local(&config, &deps, &shutdown),
+            local: local_shared(
+                &config,
+                &deps,
+                &Arc::new(DiskBudget::new(config.flush.max_unflushed_bytes, 0)),
+                &shutdown,
+            ),
             config: config.clone(),
             deps: deps.clone(),
             layout,
@@ -100,17 +105,5 @@ impl ShardReplica {
     /// Ends its tasks at their next step, without waiting for anything.
     pub fn kill(&self) {
         self.shutdown.begin();
-    }
-}
-
-fn local(config: &IngesterConfig, deps: &IngesterDeps, shutdown: &Shutdown) -> LocalShared {
-    LocalShared {
-        writer: config.block.clone(),
-        reader: config.block_reader.clone(),
-        offload: deps.offload.clone(),
-        rng: deps.rng.clone(),
-        budget: Arc::new(DiskBudget::new(config.flush.max_unflushed_bytes, 0)),
-        tables: Arc::new(OpenTables::new(config.flush.max_open_block_bytes)),
-        shutdown: shutdown.clone(),
     }
 }

@@ -2,10 +2,10 @@
 
 use axum::Json;
 use axum::Router;
-use axum::http::{HeaderMap, header};
+use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use latewood_service::Health;
+use latewood_service::{Health, wants_json};
 use serde::Serialize;
 
 use super::Role;
@@ -26,8 +26,7 @@ fn answer(role: &Role, health: &Health, headers: &HeaderMap) -> Response {
     let status = if health.is_ready() { "Running" } else { "Starting" };
     let services: Vec<Service> =
         role.parts.iter().map(|part| Service { service: part.name(), status }).collect();
-    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
-    if accept.is_some_and(|accept| accept.contains("application/json")) {
+    if wants_json(headers) {
         return Json(services).into_response();
     }
     let lines: String =
@@ -38,6 +37,7 @@ fn answer(role: &Role, health: &Health, headers: &HeaderMap) -> Response {
 #[cfg(test)]
 mod tests {
     use axum::body::to_bytes;
+    use axum::http::header;
 
     use super::*;
     use crate::roles::{ALL, QUERIER};

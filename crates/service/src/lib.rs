@@ -3,6 +3,7 @@
 //!
 //! This crate knows nothing of metrics data: routes come from the roles.
 
+mod accept;
 mod asked_by;
 mod config;
 mod error;
@@ -20,6 +21,7 @@ mod telemetry;
 mod tenant;
 mod text_format;
 
+pub use accept::wants_json;
 pub use asked_by::asked_by;
 pub use config::{LogConfig, LogFormat, ServiceConfig};
 pub use error::ServiceError;

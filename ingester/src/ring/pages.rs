@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use axum::Json;
 use axum::Router;
 use axum::extract::State;
-use axum::http::{HeaderMap, header};
+use axum::http::HeaderMap;
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use latewood_cluster::{GroupStatus, Member, ShardView};
+use latewood_service::wants_json;
 use serde::Serialize;
 
 use super::{Control, ControlGroup};
@@ -193,11 +194,6 @@ async fn cluster(State(Sources { control, .. }): State<Sources>, headers: Header
     };
     let columns = ["Node", "Address", "Zone", "Status", "Shards", "Votes", "Heard"];
     page(&format!("Nodes of cluster {}", nodes.cluster), &columns, nodes.members.iter().map(cells))
-}
-
-fn wants_json(headers: &HeaderMap) -> bool {
-    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
-    accept.is_some_and(|accept| accept.contains("application/json"))
 }
 
 /// A table as a page.

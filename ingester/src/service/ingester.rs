@@ -286,7 +286,8 @@ fn disk_watch(config: &IngesterConfig, deps: &IngesterDeps, journal: &Journal) -
     }
 }
 
-fn local_shared(
+/// What the local blocks of all shards of a node share.
+pub(crate) fn local_shared(
     config: &IngesterConfig,
     deps: &IngesterDeps,
     budget: &Arc<DiskBudget>,

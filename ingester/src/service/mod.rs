@@ -12,5 +12,7 @@ mod tests;
 
 pub use config::IngesterConfig;
 pub use error::StartError;
+#[cfg(feature = "testing")]
+pub(crate) use ingester::local_shared;
 pub use ingester::{Ingester, IngesterDeps};
 pub(crate) use layout::Layout;
