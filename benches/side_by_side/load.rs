@@ -1,6 +1,6 @@
 //! What is written to the servers: the benchmarks' datasets S, M and H.
 
-use std::process::Command;
+use std::process::{Command, Output, Stdio};
 
 use latewood_base::Clock;
 
@@ -57,13 +57,40 @@ impl Load {
         self.start + self.step * (self.samples as i64 - 1)
     }
 
+    /// The share of one of so many who write it together.
+    pub fn shared_by(&self, writers: usize) -> Self {
+        Self { series: self.series / writers, ..*self }
+    }
+
+    /// The same, so many times its length before.
+    pub fn before(&self, times: usize) -> Self {
+        Self { start: self.start - self.step * (self.samples * times) as i64, ..*self }
+    }
+
+    /// Writes it to each of these at once, to each as series of its own.
+    pub fn write_all(&self, urls: &[String]) {
+        let writers = urls.iter().zip(1..).map(|(url, seed)| {
+            let mut command = self.command(1, url);
+            command.arg(format!("--seed={seed}")).stdout(Stdio::piped()).spawn().unwrap()
+        });
+        let writers: Vec<_> = writers.collect();
+        for writer in writers {
+            report(&writer.wait_with_output().unwrap());
+        }
+    }
+
     /// Writes it, from a process of its own, whose report is returned.
     pub fn write(&self, kind: Kind, url: &str) -> serde_json::Value {
-        let output = Command::new(env!("CARGO_BIN_EXE_latewood"))
+        report(&self.command(kind.protocol(), url).output().unwrap())
+    }
+
+    fn command(&self, protocol: u8, url: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_latewood"));
+        command
             .args(["bench", "write"])
             .arg(format!("--dataset={}", self.dataset))
             .arg(format!("--url={url}/api/v1/write"))
-            .arg(format!("--protocol={}", kind.protocol()))
+            .arg(format!("--protocol={protocol}"))
             .arg(format!("--series={}", self.series))
             .arg(format!("--samples={}", self.samples))
             .arg(format!("--start={}", self.start))
@@ -72,10 +99,12 @@ impl Load {
                 ["--connections=4", "--batch=2000"]
             } else {
                 ["--connections=1", "--batch=10000"]
-            })
-            .output()
-            .unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        serde_json::from_slice(&output.stdout).unwrap()
+            });
+        command
     }
+}
+
+fn report(output: &Output) -> serde_json::Value {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
 }

@@ -6,14 +6,17 @@
 //! LATEWOOD_PEERS=… cargo bench --bench side_by_side -- month  [ROUNDS [SERIES [SAMPLES]]]
 //! LATEWOOD_PEERS=… cargo bench --bench side_by_side -- query  [ROUNDS]
 //! LATEWOOD_PEERS=… cargo bench --bench side_by_side -- exploding [ROUNDS [SERIES [SAMPLES]]]
+//! cargo bench --bench side_by_side -- cluster [ROUNDS [SERIES [SAMPLES]]]
 //! ```
 //!
 //! prints a table of medians, and of ratios to Latewood. Without arguments it measures ingest: 3 rounds of
 //! dataset S, 50,000 series of 120 samples. `hour` asks over dataset M, `month` over dataset H once it lies in
-//! blocks, `query` does both.
+//! blocks, `query` does both. `cluster` has no peers beside it: it compares three ingesters that replicate each other with one that stands
+//! alone, and lets one of the three miss 30 million samples.
 
 #![allow(clippy::unwrap_used, reason = "a measurement that cannot go on panics")]
 
+mod cluster;
 mod costs;
 mod exploding;
 #[allow(dead_code, unused_imports, reason = "shared with the tests")]
@@ -40,12 +43,16 @@ fn main() {
 }
 
 async fn measure() {
-    let Some(peers) = Peers::find() else { return };
     let numbers: Vec<usize> = std::env::args().filter_map(|argument| argument.parse().ok()).collect();
     let rounds = numbers.first().copied().unwrap_or(3);
     let (series, samples) = (numbers.get(1).copied(), numbers.get(2).copied());
     // Cargo adds arguments of its own.
     let asked = |mode: &str| std::env::args().any(|argument| argument == mode);
+    if asked("cluster") {
+        let missed = Load::half_hour(Some(200_000), Some(150));
+        return cluster::measure(rounds, &Load::half_hour(series, samples), &missed).await;
+    }
+    let Some(peers) = Peers::find() else { return };
     if asked("exploding") {
         return exploding::measure(&peers, rounds, &Load::half_hour(series, samples)).await;
     }

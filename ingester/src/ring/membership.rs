@@ -128,12 +128,12 @@ impl Membership {
             cluster: record.cluster,
             shards: local.clone(),
             control: Arc::new(control.clone()),
-            nodes: book,
+            nodes: book.clone(),
             leaders: Arc::default(),
             offload: context.deps.offload.clone(),
             patience: Duration::from_millis(context.config.ring.write_patience_ms),
         });
-        service.serve(local, Arc::new(control.clone()));
+        service.serve(local, Arc::new(control.clone()), book);
         let replicas =
             Replicas { context: context.clone(), control: control.clone(), service, tasks: tasks.clone() };
         tasks.spawn("control", control.clone().run(shutdown.clone()));

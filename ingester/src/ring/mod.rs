@@ -32,7 +32,7 @@ pub(crate) use control_group::ControlGroup;
 pub use forward::{ForwardError, read_part};
 pub use founding::{FoundingParts, find_cluster};
 pub use groups::{Groups, Replica};
-pub use leaders::Leaders;
+pub use leaders::{Leaders, Way};
 pub(crate) use membership::{Access, Membership};
 pub use node::NodeFile;
 pub use peers::{Meeting, Met, Peers};

@@ -10,14 +10,14 @@ use std::time::Duration;
 use async_trait::async_trait;
 use latewood_base::{ErrorKind, Kinded, Offload, Ulid};
 use latewood_proto::cluster::ClusterApi;
-use latewood_proto::cluster::wire::{WriteRequest, Written, write_response};
+use latewood_proto::cluster::wire::{WhoRequest, WriteRequest, Written, write_response};
 use latewood_proto::store::StoreError;
 use tokio::time::Instant;
 
 use self::order::{Known, Tried};
 use super::config::PART_BYTES;
 use super::control::known;
-use super::{Control, Leaders, LocalShards, Nodes};
+use super::{Control, Leaders, LocalShards, Nodes, Way};
 use crate::distributor::{RefusedRow, ShardPart, ShardWriter, WriteOutcome};
 use crate::journal::{SpelledOut, spell_out};
 use crate::{Cause, IngestError};
@@ -30,6 +30,8 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(400);
 const LOOK: Duration = Duration::from_millis(100);
 /// How long a node may take for a write. One that is gone is noticed before, by its connection.
 const ATTEMPT: Duration = Duration::from_secs(30);
+/// How long a node that was out of reach may take to say that it is there.
+const PROBE: Duration = Duration::from_secs(1);
 /// Samples of a part that are spelled out where it came.
 const INLINE_SAMPLES: usize = 500;
 
@@ -103,7 +105,7 @@ impl ShardWriter for RoutedShard {
         let mut sending = Sending { part: &part, spelled: None };
         let (mut tried, mut last) = (Tried::default(), "no node of the cluster is known".to_owned());
         loop {
-            let Some(node) = tried.next(&self.known()) else {
+            let Some(way) = tried.next(&self.known()) else {
                 if Instant::now() + pause > deadline {
                     return Err(self.nobody_leads(&last));
                 }
@@ -112,19 +114,23 @@ impl ShardWriter for RoutedShard {
                 tried = Tried::default();
                 continue;
             };
-            match self.attempt(node, &mut sending).await {
+            match self.attempt(way, &mut sending).await {
                 Ok(outcome) => {
-                    leaders.set(self.place, node);
+                    leaders.set(self.place, way);
+                    self.probe();
                     return Ok(outcome);
                 }
                 Err(Miss::Refused(error)) => return Err(error),
-                Err(Miss::NotLeader(leader)) => leaders.is_not(self.place, node, leader),
+                Err(Miss::NotLeader(leader)) => {
+                    leaders.is_not(self.place, way.node, leader);
+                    tried.is_not(way, leader);
+                }
                 Err(Miss::Away(reason)) => {
-                    leaders.is_not(self.place, node, None);
-                    last = format!("node {node:016x}: {reason}");
+                    leaders.is_not(self.place, way.node, None);
+                    tried.is_away(way);
+                    last = format!("node {:016x}: {reason}", way.node);
                 }
             }
-            tried.add(node);
             if Instant::now() > deadline {
                 return Err(self.nobody_leads(&last));
             }
@@ -156,8 +162,22 @@ impl RoutedShard {
         IngestError::Shard { shard: self.place, kind: ErrorKind::Unavailable, message }
     }
 
-    async fn attempt(&self, node: u64, sending: &mut Sending<'_>) -> Result<WriteOutcome, Miss> {
+    /// Now and then looks whether who leads is reached again from here, if another node passes on to it.
+    fn probe(&self) {
+        let (place, routes) = (self.place, Arc::clone(&self.routes));
+        let Some(leader) = routes.leaders.probe(place) else { return };
+        tokio::spawn(async move {
+            let Some(remote) = routes.nodes.node(leader) else { return };
+            let answer = tokio::time::timeout(PROBE, remote.who(WhoRequest {})).await;
+            if matches!(answer, Ok(Ok(_))) {
+                routes.leaders.set(place, Way::direct(leader));
+            }
+        });
+    }
+
+    async fn attempt(&self, way: Way, sending: &mut Sending<'_>) -> Result<WriteOutcome, Miss> {
         let Routes { shards, nodes, .. } = &*self.routes;
+        let node = way.node;
         if node == self.routes.node {
             let writer = shards.writer(self.place).ok_or(Miss::NotLeader(None))?;
             return tokio::select! {
@@ -167,10 +187,10 @@ impl RoutedShard {
         }
         let away = |reason: &str| Miss::Away(reason.to_owned());
         let remote = nodes.node(node).ok_or_else(|| away("it is not known where it is"))?;
-        let writing = tokio::time::timeout(ATTEMPT, self.send(&*remote, sending));
+        let writing = tokio::time::timeout(ATTEMPT, self.send(&*remote, way, sending));
         tokio::select! {
             written = writing => written.map_err(|_| away("it does not answer"))?,
-            () = self.another_leads(node) => Err(away("another leads now")),
+            () = self.another_leads(way.relay_to.unwrap_or(node)) => Err(away("another leads now")),
         }
     }
 
@@ -198,11 +218,17 @@ impl RoutedShard {
         }
     }
 
-    async fn send(&self, remote: &dyn ClusterApi, sending: &mut Sending<'_>) -> Result<WriteOutcome, Miss> {
+    async fn send(
+        &self,
+        remote: &dyn ClusterApi,
+        way: Way,
+        sending: &mut Sending<'_>,
+    ) -> Result<WriteOutcome, Miss> {
         let mut outcome = WriteOutcome::default();
         for piece in self.spelled(sending).await? {
             let cluster = self.routes.cluster.to_string();
-            let request = WriteRequest { cluster, shard: self.place, part: piece.bytes.clone() };
+            let relay_to = way.relay_to.unwrap_or(0);
+            let request = WriteRequest { cluster, shard: self.place, part: piece.bytes.clone(), relay_to };
             let answer = remote.write(request).await.map_err(|error| self.miss_of(&error))?;
             match answer.outcome {
                 Some(write_response::Outcome::Written(written)) => self.take(written, piece, &mut outcome)?,

@@ -15,9 +15,9 @@ use latewood_proto::cluster::wire::{
 use latewood_proto::store::StoreError;
 use parking_lot::RwLock;
 
-use super::{Changed, Control, Groups, Met, read_part};
+use super::{Changed, Control, Groups, Met, Nodes, read_part};
 use crate::IngestError;
-use crate::distributor::{ShardWriter, WriteOutcome};
+use crate::distributor::{ShardPart, ShardWriter, WriteOutcome};
 
 /// The replicas of shards on this node.
 pub trait LocalShards: Send + Sync + 'static {
@@ -49,6 +49,7 @@ struct Standing {
 struct Running {
     shards: Arc<dyn LocalShards>,
     control: Arc<dyn Control>,
+    nodes: Arc<dyn Nodes>,
 }
 
 impl std::fmt::Debug for RingService {
@@ -87,15 +88,25 @@ impl RingService {
         &self.groups
     }
 
-    /// The ingester has started: writes and changes are taken.
-    pub fn serve(&self, shards: Arc<dyn LocalShards>, control: Arc<dyn Control>) {
-        self.standing.write().running = Some(Running { shards, control });
+    /// The ingester has started: writes and changes are taken, and passed on to these nodes.
+    pub fn serve(&self, shards: Arc<dyn LocalShards>, control: Arc<dyn Control>, nodes: Arc<dyn Nodes>) {
+        self.standing.write().running = Some(Running { shards, control, nodes });
     }
 
     /// The ingester stops: nothing is taken any more.
     pub fn leave(&self) {
         self.standing.write().running = None;
         self.groups.clear();
+    }
+
+    async fn read(&self, part: Bytes, shard: u32) -> Result<ShardPart, StoreError> {
+        let part = if part.len() <= INLINE_BYTES {
+            read_part(&part, shard)
+        } else {
+            let read = self.offload.run(move || read_part(&part, shard)).await;
+            read.map_err(|error| StoreError::from_kinded(&error))?
+        };
+        part.map_err(|error| StoreError::from_kinded(&error))
     }
 
     fn this(&self) -> Result<Arc<Met>, StoreError> {
@@ -112,6 +123,17 @@ impl RingService {
         }
         let running = self.standing.read().running.clone();
         Ok((this, running.ok_or_else(starting)?))
+    }
+}
+
+impl Running {
+    /// Writes to the node that leads for one that cannot reach it; it is not passed on further.
+    async fn pass_on(&self, request: WriteRequest) -> Result<WriteResponse, StoreError> {
+        let leader = request.relay_to;
+        let node = self.nodes.node(leader).ok_or_else(|| {
+            StoreError::new(ErrorKind::Unavailable, format!("it is not known where node {leader:016x} is"))
+        })?;
+        node.write(WriteRequest { relay_to: 0, ..request }).await
     }
 }
 
@@ -136,23 +158,20 @@ impl ClusterApi for RingService {
     }
 
     async fn write(&self, request: WriteRequest) -> Result<WriteResponse, StoreError> {
-        let WriteRequest { cluster, shard, part } = request;
-        let (this, Running { shards, control }) = self.running(&cluster)?;
+        let (this, running) = self.running(&request.cluster)?;
+        let shard = request.shard;
+        let led_by = running.shards.leader(shard);
+        if request.relay_to != 0 && led_by != Some(this.node) {
+            return running.pass_on(request).await;
+        }
         let hint = |leader: Option<u64>| {
-            let wanted = || control.view().shards.get(shard as usize).and_then(|shard| shard.leader);
-            let leader = leader.or_else(|| shards.leader(shard)).or_else(wanted);
+            let wanted = || running.control.view().shards.get(shard as usize).and_then(|shard| shard.leader);
+            let leader = leader.or(led_by).or_else(wanted);
             let leader = leader.filter(|leader| *leader != this.node).unwrap_or(0);
             Ok(WriteResponse { outcome: Some(write_response::Outcome::NotLeader(NotLeader { leader })) })
         };
-        let Some(writer) = shards.writer(shard) else { return hint(None) };
-        let part = if part.len() <= INLINE_BYTES {
-            read_part(&part, shard)
-        } else {
-            let read = self.offload.run(move || read_part(&part, shard)).await;
-            read.map_err(|error| StoreError::from_kinded(&error))?
-        };
-        let part = part.map_err(|error| StoreError::from_kinded(&error))?;
-        match writer.write(part).await {
+        let Some(writer) = running.shards.writer(shard) else { return hint(None) };
+        match writer.write(self.read(request.part, shard).await?).await {
             Ok(outcome) => {
                 Ok(WriteResponse { outcome: Some(write_response::Outcome::Written(written(&outcome))) })
             }

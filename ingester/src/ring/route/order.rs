@@ -1,10 +1,12 @@
 //! In which order nodes are asked to take a write: pure.
 
+use super::super::Way;
+
 /// What is known of where a shard is.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Known {
-    /// Who took the last write, or was named by whom did not.
-    pub(super) seen: Option<u64>,
+    /// By which way the last write was taken, or who was named by whom did not take it.
+    pub(super) seen: Option<Way>,
     /// Who leads as the replica here knows.
     pub(super) here: Option<u64>,
     /// Who is to lead.
@@ -15,19 +17,35 @@ pub(super) struct Known {
 
 /// The nodes that did not take it, this time round.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Tried(Vec<u64>);
+pub(super) struct Tried {
+    ways: Vec<Way>,
+    /// Those that did not answer.
+    away: Vec<u64>,
+    /// Those that do not lead, and whom they named.
+    named: Vec<(u64, u64)>,
+}
 
 impl Tried {
-    /// The next one to ask; none when all were.
-    pub(super) fn next(&self, known: &Known) -> Option<u64> {
-        let likely = [known.seen, known.here, known.wanted].into_iter().flatten();
-        let mut all = likely.chain(known.replicas.iter().copied());
-        all.find(|node| !self.0.contains(node))
+    /// The next way to try; none when all were. Who leads may be out of reach from here alone: whoever names it is asked to
+    /// pass on to it, after all others.
+    pub(super) fn next(&self, known: &Known) -> Option<Way> {
+        let likely = [known.here, known.wanted].into_iter().flatten();
+        let direct = likely.chain(known.replicas.iter().copied()).map(Way::direct);
+        let out_of_reach = self.named.iter().filter(|(_, leader)| self.away.contains(leader));
+        let relays = out_of_reach.map(|(node, leader)| Way { node: *node, relay_to: Some(*leader) });
+        known.seen.into_iter().chain(direct).chain(relays).find(|way| !self.ways.contains(way))
     }
 
-    /// One did not take it.
-    pub(super) fn add(&mut self, node: u64) {
-        self.0.push(node);
+    /// A node does not lead, and names who does.
+    pub(super) fn is_not(&mut self, way: Way, leader: Option<u64>) {
+        self.ways.push(way);
+        self.named.extend(leader.map(|leader| (way.node, leader)));
+    }
+
+    /// A node did not answer, or who it passed on to did not.
+    pub(super) fn is_away(&mut self, way: Way) {
+        self.ways.push(way);
+        self.away.extend(way.relay_to.is_none().then_some(way.node));
     }
 }
 
@@ -35,16 +53,34 @@ impl Tried {
 mod tests {
     use super::*;
 
+    fn known() -> Known {
+        Known { seen: Some(Way::direct(4)), here: Some(2), wanted: Some(4), replicas: vec![1, 2, 3, 1] }
+    }
+
     #[test]
     fn the_likeliest_is_asked_first_and_each_once() {
-        let known = Known { seen: Some(4), here: Some(2), wanted: Some(4), replicas: vec![1, 2, 3, 1] };
         let mut tried = Tried::default();
         let mut asked = Vec::new();
-        while let Some(node) = tried.next(&known) {
-            asked.push(node);
-            tried.add(node);
+        while let Some(way) = tried.next(&known()) {
+            asked.push(way.node);
+            tried.is_not(way, Some(9));
         }
         assert_eq!(asked, [4, 2, 1, 3]);
         assert_eq!(Tried::default().next(&Known::default()), None);
+    }
+
+    #[test]
+    fn who_names_a_leader_that_is_out_of_reach_passes_on_to_it() {
+        let mut tried = Tried::default();
+        tried.is_away(Way::direct(4));
+        tried.is_away(Way::direct(2));
+        tried.is_not(Way::direct(1), Some(3));
+        tried.is_not(Way::direct(3), Some(4));
+        let relay = Way { node: 3, relay_to: Some(4) };
+        assert_eq!(tried.next(&known()), Some(relay));
+        tried.is_away(relay);
+        assert_eq!(tried.next(&known()), None);
+        let seen = Known { seen: Some(relay), ..known() };
+        assert_eq!(Tried::default().next(&seen), Some(relay), "it was the way of the last write");
     }
 }

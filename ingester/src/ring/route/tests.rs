@@ -21,6 +21,8 @@ enum Does {
     Takes,
     Refuses(Vec<(u32, Cause)>),
     Names(Option<u64>),
+    /// It names who leads, unless it is told to pass on to it.
+    PassesOn(u64),
     Fails(ErrorKind),
     Hangs,
 }
@@ -92,7 +94,7 @@ impl ShardWriter for Nodes3 {
             Does::Fails(kind) => {
                 return Err(IngestError::Shard { shard, kind, message: "told to".to_owned() });
             }
-            Does::Hangs => std::future::pending().await,
+            Does::PassesOn(_) | Does::Hangs => std::future::pending().await,
         }
         Ok(WriteOutcome::default())
     }
@@ -135,7 +137,10 @@ impl ClusterApi for Remote {
     async fn write(&self, request: WriteRequest) -> Result<WriteResponse, StoreError> {
         let part = crate::ring::read_part(&request.part, request.shard).unwrap();
         let outcome = match self.1.did(self.0) {
-            Does::Takes => {
+            Does::PassesOn(leader) if request.relay_to != leader => {
+                write_response::Outcome::NotLeader(NotLeader { leader })
+            }
+            Does::Takes | Does::PassesOn(_) => {
                 let names = part.series().map(|(_, series)| series.to_labels().to_string()).collect();
                 self.1.0.lock().took.push(names);
                 write_response::Outcome::Written(Written::default())
@@ -242,7 +247,7 @@ async fn refused_rows_are_those_of_the_sender() {
         let leader = if here.is_some() { 1 } else { 2 };
         let nodes = Nodes3::new(&[(1, refuses(&here.unwrap_or_default())), (2, refuses(&far))]);
         let routes = nodes.routes();
-        routes.leaders.set(0, leader);
+        routes.leaders.set(0, Way::direct(leader));
         let outcome = nodes.write(&routes).await.unwrap();
         let rows: Vec<u32> = outcome.refused.iter().map(|refused| refused.row).collect();
         assert_eq!(rows, expected);
@@ -271,6 +276,26 @@ async fn a_node_that_does_not_answer_is_left_when_another_comes_to_lead() {
     writing.await.unwrap().unwrap();
     assert!(begun.elapsed() < Duration::from_secs(3));
     assert_eq!(nodes.asked(), [2, 3]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_leader_out_of_reach_is_written_to_through_who_reaches_it() {
+    let away = || Does::Fails(ErrorKind::Unavailable);
+    let nodes = Nodes3::new(&[(1, Does::Names(Some(3))), (2, Does::PassesOn(3)), (3, away())]);
+    nodes.0.lock().here = Some(3);
+    let routes = nodes.routes();
+    nodes.write(&routes).await.unwrap();
+    assert_eq!(nodes.asked(), [3, 2, 1, 2]);
+    nodes.write(&routes).await.unwrap();
+    assert_eq!(nodes.asked(), [2], "it is known to pass on");
+    // Once it says who it is, it is asked itself again.
+    nodes.set(3, Does::Takes);
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    nodes.write(&routes).await.unwrap();
+    assert_eq!(nodes.asked(), [2]);
+    tokio::task::yield_now().await;
+    nodes.write(&routes).await.unwrap();
+    assert_eq!(nodes.asked(), [3]);
 }
 
 /// The service of one node behind the routes of another.
@@ -307,7 +332,7 @@ async fn a_write_that_was_sent_is_as_good_as_one_that_came_here() {
     });
     let (kind, text) = near.write(&routes).await.unwrap_err();
     assert!(kind == ErrorKind::Unavailable && text.contains("is starting"), "{text}");
-    service.serve(Arc::new(far.clone()), Arc::new(far.clone()));
+    service.serve(Arc::new(far.clone()), Arc::new(far.clone()), Arc::new(far.clone()));
     let outcome = near.write(&routes).await.unwrap();
     assert_eq!(outcome.refused, [RefusedRow { row: 1, cause: Cause::SeriesLimit, message: "no".into() }]);
     far.set(1, Does::Fails(ErrorKind::Overloaded));

@@ -1,13 +1,26 @@
 use latewood_base::{Kinded, Ulid};
 use latewood_cluster::{ClusterError, ClusterView, ShardView};
 use latewood_model::{Labels, Sample, TenantId};
+use latewood_proto::cluster::ClusterWire;
 use parking_lot::Mutex;
 
 use super::*;
 use crate::distributor::ShardPart;
 use crate::journal::spell_out;
-use crate::ring::Replica;
+use crate::ring::{AddressBook, Replica};
 use crate::{BatchBuilder, Cause};
+
+const WIRE: ClusterWire = ClusterWire { max_message_bytes: 1 << 20, compress: false };
+
+/// The nodes that one reaches.
+#[derive(Debug)]
+struct Reached(u64, Arc<RingService>);
+
+impl Nodes for Reached {
+    fn node(&self, node: u64) -> Option<Arc<dyn ClusterApi>> {
+        (node == self.0).then(|| Arc::clone(&self.1) as Arc<dyn ClusterApi>)
+    }
+}
 
 /// A node that does as it is told.
 #[derive(Clone, Default)]
@@ -76,7 +89,7 @@ fn write(shard: u32) -> WriteRequest {
     let mut builder = BatchBuilder::new(TenantId::anonymous(), &[]);
     builder.push(&Labels::from_pairs([("__name__", "up")]), &[Sample { timestamp: 1, value: 1.0 }]);
     let part = spell_out(&ShardPart::whole(Arc::new(builder.build()), 0), 1 << 20).remove(0).bytes;
-    WriteRequest { cluster: cluster().to_string(), shard, part }
+    WriteRequest { cluster: cluster().to_string(), shard, part, relay_to: 0 }
 }
 
 #[tokio::test]
@@ -119,7 +132,7 @@ async fn requests_of_replicas_reach_the_one_that_is_meant() {
 async fn writes_are_taken_refused_or_sent_to_who_leads() {
     let (service, told) = (RingService::new(Offload::inline()), Told::default());
     service.introduce(this(true));
-    service.serve(Arc::new(told.clone()), Arc::new(told.clone()));
+    service.serve(Arc::new(told.clone()), Arc::new(told.clone()), AddressBook::new(WIRE));
     let does = |does| *told.0.lock() = Some(does);
     let outcome = |shard| {
         let service = Arc::clone(&service);
@@ -154,10 +167,31 @@ async fn writes_are_taken_refused_or_sent_to_who_leads() {
 }
 
 #[tokio::test]
+async fn a_write_is_passed_on_once_to_a_leader_that_its_sender_cannot_reach() {
+    let [near, far] = [(); 2].map(|()| (RingService::new(Offload::inline()), Told::default()));
+    near.0.introduce(this(true));
+    far.0.introduce(Met { node: 9, ..this(true) });
+    let nodes = Arc::new(Reached(9, Arc::clone(&far.0)));
+    near.0.serve(Arc::new(near.1.clone()), Arc::new(near.1.clone()), nodes);
+    far.0.serve(Arc::new(far.1.clone()), Arc::new(far.1.clone()), AddressBook::new(WIRE));
+    let relay = |relay_to| {
+        let service = Arc::clone(&near.0);
+        async move { service.write(WriteRequest { relay_to, ..write(0) }).await }
+    };
+    *far.1.0.lock() = Some(Ok(WriteOutcome::default()));
+    let written = write_response::Outcome::Written(Written::default());
+    assert_eq!(relay(9).await.unwrap().outcome, Some(written));
+    *far.1.0.lock() = Some(Err(IngestError::NotLeader { shard: 0, leader: Some(3) }));
+    let not_leader = write_response::Outcome::NotLeader(NotLeader { leader: 3 });
+    assert_eq!(relay(9).await.unwrap().outcome, Some(not_leader));
+    assert_eq!(relay(8).await.unwrap_err().kind(), ErrorKind::Unavailable, "it is not known where it is");
+}
+
+#[tokio::test]
 async fn changes_are_made_refused_or_sent_on() {
     let (service, told) = (RingService::new(Offload::inline()), Arc::new(Told::default()));
     service.introduce(this(true));
-    service.serve(told.clone(), told);
+    service.serve(told.clone(), told, AddressBook::new(WIRE));
     let change = |command: Bytes| {
         let request = ChangeRequest { cluster: cluster().to_string(), command };
         let service = Arc::clone(&service);
