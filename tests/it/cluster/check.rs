@@ -33,17 +33,29 @@ pub struct Check {
     load: Arc<Load>,
     /// When the last complete answer came, and the longest time without one.
     paused: Mutex<(Instant, Duration)>,
+    /// What the last answer that lacked something said of it.
+    told: Mutex<String>,
 }
 
 impl Check {
     /// Nothing is asked yet.
     pub fn new(url: String, load: Arc<Load>) -> Arc<Self> {
-        Arc::new(Self { url, load, paused: Mutex::new((Instant::now(), Duration::ZERO)) })
+        Arc::new(Self {
+            url,
+            load,
+            paused: Mutex::new((Instant::now(), Duration::ZERO)),
+            told: Mutex::default(),
+        })
     }
 
     /// The longest time without a complete answer.
     pub fn longest_pause(&self) -> Duration {
         self.paused.lock().unwrap().1
+    }
+
+    /// Why an answer was not complete, if one was not.
+    pub fn told(&self) -> String {
+        self.told.lock().unwrap().clone()
     }
 
     /// Asks all the time, until told to stop.
@@ -158,14 +170,18 @@ impl Check {
             let answer = request.send().await?;
             Ok::<_, reqwest::Error>((answer.status().as_u16(), answer.json::<Value>().await?))
         };
+        let told = |told: String| {
+            self.told.lock().unwrap().clone_from(&told);
+            Outcome::Told(told)
+        };
         match answered.await {
-            Err(error) => Outcome::Told(error.to_string()),
+            Err(error) => told(error.to_string()),
             Ok((200, body)) if body["warnings"].is_null() => {
                 let (mut paused, now) = (self.paused.lock().unwrap(), Instant::now());
                 *paused = (now, paused.1.max(now - paused.0));
                 Outcome::Complete(body["data"].clone())
             }
-            Ok((200 | 500.., body)) => Outcome::Told(body.to_string()),
+            Ok((200 | 500.., body)) => told(body.to_string()),
             Ok((status, body)) => panic!("{form:?}: {status} {body}"),
         }
     }

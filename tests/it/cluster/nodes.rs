@@ -166,7 +166,7 @@ impl Cluster {
         settings: &str,
     ) -> Process {
         let bucket = match &self.s3 {
-            Some(s3) => format!("s3: {{endpoint: {:?}}}, url: \"s3://latewood/some/prefix\"", s3.endpoint),
+            Some(s3) => format!("s3_endpoint: {:?}, url: \"s3://latewood/some/prefix\"", s3.endpoint),
             None => format!("url: \"file://{}\"", self.folder.join("bucket").display()),
         };
         let config = self.folder.join(format!("{name}.yaml"));

@@ -54,12 +54,12 @@ pub async fn run(log: &Log, scenario: &Scenario, seed: u64) -> bool {
         }
     };
     let kept = failure.is_some().then(|| folder.keep());
-    let Measured { write_pauses, read_pause, healing, steps } = ended.unwrap_or_default();
+    let Measured { write_pauses, read_pause, told, healing, steps } = ended.unwrap_or_default();
     let write_pauses: Vec<u64> = write_pauses.iter().map(|pause| pause.as_millis() as u64).collect();
     log.append(&json!({
         "scenario": scenario.name, "seed": seed, "result": if failure.is_none() { "passed" } else { "failed" },
         "release": !cfg!(debug_assertions), "write_pauses_ms": write_pauses,
-        "read_pause_ms": read_pause.as_millis() as u64, "healing_ms": healing.as_millis() as u64,
+        "read_pause_ms": read_pause.as_millis() as u64, "told": told, "healing_ms": healing.as_millis() as u64,
         "steps": steps, "failure": failure, "folder": kept,
     }));
     failure.is_none()

@@ -32,6 +32,8 @@ pub struct Measured {
     pub write_pauses: Vec<Duration>,
     /// The longest time without a complete answer.
     pub read_pause: Duration,
+    /// Why an answer was not complete, if one was not.
+    pub told: String,
     /// How long the cluster took to be whole after the fault had ended.
     pub healing: Duration,
     /// Acknowledged steps of all writers.
@@ -91,6 +93,7 @@ impl World {
             }
         }
         let (write_pauses, read_pause) = (self.load.longest_pauses(), self.check.longest_pause());
+        let told = self.check.told();
         self.check.all("in the end").await;
         self.flush().await;
         self.check.all("after a flush").await;
@@ -101,6 +104,6 @@ impl World {
         self.check.all("after a restart of all").await;
         self.cluster.stop_all();
         let steps = self.load.writers().map(|writer| self.load.acknowledged(writer)).sum();
-        Measured { write_pauses, read_pause, healing, steps }
+        Measured { write_pauses, read_pause, told, healing, steps }
     }
 }
