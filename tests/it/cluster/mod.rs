@@ -9,4 +9,5 @@ mod network;
 mod nodes;
 mod ring;
 mod runs;
+mod scraper;
 mod world;

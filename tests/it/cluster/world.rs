@@ -11,6 +11,7 @@ use super::check::Check;
 use super::load::Load;
 use super::nodes::{Cluster, Shape};
 use super::ring;
+use super::scraper::Scraper;
 
 /// A cluster under load.
 pub struct World {
@@ -21,6 +22,7 @@ pub struct World {
     /// What is drawn, by the run's seed.
     pub rng: Rng,
     check: Arc<Check>,
+    scraper: Option<Scraper>,
     stop: Shutdown,
     tasks: Vec<JoinHandle<()>>,
 }
@@ -45,6 +47,7 @@ impl World {
     pub async fn start(shape: Shape, folder: &Path, seed: u64) -> Self {
         let cluster = Cluster::start(shape, folder).await;
         ring::settled(&cluster).await;
+        let scraper = Scraper::start(&cluster, folder).await;
         let load = Load::new(cluster.urls());
         let check = Check::new(cluster.querier_url(), Arc::clone(&load));
         let stop = Shutdown::new();
@@ -53,7 +56,7 @@ impl World {
         tasks.push(tokio::spawn(Arc::clone(&check).run(stop.child())));
         load.advance(15).await;
         load.forget_pauses();
-        Self { cluster, load, rng: Rng::seeded(seed), check, stop, tasks }
+        Self { cluster, load, rng: Rng::seeded(seed), check, scraper, stop, tasks }
     }
 
     /// Waits for between so many seconds, as the seed has it.
@@ -95,6 +98,9 @@ impl World {
         let (write_pauses, read_pause) = (self.load.longest_pauses(), self.check.longest_pause());
         let told = self.check.told();
         self.check.all("in the end").await;
+        if let Some(scraper) = self.scraper.take() {
+            scraper.check(&self.cluster).await;
+        }
         self.flush().await;
         self.check.all("after a flush").await;
         let nodes = self.cluster.running();
