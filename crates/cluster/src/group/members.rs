@@ -35,8 +35,8 @@ impl<S: ReplicatedState> Group<S> {
     }
 
     /// Makes these the group's voters, and those its learners, who follow and do not vote. Voters that are new catch up
-    /// first, while the others go on; those that are not named any more are told nothing further. Asked of the leader,
-    /// one change at a time.
+    /// first, while the others go on; those that are not named any more are told nothing further. A leader that is not named
+    /// hands the lead to a voter a moment later, and changes nothing more. Asked of the leader, one change at a time.
     ///
     /// # Errors
     /// This node does not lead, another change is under way, or the group has stopped. What was done of the change stays;
@@ -45,6 +45,10 @@ impl<S: ReplicatedState> Group<S> {
         let _one_at_a_time = self.0.changes.lock().await;
         let status = self.status();
         let known: BTreeSet<u64> = status.voters.iter().chain(&status.learners).map(|peer| peer.id).collect();
+        // Until it hands the lead over, openraft takes changes from it, and must not: a debug build stops there.
+        if !known.contains(&self.0.config.node_id) {
+            return Err(self.not_leader(None));
+        }
         // A voter has to have caught up; who only follows does that when it can.
         let all = voters.iter().map(|peer| (peer, true)).chain(learners.iter().map(|peer| (peer, false)));
         for (new, catches_up) in all.filter(|(peer, _)| !known.contains(&peer.id)) {

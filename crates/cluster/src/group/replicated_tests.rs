@@ -432,6 +432,21 @@ async fn learners_follow_without_a_vote_and_are_let_go() {
 }
 
 #[tokio::test]
+async fn a_leader_that_is_no_member_any_more_changes_nothing_and_hands_over() {
+    let nodes = Nodes::new(3, &[1, 2, 3]).await;
+    let first = nodes.leader(&[1, 2, 3]).await;
+    let others: Vec<u64> = [1, 2, 3].into_iter().filter(|id| *id != first).collect();
+    nodes.group(first).change_voters(&peers(&others)).await.unwrap();
+    let again = nodes.group(first).change_voters(&peers(&[1, 2, 3])).await;
+    assert!(matches!(again, Err(ClusterError::NotLeader { .. })), "{again:?}");
+    nodes.leader(&others).await;
+    let last = nodes.write(&others, "without it").await;
+    for id in others {
+        nodes.reached(id, last).await;
+    }
+}
+
+#[tokio::test]
 async fn a_node_that_gave_a_group_away_gets_it_back_from_the_beginning() {
     let mut nodes = Nodes::new(4, &[1, 2, 3]).await;
     nodes.write(&[1, 2, 3], "first").await;
