@@ -12,6 +12,8 @@ use nodes::Nodes;
 
 /// How often it is looked whether a node has caught up.
 const LOOK: Duration = Duration::from_millis(100);
+/// For how long nodes have nothing to do.
+const IDLE: Duration = Duration::from_secs(20);
 /// Entries that a replica may lack and count as caught up.
 const NEARLY_NONE: u64 = 2;
 /// How long catching up may take.
@@ -23,6 +25,7 @@ pub async fn measure(rounds: usize, load: &Load, missed: &Load) {
     let (one, three) = (folder.path().join("one"), folder.path().join("three"));
     let (one, mut three) = (Nodes::start(1, &one).await, Nodes::start(3, &three).await);
     three.settle(&[0, 1, 2]).await;
+    idle(&three).await;
     let mut ratios = Vec::new();
     for round in 1..=rounds {
         let load = load.before(rounds - round);
@@ -38,6 +41,14 @@ pub async fn measure(rounds: usize, load: &Load, missed: &Load) {
     );
     drop(one);
     catch_up(&mut three, missed).await;
+}
+
+/// What nodes use that have nothing to do but to tell each other that they live.
+async fn idle(nodes: &Nodes) {
+    let before = nodes.cpu_seconds();
+    tokio::time::sleep(IDLE).await;
+    let share = (nodes.cpu_seconds() - before) / IDLE.as_secs_f64() / nodes.urls().len() as f64;
+    println!("| a node of three with nothing to do | {:.1} % of a core |", share * 100.0);
 }
 
 /// CPU microseconds of all nodes for a sample, from the request to the bucket.
