@@ -1,4 +1,5 @@
-//! Wire formats: the Store API, deletion and the cluster of ingesters between processes, and the decoding of remote write.
+//! Wire formats: the Store API, deletion and the cluster of ingesters between processes, the decoding of remote write, and
+//! remote read.
 //! The one bridge between wire types and `latewood_model`.
 //!
 //! Roles talk only through the traits of this crate, so that a local implementation and a remote one
@@ -7,6 +8,7 @@
 mod channel;
 pub mod cluster;
 pub mod deletion;
+pub mod remote_read;
 pub mod remote_write;
 pub mod store;
 

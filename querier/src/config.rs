@@ -63,6 +63,15 @@ pub struct QuerierConfig {
     pub batches_ahead: usize,
     /// The most series, label names or label values that one answer lists; more is refused with 422.
     pub max_listed: usize,
+    /// The most samples that a remote read is answered with; more is refused with 422. Prometheus's
+    /// `--storage.remote.read-sample-limit`.
+    pub remote_read_sample_limit: u64,
+    /// The most bytes of an answer to a remote read that is in one piece, before compression; more is refused with 422.
+    /// Clients that take chunks, as Prometheus does, have no such limit.
+    pub remote_read_max_bytes: usize,
+    /// The most bytes of chunks in a frame of a remote read's answer in chunks; a frame has one chunk at least.
+    /// Prometheus's `--storage.remote.read-max-bytes-in-frame`.
+    pub remote_read_max_bytes_in_frame: usize,
     /// Whether series may be deleted over HTTP: `admin/tsdb/delete_series` and `admin/tsdb/clean_tombstones`. Prometheus's
     /// `--web.enable-admin-api`. Whoever may query a tenant may delete its series then.
     pub enable_admin_api: bool,
@@ -93,6 +102,9 @@ impl Default for QuerierConfig {
             results_cache: ResultsCacheConfig::default(),
             batches_ahead: 2,
             max_listed: 1_000_000,
+            remote_read_sample_limit: 50_000_000,
+            remote_read_max_bytes: 256 << 20,
+            remote_read_max_bytes_in_frame: 1 << 20,
             enable_admin_api: false,
             prometheus_version: "3.5.0".to_owned(),
         }
@@ -120,6 +132,8 @@ impl QuerierConfig {
             ("batches_ahead", self.batches_ahead),
             ("max_listed", self.max_listed),
             ("max_selectors", self.max_selectors),
+            ("remote_read_max_bytes", self.remote_read_max_bytes),
+            ("remote_read_max_bytes_in_frame", self.remote_read_max_bytes_in_frame),
             ("body_timeout_seconds", usize::try_from(self.body_timeout_seconds).unwrap_or(usize::MAX)),
         ];
         match positive.iter().find(|(_, value)| *value == 0) {

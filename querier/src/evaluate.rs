@@ -1,5 +1,9 @@
 //! Runs a query: waits for a place, pins the view, evaluates off the runtime, stops when the caller goes.
 
+mod reading;
+
+pub(crate) use reading::RawRead;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -138,12 +142,20 @@ impl Evaluator {
             options,
             finish,
         });
-        let (task, leash) = (&task, &control);
+        let reads = Reading { replicas: task.replicas.clone(), resolution: task.options.resolution };
+        let (task, reads, leash) = (&task, &reads, &control);
+        let evaluate = move |pinned: Pinned| {
+            let task = Arc::clone(task);
+            let work = move |source: Arc<FanoutSource>, control: &Control, coverage: &Coverage| {
+                task.evaluate(source, control, coverage)
+            };
+            self.attempt(reads.clone(), pinned, leash, work)
+        };
         let read = move |pinned: Pinned| async move {
-            let outcome = self.attempt(task, pinned.clone(), leash).await;
-            let came_late = task.replicas.as_ref().is_some_and(|replicas| replicas.take_came_late());
+            let outcome = evaluate(pinned.clone()).await;
+            let came_late = reads.replicas.as_ref().is_some_and(|replicas| replicas.take_came_late());
             if came_late && !matches!(outcome, Ok(Ok(_))) {
-                return self.attempt(task, pinned, leash).await;
+                return evaluate(pinned).await;
             }
             outcome
         };
@@ -162,18 +174,15 @@ impl Evaluator {
         Ok(explained.map_err(|error| ApiError::new(ErrorKind::Internal, error.to_string()))??)
     }
 
-    /// One evaluation under one view, within what is left of the query's time and with an account of its own. What the
+    /// One piece of work under one view, within what is left of the query's time and with an account of its own. What the
     /// stores failed with is the outer error.
-    async fn attempt<T, F>(
+    async fn attempt<T: Send + 'static>(
         &self,
-        task: &Arc<Task<F>>,
+        reads: Reading,
         pinned: Pinned,
         leash: &Control,
-    ) -> Result<Result<T, QueryError>, StoreError>
-    where
-        T: Send + 'static,
-        F: Fn(QueryResult, Timings, &Control) -> Result<T, QueryError> + Send + Sync + 'static,
-    {
+        work: impl FnOnce(Arc<FanoutSource>, &Control, &Coverage) -> Result<T, QueryError> + Send + 'static,
+    ) -> Result<Result<T, QueryError>, StoreError> {
         let control = self.engine.control(&self.clock, Some(leash.remaining()));
         let guard = CancelOnDrop { control: control.clone(), canceled: CancellationToken::new() };
         let coverage = Arc::clone(&pinned.coverage);
@@ -184,24 +193,30 @@ impl Evaluator {
             control: control.clone(),
             canceled: guard.canceled.clone(),
             batches_ahead: self.batches_ahead,
-            replicas: task.replicas.clone(),
+            replicas: reads.replicas,
             metrics: self.metrics.dedup.clone(),
-            resolution: task.options.resolution,
+            resolution: reads.resolution,
             known_spans: Mutex::default(),
         });
-        let (task, leash) = (Arc::clone(task), control.clone());
-        let work = move || task.evaluate(source, &leash, &coverage);
-        let evaluated = self.threads.run(work).await;
+        let leash = control.clone();
+        let worked = self.threads.run(move || work(source, &leash, &coverage)).await;
         self.metrics.samples_read.inc_by(control.stats().samples_read);
-        let evaluated = evaluated.map_err(|error| StoreError::new(ErrorKind::Internal, error))?;
-        match evaluated.as_ref().err().and_then(store_error) {
+        let worked = worked.map_err(|error| StoreError::new(ErrorKind::Internal, error))?;
+        match worked.as_ref().err().and_then(store_error) {
             Some(stale @ StoreError::StaleView { .. }) => {
                 self.metrics.stale_views.inc();
                 Err(stale.clone())
             }
-            _ => Ok(evaluated),
+            _ => Ok(worked),
         }
     }
+}
+
+/// How an attempt reads.
+#[derive(Clone)]
+struct Reading {
+    replicas: Option<Arc<Replicas>>,
+    resolution: SourceResolution,
 }
 
 /// The engine counts points; the API, as Prometheus's, counts the steps between them.

@@ -11,6 +11,8 @@ use crate::harness::{Latewood, write_v1, write_v2};
 
 const START_MS: i64 = 1_700_000_000_000;
 const SCRAPES: u64 = 100;
+/// An interval after the last scrape.
+pub const END_SECONDS: f64 = 1_700_000_000.0 + 15.0 * SCRAPES as f64;
 
 /// A counter that is reset half way, and begins with buckets on the positive side alone.
 fn counter(scrape: u64) -> NativeHistogram {
@@ -56,7 +58,7 @@ fn scrapes(of: fn(u64) -> NativeHistogram) -> Vec<(TimestampMs, NativeHistogram)
 }
 
 /// Counters by 1.0, gauges by 2.0; one series ends with a stale marker, one was a float before.
-async fn write_all(server: &Latewood) {
+pub async fn write_all(server: &Latewood) {
     let (counters, gauges) = (scrapes(counter), scrapes(gauge));
     let mut ended = counters.clone();
     ended.truncate(60);
@@ -75,8 +77,7 @@ async fn write_all(server: &Latewood) {
 }
 
 async fn ask(server: &Latewood, expression: &str) -> Value {
-    let end = (START_MS + SCRAPES as i64 * 15_000) as f64 / 1000.0;
-    let form = [("query", expression.to_owned()), ("time", end.to_string())];
+    let form = [("query", expression.to_owned()), ("time", END_SECONDS.to_string())];
     let url = format!("{}/api/v1/query", server.url);
     let answer = reqwest::Client::new().post(url).form(&form).send().await.unwrap();
     let mut body: Value = answer.json().await.unwrap();

@@ -34,7 +34,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "wal",
         ],
     ),
-    ("querier", &["base", "catalog", "discovery", "model", "promql", "proto", "service"]),
+    ("querier", &["base", "catalog", "discovery", "model", "promql", "proto", "service", "tsdb"]),
     ("store-gateway", &["base", "block", "blockstore", "catalog", "model", "objstore", "proto", "service"]),
     ("compactor", &["base", "block", "blockstore", "catalog", "model", "objstore", "proto", "service"]),
 ];

@@ -29,6 +29,7 @@ mod peers_by_name;
 mod query_stats;
 mod readme;
 mod real_prometheus;
+mod remote_read;
 mod result_cache;
 mod roles;
 mod start;

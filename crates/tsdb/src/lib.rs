@@ -12,7 +12,8 @@
 //! `tsdb/docs/format`. Everything that is read counts as untrusted: lengths and places are compared with the file,
 //! checksums are compared, and what is wrong is named with its file and place ([`TsdbError`]).
 //!
-//! Nothing is written here, and nothing is known of Latewood's own blocks.
+//! No block is written here, and nothing is known of Latewood's own. Chunks are written, too ([`encode`]), for clients that
+//! read them over remote read.
 
 mod block;
 mod chunk;
@@ -30,5 +31,6 @@ mod tombstones;
 mod window;
 
 pub use block::{SeriesReader, TsdbBlock};
+pub use chunk::{Chunk, encode};
 pub use error::TsdbError;
 pub use meta::{BlockFile, TsdbMeta};

@@ -183,15 +183,40 @@ impl EncoderV1 {
         labels: impl IntoIterator<Item = LabelPair<'a>>,
         histograms: &[(TimestampMs, HistogramParts<'_>)],
     ) -> &mut Self {
+        self.mixed(labels, &[], histograms)
+    }
+
+    /// Adds a series that has both.
+    pub fn mixed<'a>(
+        &mut self,
+        labels: impl IntoIterator<Item = LabelPair<'a>>,
+        samples: &[Sample],
+        histograms: &[(TimestampMs, HistogramParts<'_>)],
+    ) -> &mut Self {
         self.series.clear();
         for label in labels {
             put_label(&mut self.series, label);
+        }
+        for &sample in samples {
+            put_sample(&mut self.series, sample, NO_START, &mut self.scratch);
         }
         for (timestamp, parts) in histograms {
             put_bytes(&mut self.series, 4, &histogram(*timestamp, parts));
         }
         put_bytes(&mut self.out, 1, &self.series);
         self
+    }
+
+    /// Bytes so far.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.out.len()
+    }
+
+    /// Whether nothing was added.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.out.is_empty()
     }
 
     /// Adds metadata of a metric family.

@@ -23,6 +23,11 @@ impl Replicas {
         Self { labels, expected: AtomicBool::new(false), came_late: AtomicBool::new(false) }
     }
 
+    /// The same for one who cannot begin again: series are gathered in groups from the start.
+    pub(crate) fn expected(labels: ReplicaLabels) -> Self {
+        Self { labels, expected: AtomicBool::new(true), came_late: AtomicBool::new(false) }
+    }
+
     /// Whether series are gathered in groups from the start.
     pub(super) fn are_expected(&self) -> bool {
         self.expected.load(Ordering::Relaxed)

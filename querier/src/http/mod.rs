@@ -15,6 +15,7 @@ mod metadata;
 mod pages;
 mod params;
 mod query;
+mod remote_read;
 mod status;
 mod stubs;
 mod time;
@@ -93,6 +94,7 @@ fn v1_routes(api: &Arc<Api>) -> Router {
         .route("/labels", form("labels", labels::names))
         .route("/label/{name}/values", labels::values_route())
         .route("/metadata", only_get("metadata", metadata::metadata))
+        .route("/read", remote_read::route())
         .route("/rules", only_get("rules", stubs::rules))
         .route("/alerts", only_get("alerts", stubs::alerts))
         .route("/targets", only_get("targets", stubs::targets))

@@ -4,10 +4,10 @@ use super::{Fault, ended};
 use crate::cursor::unzigzag;
 
 /// Widths of [`Bits::varbit`] by how many ones come before.
-const WIDTHS: [u32; 9] = [0, 3, 6, 9, 12, 18, 25, 56, 64];
+pub(super) const WIDTHS: [u32; 9] = [0, 3, 6, 9, 12, 18, 25, 56, 64];
 
 /// Widths of [`Bits::time_difference`], likewise.
-const TIME_WIDTHS: [u32; 5] = [0, 14, 17, 20, 64];
+pub(super) const TIME_WIDTHS: [u32; 5] = [0, 14, 17, 20, 64];
 
 /// Reads forwards.
 #[derive(Clone, Debug)]

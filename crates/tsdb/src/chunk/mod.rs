@@ -10,7 +10,9 @@
 //! Prometheus reads it: what the head of the chunk says is about a chunk before it that need not be there any more. The
 //! others say that there was none, for which a new chunk would have been begun.
 
+mod bit_writer;
 mod bits;
+mod encode;
 mod float_histograms;
 mod floats;
 mod histogram_run;
@@ -19,10 +21,12 @@ mod layout;
 #[cfg(test)]
 mod tests;
 mod xor;
+mod xor_writer;
 
 use latewood_model::{NativeHistogram, TimestampMs};
 
 use bits::Bits;
+pub use encode::{Chunk, encode};
 
 /// Takes the samples of a chunk in their order.
 pub(crate) trait Sink {
