@@ -9,6 +9,7 @@ mod envelope;
 mod exemplars;
 mod explain;
 mod expression;
+mod federate;
 mod json;
 mod labels;
 mod metadata;
@@ -27,7 +28,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, header};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get};
 use latewood_base::{Clock, ErrorKind, Ids, Kinded};
 use latewood_model::TenantId;
@@ -77,6 +78,7 @@ pub(crate) fn routes(api: &Arc<Api>) -> Router {
         .route("/", greeting())
         .route("/prometheus", greeting())
         .route("/prometheus/", greeting())
+        .merge(federate::routes(api))
         .nest("/prometheus/api/v1", v1.clone())
         .nest("/api/v1", v1)
 }
@@ -140,29 +142,47 @@ where
     F: FnOnce(Call) -> Fut,
     Fut: Future<Output = Result<Answer, ApiError>>,
 {
-    let _in_flight = Raised::new(&api.metrics.in_flight);
-    let begun = api.clock.elapsed();
     let mut asked = None;
-    let outcome = match read(&api, request).await {
-        Ok(call) => {
-            asked = Some((call.tenant.clone(), call.params.example()));
-            Box::pin(handler(call)).await
-        }
-        Err(error) => Err(error),
+    let handled = async {
+        let call = read(&api, request).await?;
+        asked = Some((call.tenant.clone(), call.params.example()));
+        Box::pin(handler(call)).await
     };
-    let seconds = api.clock.elapsed().saturating_sub(begun).as_secs_f64();
-    let labels = EndpointLabels { endpoint };
-    api.metrics.durations.get_or_create(&labels).observe(seconds);
-    let ended = outcome.as_ref().map_or_else(ApiError::error_type, |_| "success");
-    let labels = RequestLabels { endpoint, outcome: ended };
-    api.metrics.requests.get_or_create(&labels).inc();
-    match outcome {
+    match measured(&api, endpoint, handled).await {
         Ok(answer) => answer.into_response(),
         Err(error) => {
             log(&api.log, endpoint, asked, &error);
             error_response(&error)
         }
     }
+}
+
+/// Counts a request and takes its time.
+async fn measured<T>(
+    api: &Api,
+    endpoint: &'static str,
+    handled: impl Future<Output = Result<T, ApiError>>,
+) -> Result<T, ApiError> {
+    let _in_flight = Raised::new(&api.metrics.in_flight);
+    let begun = api.clock.elapsed();
+    let outcome = handled.await;
+    let seconds = api.clock.elapsed().saturating_sub(begun).as_secs_f64();
+    api.metrics.durations.get_or_create(&EndpointLabels { endpoint }).observe(seconds);
+    let ended = outcome.as_ref().map_or_else(ApiError::error_type, |_| "success");
+    api.metrics.requests.get_or_create(&RequestLabels { endpoint, outcome: ended }).inc();
+    outcome
+}
+
+/// An answer that is no envelope; its errors are plain text, as Prometheus's are.
+async fn plain(
+    api: &Api,
+    endpoint: &'static str,
+    handled: impl Future<Output = Result<Response, ApiError>>,
+) -> Response {
+    measured(api, endpoint, handled).await.unwrap_or_else(|error| {
+        log(&api.log, endpoint, None, &error);
+        (http_status(error.kind()), format!("{error}\n")).into_response()
+    })
 }
 
 /// What is not the client's fault is logged, now and then and with an example.

@@ -12,6 +12,7 @@ use crate::testing::{FakeStore, catalogs, series, stores, unavailable};
 use crate::{Querier, QuerierDeps, Stores};
 
 mod admin;
+mod federate;
 mod remote_read;
 mod replicas;
 

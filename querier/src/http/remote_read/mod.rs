@@ -12,9 +12,9 @@ use std::time::Duration;
 use axum::body::to_bytes;
 use axum::extract::{Request, State};
 use axum::http::header;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use axum::routing::{MethodRouter, post};
-use latewood_base::{ErrorKind, Kinded};
+use latewood_base::ErrorKind;
 use latewood_model::dedup::ReplicaLabels;
 use latewood_model::{MatchOp, Matcher, TenantId, TimeRange};
 use latewood_promql::Select;
@@ -22,13 +22,12 @@ use latewood_proto::remote_read::wire::ReadRequest;
 use latewood_proto::remote_read::wire::read_request::ResponseType;
 use latewood_proto::remote_read::{matchers, wire};
 use latewood_proto::remote_write::decompress;
-use latewood_service::{TenantFromRequest, http_status};
+use latewood_service::TenantFromRequest;
 use prost::Message;
 
-use super::Api;
+use super::{Api, plain};
 use crate::ApiError;
 use crate::evaluate::RawRead;
-use crate::metrics::{EndpointLabels, Raised, RequestLabels};
 
 /// The most bytes of a request, compressed or not.
 const MAX_REQUEST_BYTES: usize = 8 << 20;
@@ -47,21 +46,8 @@ struct Asked {
 
 /// POST alone.
 pub(super) fn route() -> MethodRouter<Arc<Api>> {
-    post(|State(api): State<Arc<Api>>, request: Request| read(api, request))
-}
-
-/// Errors are plain text, as Prometheus's are.
-async fn read(api: Arc<Api>, request: Request) -> Response {
-    let _in_flight = Raised::new(&api.metrics.in_flight);
-    let begun = api.clock.elapsed();
-    let outcome = answer(&api, request).await;
-    let seconds = api.clock.elapsed().saturating_sub(begun).as_secs_f64();
-    api.metrics.durations.get_or_create(&EndpointLabels { endpoint: ENDPOINT }).observe(seconds);
-    let ended = outcome.as_ref().map_or_else(ApiError::error_type, |_| "success");
-    api.metrics.requests.get_or_create(&RequestLabels { endpoint: ENDPOINT, outcome: ended }).inc();
-    outcome.unwrap_or_else(|error| {
-        super::log(&api.log, ENDPOINT, None, &error);
-        (http_status(error.kind()), format!("{error}\n")).into_response()
+    post(|State(api): State<Arc<Api>>, request: Request| async move {
+        plain(&api, ENDPOINT, answer(&api, request)).await
     })
 }
 
