@@ -190,10 +190,18 @@ impl ShardReaders for LedShards {
         led.map(|shard| shard.reader()).collect()
     }
 
+    fn leaderless(&self) -> Vec<ShardReader> {
+        let leaderless = self.shards.all().into_iter().filter(|shard| shard.group().is_leaderless());
+        leaderless.map(|shard| shard.reader()).collect()
+    }
+
     fn ring(&self) -> Ring {
         let number = |place: u32| self.record.shards.get(place as usize).copied();
         let led = self.led().into_iter().filter_map(|(place, term)| Some((number(place)?, term)));
+        let leaderless = self.leaderless();
+        let leaderless = leaderless.iter().filter_map(|reader| Some((reader.shard, reader.leaderless()?)));
         Ring {
+            leaderless: leaderless.collect(),
             cluster: self.record.cluster,
             node: self.control.node(),
             members: u32::try_from(self.control.view().members.len()).unwrap_or(u32::MAX).max(1),

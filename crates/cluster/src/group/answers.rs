@@ -2,6 +2,8 @@
 
 use bytes::Bytes;
 use openraft::errors::{Infallible, RaftError};
+use openraft::raft::AppendEntriesResponse;
+use tokio::time::Instant;
 
 use super::Group;
 use crate::codec::{Answer, Request};
@@ -18,6 +20,7 @@ impl<S: ReplicatedState> Group<S> {
         let request = Request::<S>::decode(request);
         let request = request
             .map_err(|error| ClusterError::Request { group: self.0.id, problem: error.to_string() })?;
+        let asked = Instant::now();
         let answer = match request {
             Request::Append(request) => raft.append_entries(request).await.map(Answer::<S>::Append),
             Request::Vote(request) => raft.vote(request).await.map(Answer::Vote),
@@ -32,6 +35,15 @@ impl<S: ReplicatedState> Group<S> {
             }
         };
         let fatal = |error: RaftError<Types<S>, Infallible>| self.fatal(&error.unwrap_fatal());
-        Ok(answer.map_err(fatal)?.encode())
+        let answer = answer.map_err(fatal)?;
+        // One that leads no more is refused.
+        let is_followed = match &answer {
+            Answer::Append(answer) => !matches!(answer, AppendEntriesResponse::HigherVote(_)),
+            Answer::Snapshot(_) | Answer::Vote(_) | Answer::Transfer(_) => false,
+        };
+        if is_followed {
+            self.hear(asked);
+        }
+        Ok(answer.encode())
     }
 }
