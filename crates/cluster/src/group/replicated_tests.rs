@@ -9,6 +9,8 @@ use super::testing::{From, Sentence, Wires, Word, journal, word};
 use super::*;
 use crate::retire;
 
+mod full_disk;
+
 const GROUP: GroupId = 3;
 
 /// A node of a test: its disk, and what runs on it.

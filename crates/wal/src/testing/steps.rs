@@ -12,7 +12,9 @@ impl Steps {
 
     /// Waits until there is something to write, or the journal was closed.
     pub async fn due(&self) {
-        self.0.shared.queue.something().await;
+        if self.0.held.is_empty() {
+            self.0.shared.queue.something().await;
+        }
     }
 
     /// Writes what is queued, syncs it and tells who waits; whether there may be more. Call it when it is due: it waits
