@@ -159,6 +159,12 @@ impl<S: ReplicatedState> Group<S> {
         self.0.id
     }
 
+    /// This node's id.
+    #[must_use]
+    pub fn node(&self) -> u64 {
+        self.0.config.node_id
+    }
+
     /// The term this node leads in, once the first entry of that term is applied: all that was
     /// acknowledged in earlier terms is in the state then. A leader that a majority has not answered for two election
     /// timeouts is none: others lead by then, or nobody does.

@@ -11,7 +11,7 @@ impl Steps {
     }
 
     /// Waits until there is something to write, or the journal was closed.
-    pub async fn due(&self) {
+    pub async fn due(&mut self) {
         if self.0.held.is_empty() {
             self.0.shared.queue.something().await;
         }

@@ -64,9 +64,9 @@ async fn who_stops_does_not_wait() {
         let waiting = enqueue(&journal, 1, 100).await;
         until_full(&journal).await;
         if close {
-            journal.close()
+            journal.close();
         } else {
-            journal.fail_when_full()
+            journal.fail_when_full();
         }
         assert!(waiting.await.unwrap().unwrap_err().is_disk_full());
         drop(journal);
