@@ -3,7 +3,11 @@
 //! A placement keeps, in this order: as many replicas of each shard as asked for, in as many zones as there can be, as
 //! evenly over the nodes as zones allow, and what there was before, so that little must be copied.
 
+mod leads;
+
 use std::collections::{BTreeMap, BTreeSet};
+
+pub use leads::lead;
 
 /// A node that can have replicas.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -26,35 +30,6 @@ pub fn place(before: &[Vec<u64>], sites: &[Site], replicas: usize) -> Placement 
     planner.spread_over_zones();
     planner.balance();
     planner.shards
-}
-
-/// Which replica of each shard is to lead it: none that is `low` on disk where another is not; as evenly over nodes as can
-/// be, and those of `leaders` that lead now where that is as even. Where all are low, whoever leads now goes on.
-#[must_use]
-pub fn lead(placement: &[Vec<u64>], leaders: &[Option<u64>], low: &BTreeSet<u64>) -> Vec<Option<u64>> {
-    let nodes: BTreeSet<u64> = placement.iter().flatten().copied().collect();
-    let able = nodes.difference(low).count();
-    let most = placement.len().div_ceil(if able == 0 { nodes.len().max(1) } else { able });
-    let mut led: BTreeMap<u64, usize> = nodes.into_iter().map(|node| (node, 0)).collect();
-    let mut chosen: Vec<Option<u64>> = Vec::with_capacity(placement.len());
-    for (place, replicas) in placement.iter().enumerate() {
-        let now = leaders.get(place).copied().flatten().filter(|now| replicas.contains(now));
-        let all_low = replicas.iter().all(|node| low.contains(node));
-        let may = |now: &u64| !low.contains(now) && led.get(now).is_some_and(|led| *led < most);
-        let keeps = now.filter(|now| all_low || may(now));
-        if let Some(count) = keeps.and_then(|now| led.get_mut(&now)) {
-            *count += 1;
-        }
-        chosen.push(keeps);
-    }
-    for (replicas, chosen) in placement.iter().zip(&mut chosen).filter(|(_, chosen)| chosen.is_none()) {
-        let order = |node: &u64| (low.contains(node), led.get(node).copied().unwrap_or(0));
-        *chosen = replicas.iter().copied().min_by_key(order);
-        if let Some(count) = chosen.and_then(|node| led.get_mut(&node)) {
-            *count += 1;
-        }
-    }
-    chosen
 }
 
 struct Planner<'a> {

@@ -124,6 +124,9 @@ proptest! {
         for ((nodes, leader), before) in placement.iter().zip(&leaders).zip(&before) {
             let leader = leader.unwrap();
             prop_assert!(nodes.contains(&leader));
+            let able = nodes.iter().filter(|node| !low.contains(node));
+            let led = |node: u64| leaders.iter().filter(|leader| **leader == Some(node)).count();
+            prop_assert!(able.clone().all(|node| led(*node) + 1 >= led(leader)) || low.contains(&leader));
             if nodes.iter().all(|node| low.contains(node)) {
                 prop_assert_eq!(Some(leader), *before, "nobody has room");
             } else {
