@@ -1,8 +1,8 @@
 //! What other replicas ask this one.
 
 use bytes::Bytes;
+use openraft::async_runtime::WatchReceiver;
 use openraft::errors::{Infallible, RaftError};
-use openraft::raft::AppendEntriesResponse;
 use tokio::time::Instant;
 
 use super::Group;
@@ -20,7 +20,12 @@ impl<S: ReplicatedState> Group<S> {
         let request = Request::<S>::decode(request);
         let request = request
             .map_err(|error| ClusterError::Request { group: self.0.id, problem: error.to_string() })?;
-        let asked = Instant::now();
+        if let Request::Append(request) = &request
+            && request.vote.leader_id.term >= raft.metrics().borrow_watched().current_term
+        {
+            // One of an earlier term leads no more. How long a disk takes does not matter.
+            self.hear(Instant::now());
+        }
         let answer = match request {
             Request::Append(request) => raft.append_entries(request).await.map(Answer::<S>::Append),
             Request::Vote(request) => raft.vote(request).await.map(Answer::Vote),
@@ -35,15 +40,6 @@ impl<S: ReplicatedState> Group<S> {
             }
         };
         let fatal = |error: RaftError<Types<S>, Infallible>| self.fatal(&error.unwrap_fatal());
-        let answer = answer.map_err(fatal)?;
-        // One that leads no more is refused.
-        let is_followed = match &answer {
-            Answer::Append(answer) => !matches!(answer, AppendEntriesResponse::HigherVote(_)),
-            Answer::Snapshot(_) | Answer::Vote(_) | Answer::Transfer(_) => false,
-        };
-        if is_followed {
-            self.hear(asked);
-        }
-        Ok(answer.encode())
+        Ok(answer.map_err(fatal)?.encode())
     }
 }

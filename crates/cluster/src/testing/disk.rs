@@ -34,9 +34,20 @@ impl Disk {
         *self.sync_ms.lock() = most;
     }
 
-    /// It is as quick as it was.
+    /// It is as quick as it was, and has room.
     pub fn recover(&self) {
+        self.make_room();
         self.take_ms(QUICK_MS);
+    }
+
+    /// It has no room for anything more, until it is given some.
+    pub fn fill(&self) {
+        self.files.set_capacity(Some(self.files.sizes().values().sum()));
+    }
+
+    /// It has room again.
+    pub fn make_room(&self) {
+        self.files.set_capacity(None);
     }
 
     /// Opens the journal that is on it; the task writes to it until it is aborted.
