@@ -110,14 +110,9 @@ impl Asked {
         let mut this = Self { led, stale };
         this.led.retain(|reader| wanted.contains(&reader.shard) && !is_stale.contains(&reader.shard));
         this.stale.retain(|reader| wanted.contains(&reader.shard));
-        let found: BTreeSet<u32> = this.all().map(|reader| reader.shard).collect();
+        let found: BTreeSet<u32> = this.led.iter().chain(&this.stale).map(|reader| reader.shard).collect();
         let shards: Vec<u32> = wanted.difference(&found).copied().collect();
         if shards.is_empty() { Ok(this) } else { Err(StoreError::NotLeader { shards }) }
-    }
-
-    /// All of them.
-    pub(super) fn all(&self) -> impl Iterator<Item = &ShardReader> {
-        self.led.iter().chain(&self.stale)
     }
 }
 

@@ -58,9 +58,14 @@ impl Inner {
         }
         barriers(&asked.led).await?;
         let (mut shards, mut gone) = (Vec::new(), Vec::new());
-        for reader in asked.all() {
+        let led = asked.led.iter().map(|reader| (reader, false));
+        for (reader, is_behind) in led.chain(asked.stale.iter().map(|reader| (reader, true))) {
             let flushed = view.flushed(reader.shard);
-            let snapshot = reader.head.snapshot(&view.tenant, flushed);
+            let snapshot = if is_behind {
+                reader.head.snapshot_behind(&view.tenant, flushed)
+            } else {
+                reader.head.snapshot(&view.tenant, flushed)
+            };
             if snapshot.opening {
                 // Its replica has come to lead before its local blocks were open: it will be asked again.
                 return Err(StoreError::NotLeader { shards: vec![reader.shard] });
