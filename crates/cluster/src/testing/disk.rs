@@ -13,6 +13,9 @@ use tokio::time::sleep;
 /// How long a sync takes at most unless the disk is slow, in milliseconds.
 const QUICK_MS: u64 = 5;
 
+/// How often a full disk is tried again.
+const SPACE_PAUSE: Duration = Duration::from_millis(50);
+
 /// A node's disk with its journal. Clones share it.
 #[derive(Clone, Debug)]
 pub struct Disk {
@@ -66,6 +69,9 @@ impl Disk {
                 sleep(Duration::from_millis(chance.below(most + 1))).await;
                 if !steps.step() {
                     break;
+                }
+                if steps.is_full() {
+                    sleep(SPACE_PAUSE).await;
                 }
             }
         });

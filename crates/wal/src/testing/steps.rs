@@ -17,6 +17,12 @@ impl Steps {
         }
     }
 
+    /// Whether the disk has no room for what is next.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        !self.0.held.is_empty()
+    }
+
     /// Writes what is queued, syncs it and tells who waits; whether there may be more. Call it when it is due: it waits
     /// like the thread that it stands for.
     pub fn step(&mut self) -> bool {
