@@ -307,7 +307,7 @@ impl Shard {
         let overloaded = |message: String| {
             Err(IngestError::Shard { shard: self.number, kind: ErrorKind::Overloaded, message })
         };
-        if let Some(reason) = self.budget.refusal() {
+        if let Some(reason) = self.budget.refusal_of(&self.group) {
             return overloaded(reason);
         }
         // What is in generation 0 would count as flushed: its leader ends it before anything else.

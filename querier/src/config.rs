@@ -30,8 +30,13 @@ pub struct QuerierConfig {
     /// complete if all shards of the cluster are in it, and that the nodes tell.
     pub min_ingesters: usize,
     /// How long a query looks for who leads a shard of a cluster of ingesters, where the one that did does not any more or
-    /// cannot be reached, in milliseconds. Then the shard is a source that is missing.
+    /// cannot be reached, in milliseconds. Then the shard is answered by what is left of it (`allow_stale_reads`), or is a
+    /// source that is missing.
     pub ring_patience_ms: u64,
+    /// Whether a shard that nobody leads, as most of its replicas are away, is answered by the one that has most of it among
+    /// those that are left. Such an answer may lack the samples that came last; a warning says so, and since when. It is taken
+    /// after `ring_patience_ms` without a leader, and never kept. Where it may not be, the shard is a source that is missing.
+    pub allow_stale_reads: bool,
     /// Bounds on messages between this querier and those processes.
     pub wire: WireLimits,
     /// Queries evaluated at once, and as many listings of series and labels beside them.
@@ -90,6 +95,7 @@ impl Default for QuerierConfig {
             store_sd: DiscoveryConfig::default(),
             min_ingesters: 1,
             ring_patience_ms: 5_000,
+            allow_stale_reads: true,
             wire: WireLimits::default(),
             max_concurrent_queries: 20,
             max_outstanding_requests_per_tenant: 100,

@@ -35,6 +35,7 @@ pub(crate) struct Metrics {
     pub(crate) stale_views: Counter,
     pub(crate) failovers: Counter,
     pub(crate) moved_shards: Counter,
+    pub(crate) stale_answers: Counter,
     pub(crate) bucket: BucketMetrics,
     pub(crate) dedup: DedupMetrics,
     pub(crate) results: ResultsMetrics,
@@ -118,6 +119,7 @@ impl Metrics {
             stale_views: Counter::default(),
             failovers: Counter::default(),
             moved_shards: Counter::default(),
+            stale_answers: Counter::default(),
             bucket: BucketMetrics::new(),
             dedup: DedupMetrics::default(),
             results: ResultsMetrics::default(),
@@ -146,6 +148,11 @@ impl Metrics {
             "shard_failovers",
             "Requests to an ingester that failed and whose shards were asked of whoever leads them now",
             metrics.moved_shards.clone(),
+        );
+        registry.register(
+            "stale_answers",
+            "Answers of ingesters for shards that nobody led, which may lack what came last",
+            metrics.stale_answers.clone(),
         );
         registry.register(
             "query_bucket_requests",

@@ -2,6 +2,7 @@
 
 mod answers;
 mod checkpoints;
+mod hearing;
 mod members;
 mod proposals;
 mod status;
@@ -17,6 +18,7 @@ use latewood_wal::Journal;
 use openraft::async_runtime::WatchReceiver;
 use openraft::errors::Fatal;
 use openraft::{Instant, Raft, RaftMetrics, ServerState, SnapshotPolicy};
+use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
 use self::proposals::PERMIT_BYTES;
@@ -45,6 +47,8 @@ struct Inner<S: ReplicatedState> {
     changes: Arc<tokio::sync::Mutex<()>>,
     /// One checkpoint at a time.
     checkpoints: Arc<tokio::sync::Mutex<()>>,
+    /// When a leader was heard last.
+    heard: Mutex<Option<tokio::time::Instant>>,
 }
 
 impl<S: ReplicatedState> Clone for Group<S> {
@@ -123,6 +127,7 @@ impl<S: ReplicatedState> Group<S> {
             room: Arc::new(Semaphore::new(config.max_inflight_bytes.div_ceil(PERMIT_BYTES))),
             changes: Arc::default(),
             checkpoints: Arc::default(),
+            heard: Mutex::default(),
             config,
         })))
     }
@@ -152,6 +157,12 @@ impl<S: ReplicatedState> Group<S> {
     #[must_use]
     pub fn id(&self) -> GroupId {
         self.0.id
+    }
+
+    /// This node's id.
+    #[must_use]
+    pub fn node(&self) -> u64 {
+        self.0.config.node_id
     }
 
     /// The term this node leads in, once the first entry of that term is applied: all that was

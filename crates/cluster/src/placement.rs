@@ -3,7 +3,11 @@
 //! A placement keeps, in this order: as many replicas of each shard as asked for, in as many zones as there can be, as
 //! evenly over the nodes as zones allow, and what there was before, so that little must be copied.
 
+mod leads;
+
 use std::collections::{BTreeMap, BTreeSet};
+
+pub use leads::lead;
 
 /// A node that can have replicas.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -26,31 +30,6 @@ pub fn place(before: &[Vec<u64>], sites: &[Site], replicas: usize) -> Placement 
     planner.spread_over_zones();
     planner.balance();
     planner.shards
-}
-
-/// Which replica of each shard is to lead it: as evenly over nodes as can be, and those of `leaders` that lead now where
-/// that is as even.
-#[must_use]
-pub fn lead(placement: &[Vec<u64>], leaders: &[Option<u64>]) -> Vec<Option<u64>> {
-    let nodes: BTreeSet<u64> = placement.iter().flatten().copied().collect();
-    let most = placement.len().div_ceil(nodes.len().max(1));
-    let mut led: BTreeMap<u64, usize> = nodes.into_iter().map(|node| (node, 0)).collect();
-    let mut chosen: Vec<Option<u64>> = Vec::with_capacity(placement.len());
-    for (place, replicas) in placement.iter().enumerate() {
-        let now = leaders.get(place).copied().flatten().filter(|now| replicas.contains(now));
-        let keeps = now.filter(|now| led.get(now).is_some_and(|led| *led < most));
-        if let Some(count) = keeps.and_then(|now| led.get_mut(&now)) {
-            *count += 1;
-        }
-        chosen.push(keeps);
-    }
-    for (replicas, chosen) in placement.iter().zip(&mut chosen).filter(|(_, chosen)| chosen.is_none()) {
-        *chosen = replicas.iter().copied().min_by_key(|node| led.get(node).copied().unwrap_or(0));
-        if let Some(count) = chosen.and_then(|node| led.get_mut(&node)) {
-            *count += 1;
-        }
-    }
-    chosen
 }
 
 struct Planner<'a> {

@@ -4,6 +4,7 @@ use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
 use bytes::Bytes;
@@ -116,6 +117,7 @@ impl Journal {
             config,
             metrics,
             synced: RwLock::new((active.sequence, active.synced)),
+            is_full: AtomicBool::new(false),
         });
         let mut writer = Writer {
             shared: Arc::clone(&shared),
@@ -125,6 +127,7 @@ impl Journal {
             buffer: Vec::new(),
             broken: std::collections::BTreeMap::new(),
             snapshot_owed: false,
+            held: Vec::new(),
             lock,
         };
         writer.prepare(fresh)?;
@@ -144,8 +147,8 @@ impl Journal {
     }
 
     /// Appends records and resolves once they are durable. They are written in order, and after all
-    /// appends that were handed over before. Waits for room when too much is queued; when dropped while it
-    /// waits nothing is appended, later the append goes on alone.
+    /// appends that were handed over before. Waits for room when too much is queued, and while the disk is full; when
+    /// dropped while it waits for the queue nothing is appended, later the append goes on alone.
     ///
     /// # Errors
     /// The append is too large, or could not be written: then none of it is in the journal.
@@ -263,6 +266,17 @@ impl Journal {
     #[must_use]
     pub fn failure(&self) -> Option<WalError> {
         self.0.shared.queue.failure()
+    }
+
+    /// Whether the disk is full: appends wait until it has room.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.0.shared.is_full.load(Ordering::Relaxed)
+    }
+
+    /// From now on appends that a full disk has no room for fail, so that who waits for them can be stopped.
+    pub fn fail_when_full(&self) {
+        self.0.shared.queue.fail_when_full();
     }
 
     /// Writes what is queued and stops; the directory is free afterwards. Blocks for as long as a sync takes.

@@ -18,6 +18,7 @@ pub(crate) struct Metrics {
     pub(crate) moved_bytes: Counter,
     pub(crate) repaired_bytes: Counter,
     pub(crate) poisoned: Gauge<i64, std::sync::atomic::AtomicI64>,
+    pub(crate) full: Gauge<i64, std::sync::atomic::AtomicI64>,
 }
 
 impl Metrics {
@@ -32,6 +33,7 @@ impl Metrics {
             moved_bytes: Counter::default(),
             repaired_bytes: Counter::default(),
             poisoned: Gauge::default(),
+            full: Gauge::default(),
         };
         let journal = registry.sub_registry_with_prefix("latewood_journal");
         journal.register("appends", "Appends that became durable", metrics.appends.clone());
@@ -55,6 +57,7 @@ impl Metrics {
             "1 when an fsync failed and nothing is taken any more",
             metrics.poisoned.clone(),
         );
+        journal.register("full", "1 while appends wait for room on the disk", metrics.full.clone());
         metrics
     }
 }

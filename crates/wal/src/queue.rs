@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -34,12 +35,18 @@ struct Waiting {
     urgent: usize,
     lazy_bytes: usize,
     closing: bool,
+    /// Whether appends that the disk has no room for fail, and do not wait for room.
+    fails_when_full: bool,
     failed: Option<WalError>,
 }
 
 impl Waiting {
     fn is_due(&self) -> bool {
         self.urgent > 0 || self.appends.len() >= MAX_LAZY || self.lazy_bytes >= MAX_LAZY_BYTES
+    }
+
+    fn gives_up(&self) -> bool {
+        self.closing || self.fails_when_full
     }
 }
 
@@ -134,6 +141,23 @@ impl Queue {
             }
         }
         (!taken.is_empty()).then_some(taken)
+    }
+
+    /// Waits for so long, on the writer's thread, for room on a full disk; not where nobody is to wait.
+    pub(crate) fn wait_for_space(&self, pause: Duration) {
+        let mut waiting = self.waiting.lock();
+        self.arrived.wait_while_for(&mut waiting, |waiting| !waiting.gives_up(), pause);
+    }
+
+    /// Whether an append waits for room on a full disk.
+    pub(crate) fn waits_for_space(&self) -> bool {
+        !self.waiting.lock().gives_up()
+    }
+
+    /// Nobody waits for room on a full disk any more.
+    pub(crate) fn fail_when_full(&self) {
+        self.waiting.lock().fails_when_full = true;
+        self.arrived.notify_all();
     }
 
     /// Lets the writer finish what is queued, and refuses more.

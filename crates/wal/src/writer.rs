@@ -1,11 +1,14 @@
 //! The one thread that writes: takes all appends that wait, writes them with one call, syncs once.
 //!
 //! Invariants: nothing is reported durable before the sync that covers it returned; a sync that failed
-//! is never tried again; after a failed write the segment is cut back to where it was.
+//! is never tried again; after a failed write the segment is cut back to where it was. What a full disk has no room for is
+//! written when it has, and before anything that came later.
 
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use latewood_base::{Clock, Rng};
 use parking_lot::RwLock;
@@ -21,6 +24,9 @@ use crate::queue::{Pending, Queue};
 use crate::record::Record;
 use crate::recover::{Active, segment_name};
 
+/// How often a full disk is tried again.
+const SPACE_PAUSE: Duration = Duration::from_millis(500);
+
 /// What the journal's handle, its readers and its writer share.
 pub(crate) struct Shared {
     pub(crate) files: Arc<dyn Files>,
@@ -30,6 +36,8 @@ pub(crate) struct Shared {
     pub(crate) metrics: Metrics,
     /// The newest segment and how many of its bytes are durable.
     pub(crate) synced: RwLock<(u32, u64)>,
+    /// Whether appends wait for room on the disk.
+    pub(crate) is_full: AtomicBool,
 }
 
 /// The writer's own state.
@@ -44,6 +52,8 @@ pub(crate) struct Writer {
     /// The newest segment does not begin with a copy of the purge points and state values yet: older
     /// segments are needed for them.
     pub(crate) snapshot_owed: bool,
+    /// What the disk has no room for: it is written next.
+    pub(crate) held: Vec<Pending>,
     /// Keeps other processes out.
     pub(crate) lock: Box<dyn Any + Send + Sync>,
 }
@@ -57,7 +67,11 @@ pub(crate) enum Failure {
 impl Writer {
     /// Runs until the queue is closed and empty, or until a sync fails.
     pub(crate) fn run(mut self) {
-        while self.write_next() {}
+        while self.write_next() {
+            if !self.held.is_empty() {
+                self.shared.queue.wait_for_space(SPACE_PAUSE);
+            }
+        }
         if self.shared.queue.failure().is_none() {
             self.mark_the_end();
         }
@@ -68,7 +82,13 @@ impl Writer {
 
     /// Waits for appends, and writes them; whether there may be more.
     pub(crate) fn write_next(&mut self) -> bool {
-        let Some(batch) = self.shared.queue.take(self.shared.config.max_batch_bytes) else { return false };
+        let batch = match std::mem::take(&mut self.held) {
+            held if !held.is_empty() => held,
+            _ => match self.shared.queue.take(self.shared.config.max_batch_bytes) {
+                Some(batch) => batch,
+                None => return false,
+            },
+        };
         self.write_batch(batch);
         self.shared.queue.failure().is_none()
     }
@@ -87,6 +107,15 @@ impl Writer {
             pending.finish(&Err(error));
         }
         let result = self.write_records(&batch);
+        if let Err(Failure::Retryable(error)) = &result
+            && error.is_disk_full()
+            && self.shared.queue.waits_for_space()
+        {
+            self.note_full(Some(error));
+            self.held = batch;
+            return;
+        }
+        self.note_full(None);
         let told = match &result {
             Ok(()) => Ok(()),
             Err(Failure::Retryable(error) | Failure::Poisoned(error)) => Err(error.clone()),
@@ -111,6 +140,17 @@ impl Writer {
             && let Err(error) = self.drop_segments()
         {
             self.poison(&error);
+        }
+    }
+
+    /// Takes note of whether the disk is full.
+    fn note_full(&self, error: Option<&WalError>) {
+        let was_full = self.shared.is_full.swap(error.is_some(), Ordering::Relaxed);
+        self.shared.metrics.full.set(i64::from(error.is_some()));
+        match error {
+            Some(error) if !was_full => tracing::error!(%error, "journal appends wait for room on the disk"),
+            None if was_full => tracing::info!("the journal's disk has room again"),
+            _ => {}
         }
     }
 

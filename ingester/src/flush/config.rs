@@ -15,8 +15,9 @@ pub struct FlushConfig {
     /// What waits on disk for the bucket, in bytes: local blocks of all shards, and the journal but for its
     /// newest segment. Over it writes are refused.
     pub max_unflushed_bytes: u64,
-    /// Writes are refused while the data directory's file system has fewer bytes free, so that the journal
-    /// never meets a full disk; 0 does not look.
+    /// The data directory's file system is low while it has fewer bytes free. An ingester that is low leads no shard that
+    /// another replica can lead, until it has one and a half times as much; where a majority of a shard's replicas is low,
+    /// or the only one, writes are refused. 0 does not look.
     pub min_free_bytes: u64,
     /// Local blocks stay open for further questions as long as they take this many bytes of memory.
     pub max_open_block_bytes: usize,

@@ -37,7 +37,7 @@ impl DiskWatch {
             }
             Err(_) => return,
         };
-        self.budget.note(self.journal.sealed_bytes(), free);
+        self.budget.note(self.journal.sealed_bytes(), free, self.journal.is_full());
     }
 
     /// Looks until the shutdown.

@@ -285,7 +285,7 @@ impl Flusher {
             max_age: Duration::from_secs(self.0.config.max_age_seconds),
             phase: (self.0.place % self.shards(), self.shards()),
             encoding: self.0.head.closed().iter().any(encoding),
-            disk_full: self.0.budget.refusal().is_some(),
+            disk_full: self.0.budget.refusal_of(&self.0.group).is_some(),
         }
     }
 

@@ -243,6 +243,16 @@ impl Head {
     /// that, and one that reaches its number speaks of another log.
     #[must_use]
     pub fn snapshot(&self, tenant: &TenantId, after: u64) -> Snapshot {
+        self.snapshot_of(tenant, after, false)
+    }
+
+    /// The same of a replica that may be behind: what is open here may be flushed elsewhere, and in blocks of the view.
+    #[must_use]
+    pub fn snapshot_behind(&self, tenant: &TenantId, after: u64) -> Snapshot {
+        self.snapshot_of(tenant, after, true)
+    }
+
+    fn snapshot_of(&self, tenant: &TenantId, after: u64, is_behind: bool) -> Snapshot {
         let generations = self.0.generations.read();
         let later = generations.closed.range(after.saturating_add(1)..);
         let mut opening = false;
@@ -252,7 +262,8 @@ impl Head {
             Some(MaskedPart { part, masks: generations.deletions.masks(tenant, number) })
         };
         let mut parts: Vec<MaskedPart> = later.filter_map(masked).collect();
-        let open = generations.open.tenant(tenant).map(HeadPart::Memory);
+        let is_flushed = is_behind && generations.open.number() <= after;
+        let open = generations.open.tenant(tenant).filter(|_| !is_flushed).map(HeadPart::Memory);
         parts.extend(open.map(|part| MaskedPart { part, masks: Masks::default() }));
         Snapshot { parts, floor: generations.floor, opening }
     }

@@ -207,6 +207,12 @@ fn a_freeze_opens_the_next_generation_and_both_are_seen() {
         (2, 2, 1, 1),
         "the open one is in no block, whatever a view says"
     );
+    let behind = |after| head.snapshot_behind(&tenant, after).parts.len();
+    assert_eq!(
+        (behind(0), behind(100), behind(101)),
+        (2, 1, 0),
+        "unless this is a replica that has not heard of its end"
+    );
     head.flushed(100);
     assert!(head.closed()[0].flushed);
     assert_eq!(head.dropped(100).unwrap().frozen.unwrap().at.index, 9);

@@ -111,7 +111,7 @@ mod tests {
 
     fn view(address: &str) -> ClusterView {
         let status = MemberStatus::Active;
-        let member = Member { address: address.to_owned(), zone: String::new(), status };
+        let member = Member { status, ..Member::new(address, "") };
         ClusterView { members: [(7, member)].into(), ..ClusterView::default() }
     }
 

@@ -8,9 +8,7 @@ use std::time::Duration;
 
 use latewood_base::{Clock, Shutdown};
 use latewood_catalog::ClusterRecord;
-use latewood_cluster::{
-    ClusterError, ControlCommand, ControlState, Group, Known, Member, MemberStatus, Peer, next_step,
-};
+use latewood_cluster::{ClusterError, ControlCommand, ControlState, Group, Known, Member, Peer, next_step};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
@@ -248,18 +246,13 @@ impl ControlGroup {
 
     fn founding(&self) -> ControlCommand {
         let record = &self.0.record;
-        let member = |address: &str, zone: &str| Member {
-            address: address.to_owned(),
-            zone: zone.to_owned(),
-            status: MemberStatus::Active,
-        };
         let founders = record.founders.iter();
         ControlCommand::Found {
             cluster: record.cluster,
             replication_factor: record.replication_factor,
             shards: record.shards.clone(),
             members: founders
-                .map(|founder| (founder.node, member(&founder.address, &founder.zone)))
+                .map(|founder| (founder.node, Member::new(&founder.address, &founder.zone)))
                 .collect(),
         }
     }

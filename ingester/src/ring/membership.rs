@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use latewood_base::{Offload, Shutdown, Tasks};
 use latewood_catalog::ClusterRecord;
-use latewood_cluster::{ControlState, Group, GroupConfig, Member, MemberStatus, Transport};
+use latewood_cluster::{ControlState, Group, GroupConfig, Member, Transport};
 use latewood_proto::store::Ring;
 use latewood_wal::Journal;
 use parking_lot::Mutex;
@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 use super::control_group::{CONTROL_GROUP, ControlGroup, Itself};
 use super::{
     AddressBook, Control, FoundingParts, GrpcTransport, LocalShards, Met, NodeFile, Peers, Replicas,
-    RingService, Routes, find_cluster,
+    RingService, Routes, find_cluster, room,
 };
 use crate::deletion::DeletedVersions;
 use crate::distributor::ShardWriter;
@@ -80,7 +80,7 @@ impl Membership {
         book.learn_founders(&record);
         tasks.spawn("peers", peers.keep_up(Arc::clone(&book), shutdown.clone()));
         let transport: Arc<dyn Transport> = Arc::new(GrpcTransport::new(node, Arc::clone(&book)));
-        let member = Member { address, zone: this.zone, status: MemberStatus::Active };
+        let member = Member::new(address, this.zone);
         let itself = Itself { node, member };
         let group = GroupConfig { node_id: node, ..config.group.clone() };
         let (state, known) = ControlState::new();
@@ -138,6 +138,8 @@ impl Membership {
             Replicas { context: context.clone(), control: control.clone(), service, tasks: tasks.clone() };
         tasks.spawn("control", control.clone().run(shutdown.clone()));
         tasks.spawn("announce", control.clone().announce(shutdown.clone()));
+        let (budget, clock) = (Arc::clone(&context.local.budget), context.deps.clock.clone());
+        tasks.spawn("room", room::run(budget, control.clone(), clock, shutdown.clone()));
         tasks.spawn("replicas", replicas.clone().run(shutdown.clone()));
         Ok(Access {
             writers: routes.writers(u32::try_from(record.shards.len()).unwrap_or(u32::MAX)),
@@ -190,10 +192,18 @@ impl ShardReaders for LedShards {
         led.map(|shard| shard.reader()).collect()
     }
 
+    fn leaderless(&self) -> Vec<ShardReader> {
+        let leaderless = self.shards.all().into_iter().filter(|shard| shard.group().is_leaderless());
+        leaderless.map(|shard| shard.reader()).collect()
+    }
+
     fn ring(&self) -> Ring {
         let number = |place: u32| self.record.shards.get(place as usize).copied();
         let led = self.led().into_iter().filter_map(|(place, term)| Some((number(place)?, term)));
+        let leaderless = self.leaderless();
+        let leaderless = leaderless.iter().filter_map(|reader| Some((reader.shard, reader.leaderless()?)));
         Ring {
+            leaderless: leaderless.collect(),
             cluster: self.record.cluster,
             node: self.control.node(),
             members: u32::try_from(self.control.view().members.len()).unwrap_or(u32::MAX).max(1),

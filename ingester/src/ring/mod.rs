@@ -18,6 +18,7 @@ mod node;
 mod pages;
 mod peers;
 mod replicas;
+mod room;
 mod route;
 mod service;
 #[cfg(test)]

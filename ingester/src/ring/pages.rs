@@ -186,7 +186,7 @@ async fn cluster(State(Sources { control, .. }): State<Sources>, headers: Header
             row.node.clone(),
             row.member.address.clone(),
             row.member.zone.clone(),
-            format!("{:?}", row.member.status).to_lowercase(),
+            standing(&row.member),
             row.shards.to_string(),
             row.votes.to_string(),
             row.heard_ms_ago.map(|ago| format!("{ago} ms ago")).unwrap_or_default(),
@@ -194,6 +194,12 @@ async fn cluster(State(Sources { control, .. }): State<Sources>, headers: Header
     };
     let columns = ["Node", "Address", "Zone", "Status", "Shards", "Votes", "Heard"];
     page(&format!("Nodes of cluster {}", nodes.cluster), &columns, nodes.members.iter().map(cells))
+}
+
+/// What is wrong with a node, and whether it is to have shards.
+fn standing(member: &Member) -> String {
+    let status = format!("{:?}", member.status).to_lowercase();
+    if member.low_on_disk { format!("{status}, low on disk") } else { status }
 }
 
 /// A table as a page.

@@ -170,11 +170,14 @@ impl Replicas {
     /// Before the node stops: gives the lead of each shard to the replica that has the most.
     pub(crate) async fn hand_over(&self) {
         let led = self.context.shards.all().into_iter().filter(|shard| shard.leads());
+        let low = &self.control.view().low_on_disk();
         let given = led.map(|shard| async move {
             let status = shard.group().status();
             let others = status.voters.iter().filter(|peer| peer.id != self.control.node());
             let has = |node: u64| status.replicated.get(&node).copied().flatten();
-            let Some(next) = others.max_by_key(|peer| has(peer.id)) else { return };
+            let Some(next) = others.max_by_key(|peer| (!low.contains(&peer.id), has(peer.id))) else {
+                return;
+            };
             let given = tokio::time::timeout(HAND_OVER_WAIT, shard.group().hand_over(next.id)).await;
             if !matches!(given, Ok(Ok(()))) {
                 tracing::info!(shard = shard.place(), "nobody took the lead before the stop");

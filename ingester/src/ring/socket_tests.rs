@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use latewood_base::{Clock, Offload, Rng, Shutdown, Ulid};
-use latewood_cluster::{ControlCommand, ControlState, Group, GroupConfig, Known, Member, MemberStatus, Peer};
+use latewood_cluster::{ControlCommand, ControlState, Group, GroupConfig, Known, Member, Peer};
 use latewood_proto::cluster::{ClusterApi, ClusterService, ClusterWire};
 use latewood_wal::testing::{Loss, MemoryFiles};
 use latewood_wal::{Journal, WalConfig};
@@ -102,7 +102,7 @@ async fn change(nodes: &[Node], command: ControlCommand) -> u64 {
 }
 
 fn member(name: &str) -> Member {
-    Member { address: name.to_owned(), zone: String::new(), status: MemberStatus::Active }
+    Member::new(name, "")
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

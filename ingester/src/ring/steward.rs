@@ -31,8 +31,13 @@ enum Step {
     HandOver(u64),
 }
 
-/// What the node that has led a shard for so long is to do next. Pure.
-fn step(wanted: &ShardView, status: &GroupStatus, (leader, led_for): (u64, Duration)) -> Option<Step> {
+/// What the node that has led a shard for so long is to do next, where these nodes are low on disk. Pure.
+fn step(
+    wanted: &ShardView,
+    status: &GroupStatus,
+    (leader, led_for): (u64, Duration),
+    low: &BTreeSet<u64>,
+) -> Option<Step> {
     let voters: BTreeSet<u64> = status.voters.iter().map(|peer| peer.id).collect();
     if !wanted.replicas.is_empty()
         && (voters != wanted.replicas.iter().copied().collect() || !status.learners.is_empty())
@@ -44,6 +49,10 @@ fn step(wanted: &ShardView, status: &GroupStatus, (leader, led_for): (u64, Durat
         return Some(Step::Report(voters.into_iter().collect(), at));
     }
     let next = wanted.leader.filter(|next| *next != leader && voters.contains(next) && led_for >= SETTLED)?;
+    if low.contains(&next) {
+        // It tells so sooner than the plan is another.
+        return None;
+    }
     let has = status.replicated.get(&next).copied().flatten()?;
     let lacks = status.last.unwrap_or(0).saturating_sub(has);
     // One that has all of it and was not heard of since is no leader.
@@ -79,7 +88,7 @@ async fn look(shard: &Shard, control: &ControlGroup, led_for: Duration) -> Resul
         return Ok(());
     };
     let group = shard.group();
-    match step(wanted, &group.status(), (control.node(), led_for)) {
+    match step(wanted, &group.status(), (control.node(), led_for), &view.low_on_disk()) {
         None => Ok(()),
         Some(Step::Voters(nodes)) => {
             let peers = control.peers(&nodes);
@@ -103,6 +112,10 @@ mod tests {
 
     /// Node 1, which has led for long enough.
     const LONG: (u64, Duration) = (1, SETTLED);
+
+    fn next(wanted: &ShardView, status: &GroupStatus, led: (u64, Duration)) -> Option<Step> {
+        step(wanted, status, led, &BTreeSet::new())
+    }
 
     fn peers(nodes: &[u64]) -> Vec<Peer> {
         nodes.iter().map(|&id| Peer { id, address: String::new() }).collect()
@@ -133,15 +146,15 @@ mod tests {
     #[test]
     fn first_the_voters_then_the_report_then_the_lead() {
         let (three, four) = (&[1, 2, 3][..], &[1, 2, 4][..]);
-        assert_eq!(step(&wanted(three, three, 1), &status(three), LONG), None);
-        assert_eq!(step(&wanted(four, three, 1), &status(three), LONG), Some(Step::Voters(four.to_vec())));
-        assert_eq!(step(&wanted(four, three, 2), &status(four), LONG), Some(Step::Report(four.to_vec(), 7)));
-        assert_eq!(step(&wanted(four, four, 2), &status(four), LONG), Some(Step::HandOver(2)));
+        assert_eq!(next(&wanted(three, three, 1), &status(three), LONG), None);
+        assert_eq!(next(&wanted(four, three, 1), &status(three), LONG), Some(Step::Voters(four.to_vec())));
+        assert_eq!(next(&wanted(four, three, 2), &status(four), LONG), Some(Step::Report(four.to_vec(), 7)));
+        assert_eq!(next(&wanted(four, four, 2), &status(four), LONG), Some(Step::HandOver(2)));
         let follows = GroupStatus { learners: peers(&[9]), ..status(four) };
-        assert_eq!(step(&wanted(four, four, 1), &follows, LONG), Some(Step::Voters(four.to_vec())));
-        assert_eq!(step(&wanted(&[], &[], 1), &status(three), LONG), Some(Step::Report(three.to_vec(), 7)));
+        assert_eq!(next(&wanted(four, four, 1), &follows, LONG), Some(Step::Voters(four.to_vec())));
+        assert_eq!(next(&wanted(&[], &[], 1), &status(three), LONG), Some(Step::Report(three.to_vec(), 7)));
         let newer = ShardView { voters_at: 8, ..wanted(four, three, 1) };
-        assert_eq!(step(&newer, &status(four), LONG), None, "the view knows more than this leader");
+        assert_eq!(next(&newer, &status(four), LONG), None, "the view knows more than this leader");
     }
 
     #[test]
@@ -150,14 +163,16 @@ mod tests {
         let to_2 = wanted(three, three, 2);
         let mut behind = status(three);
         behind.replicated.insert(2, Some(35));
-        assert_eq!(step(&to_2, &behind, LONG), None);
+        assert_eq!(next(&to_2, &behind, LONG), None);
         behind.replicated.insert(2, Some(36));
-        assert_eq!(step(&to_2, &behind, LONG), Some(Step::HandOver(2)));
-        assert_eq!(step(&to_2, &behind, (1, SETTLED / 2)), None, "it may be the one that gave the lead away");
+        assert_eq!(next(&to_2, &behind, LONG), Some(Step::HandOver(2)));
+        assert_eq!(next(&to_2, &behind, (1, SETTLED / 2)), None, "it may be the one that gave the lead away");
         behind.heard.insert(2, Some(Duration::from_secs(1)));
-        assert_eq!(step(&to_2, &behind, LONG), None);
+        assert_eq!(next(&to_2, &behind, LONG), None);
         behind.heard.insert(2, None);
-        assert_eq!(step(&to_2, &behind, LONG), None);
-        assert_eq!(step(&wanted(three, three, 9), &status(three), LONG), None, "no voter");
+        assert_eq!(next(&to_2, &behind, LONG), None);
+        assert_eq!(next(&wanted(three, three, 9), &status(three), LONG), None, "no voter");
+        assert_eq!(step(&to_2, &status(three), LONG, &[2].into()), None, "it has no room");
+        assert_eq!(step(&to_2, &status(three), LONG, &[1, 3].into()), Some(Step::HandOver(2)));
     }
 }

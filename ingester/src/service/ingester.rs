@@ -120,10 +120,13 @@ impl Ingester {
     /// the shards that this node is to have are here, somebody leads them, and they have caught up.
     pub fn readiness(&self) -> impl Fn() -> bool + Send + Sync + use<> {
         let (shards, numbers) = (self.shards.clone(), Arc::clone(&self.numbers));
-        let replicas = self.replicas.clone();
+        let (replicas, journal) = (self.replicas.clone(), self.journal.clone());
         move || {
             let whole = replicas.as_ref().is_none_or(Replicas::are_whole);
-            whole && !numbers.are_foreign() && !shards.all().iter().any(|shard| shard.has_failed())
+            whole
+                && !journal.is_full()
+                && !numbers.are_foreign()
+                && !shards.all().iter().any(|shard| shard.has_failed())
         }
     }
 
@@ -147,6 +150,8 @@ impl Ingester {
     /// flushed. Stop the listeners before.
     pub async fn stop(&self) {
         self.shutdown.begin();
+        // What waits for room on a full disk would keep the groups from stopping.
+        self.journal.fail_when_full();
         self.tasks.join().await;
         if let Some(replicas) = &self.replicas {
             replicas.stop().await;

@@ -134,8 +134,7 @@ impl Node {
                 .iter()
                 .map(|(&shard, &generation)| wire::FlushedShard { shard, generation })
                 .collect(),
-            blocks: Vec::new(),
-            shards: Vec::new(),
+            ..wire::View::default()
         });
         wire::Scope {
             tenant: self.tenant.to_string(),

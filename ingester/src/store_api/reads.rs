@@ -7,7 +7,7 @@ use latewood_catalog::{CatalogError, TenantCatalog};
 use latewood_proto::store::StoreError;
 use latewood_proto::store::wire::{SpansResponse, TimeSpan};
 
-use super::readers::{asked, barriers};
+use super::readers::{Asked, barriers};
 use super::scope::PinnedView;
 use super::store::Inner;
 use crate::head::{HeadPart, MaskedPart};
@@ -43,10 +43,11 @@ impl Inner {
     /// A generation that was dropped is in the catalog, for every tenant that had anything in it. So when
     /// the catalog's newest `flushed[shard]` is beyond the request's, and all up to it may be dropped, the
     /// request needs a newer view. The catalog is looked at after the heads: what was dropped before is
-    /// in it. A shard that is not led here refuses: whoever leads it has what was acknowledged since.
+    /// in it. A shard that is not led here refuses: whoever leads it has what was acknowledged since. Where nobody does, and
+    /// the request allows it, what was applied here answers.
     pub(super) async fn reads(self: &Arc<Self>, view: &PinnedView) -> Result<Reads, StoreError> {
         // First: who comes to lead doubts what it knows of deletions.
-        let readers = asked(self.shards.readers(), &view.shards)?;
+        let asked = Asked::of(&*self.shards, &view.shards, view.allow_stale)?;
         let catalog = self.catalogs.tenant(&view.tenant);
         let deleted = self.versions.of(&catalog).await;
         if view.version < deleted {
@@ -55,11 +56,16 @@ impl Inner {
         if self.begun_now {
             self.check_predecessors(&catalog, view).await?;
         }
-        barriers(&readers).await?;
-        let (mut shards, mut gone) = (Vec::with_capacity(readers.len()), Vec::new());
-        for reader in &readers {
+        barriers(&asked.led).await?;
+        let (mut shards, mut gone) = (Vec::new(), Vec::new());
+        let led = asked.led.iter().map(|reader| (reader, false));
+        for (reader, is_behind) in led.chain(asked.stale.iter().map(|reader| (reader, true))) {
             let flushed = view.flushed(reader.shard);
-            let snapshot = reader.head.snapshot(&view.tenant, flushed);
+            let snapshot = if is_behind {
+                reader.head.snapshot_behind(&view.tenant, flushed)
+            } else {
+                reader.head.snapshot(&view.tenant, flushed)
+            };
             if snapshot.opening {
                 // Its replica has come to lead before its local blocks were open: it will be asked again.
                 return Err(StoreError::NotLeader { shards: vec![reader.shard] });

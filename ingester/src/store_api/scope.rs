@@ -25,6 +25,8 @@ pub(super) struct PinnedView {
     flushed: BTreeMap<u32, u64>,
     /// The shards that are asked for; all, if none is named.
     pub(super) shards: BTreeSet<u32>,
+    /// Whether those that nobody leads may be answered as they are.
+    pub(super) allow_stale: bool,
 }
 
 impl PinnedView {
@@ -33,7 +35,8 @@ impl PinnedView {
         let view = view.unwrap_or_default();
         let flushed = view.flushed.iter().map(|shard| (shard.shard, shard.generation));
         let shards = distinct_shards(&view.shards)?;
-        Ok(Self { tenant, version: view.version, flushed: flushed.collect(), shards })
+        let (version, flushed, allow_stale) = (view.version, flushed.collect(), view.allow_stale);
+        Ok(Self { tenant, version, flushed, shards, allow_stale })
     }
 
     /// The last generation of a shard that is in blocks of the view.

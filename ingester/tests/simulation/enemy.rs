@@ -15,7 +15,7 @@ impl World {
         while Instant::now() < self.end {
             self.pause(800).await;
             self.revive().await;
-            let blow = self.around.rng.below(13);
+            let blow = self.around.rng.below(14);
             history.note(&("blow", blow));
             match blow {
                 0..=2 => self.crash().await,
@@ -27,6 +27,7 @@ impl World {
                 8 | 9 => self.hand_over().await,
                 10 => self.change_voters().await,
                 11 => self.bucket.fail(),
+                12 => self.full_disk().await,
                 _ => self.bucket.heal(),
             }
         }
@@ -68,6 +69,16 @@ impl World {
                 node.disk.take_ms(400);
             } else {
                 node.disk.recover();
+            }
+        }
+    }
+
+    /// Nobody needs to be started again for it.
+    async fn full_disk(&self) {
+        for node in self.nodes.lock().await.iter() {
+            match self.around.rng.below(3) {
+                0 => node.disk.fill(),
+                _ => node.disk.make_room(),
             }
         }
     }

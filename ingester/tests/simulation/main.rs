@@ -7,6 +7,7 @@ mod bucket;
 mod ending;
 mod enemy;
 mod history;
+mod leaderless;
 mod node;
 mod reading;
 mod samples;

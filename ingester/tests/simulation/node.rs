@@ -95,6 +95,8 @@ impl Node {
         if before.exists() {
             fs::rename(before, self.data_dir()).unwrap();
         }
+        // Who starts it makes room first.
+        self.disk.make_room();
         let settings = WalConfig { segment_bytes: 4096, ..WalConfig::default() };
         let (journal, writing) = match self.disk.open(settings, &around.rng) {
             Ok(opened) => opened,

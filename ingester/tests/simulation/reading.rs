@@ -44,6 +44,14 @@ impl World {
                 self.add_blocks(&view, &mut found).await;
                 let who = format!("node {id} under version {} of {}", view.version, view.tenant);
                 self.around.history.read(&who, &before, &found);
+            } else if let Ok(Ok(mut found)) =
+                timeout(PATIENCE, self.head_of(&running.replica.store, &view, true)).await
+            {
+                // It may lack what it does not know of; it has nothing twice.
+                self.add_blocks(&view, &mut found).await;
+                let who =
+                    format!("node {id} without a leader, under version {} of {}", view.version, view.tenant);
+                self.around.history.read(&who, &BTreeSet::new(), &found);
             }
         }
     }
@@ -54,15 +62,26 @@ impl World {
         all.filter(|number| tenant_of(*number) == *tenant).collect()
     }
 
-    /// What a node answers under a view.
+    /// What a node answers under a view, as its leader.
     pub async fn head(&self, store: &IngesterStore, view: &View) -> Result<Found, StoreError> {
+        self.head_of(store, view, false).await
+    }
+
+    /// What a node answers under a view; where nobody leads and it is asked for that, from what it has.
+    pub async fn head_of(
+        &self,
+        store: &IngesterStore,
+        view: &View,
+        allow_stale: bool,
+    ) -> Result<Found, StoreError> {
         let flushed = view.flushed.iter();
         let flushed = flushed.map(|(&shard, &generation)| wire::FlushedShard { shard, generation });
         let pinned = wire::View {
             version: view.version,
             flushed: flushed.collect(),
-            blocks: Vec::new(),
             shards: vec![self.around.shard],
+            allow_stale,
+            ..wire::View::default()
         };
         let scope = wire::Scope {
             tenant: view.tenant.to_string(),

@@ -68,7 +68,7 @@ pub fn run(seed: u64, fault: Option<Fault>) -> Outcome {
 }
 
 /// In memory where there is such a folder: local blocks are synced often.
-fn folder() -> TempDir {
+pub fn folder() -> TempDir {
     tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
 }
 
@@ -84,7 +84,7 @@ pub struct World {
 }
 
 impl World {
-    async fn new(seed: u64, fault: Option<Fault>, history: &History, dir: &Path) -> Self {
+    pub async fn new(seed: u64, fault: Option<Fault>, history: &History, dir: &Path) -> Self {
         let (rng, (clock, hand)) = (Rng::seeded(seed), Clock::manual(START_MS));
         let bucket = SlowBucket::new(&rng, &clock, history);
         let count = if rng.below(3) == 0 { 4 } else { 3 };

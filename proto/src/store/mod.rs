@@ -26,7 +26,7 @@ pub use error::StoreError;
 pub use lane::Lane;
 pub use limits::WireLimits;
 pub use merge::{BatchBounds, SeriesStream, merge_ahead, merge_series, work_ahead};
-pub use ring::{Ring, distinct_shards, listed_shards};
+pub use ring::{Leaderless, Ring, distinct_shards, listed_shards};
 pub use server::StoreService;
 pub(crate) use status::{error_from_status, is_from_a_peer, reply, take};
 pub use stored_series::{JoinRuns, StoredSeries};

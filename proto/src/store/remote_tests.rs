@@ -14,8 +14,8 @@ use tonic::transport::{Channel, Endpoint, Server, Uri};
 
 use super::wire::{
     BucketUsage, Count, ExemplarsRequest, ExemplarsResponse, LabelNamesRequest, LabelStrings,
-    LabelValuesRequest, LedShard, MetadataRequest, MetadataResponse, MetricMetadata, RingRequest,
-    RingResponse, RollupsRequest, SelectRequest, SeriesExemplars, SpansRequest, SpansResponse,
+    LabelValuesRequest, LeaderlessShard, LedShard, MetadataRequest, MetadataResponse, MetricMetadata,
+    RingRequest, RingResponse, RollupsRequest, SelectRequest, SeriesExemplars, SpansRequest, SpansResponse,
     StatisticsRequest, StatisticsResponse, TimeSpan, View,
 };
 use super::{RemoteStore, SelectBatch, SelectStream, StoreApi, StoreError, StoreService, WireLimits};
@@ -144,7 +144,9 @@ impl StoreApi for Scripted {
     async fn ring(&self, _: RingRequest) -> Result<RingResponse, StoreError> {
         let led = vec![LedShard { shard: 1024, term: u64::MAX }];
         let cluster = "01ARZ3NDEKTSV4RRFFQ69G5FAV".to_owned();
-        Ok(RingResponse { cluster, node: u64::MAX - 1, members: 3, shards: vec![1024, u32::MAX], led })
+        let leaderless = vec![LeaderlessShard { shard: u32::MAX, term: 3, index: 9, silent_ms: None }];
+        let shards = vec![1024, u32::MAX];
+        Ok(RingResponse { cluster, node: u64::MAX - 1, members: 3, shards, led, leaderless })
     }
 }
 

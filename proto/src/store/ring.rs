@@ -1,11 +1,12 @@
 //! What an ingester tells of its cluster, checked.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use latewood_base::{ErrorKind, Ulid};
 
 use super::StoreError;
-use super::wire::{LedShard, RingResponse};
+use super::wire::{LeaderlessShard, LedShard, RingResponse};
 
 /// The most shards of a cluster, and of a request.
 const MAX_SHARDS: usize = 16_384;
@@ -26,6 +27,19 @@ pub struct Ring {
     pub shards: BTreeSet<u32>,
     /// Those that the node leads, each with the term that it leads in.
     pub led: BTreeMap<u32, u64>,
+    /// Those that it has a replica of and hears nobody lead.
+    pub leaderless: BTreeMap<u32, Leaderless>,
+}
+
+/// A replica that hears no leader: of several the greatest has the most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Leaderless {
+    /// The term of the newest entry that it has applied.
+    pub term: u64,
+    /// The entry's index.
+    pub index: u64,
+    /// How long ago it heard a leader last; none if it did not since its start.
+    pub silent: Option<Duration>,
 }
 
 impl Ring {
@@ -55,7 +69,13 @@ impl Ring {
         if led.len() < sent.led.len() || !led.keys().all(|shard| shards.contains(shard)) {
             return Err(broken(&"a shard is led twice, or is none of the cluster"));
         }
-        Ok(Self { cluster, node: sent.node, members: sent.members, shards, led })
+        let leaderless: BTreeMap<u32, Leaderless> =
+            sent.leaderless.iter().map(leaderless_from_wire).collect();
+        if leaderless.len() < sent.leaderless.len() || !leaderless.keys().all(|shard| shards.contains(shard))
+        {
+            return Err(broken(&"a shard without a leader is named twice, or is none of the cluster"));
+        }
+        Ok(Self { cluster, node: sent.node, members: sent.members, shards, led, leaderless })
     }
 
     /// As it is sent.
@@ -67,8 +87,20 @@ impl Ring {
             members: self.members,
             shards: self.shards.iter().copied().collect(),
             led: self.led.iter().map(|(&shard, &term)| LedShard { shard, term }).collect(),
+            leaderless: self.leaderless.iter().map(leaderless_to_wire).collect(),
         }
     }
+}
+
+fn leaderless_from_wire(sent: &LeaderlessShard) -> (u32, Leaderless) {
+    let LeaderlessShard { shard, term, index, silent_ms } = *sent;
+    (shard, Leaderless { term, index, silent: silent_ms.map(Duration::from_millis) })
+}
+
+fn leaderless_to_wire((&shard, one): (&u32, &Leaderless)) -> LeaderlessShard {
+    let Leaderless { term, index, silent } = *one;
+    let silent_ms = silent.map(|silent| u64::try_from(silent.as_millis()).unwrap_or(u64::MAX));
+    LeaderlessShard { shard, term, index, silent_ms }
 }
 
 /// Shards as a request names them.
@@ -104,13 +136,16 @@ mod tests {
     fn sent() -> RingResponse {
         let led = vec![LedShard { shard: 1025, term: 7 }];
         let cluster = Ulid(9).to_string();
-        RingResponse { cluster, node: u64::MAX, members: 3, shards: vec![1024, 1025], led }
+        let leaderless = vec![LeaderlessShard { shard: 1024, term: 5, index: 70, silent_ms: Some(1500) }];
+        RingResponse { cluster, node: u64::MAX, members: 3, shards: vec![1024, 1025], led, leaderless }
     }
 
     #[test]
     fn a_ring_comes_back_as_it_was_sent() {
         let ring = Ring::from_wire(&sent()).unwrap();
         assert_eq!((ring.cluster, ring.members, ring.led[&1025]), (Ulid(9), 3, 7));
+        let silent = Some(Duration::from_millis(1500));
+        assert_eq!(ring.leaderless, [(1024, Leaderless { term: 5, index: 70, silent })].into());
         assert_eq!(ring.to_wire(), sent());
         assert!(!ring.stands_alone() && Ring { members: 1, ..ring }.stands_alone());
     }
@@ -124,6 +159,8 @@ mod tests {
             RingResponse { members: 0, ..sent() },
             RingResponse { shards: vec![1025, 1025], ..sent() },
             RingResponse { shards: (0..many).collect(), led: Vec::new(), ..sent() },
+            RingResponse { leaderless: vec![LeaderlessShard { shard: 1, ..sent().leaderless[0] }], ..sent() },
+            RingResponse { leaderless: vec![sent().leaderless[0]; 2], ..sent() },
             RingResponse { led: twice(1025), ..sent() },
             RingResponse { led: vec![LedShard { shard: 1, term: 1 }], ..sent() },
         ] {

@@ -20,6 +20,10 @@ use super::targets::{Role, Target};
 
 /// What looking for another leader takes at least off the patience: it ends, however fast all fail.
 const LEAST_PATIENCE: Duration = Duration::from_millis(25);
+/// How long a shard's leader is looked for when a replica that had none refuses.
+const SECOND_PATIENCE: Duration = Duration::from_secs(1);
+/// How many replicas of a shard that nobody leads are asked, one after another.
+const FOLLOWERS: usize = 4;
 
 /// Asks stores. Where a store-gateway fails its blocks are asked of their next owners, and where an ingester does not lead
 /// its shards any more or is away, whoever leads them now; where there is nobody, or a store fails otherwise, that is for
@@ -35,6 +39,8 @@ pub(crate) struct Asking {
     pub(super) failovers: Counter,
     /// Counts the leaders for which others were looked for.
     pub(super) moved_shards: Counter,
+    /// Counts the answers for shards that nobody leads.
+    pub(super) stale_answers: Counter,
 }
 
 /// What comes of a question.
@@ -78,7 +84,13 @@ impl Asking {
         let mut answers = Vec::new();
         while let Some(outcome) = asked.next().await {
             match outcome {
-                Outcome::Answer(target, Ok(answer)) => answers.push((*target, answer)),
+                Outcome::Answer(target, Ok(answer)) => {
+                    if let Role::Follower { .. } = target.role {
+                        self.stale_answers.inc();
+                        self.coverage.note_stale(&target.store.name, &target.leaderless);
+                    }
+                    answers.push((*target, answer));
+                }
                 // Others go on to answer while somebody else is looked for.
                 Outcome::Answer(target, Err(error)) => asked
                     .push(Either::Right(async move { Outcome::Instead(self.instead(&target, error).await) })),
@@ -94,13 +106,25 @@ impl Asking {
         target: &Target,
         answer: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
-        let Role::Leader { cluster, stands_alone: false, .. } = target.role else { return answer.await };
+        let others = async {
+            match target.role {
+                Role::Leader { cluster, stands_alone: false, .. } => {
+                    self.rings.replaced(&target.store, cluster, &target.view.shards).await;
+                    "it does not answer, and others lead its shards"
+                }
+                Role::Follower { .. } => {
+                    self.rings.away(&target.store).await;
+                    "it does not answer"
+                }
+                Role::Leader { .. } | Role::Ingester | Role::Node | Role::Gateway => {
+                    std::future::pending().await
+                }
+            }
+        };
         tokio::select! {
             biased;
             answer = answer => answer,
-            () = self.rings.replaced(&target.store, cluster, &target.view.shards) => {
-                Err(StoreError::new(ErrorKind::Unavailable, "it does not answer, and others lead its shards"))
-            }
+            why = others => Err(StoreError::new(ErrorKind::Unavailable, why)),
         }
     }
 
@@ -124,6 +148,19 @@ impl Asking {
                 self.leaders(&failed.view, &shards, patience.saturating_sub(LEAST_PATIENCE), Some(&error))
                     .await
             }
+            Role::Follower { cluster, others } if others > 0 && others_may_lead(&error, false) => {
+                tracing::debug!(store = failed.name(), %error, "who else has the shards is looked for");
+                self.rings.doubt(&failed.store, &error);
+                let shards: Shards = [(cluster, failed.view.shards.iter().copied().collect())].into();
+                // One that refuses may hear a leader by now.
+                let is_refused = matches!(error, StoreError::NotLeader { .. });
+                let patience = if is_refused { SECOND_PATIENCE.min(self.patience) } else { Duration::ZERO };
+                self.find(&failed.view, &shards, (patience, others - 1), Some(&error)).await
+            }
+            Role::Node if error.kind() == ErrorKind::Unavailable && self.coverage.allows_stale() => {
+                self.coverage.note_untold(&failed.name(), &error);
+                Ok(Vec::new())
+            }
             Role::Gateway if others_may_answer(error.kind()) => {
                 let next = self.owners.next(failed);
                 if next.is_empty() {
@@ -134,15 +171,16 @@ impl Asking {
                 }
                 Ok(next)
             }
-            Role::Ingester | Role::Leader { .. } | Role::Gateway => {
+            Role::Ingester | Role::Node | Role::Leader { .. } | Role::Follower { .. } | Role::Gateway => {
                 self.coverage.failed(&failed.name(), error)?;
                 Ok(Vec::new())
             }
         }
     }
 
-    /// Who leads shards now, waiting for as long as this while nobody is known to. Shards that nobody leads are a source
-    /// that is missing, and why the last one failed that did is told.
+    /// Who leads shards now, waiting for as long as this while nobody is known to. For shards that nobody leads, whoever has
+    /// the most of them, where an answer may be stale; else they are a source that is missing, and why the last one failed
+    /// that did is told.
     ///
     /// # Errors
     /// What the query must fail with.
@@ -154,23 +192,45 @@ impl Asking {
         why: Option<&StoreError>,
     ) -> Result<Vec<Target>, StoreError> {
         let patience = if self.coverage.gave_up() { Duration::ZERO } else { patience };
+        self.find(view, wanted, (patience, FOLLOWERS), why).await
+    }
+
+    async fn find(
+        &self,
+        view: &wire::View,
+        wanted: &Shards,
+        (patience, followers): (Duration, usize),
+        why: Option<&StoreError>,
+    ) -> Result<Vec<Target>, StoreError> {
         let begun = Instant::now();
         let found = self.rings.leaders(wanted, patience).await;
         let left = patience.saturating_sub(begun.elapsed());
+        let stale = if self.coverage.allows_stale() { found.leaderless } else { Vec::new() };
         if !found.unclaimed.is_empty() {
             self.coverage.give_up();
-            let patience = self.patience.as_millis();
-            let why = why.map_or_else(String::new, |error| format!(", after: {error}"));
-            let text = format!("no ingester was found that leads them (ring_patience_ms: {patience}){why}");
-            let source = format!("shards {}", listed_shards(&found.unclaimed));
-            self.coverage.failed(&source, StoreError::new(ErrorKind::Unavailable, text))?;
+            let mut missing = found.unclaimed;
+            missing.retain(|shard| !stale.iter().any(|follower| follower.shards.contains_key(shard)));
+            self.missing(&missing, why)?;
         }
         if !found.forgotten.is_empty() {
             // Another cluster, or none, is where theirs was: what it has flushed, a newer view knows.
             let source = format!("shards {}", listed_shards(&found.forgotten));
             self.coverage.failed(&source, StoreError::StaleView { min_version: view.version })?;
         }
-        Ok(found.leaders.into_iter().map(|leader| Target::leader(leader, view, left)).collect())
+        let leaders = found.leaders.into_iter().map(|leader| Target::leader(leader, view, left));
+        let stale = stale.into_iter().map(|follower| Target::follower(follower, view, followers));
+        Ok(leaders.chain(stale).collect())
+    }
+
+    fn missing(&self, shards: &[u32], why: Option<&StoreError>) -> Result<(), StoreError> {
+        if shards.is_empty() {
+            return Ok(());
+        }
+        let patience = self.patience.as_millis();
+        let why = why.map_or_else(String::new, |error| format!(", after: {error}"));
+        let text = format!("no ingester was found that leads them (ring_patience_ms: {patience}){why}");
+        let source = format!("shards {}", listed_shards(shards));
+        self.coverage.failed(&source, StoreError::new(ErrorKind::Unavailable, text))
     }
 }
 

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use latewood_base::Ulid;
-use latewood_proto::store::{Ring, StoreError};
+use latewood_proto::store::{Leaderless, Ring, StoreError};
 
 /// Shards by their cluster.
 pub(super) type Shards = BTreeMap<Ulid, BTreeSet<u32>>;
@@ -51,6 +51,8 @@ pub(super) struct Cluster {
     pub(super) shards: BTreeSet<u32>,
     /// By shard. Nobody is known to lead those that are not there.
     pub(super) leaders: BTreeMap<u32, usize>,
+    /// The replica that has the most of each shard, among those that hear nobody lead it.
+    pub(super) leaderless: BTreeMap<u32, (Leaderless, usize)>,
     /// How many nodes it has.
     members: usize,
     /// How many of them were heard of.
@@ -110,6 +112,7 @@ impl Cluster {
         Self {
             shards: told.iter().flat_map(|one| one.ring.shards.iter().copied()).collect(),
             leaders: newest.into_iter().map(|(shard, (_, _, Reverse(place)))| (shard, place)).collect(),
+            leaderless: furthest(told),
             members,
             nodes: told.iter().map(|one| one.ring.node).collect::<BTreeSet<u64>>().len(),
         }
@@ -124,6 +127,21 @@ impl Cluster {
     fn unseen(&self) -> usize {
         if self.is_one_node() { 0 } else { self.members.saturating_sub(self.nodes) }
     }
+}
+
+/// The replica that has the most of each shard, among those that can be asked.
+fn furthest(told: &[Told<'_>]) -> BTreeMap<u32, (Leaderless, usize)> {
+    let mut furthest = BTreeMap::new();
+    for one in told.iter().filter(|one| !one.is_away) {
+        for (&shard, &leaderless) in &one.ring.leaderless {
+            let has = |(one, place): (Leaderless, usize)| (one.term, one.index, Reverse(place));
+            let best = furthest.entry(shard).or_insert((leaderless, one.place));
+            if has((leaderless, one.place)) > has(*best) {
+                *best = (leaderless, one.place);
+            }
+        }
+    }
+    furthest
 }
 
 #[cfg(test)]

@@ -27,7 +27,11 @@ impl Fanout {
     pub(super) fn everybody(&self, pinned: &Pinned, asking: &Asking) -> Result<Vec<Target>, StoreError> {
         self.check_count(&pinned.heads, asking)?;
         let view = targets::head_view(&pinned.view);
-        Ok(pinned.ingesters.iter().map(|ingester| Target::whole(ingester, view.clone())).collect())
+        let target = |ingester: &NamedStore| {
+            let role = if pinned.heads.nodes.contains(&ingester.name) { Role::Node } else { Role::Ingester };
+            Target { role, ..Target::whole(ingester, view.clone()) }
+        };
+        Ok(pinned.ingesters.iter().map(target).collect())
     }
 
     async fn targets(
@@ -94,8 +98,10 @@ impl Fanout {
             for (target, answer) in answers.await? {
                 let answer = answer?;
                 match target.role {
-                    Role::Ingester | Role::Gateway => _ = whole.insert(target.store.name),
-                    Role::Leader { .. } => logged.extend(answer.iter().map(|one| one.shard)),
+                    Role::Ingester | Role::Node | Role::Gateway => _ = whole.insert(target.store.name),
+                    Role::Leader { .. } | Role::Follower { .. } => {
+                        logged.extend(answer.iter().map(|one| one.shard));
+                    }
                 }
                 open.extend(answer);
             }

@@ -1,7 +1,7 @@
 //! Reads over all stores under one pinned catalog view.
 //!
 //! Invariants: all reads of one attempt use one view; a source that fails is never passed over in
-//! silence; a shard is asked of one ingester at a time; whatever a query holds is bounded by a batch of each source.
+//! silence, nor one that may lack something; a shard is asked of one ingester at a time; whatever a query holds is bounded by a batch of each source.
 
 mod asking;
 mod assignment;
@@ -68,6 +68,7 @@ pub(crate) struct Fanout {
     gateways: Stores,
     rings: Arc<Rings>,
     ring_patience: Duration,
+    allow_stale_reads: bool,
     min_ingesters: usize,
     replication_factor: usize,
     metrics: Metrics,
@@ -103,6 +104,7 @@ impl Fanout {
             catalogs,
             rings: Rings::new(ingesters.clone()),
             ring_patience: Duration::from_millis(config.ring_patience_ms),
+            allow_stale_reads: config.allow_stale_reads,
             ingesters,
             gateways,
             min_ingesters: config.min_ingesters,
@@ -152,7 +154,8 @@ impl Fanout {
             Some(version) => usage.of(catalog.refresh(version)).await,
             None => usage.of(catalog.view()).await,
         };
-        let coverage = Arc::new(Coverage::new(partial, at_least.is_some()));
+        let coverage = Coverage::new(partial, at_least.is_some()).with_stale(self.allow_stale_reads);
+        let coverage = Arc::new(coverage);
         let (requests, read_bytes) = usage.take();
         coverage.asked_bucket(wire::BucketUsage { requests, read_bytes });
         let view = view.map_err(|error| StoreError::from_kinded(&error))?;
@@ -296,6 +299,7 @@ impl Fanout {
             coverage,
             failovers: self.metrics.failovers.clone(),
             moved_shards: self.metrics.moved_shards.clone(),
+            stale_answers: self.metrics.stale_answers.clone(),
         }
     }
 }

@@ -4,6 +4,7 @@
 //! the one before it.
 
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use latewood_base::Ulid;
@@ -53,7 +54,8 @@ impl Owners {
         let targets = shares.map(|(gateway, blocks)| {
             let ids = blocks.iter().map(Ulid::to_string).collect();
             let view = wire::View { version, blocks: ids, ..wire::View::default() };
-            Target { role: Role::Gateway, store: gateway.clone(), view, blocks, owner }
+            let (store, leaderless) = (gateway.clone(), BTreeMap::new());
+            Target { role: Role::Gateway, store, view, blocks, owner, leaderless }
         });
         (targets.collect(), unserved)
     }

@@ -11,6 +11,7 @@ use super::*;
 use crate::testing::{FakeStore, catalogs, series, unavailable};
 
 mod cluster;
+mod leaderless;
 
 use cluster::Cluster;
 
@@ -206,7 +207,7 @@ async fn a_shard_that_nobody_leads_for_too_long_is_a_source_that_is_missing() {
         assert!(warnings.len() == 1 && warnings[0].contains("shards 2: "), "{warnings:?}");
     }
     let pinned = pinned(&fanout, true).await;
-    assert!(fanout.spans(&pinned).await.is_err(), "what is missing is no answer of no times");
+    assert!(fanout.spans(&pinned, false).await.is_err(), "what is missing is no answer of no times");
     let listing = Listing { limit: 0, max: 100 };
     let names = fanout.label_values(&pinned, "__name__", &[], TimeRange::new(0, 10), listing).await;
     assert_eq!((names.unwrap(), pinned.coverage.warnings().len()), (series_of([1, 3]), 1));
@@ -221,7 +222,7 @@ async fn one_attempt_waits_once() {
     complete(&fanout).await;
     cluster.change(|state| state.kill(2));
     let (pinned, begun) = (pinned(&fanout, true).await, tokio::time::Instant::now());
-    assert!(fanout.spans(&pinned).await.is_err());
+    assert!(fanout.spans(&pinned, false).await.is_err());
     let selectors: Vec<Vec<Matcher>> = vec![Vec::new(); 10];
     let listing = Listing { limit: 0, max: 100 };
     let names = fanout.label_names(&pinned, &selectors, TimeRange::new(0, 10), listing).await;

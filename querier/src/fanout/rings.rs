@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use latewood_base::{ErrorKind, Kinded, Ulid};
 use latewood_proto::store::wire::{RingRequest, RingResponse};
-use latewood_proto::store::{Ring, StoreApi, StoreError};
+use latewood_proto::store::{Leaderless, Ring, StoreApi, StoreError};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
@@ -51,6 +51,8 @@ pub(super) struct Heads {
     pub(super) whole: Vec<NamedStore>,
     /// All shards of the clusters that are known.
     pub(super) shards: Shards,
+    /// Those that are nodes of clusters of several, be they there or not.
+    pub(super) nodes: BTreeSet<Arc<str>>,
     /// Who may have samples that nobody else has and could not be asked, and why.
     pub(super) missing: Vec<(Arc<str>, StoreError)>,
     /// How many ingesters there are.
@@ -66,12 +68,22 @@ pub(super) struct Leader {
     pub(super) stands_alone: bool,
 }
 
+/// An ingester that hears nobody lead some shards, and has more of them than others.
+pub(super) struct Follower {
+    pub(super) store: NamedStore,
+    pub(super) cluster: Ulid,
+    /// How far it is in each.
+    pub(super) shards: BTreeMap<u32, Leaderless>,
+}
+
 /// Who leads the shards that were asked for.
 #[derive(Default)]
 pub(super) struct Found {
     pub(super) leaders: Vec<Leader>,
     /// Those of them that nobody is known to lead.
     pub(super) unclaimed: Vec<u32>,
+    /// Whom to ask for some of the unclaimed all the same: each for those that it has the most of.
+    pub(super) leaderless: Vec<Follower>,
     /// Those of them whose cluster nobody tells of any more.
     pub(super) forgotten: Vec<u32>,
 }
@@ -148,12 +160,28 @@ impl Rings {
         }
     }
 
+    /// Returns when an ingester is known to be away.
+    pub(super) async fn away(self: &Arc<Self>, store: &NamedStore) {
+        loop {
+            tokio::time::sleep(DEADLINE).await;
+            let known = self.known();
+            let is_it = |one: &&Known| Arc::ptr_eq(&one.store.api, &store.api);
+            if known.iter().find(is_it).is_none_or(|one| one.peer.away.is_some()) {
+                return;
+            }
+            self.ask(|one| one.is_due(DEADLINE));
+        }
+    }
+
     /// Takes note that an ingester did not answer for shards: it leads them no more, or is away.
     pub(super) fn doubt(&self, store: &NamedStore, error: &StoreError) {
         self.update(&store.name, &store.api, |one| match (error, &mut one.peer.heard) {
             (StoreError::NotLeader { shards }, Some(Heard::Ring(ring))) => {
                 let ring = Arc::make_mut(ring);
-                shards.iter().for_each(|shard| _ = ring.led.remove(shard));
+                for shard in shards {
+                    ring.led.remove(shard);
+                    ring.leaderless.remove(shard);
+                }
             }
             _ => one.peer.away = Some(error.clone()),
         });
@@ -236,7 +264,14 @@ impl Heads {
         let untold = || StoreError::new(ErrorKind::Unavailable, "it did not tell its cluster");
         let why = |one: &Known| (Arc::clone(&one.store.name), one.peer.away.clone().unwrap_or_else(untold));
         let clusters = assignment.clusters.iter();
+        let is_node = |(place, one): &(usize, &Known)| match &one.peer.heard {
+            Some(Heard::Ring(ring)) => !ring.stands_alone(),
+            Some(Heard::NoRing) => false,
+            None => !assignment.missing.contains(place),
+        };
+        let nodes = known.iter().enumerate().filter(is_node);
         Self {
+            nodes: nodes.map(|(_, one)| Arc::clone(&one.store.name)).collect(),
             whole: assignment.whole.iter().filter_map(at).map(|one| one.store.clone()).collect(),
             shards: clusters.map(|(id, cluster)| (*id, cluster.shards.clone())).collect(),
             missing: assignment.missing.iter().filter_map(at).map(why).collect(),
@@ -254,10 +289,15 @@ impl Found {
                 continue;
             };
             let mut led: BTreeMap<usize, Vec<u32>> = BTreeMap::new();
+            let mut left: BTreeMap<usize, BTreeMap<u32, Leaderless>> = BTreeMap::new();
             for shard in shards {
-                match cluster.leaders.get(shard) {
-                    Some(place) => led.entry(*place).or_default().push(*shard),
-                    None => this.unclaimed.push(*shard),
+                if let Some(place) = cluster.leaders.get(shard) {
+                    led.entry(*place).or_default().push(*shard);
+                    continue;
+                }
+                this.unclaimed.push(*shard);
+                if let Some((leaderless, place)) = cluster.leaderless.get(shard) {
+                    left.entry(*place).or_default().insert(*shard, *leaderless);
                 }
             }
             let (cluster, stands_alone) = (*id, cluster.is_one_node());
@@ -265,6 +305,12 @@ impl Found {
             let leaders =
                 led.map(|(one, shards)| Leader { store: one.store.clone(), cluster, shards, stands_alone });
             this.leaders.extend(leaders);
+            let left = left.into_iter().filter_map(|(place, shards)| Some((known.get(place)?, shards)));
+            this.leaderless.extend(left.map(|(one, shards)| Follower {
+                store: one.store.clone(),
+                cluster,
+                shards,
+            }));
         }
         this
     }

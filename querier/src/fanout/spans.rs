@@ -12,10 +12,15 @@ impl Fanout {
     /// One span or more of each shard that holds anything which is in no block of the view.
     ///
     /// # Errors
-    /// Of the first ingester that does not tell, of shards that nobody leads, or if too few ingesters are known.
-    pub(super) async fn spans(&self, pinned: &Pinned) -> Result<Vec<TimeRange>, StoreError> {
+    /// Of the first ingester that does not tell, of shards that nobody leads unless what is left of them may tell, or if too
+    /// few ingesters are known.
+    pub(super) async fn spans(
+        &self,
+        pinned: &Pinned,
+        allow_stale: bool,
+    ) -> Result<Vec<TimeRange>, StoreError> {
         // What is missing is told, also where an answer may lack it.
-        let asking = self.asking(Arc::new(pinned.coverage.strict()));
+        let asking = self.asking(Arc::new(pinned.coverage.strict().with_stale(allow_stale)));
         let heads = self.heads(pinned, &asking).await?;
         let answers = asking.ask(heads, |store, view| {
             let tenant = pinned.tenant.to_string();
@@ -37,7 +42,7 @@ impl FanoutSource {
         if let Some(known) = &*known {
             return Ok(Arc::clone(known));
         }
-        let spans: Arc<[TimeRange]> = match self.asked_spans() {
+        let spans: Arc<[TimeRange]> = match self.asked_spans(self.pinned.coverage.allows_stale()) {
             Ok(spans) => spans.into(),
             Err(error) => {
                 self.pinned.coverage.failed("ingesters", error)?;
@@ -48,12 +53,12 @@ impl FanoutSource {
     }
 
     /// The times of what ingesters hold beside the pinned view. None where that is not known: what is wrong, an
-    /// evaluation finds out. Blocks, as the engine does that this is a source of.
+    /// evaluation finds out. What may be stale is not known. Blocks, as the engine does that this is a source of.
     pub(crate) fn spans(&self) -> Option<Vec<TimeRange>> {
-        self.asked_spans().ok()
+        self.asked_spans(false).ok()
     }
 
-    fn asked_spans(&self) -> Result<Vec<TimeRange>, StoreError> {
+    fn asked_spans(&self, allow_stale: bool) -> Result<Vec<TimeRange>, StoreError> {
         // Stores may need the turn.
         self.control.rest();
         self.runtime.block_on(async {
@@ -63,7 +68,7 @@ impl FanoutSource {
                 () = tokio::time::sleep(self.control.remaining()) => {
                     Err(StoreError::new(ErrorKind::Timeout, "query timed out while ingesters were asked"))
                 }
-                spans = self.fanout.spans(&self.pinned) => spans,
+                spans = self.fanout.spans(&self.pinned, allow_stale) => spans,
             }
         })
     }

@@ -3,15 +3,16 @@
 //! Invariant (CAT-1): every raw block of the view that overlaps the range is asked of exactly one
 //! store-gateway, and every shard is asked of one ingester for what the view does not hold in blocks.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use latewood_base::Ulid;
 use latewood_catalog::{BlockEntry, View};
 use latewood_model::{Resolution, TimeRange};
-use latewood_proto::store::{listed_shards, wire};
+use latewood_proto::store::{Leaderless, listed_shards, wire};
 
-use super::rings::Leader;
+use super::rings::{Follower, Leader};
 use crate::resolutions::touch;
 use crate::stores::NamedStore;
 
@@ -25,6 +26,8 @@ pub(crate) struct Target {
     pub(crate) blocks: Vec<Ulid>,
     /// Which of the blocks' owners it is: so many others have failed.
     pub(crate) owner: usize,
+    /// How far it was in shards that nobody leads, if it is asked for these.
+    pub(crate) leaderless: BTreeMap<u32, Leaderless>,
 }
 
 /// What a store is asked as.
@@ -32,6 +35,8 @@ pub(crate) struct Target {
 pub(crate) enum Role {
     /// For all that it has.
     Ingester,
+    /// For what it was told that is in no log, as a node of a cluster whose others may have been told of it as well.
+    Node,
     /// For the shards that the view names, which it leads.
     Leader {
         cluster: Ulid,
@@ -40,6 +45,12 @@ pub(crate) enum Role {
         /// For how long somebody else is looked for where it fails.
         patience: Duration,
     },
+    /// For the shards that the view names, which nobody leads: from what it has.
+    Follower {
+        cluster: Ulid,
+        /// How many others may be asked where it fails.
+        others: usize,
+    },
     Gateway,
 }
 
@@ -47,10 +58,10 @@ impl Target {
     /// How errors and warnings call it.
     pub(crate) fn name(&self) -> String {
         match self.role {
-            Role::Ingester | Role::Leader { stands_alone: true, .. } => {
+            Role::Ingester | Role::Node | Role::Leader { stands_alone: true, .. } => {
                 format!("ingester {}", self.store.name)
             }
-            Role::Leader { .. } => {
+            Role::Leader { .. } | Role::Follower { .. } => {
                 format!("ingester {} (shards {})", self.store.name, listed_shards(&self.view.shards))
             }
             Role::Gateway => format!("store-gateway {} ({} blocks)", self.store.name, self.blocks.len()),
@@ -59,14 +70,31 @@ impl Target {
 
     /// An ingester that is asked for all that it has.
     pub(crate) fn whole(ingester: &NamedStore, view: wire::View) -> Self {
-        Self { role: Role::Ingester, store: ingester.clone(), view, blocks: Vec::new(), owner: 0 }
+        let (role, store, leaderless) = (Role::Ingester, ingester.clone(), BTreeMap::new());
+        Self { role, store, view, blocks: Vec::new(), owner: 0, leaderless }
     }
 
     /// An ingester that is asked for the shards that it leads.
     pub(super) fn leader(leader: Leader, view: &wire::View, patience: Duration) -> Self {
         let Leader { store, cluster, shards, stands_alone } = leader;
         let role = Role::Leader { cluster, stands_alone, patience };
-        Self { role, store, view: wire::View { shards, ..view.clone() }, blocks: Vec::new(), owner: 0 }
+        let view = wire::View { shards, allow_stale: false, ..view.clone() };
+        Self { role, store, view, blocks: Vec::new(), owner: 0, leaderless: BTreeMap::new() }
+    }
+
+    /// An ingester that is asked for shards that nobody leads.
+    pub(super) fn follower(follower: Follower, view: &wire::View, others: usize) -> Self {
+        let Follower { store, cluster, shards: leaderless } = follower;
+        let shards = leaderless.keys().copied().collect();
+        let view = wire::View { shards, allow_stale: true, ..view.clone() };
+        Self {
+            role: Role::Follower { cluster, others },
+            store,
+            view,
+            blocks: Vec::new(),
+            owner: 0,
+            leaderless,
+        }
     }
 }
 

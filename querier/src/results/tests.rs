@@ -44,7 +44,11 @@ fn cached_steps(body: &str) -> u64 {
 
 /// Four days of samples an hour of two series in blocks of a day; the fourth is still with the ingester.
 async fn four_days() -> World {
-    let mut world = World::new(QuerierConfig::default(), BEGIN + 4 * DAY);
+    four_days_with(QuerierConfig::default()).await
+}
+
+async fn four_days_with(config: QuerierConfig) -> World {
+    let mut world = World::new(config, BEGIN + 4 * DAY);
     for day in 0..4 {
         let times = (0..24).map(|hour| BEGIN + day * DAY + hour * HOUR);
         world.write(times.flat_map(|at| [sample("m", "1", at, at as f64), sample("m", "2", at, 2.0)]));
@@ -267,6 +271,27 @@ async fn an_answer_that_lacks_a_source_is_not_kept_and_none_is_taken_in_its_plac
     world.set_away(true);
     assert_eq!(cached_steps(&world.get(&path).await), 0);
     assert!(world.get(&four_days_of("sum(m)")).await.contains("connection refused"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_without_a_leader_is_not_kept_and_none_is_taken_in_its_place() {
+    let world = four_days_with(QuerierConfig { ring_patience_ms: 100, ..QuerierConfig::default() }).await;
+    let path = four_days_of("sum(m)");
+    world.set_leads(false);
+    for _ in 0..2 {
+        let stale = world.get(&path).await;
+        assert!(stale.contains("stale response: no ingester leads shards 0"), "{stale}");
+        assert_eq!((cached_steps(&stale), world.metric("entries")), (0, 0));
+    }
+    world.set_leads(true);
+    assert!(!world.get(&path).await.contains("warnings"));
+    assert_eq!(cached_steps(&world.get(&path).await), 72);
+    // What came late, nobody knows now.
+    world.set_leads(false);
+    let stale = world.get(&path).await;
+    assert!(stale.contains("stale response") && cached_steps(&stale) == 0, "{stale}");
+    world.set_leads(true);
+    assert_eq!(cached_steps(&world.get(&path).await), 72);
 }
 
 #[tokio::test(flavor = "multi_thread")]

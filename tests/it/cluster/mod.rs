@@ -4,6 +4,7 @@
 mod chaos;
 mod check;
 mod faults;
+mod leaderless;
 mod load;
 mod network;
 mod nodes;

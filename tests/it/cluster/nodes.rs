@@ -197,12 +197,6 @@ impl Cluster {
         self.nodes[node].running.take().unwrap().kill();
     }
 
-    /// Whether a node says that it is ready.
-    pub async fn is_ready(&self, node: usize) -> bool {
-        let answer = reqwest::get(format!("{}/ready", self.url(node))).await;
-        answer.is_ok_and(|answer| answer.status().is_success())
-    }
-
     /// SIGTERM, and a good end.
     pub fn stop(&mut self, node: usize) {
         tokio::task::block_in_place(|| self.nodes[node].running.take().unwrap().stop());

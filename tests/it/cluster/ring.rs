@@ -46,6 +46,15 @@ pub async fn follower(cluster: &Cluster) -> usize {
     leads(cluster).await.into_iter().min_by_key(|(_, leads)| *leads).unwrap().0
 }
 
+/// Waits until a node leads no shard.
+pub async fn leads_nothing(cluster: &Cluster, node: usize) {
+    let begun = Instant::now();
+    while leads(cluster).await.iter().any(|(other, leads)| *other == node && *leads > 0) {
+        assert!(begun.elapsed() < HEALING, "node {node} leads on");
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
 /// The node that leads the control group.
 pub async fn control_leader(cluster: &Cluster) -> usize {
     for node in cluster.running() {

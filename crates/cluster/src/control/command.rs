@@ -39,6 +39,13 @@ pub enum ControlCommand {
         /// Its id.
         node: u64,
     },
+    /// A node has little room left on its disk, or has enough again.
+    Room {
+        /// Its id.
+        node: u64,
+        /// Whether it has little.
+        low_on_disk: bool,
+    },
     /// Where the shards are to be from now on; refused when anything has changed since it was planned.
     Place {
         /// The generation that it was planned for.
@@ -92,16 +99,11 @@ impl Command for ControlCommand {
 
 #[cfg(test)]
 mod tests {
-    use super::super::MemberStatus;
     use super::*;
 
     #[test]
     fn commands_are_read_as_they_were_written() {
-        let member = Member {
-            address: "ingester-0:9095".to_owned(),
-            zone: "a".to_owned(),
-            status: MemberStatus::Active,
-        };
+        let member = Member::new("ingester-0:9095", "a");
         let commands = [
             (
                 ControlCommand::Found {
@@ -118,6 +120,10 @@ mod tests {
             ),
             (ControlCommand::Drain { node: 7 }, r#"{"version":1,"change":{"drain":{"node":7}}}"#),
             (ControlCommand::Forget { node: 7 }, r#"{"version":1,"change":{"forget":{"node":7}}}"#),
+            (
+                ControlCommand::Room { node: 7, low_on_disk: true },
+                r#"{"version":1,"change":{"room":{"node":7,"low_on_disk":true}}}"#,
+            ),
             (
                 ControlCommand::Place { based_on: 4, placement: vec![vec![7, 8]], leaders: vec![Some(8)] },
                 r#"{"version":1,"change":{"place":{"based_on":4,"placement":[[7,8]],"leaders":[8]}}}"#,

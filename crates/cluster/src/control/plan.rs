@@ -20,7 +20,7 @@ pub fn next_step(view: &ClusterView, away: &BTreeSet<u64>) -> Option<ControlComm
     let before: Placement = view.shards.iter().map(|shard| shard.replicas.clone()).collect();
     let placement = place(&before, &sites, view.replication_factor);
     let led: Vec<Option<u64>> = view.shards.iter().map(|shard| shard.leader).collect();
-    let leaders = lead(&placement, &led);
+    let leaders = lead(&placement, &led, &view.low_on_disk());
     if placement != before || leaders != led {
         return Some(ControlCommand::Place { based_on: view.generation, placement, leaders });
     }
@@ -54,11 +54,7 @@ mod tests {
     use crate::{Position, ReplicatedState};
 
     fn member(node: u64) -> Member {
-        Member {
-            address: format!("node-{node}"),
-            zone: format!("zone-{}", node % 3),
-            status: MemberStatus::Active,
-        }
+        Member::new(format!("node-{node}"), format!("zone-{}", node % 3))
     }
 
     /// A cluster of so many nodes and shards, and what applies changes to it.
@@ -136,6 +132,34 @@ mod tests {
         let view = world.view();
         assert_eq!(view.members.keys().copied().collect::<Vec<_>>(), [0, 2, 7]);
         assert!(view.shards.iter().all(|shard| shard.voters.contains(&7) && shard.voters.len() == 3));
+    }
+
+    #[test]
+    fn a_node_that_is_low_on_disk_leads_nothing_that_another_can() {
+        let mut world = World::new(3, 6);
+        world.settle(&BTreeSet::new());
+        let leads = |world: &World, node: u64| {
+            let view = world.view();
+            view.shards.iter().filter(|shard| shard.leader == Some(node)).count()
+        };
+        let room = |world: &mut World, node: u64, low_on_disk: bool| {
+            world.apply(&ControlCommand::Room { node, low_on_disk }).unwrap();
+            world.settle(&BTreeSet::new());
+        };
+        room(&mut world, 1, true);
+        assert_eq!([0, 1, 2].map(|node| leads(&world, node)), [3, 0, 3]);
+        assert!(world.view().shards.iter().all(|shard| shard.voters.contains(&1)), "it keeps its replicas");
+        world.apply(&ControlCommand::Join { node: 1, member: member(1) }).unwrap();
+        assert_eq!(next_step(&world.view(), &BTreeSet::new()), None, "a restart makes no room");
+        room(&mut world, 0, true);
+        assert_eq!([0, 1, 2].map(|node| leads(&world, node)), [0, 0, 6]);
+        room(&mut world, 2, true);
+        assert_eq!([0, 1, 2].map(|node| leads(&world, node)), [0, 0, 6], "nobody else has room");
+        room(&mut world, 0, false);
+        assert_eq!([0, 1, 2].map(|node| leads(&world, node)), [6, 0, 0]);
+        (1..3).for_each(|node| room(&mut world, node, false));
+        assert_eq!([0, 1, 2].map(|node| leads(&world, node)), [2, 2, 2]);
+        assert!(world.apply(&ControlCommand::Room { node: 9, low_on_disk: true }).is_err());
     }
 
     #[test]

@@ -92,7 +92,14 @@ impl ClusterView {
                 for (_, lost) in self.members.iter_mut().filter(was_there) {
                     lost.status = MemberStatus::Draining;
                 }
-                self.members.insert(*node, member.clone());
+                // It tells itself when that has changed, and comes back with the disk that it went with.
+                let low_on_disk = self.members.get(node).is_some_and(|known| known.low_on_disk);
+                self.members.insert(*node, Member { low_on_disk, ..member.clone() });
+                Ok(())
+            }
+            ControlCommand::Room { node, low_on_disk } => {
+                let member = self.members.get_mut(node).ok_or_else(|| no_member(*node))?;
+                member.low_on_disk = *low_on_disk;
                 Ok(())
             }
             ControlCommand::Drain { node } => {

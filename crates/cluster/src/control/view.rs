@@ -1,6 +1,6 @@
 //! The cluster as its nodes agreed on it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use latewood_base::Ulid;
 use serde::{Deserialize, Serialize};
@@ -33,6 +33,18 @@ pub struct Member {
     pub zone: String,
     /// Whether it is to have shards.
     pub status: MemberStatus,
+    /// Whether it has little room left on its disk, as it told last: it is to lead no shard that another can.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub low_on_disk: bool,
+}
+
+impl Member {
+    /// One that is to have shards, and has room for them.
+    #[must_use]
+    pub fn new(address: impl Into<String>, zone: impl Into<String>) -> Self {
+        let (address, zone) = (address.into(), zone.into());
+        Self { address, zone, status: MemberStatus::Active, low_on_disk: false }
+    }
 }
 
 /// Whether a node is to have shards.
@@ -87,6 +99,13 @@ impl ClusterView {
     pub fn sites(&self) -> Vec<Site> {
         let active = self.members.iter().filter(|(_, member)| member.status == MemberStatus::Active);
         active.map(|(node, member)| Site { node: *node, zone: member.zone.clone() }).collect()
+    }
+
+    /// The nodes that have little room left on their disks.
+    #[must_use]
+    pub fn low_on_disk(&self) -> BTreeSet<u64> {
+        let low = self.members.iter().filter(|(_, member)| member.low_on_disk);
+        low.map(|(node, _)| *node).collect()
     }
 
     /// Whether a node has a part in a shard's group, or is to have one. Its founders do until its voters are known, wherever it

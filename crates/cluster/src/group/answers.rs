@@ -1,7 +1,9 @@
 //! What other replicas ask this one.
 
 use bytes::Bytes;
+use openraft::async_runtime::WatchReceiver;
 use openraft::errors::{Infallible, RaftError};
+use tokio::time::Instant;
 
 use super::Group;
 use crate::codec::{Answer, Request};
@@ -18,6 +20,12 @@ impl<S: ReplicatedState> Group<S> {
         let request = Request::<S>::decode(request);
         let request = request
             .map_err(|error| ClusterError::Request { group: self.0.id, problem: error.to_string() })?;
+        if let Request::Append(request) = &request
+            && request.vote.leader_id.term >= raft.metrics().borrow_watched().current_term
+        {
+            // One of an earlier term leads no more. How long a disk takes does not matter.
+            self.hear(Instant::now());
+        }
         let answer = match request {
             Request::Append(request) => raft.append_entries(request).await.map(Answer::<S>::Append),
             Request::Vote(request) => raft.vote(request).await.map(Answer::Vote),

@@ -9,6 +9,8 @@ use super::testing::{From, Sentence, Wires, Word, journal, word};
 use super::*;
 use crate::retire;
 
+mod full_disk;
+
 const GROUP: GroupId = 3;
 
 /// A node of a test: its disk, and what runs on it.
@@ -479,4 +481,31 @@ async fn a_node_that_gave_a_group_away_gets_it_back_from_the_beginning() {
         let restored = nodes.running(gone).2.0.lock().restored.clone().map(|(payload, _)| payload);
         assert_eq!(restored, Some(format!("{round}").into_bytes()));
     }
+}
+
+#[tokio::test]
+async fn a_replica_knows_for_how_long_it_has_heard_no_leader() {
+    let mut nodes = Nodes::new(3, &[1, 2, 3]).await;
+    let last = nodes.write(&[1, 2, 3], "heard").await;
+    let leader = nodes.leader(&[1, 2, 3]).await;
+    let [left, gone] = [leader % 3 + 1, (leader + 1) % 3 + 1];
+    nodes.reached(left, last).await;
+    assert!([left, leader].iter().all(|id| !nodes.group(*id).is_leaderless()));
+    nodes.kill(gone, Loss::Nothing).await;
+    nodes.wires.part(&[left], &[leader]);
+    // The one that led believes in itself, and has everything.
+    for id in [left, leader] {
+        while !nodes.group(id).is_leaderless() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        let silence = nodes.group(id).silence().unwrap();
+        assert!(silence > Duration::from_millis(800) && silence < Duration::from_secs(60), "{silence:?}");
+    }
+    nodes.kill(left, Loss::Nothing).await;
+    nodes.start(left).await;
+    assert_eq!(nodes.group(left).silence(), None);
+    nodes.wires.heal();
+    let last = nodes.write(&[leader, left], "again").await;
+    nodes.reached(left, last).await;
+    assert!(!nodes.group(left).is_leaderless() && nodes.group(left).silence().is_some());
 }

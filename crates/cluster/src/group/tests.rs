@@ -1,5 +1,7 @@
 //! Groups over a disk that crashes and fails.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use latewood_base::{Kinded, Rng};
 use latewood_wal::testing::{Loss, MemoryFiles};
@@ -142,11 +144,32 @@ async fn a_failed_sync_fails_proposals_and_never_acknowledges() {
 }
 
 #[tokio::test]
+async fn a_group_waits_for_room_on_a_full_disk_and_is_read_meanwhile() {
+    let files = MemoryFiles::new();
+    let journal = journal(&files);
+    let (group, state) = open(1, &journal).await;
+    propose_all(&group, 0..5).await;
+    files.set_capacity(Some(files.sizes().values().sum::<usize>() + 20));
+    let (asked, proposed) = (group.clone(), word("no room"));
+    let waiting = tokio::spawn(async move { asked.propose(proposed).await });
+    while !journal.is_full() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    group.read_barrier().await.unwrap();
+    assert_eq!((state.0.lock().applied.len(), group.failure().is_none()), (5, true));
+    files.set_capacity(None);
+    waiting.await.unwrap().unwrap();
+    propose_all(&group, 5..8).await;
+    assert_eq!(state.0.lock().applied.len(), 9);
+}
+
+#[tokio::test]
 async fn a_group_that_a_full_disk_stopped_is_opened_again_when_there_is_space() {
     let files = MemoryFiles::new();
     let journal = journal(&files);
     let (group, state_before) = open(1, &journal).await;
     propose_all(&group, 0..5).await;
+    journal.fail_when_full();
     files.set_capacity(Some(files.sizes().values().sum::<usize>() + 20));
     let error = group.propose(word("no room")).await.unwrap_err();
     assert_eq!(error.kind(), latewood_base::ErrorKind::Unavailable, "{error}");

@@ -39,20 +39,20 @@ fn three_nodes_have_all_and_lead_a_third_each() {
     let sites = sites(&[1, 1, 1]);
     let placement = place(&vec![Vec::new(); 12], &sites, 3);
     check(&placement, &sites, 3);
-    let leaders = lead(&placement, &[None; 12]);
+    let leaders = lead(&placement, &[None; 12], &BTreeSet::new());
     for site in &sites {
         assert_eq!(leaders.iter().filter(|leader| **leader == Some(site.node)).count(), 4);
     }
-    assert_eq!(lead(&placement, &leaders), leaders, "nothing to do");
+    assert_eq!(lead(&placement, &leaders, &BTreeSet::new()), leaders, "nothing to do");
 }
 
 #[test]
 fn a_leader_that_has_too_much_gives_away_no_more_than_that() {
     let placement = vec![vec![1, 2, 3]; 9];
-    let leaders = lead(&placement, &[Some(1); 9]);
+    let leaders = lead(&placement, &[Some(1); 9], &BTreeSet::new());
     assert_eq!(leaders.iter().filter(|leader| **leader == Some(1)).count(), 3);
     assert_eq!(
-        lead(&placement, &[Some(7); 9]).iter().flatten().count(),
+        lead(&placement, &[Some(7); 9], &BTreeSet::new()).iter().flatten().count(),
         9,
         "one that is no replica leads nothing"
     );
@@ -61,7 +61,7 @@ fn a_leader_that_has_too_much_gives_away_no_more_than_that() {
 #[test]
 fn without_sites_there_are_no_replicas() {
     assert_eq!(place(&[vec![1, 2]], &[], 3), [Vec::<u64>::new()]);
-    assert_eq!(lead(&[Vec::new()], &[Some(1)]), [None]);
+    assert_eq!(lead(&[Vec::new()], &[Some(1)], &BTreeSet::new()), [None]);
 }
 
 proptest! {
@@ -107,7 +107,31 @@ proptest! {
         let placement = place(&before, &sites, replicas);
         check(&placement, &sites, replicas);
         prop_assert_eq!(&place(&placement, &sites, replicas), &placement);
-        let leaders = lead(&placement, &[]);
+        let leaders = lead(&placement, &[], &BTreeSet::new());
         prop_assert!(leaders.iter().zip(&placement).all(|(leader, nodes)| nodes.contains(&leader.unwrap())));
+    }
+    #[test]
+    fn only_where_all_are_low_one_that_is_low_leads(
+        zones in prop::collection::vec(1_usize..4, 1..4), shards in 1_usize..20, replicas in 1_usize..4,
+        low in prop::collection::btree_set(0_usize..12, 0..6),
+    ) {
+        let sites = sites(&zones);
+        let placement = place(&vec![Vec::new(); shards], &sites, replicas);
+        let low: BTreeSet<u64> = low.iter().filter_map(|place| sites.get(*place)).map(|site| site.node).collect();
+        let before = lead(&placement, &[], &BTreeSet::new());
+        let leaders = lead(&placement, &before, &low);
+        prop_assert_eq!(&lead(&placement, &leaders, &low), &leaders, "it stays so");
+        for ((nodes, leader), before) in placement.iter().zip(&leaders).zip(&before) {
+            let leader = leader.unwrap();
+            prop_assert!(nodes.contains(&leader));
+            let able = nodes.iter().filter(|node| !low.contains(node));
+            let led = |node: u64| leaders.iter().filter(|leader| **leader == Some(node)).count();
+            prop_assert!(able.clone().all(|node| led(*node) + 1 >= led(leader)) || low.contains(&leader));
+            if nodes.iter().all(|node| low.contains(node)) {
+                prop_assert_eq!(Some(leader), *before, "nobody has room");
+            } else {
+                prop_assert!(!low.contains(&leader));
+            }
+        }
     }
 }

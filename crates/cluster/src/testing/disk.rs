@@ -13,6 +13,9 @@ use tokio::time::sleep;
 /// How long a sync takes at most unless the disk is slow, in milliseconds.
 const QUICK_MS: u64 = 5;
 
+/// How often a full disk is tried again.
+const SPACE_PAUSE: Duration = Duration::from_millis(50);
+
 /// A node's disk with its journal. Clones share it.
 #[derive(Clone, Debug)]
 pub struct Disk {
@@ -34,9 +37,20 @@ impl Disk {
         *self.sync_ms.lock() = most;
     }
 
-    /// It is as quick as it was.
+    /// It is as quick as it was, and has room.
     pub fn recover(&self) {
+        self.make_room();
         self.take_ms(QUICK_MS);
+    }
+
+    /// It has no room for anything more, until it is given some.
+    pub fn fill(&self) {
+        self.files.set_capacity(Some(self.files.sizes().values().sum()));
+    }
+
+    /// It has room again.
+    pub fn make_room(&self) {
+        self.files.set_capacity(None);
     }
 
     /// Opens the journal that is on it; the task writes to it until it is aborted.
@@ -55,6 +69,9 @@ impl Disk {
                 sleep(Duration::from_millis(chance.below(most + 1))).await;
                 if !steps.step() {
                     break;
+                }
+                if steps.is_full() {
+                    sleep(SPACE_PAUSE).await;
                 }
             }
         });

@@ -9,6 +9,8 @@ use tokio::runtime::Runtime;
 use super::*;
 use crate::testing::{Loss, MemoryFiles};
 
+mod full_disk;
+
 fn config() -> WalConfig {
     WalConfig { segment_bytes: 4096, max_batch_bytes: 4096, ..WalConfig::default() }
 }
@@ -110,6 +112,7 @@ async fn who_is_told_of_a_failed_sync_finds_the_journal_closed() {
 async fn a_full_disk_fails_the_append_and_a_later_one_succeeds() {
     let files = MemoryFiles::new();
     let journal = open(&files);
+    journal.fail_when_full();
     journal.append(vec![Record::entry(1, 0, payload(1, 100))]).await.unwrap();
     let used: usize = files.sizes().values().sum();
     files.set_capacity(Some(used + 60));
@@ -132,6 +135,7 @@ async fn a_full_disk_fails_the_append_and_a_later_one_succeeds() {
 async fn a_disk_that_fills_while_a_segment_is_begun_loses_nothing() {
     let files = MemoryFiles::new();
     let journal = open(&files);
+    journal.fail_when_full();
     journal.append(vec![Record::state(1, 1, payload(5, 500))]).await.unwrap();
     for index in 0..4 {
         journal.append(vec![Record::entry(1, index, payload(1, 800))]).await.unwrap();
@@ -357,6 +361,7 @@ async fn what_a_full_disk_left_behind_does_not_come_back_in_a_closed_segment() {
     for seed in 0..16 {
         let files = MemoryFiles::new();
         let journal = open(&files);
+        journal.fail_when_full();
         journal.append(vec![Record::entry(1, 0, payload(1, 2000))]).await.unwrap();
         files.set_capacity(Some(files.sizes().values().sum::<usize>() + 60));
         let error = journal.append(vec![Record::entry(2, 0, payload(2, 1000))]).await.unwrap_err();

@@ -11,8 +11,16 @@ impl Steps {
     }
 
     /// Waits until there is something to write, or the journal was closed.
-    pub async fn due(&self) {
-        self.0.shared.queue.something().await;
+    pub async fn due(&mut self) {
+        if self.0.held.is_empty() {
+            self.0.shared.queue.something().await;
+        }
+    }
+
+    /// Whether the disk has no room for what is next.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        !self.0.held.is_empty()
     }
 
     /// Writes what is queued, syncs it and tells who waits; whether there may be more. Call it when it is due: it waits

@@ -32,13 +32,13 @@ pub(super) fn members(
 
 #[cfg(test)]
 mod tests {
-    use latewood_cluster::{Member, MemberStatus, Role};
+    use latewood_cluster::{Member, Role};
 
     use super::*;
 
     #[test]
     fn all_members_follow_and_those_that_went_hear_of_it() {
-        let member = Member { address: String::new(), zone: String::new(), status: MemberStatus::Active };
+        let member = Member::new("", "");
         let view = |nodes: &[u64]| ClusterView {
             generation: 3,
             replication_factor: 2,

@@ -6,7 +6,7 @@ use super::*;
 fn ring(cluster: u128, node: u64, members: u32, led: &[(u32, u64)]) -> Peer {
     let shards = (0..4).map(|shard| cluster as u32 * 100 + shard).collect();
     let led = led.iter().map(|(shard, term)| (cluster as u32 * 100 + shard, *term)).collect();
-    let ring = Ring { cluster: Ulid(cluster), node, members, shards, led };
+    let ring = Ring { cluster: Ulid(cluster), node, members, shards, led, leaderless: BTreeMap::new() };
     Peer { heard: Some(Heard::Ring(Arc::new(ring))), away: None }
 }
 
@@ -40,6 +40,24 @@ fn one_that_is_away_leads_nothing_unless_it_is_the_only_node() {
     assert!(assignment.missing.is_empty(), "its cluster is known");
     let assignment = Assignment::of(&[away(ring(1, 1, 1, &all))]);
     assert_eq!(assignment.clusters[&Ulid(1)].leaders.len(), 4);
+}
+
+#[test]
+fn what_is_left_of_a_shard_is_with_the_one_that_has_the_most_and_can_be_asked() {
+    let left = |peer: Peer, term: u64, index: u64| {
+        let Some(Heard::Ring(ring)) = peer.heard else { return Peer::default() };
+        let leaderless = [(103, Leaderless { term, index, silent: None })].into();
+        Peer { heard: Some(Heard::Ring(Arc::new(Ring { leaderless, ..Ring::clone(&ring) }))), ..peer }
+    };
+    let of = |node: u64, term: u64, index: u64| left(ring(1, node, 4, &[(0, 1)]), term, index);
+    let place = |peers: &[Peer]| {
+        let assignment = Assignment::of(peers);
+        assignment.clusters[&Ulid(1)].leaderless.get(&103).map(|(one, place)| (one.term, one.index, *place))
+    };
+    assert_eq!(place(&[of(1, 3, 9), of(2, 4, 1), of(3, 3, 100)]), Some((4, 1, 1)));
+    assert_eq!(place(&[of(1, 3, 9), away(of(2, 4, 1)), of(3, 3, 100)]), Some((3, 100, 2)));
+    assert_eq!(place(&[of(1, 3, 9), of(2, 3, 9)]), Some((3, 9, 0)));
+    assert_eq!(place(&[away(of(1, 3, 9))]), None);
 }
 
 #[test]

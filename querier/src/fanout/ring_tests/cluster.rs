@@ -11,7 +11,7 @@ use latewood_proto::deletion::DeletionApi;
 use latewood_proto::deletion::wire::{
     CleanRequest, CleanResponse, CommitRequest, CommitResponse, LogRequest, LogResponse, ShardGeneration,
 };
-use latewood_proto::store::{Ring, SelectBatch, SelectStream, StoreApi, StoreError, wire};
+use latewood_proto::store::{Leaderless, Ring, SelectBatch, SelectStream, StoreApi, StoreError, wire};
 use parking_lot::Mutex;
 
 use crate::stores::NamedStore;
@@ -24,6 +24,8 @@ pub(super) struct State {
     /// Node and term by shard. Nobody leads those that are not there.
     pub(super) led: BTreeMap<u32, (u64, u64)>,
     pub(super) data: BTreeMap<u32, Vec<SeriesSamples>>,
+    /// What is left of shards without a leader, by shard and node: how far it is, and the names of its series.
+    pub(super) left: BTreeMap<(u32, u64), (Leaderless, Vec<String>)>,
     pub(super) dead: BTreeSet<u64>,
     /// Nodes that tell their rings and fail otherwise.
     pub(super) failing: BTreeSet<u64>,
@@ -63,6 +65,7 @@ impl Cluster {
             members,
             led: (1..=members).map(|shard| (shard, (u64::from(shard), 1))).collect(),
             data: (1..=members).map(|shard| (shard, data(shard).into())).collect(),
+            left: BTreeMap::new(),
             dead: BTreeSet::new(),
             failing: BTreeSet::new(),
             hung: BTreeSet::new(),
@@ -117,14 +120,33 @@ impl State {
         led.map(|(shard, _)| *shard).collect()
     }
 
+    /// What a node has of shards that nobody leads.
+    fn left_on(&self, node: u64) -> BTreeMap<u32, Leaderless> {
+        let left = self.left.iter().filter(|((shard, on), _)| *on == node && !self.led.contains_key(shard));
+        left.map(|((shard, _), (leaderless, _))| (*shard, *leaderless)).collect()
+    }
+
+    /// A node's series of a shard.
+    fn series_of(&self, shard: u32, node: u64) -> Vec<SeriesSamples> {
+        match self.left.get(&(shard, node)) {
+            Some((_, names)) if !self.led.contains_key(&shard) => {
+                names.iter().map(|name| series(&[("__name__", name)], &[(1, 1.0)])).collect()
+            }
+            _ => self.data[&shard].clone(),
+        }
+    }
+
     /// The shards that a node answers for.
-    fn answering(&mut self, node: u64, wanted: &[u32]) -> Result<Vec<u32>, StoreError> {
+    fn answering(&mut self, node: u64, wanted: &[u32], allow_stale: bool) -> Result<Vec<u32>, StoreError> {
         self.asked.push((node, wanted.to_vec()));
         self.reach(node)?;
         if self.failing.contains(&node) {
             return Err(unavailable());
         }
-        let led = self.led_by(node);
+        let mut led = self.led_by(node);
+        if allow_stale {
+            led.extend(self.left_on(node).into_keys());
+        }
         let lacking: Vec<u32> = wanted.iter().copied().filter(|shard| !led.contains(shard)).collect();
         match (wanted.is_empty(), lacking.is_empty()) {
             (true, _) => Ok(led),
@@ -144,8 +166,9 @@ impl Node {
     fn store(&self, view: Option<&wire::View>) -> Result<FakeStore, StoreError> {
         let wanted = view.map_or_else(Vec::new, |view| view.shards.clone());
         self.cluster.change(|state| {
-            let shards = state.answering(self.id, &wanted)?;
-            let data = shards.iter().flat_map(|shard| state.data[shard].clone());
+            let allow_stale = view.is_some_and(|view| view.allow_stale);
+            let shards = state.answering(self.id, &wanted, allow_stale)?;
+            let data = shards.iter().flat_map(|shard| state.series_of(*shard, self.id));
             Ok(FakeStore::holding(data.collect()))
         })
     }
@@ -233,6 +256,7 @@ impl StoreApi for Node {
                 members: state.members,
                 shards: state.data.keys().copied().collect(),
                 led: led.map(|(shard, (_, term))| (*shard, *term)).collect(),
+                leaderless: state.left_on(self.id),
             }
             .to_wire())
         })
@@ -242,7 +266,7 @@ impl StoreApi for Node {
 #[async_trait]
 impl DeletionApi for Node {
     async fn log(&self, request: LogRequest) -> Result<LogResponse, StoreError> {
-        let shards = self.cluster.change(|state| state.answering(self.id, &request.shards))?;
+        let shards = self.cluster.change(|state| state.answering(self.id, &request.shards, false))?;
         let open = shards.into_iter().map(|shard| ShardGeneration { shard, generation: 7 });
         Ok(LogResponse { open: open.collect() })
     }

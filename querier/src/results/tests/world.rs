@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use axum::Router;
@@ -13,7 +14,7 @@ use latewood_model::{
     Labels, Resolution, SeriesRollups, SeriesSamples, StartTimestamps, TenantId, TimeRange,
 };
 use latewood_objstore::{Bucket, MemoryBucket};
-use latewood_proto::store::{SelectStream, StoreApi, StoreError, wire};
+use latewood_proto::store::{Leaderless, Ring, SelectStream, StoreApi, StoreError, wire};
 use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
 use tower::ServiceExt;
@@ -35,6 +36,8 @@ struct Held {
     version: u64,
     /// The ingester fails.
     is_away: bool,
+    /// Whether the ingester is a node of a cluster which leads the shard, or hears nobody do so; none if it stands alone.
+    leads: Option<bool>,
     span_calls: u64,
 }
 
@@ -72,6 +75,9 @@ impl Part {
         let held = self.held.lock();
         if held.is_away {
             return Err(crate::testing::unavailable());
+        }
+        if held.leads == Some(false) && !view.allow_stale {
+            return Err(StoreError::NotLeader { shards: vec![0] });
         }
         let flushed = view.flushed.first().map_or(0, |shard| shard.generation);
         if held.floor > flushed {
@@ -130,7 +136,18 @@ impl StoreApi for Part {
     }
 
     async fn ring(&self, request: wire::RingRequest) -> Result<wire::RingResponse, StoreError> {
-        FakeStore::default().ring(request).await
+        let leads = self.held.lock().leads;
+        let Some(leads) = leads else { return FakeStore::default().ring(request).await };
+        let left = Leaderless { term: 1, index: 9, silent: Some(Duration::from_secs(3)) };
+        Ok(Ring {
+            cluster: Ulid(1),
+            node: 1,
+            members: 3,
+            shards: [0].into(),
+            led: leads.then_some((0, 2)).into_iter().collect(),
+            leaderless: (!leads).then_some((0, left)).into_iter().collect(),
+        }
+        .to_wire())
     }
 
     async fn statistics(
@@ -189,6 +206,11 @@ impl World {
 
     pub(super) fn set_away(&self, is_away: bool) {
         self.held.lock().is_away = is_away;
+    }
+
+    /// The ingester is a node of a cluster from the first query on, and leads the shard or not.
+    pub(super) fn set_leads(&self, leads: bool) {
+        self.held.lock().leads = Some(leads);
     }
 
     /// How often the ingester was asked for its spans.

@@ -34,23 +34,21 @@ pub async fn pulses(world: &mut World) {
     }
 }
 
-/// To the last byte: the journal cannot write, and the node takes no part until it is started again.
+/// To the last byte: the journal waits for room, the others go on, and the node with them when there is some.
 pub async fn full_disk(world: &mut World) {
     world.cluster.fill_disk(Some(0));
     world.load.advance(20).await;
     world.wait(5, 15).await;
     world.cluster.fill_disk(None);
     world.load.advance(10).await;
-    // It says that it is not ready, which is when whoever runs it starts it again.
-    if !world.cluster.is_ready(0).await {
-        world.cluster.kill(0);
-        world.cluster.start_node(0).await;
-    }
+    world.cluster.ready(0).await;
 }
 
-/// So that less is free than is to be: writes to what the node leads are refused until there is room again.
+/// So that less is free than is to be: others lead what the node led, and writes go on.
 pub async fn nearly_full_disk(world: &mut World) {
     world.cluster.fill_disk(Some(14));
+    ring::leads_nothing(&world.cluster, 0).await;
+    world.load.advance(20).await;
     world.wait(5, 15).await;
     world.cluster.fill_disk(None);
     world.load.advance(10).await;
