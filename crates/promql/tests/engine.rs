@@ -57,6 +57,22 @@ fn memory_follows_groups_and_steps_and_is_given_back() {
     assert_eq!(control.bytes(), 0);
 }
 
+/// What an aggregation has of its groups goes while they are handed on, and does not stand beside all their results.
+#[test]
+fn groups_are_let_go_of_as_they_are_handed_on() {
+    let (source, groups) = (MemorySource::default(), 3_000);
+    for series in 0..groups {
+        let labels = Labels::from_pairs([("__name__", "m"), ("series", &format!("{series:04}"))]);
+        source.add(&labels, 0, f64::from(series));
+    }
+    let control = limited(QueryLimits::NONE);
+    let result = range("count(sum by (series) (m))", Arc::new(source), &control).unwrap();
+    let Value::Matrix(series) = &result.value else { panic!("no matrix: {:?}", result.value) };
+    assert!(series[0].points.len() == 60 && series[0].points.iter().all(|point| point.value == 3_000.0));
+    let (states, peak) = (3_000 * 60 * 16, control.stats().peak_bytes);
+    assert!(peak > states && peak < states + 1_000_000, "{peak}");
+}
+
 /// Queries of experiments hold what they hold on account, and give it back.
 #[test]
 fn experiments_are_on_the_account() {

@@ -100,9 +100,8 @@ impl HeadCursor {
             };
             if self.all_pass && self.at.is_multiple_of(WARM) {
                 let next = self.current.get(self.at..end.min(self.at + WARM)).unwrap_or_default();
-                let reads_samples = self.detail == Detail::Samples;
                 kept.warm(next);
-                table.warm(next, reads_samples.then_some(self.times.range()));
+                table.warm(next, self.detail, self.times.range());
             }
             self.at += 1;
             let Some(read) = self.read_one(&table, reference) else {

@@ -124,6 +124,11 @@ impl Matching {
         self.others.iter().map(|memo| &memo.matcher)
     }
 
+    /// Whether every series of a metric that passed passes too.
+    pub(super) fn asks_names_alone(&self) -> bool {
+        self.others.is_empty()
+    }
+
     /// Whether every series passes.
     pub(super) fn is_empty(&self) -> bool {
         self.names.is_empty() && self.others.is_empty()

@@ -5,6 +5,7 @@
 //! decided here: a reader gets each time once whatever the order of arrival was.
 
 use latewood_model::{HistogramSample, NO_START, Sample, TimeRange, TimestampMs, preferred_started};
+use latewood_proto::store::Detail;
 
 use super::chunk::OpenChunk;
 use super::histograms::Histograms;
@@ -149,19 +150,30 @@ impl Samples {
     }
 
     /// How deep [`Samples::touch`] goes.
-    pub(super) const DEPTH: usize = 3;
+    pub(super) const DEPTH: usize = 4;
 
     /// Reads from memory, so many steps away from here, what a read of a range will. What it says means nothing.
-    pub(super) fn touch(&self, depth: usize, range: TimeRange) -> usize {
-        let aside = self.aside.as_deref();
-        match depth {
-            0 => self.open.len(),
-            1 => aside.map_or(0, |aside| aside.sealed.len()),
-            _ => aside.map_or(0, |aside| {
-                let sealed = aside.sealed.iter().filter(|chunk| chunk.span().overlaps(range));
-                sealed.take(MAX_TOUCHED).map(SealedChunk::touch).sum()
-            }),
+    pub(super) fn touch(&self, depth: usize, detail: Detail, range: TimeRange) -> usize {
+        let sealed = || self.aside.iter().flat_map(|aside| &aside.sealed);
+        let newest =
+            || self.aside.iter().filter(|_| self.open.count() == 0).filter_map(|aside| aside.sealed.last());
+        match (depth, detail) {
+            (0, _) => self.open.len(),
+            (1, Detail::Samples) if self.open.span().overlaps(range) => self.aside_len() + self.open.touch(),
+            (1, _) => self.aside_len(),
+            (2, Detail::Samples) => sealed().map(|chunk| chunk.count() as usize).sum(),
+            (2, Detail::Newest) => newest().map(|chunk| chunk.count() as usize).sum(),
+            (3, Detail::Samples) => {
+                let read = sealed().filter(|chunk| chunk.span().overlaps(range));
+                read.take(MAX_TOUCHED).map(SealedChunk::touch).sum()
+            }
+            (3, Detail::Newest) => newest().map(|chunk| usize::from(chunk.newest().is_some())).sum(),
+            _ => 0,
         }
+    }
+
+    fn aside_len(&self) -> usize {
+        self.aside.as_ref().map_or(0, |aside| aside.sealed.len())
     }
 
     /// The span of all times.
@@ -173,8 +185,9 @@ impl Samples {
 
     /// How many chunks.
     pub(super) fn chunks(&self) -> usize {
-        let sealed = self.aside.as_ref().map_or(0, |aside| aside.sealed.len());
-        usize::from(self.open.count() > 0) + sealed + self.histograms().map_or(0, Histograms::chunks)
+        usize::from(self.open.count() > 0)
+            + self.aside_len()
+            + self.histograms().map_or(0, Histograms::chunks)
     }
 
     /// The newest sample of a range, alone where it is at hand, else with others.

@@ -9,6 +9,7 @@ use hashbrown::HashTable;
 use latewood_model::{
     HistogramSample, LabelPair, Labels, METRIC_NAME, Sample, SeriesHash, TimeRange, TimestampMs,
 };
+use latewood_proto::store::Detail;
 
 use super::pairs::Pairs;
 use super::series::{Appended, Samples};
@@ -120,12 +121,12 @@ impl SeriesTable {
 
     /// Has the memory of series at hand that are read next. What a series leads to is looked at for all of them before what
     /// that leads to, so that the processor waits for many places at once and not for one after another.
-    /// With `samples` those of a range, too.
-    pub(super) fn warm(&self, references: &[u32], samples: Option<TimeRange>) {
-        let range = samples.unwrap_or(TimeRange::EMPTY);
-        for depth in 0..Samples::DEPTH - usize::from(samples.is_none()) {
+    pub(super) fn warm(&self, references: &[u32], detail: Detail, range: TimeRange) {
+        for depth in 0..Samples::DEPTH {
             let samples = references.iter().filter_map(|&reference| self.samples_of(reference));
-            black_box(samples.map(|samples| samples.touch(depth, range)).fold(0, usize::wrapping_add));
+            black_box(
+                samples.map(|samples| samples.touch(depth, detail, range)).fold(0, usize::wrapping_add),
+            );
         }
     }
 

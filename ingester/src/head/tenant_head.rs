@@ -113,6 +113,9 @@ impl TenantHead {
     /// Series of a metric in storage order, and whether they are those alone that pass; else each is to be asked.
     pub(super) fn order_of(&self, metric: u32, matching: &mut Matching) -> (Arc<[u32]>, bool) {
         let order = self.orders.of_metric(&self.table, metric);
+        if matching.asks_names_alone() {
+            return (order, true);
+        }
         match self.selections.of_metric(&self.table, metric, &order, matching) {
             Some(passing) => (passing, true),
             None => (order, false),

@@ -187,6 +187,30 @@ fn a_series_of_thirteen_labels_and_120_samples_takes_little_memory() {
     assert!(bytes < 900, "{bytes} bytes a series");
 }
 
+/// Only then is their memory brought near before they are read.
+#[test]
+fn series_that_all_pass_are_not_asked_one_by_one() {
+    let (tenant, generation) = (TenantId::anonymous(), Generation::new(1));
+    let mut builder = BatchBuilder::new(tenant.clone(), &[]);
+    for job in ["a", "b"] {
+        let labels = Labels::from_pairs([("__name__", "up"), ("job", job)]);
+        builder.push(&labels, &[Sample { timestamp: 1, value: 1.0 }]);
+    }
+    write(&generation, &builder.build());
+    let head = generation.tenant(&tenant).unwrap();
+    let equal = |name, value| Matcher::new(MatchOp::Equal, name, value).unwrap();
+    for (matchers, series) in [
+        (vec![], 2),
+        (vec![equal("__name__", "up")], 2),
+        (vec![equal("__name__", "up"), equal("job", "b")], 1),
+    ] {
+        let mut matching = matching::Matching::new(&matchers);
+        let metrics = matching.metrics(&head.table);
+        let (order, all_pass) = head.order_of(metrics[0], &mut matching);
+        assert_eq!((metrics.len(), order.len(), all_pass), (1, series, true), "{matchers:?}");
+    }
+}
+
 #[test]
 fn a_freeze_opens_the_next_generation_and_both_are_seen() {
     let (head, tenant) = (Head::new(std::collections::BTreeSet::new()), TenantId::anonymous());

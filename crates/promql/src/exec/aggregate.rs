@@ -1,11 +1,12 @@
 //! Aggregations that make one series of a group. Tiles are folded in as they come; what is held is
-//! groups × steps.
+//! groups × steps, and let go of tile by tile.
 
 use std::collections::HashMap;
 
+use super::cells::Cells;
 use super::fold::Cell;
 use super::fold_histograms::{Handling, HistogramCell};
-use super::groups::Groups;
+use super::groups::{GroupRows, Groups};
 use super::pace::Pace;
 use super::row::Row;
 use super::scalar::Scalar;
@@ -20,16 +21,18 @@ pub(super) struct FoldOperator<C> {
     env: Env,
     steps: usize,
     input: Option<BoxOperator>,
-    groups: Option<Groups>,
+    groups: Groups,
     /// Whether rows may have the names of metrics that they should have lost.
     ignores_names: bool,
-    cells: Vec<C>,
+    cells: Cells<C>,
+    /// The groups whose results are to come.
+    left: GroupRows,
     /// By the number of the cell.
     histograms: HashMap<usize, HistogramCell>,
     op: AggregateOp,
     param: Option<Scalar>,
     checks_quantile: bool,
-    held: Option<Reservation>,
+    held: Reservation,
 }
 
 impl<C: Cell> FoldOperator<C> {
@@ -39,38 +42,36 @@ impl<C: Cell> FoldOperator<C> {
             env: env.clone(),
             steps: grid.len(),
             input: Some(input),
-            groups: Some(Groups::new(node, ignores_names)),
+            groups: Groups::new(node, ignores_names),
             ignores_names,
-            cells: Vec::new(),
+            cells: Cells::new(grid.len()),
+            left: Vec::new().into_iter().zip(Vec::new()),
             histograms: HashMap::new(),
             op: node.op,
             param: node.param.as_ref().map(|param| Scalar::new(env, grid, param)),
             checks_quantile: node.op == AggregateOp::Quantile,
-            held: None,
+            held: Reservation::new(&env.control),
         }
     }
 
-    fn fold(&mut self, groups: &mut Groups, tile: &Tile, held: &mut Reservation) -> Result<(), QueryError> {
-        let cell_bytes = (self.steps as u64).saturating_mul(size_of::<C>() as u64);
+    fn fold(&mut self, tile: &Tile) -> Result<(), QueryError> {
         for row in tile.rows() {
-            let (group, new) = groups.find(row.labels);
+            let (group, new) = self.groups.find(row.labels);
             if self.env.delays_names {
-                groups.note_mark(group, row);
+                self.groups.note_mark(group, row);
             }
             if new {
-                held.grow(cell_bytes.saturating_add(row.labels.heap_size() as u64))?;
-                self.cells.resize(self.cells.len() + self.steps, C::EMPTY);
+                self.held.grow(self.cells.bytes_of_one().saturating_add(row.labels.heap_size() as u64))?;
+                self.cells.add();
             }
             if C::BYTES_PER_VALUE > 0 {
-                held.grow(row.values.len() as u64 * C::BYTES_PER_VALUE)?;
+                self.held.grow(row.values.len() as u64 * C::BYTES_PER_VALUE)?;
             }
-            let start = group * self.steps;
             if row.has_histograms() {
-                self.fold_mixed(start, row, held)?;
+                self.fold_mixed(group, row)?;
                 continue;
             }
-            let cells = self.cells.get_mut(start..start + self.steps).unwrap_or_default();
-            for (cell, &value) in cells.iter_mut().zip(row.values) {
+            for (cell, &value) in self.cells.of(group).iter_mut().zip(row.values) {
                 if is_present(value) {
                     take(cell, value);
                 }
@@ -80,26 +81,27 @@ impl<C: Cell> FoldOperator<C> {
     }
 
     /// Folds in a row that has histograms.
-    fn fold_mixed(&mut self, start: usize, row: Row<'_>, held: &mut Reservation) -> Result<(), QueryError> {
+    fn fold_mixed(&mut self, group: usize, row: Row<'_>) -> Result<(), QueryError> {
+        let cells = self.cells.of(group);
         for (step, &value) in row.values.iter().enumerate().filter(|(_, value)| is_present(**value)) {
-            let number = start + step;
+            let number = group * self.steps + step;
             let histogram = row.histogram(step);
             if let Some(histogram) = histogram.filter(|_| C::HISTOGRAMS != Handling::Counted) {
                 if C::HISTOGRAMS == Handling::Ignored {
                     self.env.add(&Notice::IgnoredInAggregation(self.op.as_str()));
                     continue;
                 }
-                let after_floats = self.cells.get(number).is_some_and(|cell| !cell.is_empty());
+                let after_floats = cells.get(step).is_some_and(|cell| !cell.is_empty());
                 match self.histograms.get_mut(&number) {
                     Some(cell) => {
                         let before = cell.size();
                         let name = row.labels.metric_name().filter(|_| !self.ignores_names);
                         cell.add(&self.env, histogram, name);
-                        held.grow(cell.size().saturating_sub(before))?;
+                        self.held.grow(cell.size().saturating_sub(before))?;
                     }
                     None => {
                         let cell = HistogramCell::new(C::HISTOGRAMS, after_floats, histogram);
-                        held.grow(cell.size())?;
+                        self.held.grow(cell.size())?;
                         self.histograms.insert(number, cell);
                     }
                 }
@@ -108,7 +110,7 @@ impl<C: Cell> FoldOperator<C> {
             if self.histograms.get(&number).is_some_and(HistogramCell::is_incompatible) {
                 continue;
             }
-            self.cells.get_mut(number).into_iter().for_each(|cell| take(cell, value));
+            cells.get_mut(step).into_iter().for_each(|cell| take(cell, value));
         }
         Ok(())
     }
@@ -133,12 +135,11 @@ impl<C: Cell> FoldOperator<C> {
         Ok(())
     }
 
-    fn emit(&mut self, groups: Groups) -> Result<Option<Tile>, QueryError> {
+    /// The results of the next groups, whose cells these are.
+    fn emit(&mut self, cells: &mut [C]) -> Result<Tile, QueryError> {
         let mut tile = Tile::new(&self.env.control, self.steps)?;
-        let marks = groups.marks();
         let mut pace = Pace::new(&self.env.control);
-        let cells = self.cells.chunks_mut(self.steps);
-        for (group, (labels, cells)) in groups.into_labels().into_iter().zip(cells).enumerate() {
+        for (cells, (labels, (_, drops_name))) in cells.chunks_mut(self.steps).zip(&mut self.left) {
             pace.did(8)?;
             let row = tile.push(labels)?;
             let mut filled = 0;
@@ -154,17 +155,24 @@ impl<C: Cell> FoldOperator<C> {
                 }
             }
             tile.count_samples(filled)?;
-            let mixed_steps = if self.histograms.is_empty() { 0 } else { self.steps };
-            for step in 0..mixed_steps {
-                let Some(cell) = self.histograms.remove(&(group * self.steps + step)) else { continue };
-                let with_floats = is_present(tile.row(group).values[step]);
+            tile.set_drops_name(tile.len() - 1, drops_name);
+        }
+        Ok(tile)
+    }
+
+    /// Puts the histograms into a tile whose first row is of this group.
+    fn emit_histograms(&mut self, tile: &mut Tile, first: usize) -> Result<(), QueryError> {
+        let rows = if self.histograms.is_empty() { 0 } else { tile.len() };
+        for row in 0..rows {
+            for step in 0..self.steps {
+                let number = (first + row) * self.steps + step;
+                let Some(cell) = self.histograms.remove(&number) else { continue };
+                let with_floats = is_present(tile.row(row).values[step]);
                 let result = cell.finish(&self.env, with_floats).map(SampleValue::from);
-                tile.set(group, step, result)?;
+                tile.set(row, step, result)?;
             }
         }
-        marks.enumerate().for_each(|(group, drops_name)| tile.set_drops_name(group, drops_name));
-        tile.drop_empty_rows();
-        Ok(tile.non_empty())
+        Ok(())
     }
 }
 
@@ -179,18 +187,25 @@ fn take<C: Cell>(cell: &mut C, value: f64) {
 
 impl<C: Cell> Operator for FoldOperator<C> {
     fn next(&mut self) -> Result<Option<Tile>, QueryError> {
-        let (Some(mut input), Some(mut groups)) = (self.input.take(), self.groups.take()) else {
-            return Ok(None);
-        };
-        self.warn_of_quantiles()?;
-        let mut held = self.env.control.reserve(0)?;
-        while let Some(tile) = input.next()? {
-            self.env.control.check()?;
-            self.fold(&mut groups, &tile, &mut held)?;
+        if let Some(mut input) = self.input.take() {
+            self.warn_of_quantiles()?;
+            while let Some(tile) = input.next()? {
+                self.env.control.check()?;
+                self.fold(&tile)?;
+            }
+            self.left = self.groups.take_rows();
         }
-        self.held = Some(held);
-        let result = self.emit(groups);
-        (self.cells, self.held) = (Vec::new(), None);
-        result
+        while let Some((first, mut page)) = self.cells.take_page() {
+            let mut tile = self.emit(&mut page)?;
+            self.held.shrink(size_of_val(page.as_slice()) as u64);
+            drop(page);
+            self.emit_histograms(&mut tile, first)?;
+            tile.drop_empty_rows();
+            if !tile.is_empty() {
+                return Ok(Some(tile));
+            }
+        }
+        self.held.shrink(u64::MAX);
+        Ok(None)
     }
 }

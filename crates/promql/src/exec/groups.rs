@@ -2,6 +2,8 @@
 
 use std::cmp::Ordering;
 use std::hash::{BuildHasher, Hash, Hasher};
+use std::iter::Zip;
+use std::vec::IntoIter;
 
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
@@ -11,6 +13,9 @@ use super::matching::RESERVED;
 use super::row::Row;
 use super::tile::is_present;
 use crate::plan::AggregateNode;
+
+/// The labels of groups, each with the last step that has an element, and whether its row loses its name at the end.
+pub(super) type GroupRows = Zip<IntoIter<Labels>, IntoIter<(usize, bool)>>;
 
 /// Finds the group of a series.
 pub(super) struct Groups {
@@ -84,14 +89,10 @@ impl Groups {
         };
     }
 
-    /// Whether a group's row loses its metric's name at the end.
-    pub(super) fn marks(&self) -> impl Iterator<Item = bool> + use<> {
-        self.marks.clone().into_iter().map(|mark| mark.1)
-    }
-
-    /// The labels of each group.
-    pub(super) fn into_labels(self) -> Vec<Labels> {
-        self.labels
+    /// Takes the labels and the mark of each group; there are no groups then.
+    pub(super) fn take_rows(&mut self) -> GroupRows {
+        self.index.clear();
+        std::mem::take(&mut self.labels).into_iter().zip(std::mem::take(&mut self.marks))
     }
 }
 

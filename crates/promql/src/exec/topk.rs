@@ -5,12 +5,13 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use latewood_model::{FloatHistogram, Labels};
+use latewood_model::FloatHistogram;
 
 use super::groups::Groups;
+use super::kept_series::KeptSeries;
 use super::pace::{Pace, sort_by};
 use super::ratio;
-use super::row::histogram_size;
+use super::row::{Row, histogram_size};
 use super::scalar::{Scalar, Values};
 use super::tile::{Tile, is_present};
 use super::{BoxOperator, Env, Grid, Operator};
@@ -26,8 +27,8 @@ pub(super) struct TopkOperator {
     input: Option<BoxOperator>,
     groups: Groups,
     param: Option<Scalar>,
-    /// Whose elements are kept, and whether their names go at the end.
-    series: Vec<(Labels, bool)>,
+    /// Whose elements are kept.
+    series: KeptSeries,
     /// The histograms of elements, by series and step.
     histograms: HashMap<(u32, usize), Arc<FloatHistogram>>,
     kept: Vec<Vec<Element>>,
@@ -45,52 +46,70 @@ impl TopkOperator {
             input: Some(input),
             groups: Groups::new(node, false),
             param: node.param.as_ref().map(|param| Scalar::new(env, grid, param)),
-            series: Vec::new(),
+            series: KeptSeries::new(),
             histograms: HashMap::new(),
             kept: Vec::new(),
         }
     }
 
     fn fold(&mut self, tile: &Tile, limits: &[f64], held: &mut Reservation) -> Result<(), QueryError> {
-        let by_value = matches!(self.op, AggregateOp::Topk | AggregateOp::Bottomk);
         for row in tile.rows() {
-            let labels = row.labels;
             self.env.control.check()?;
-            let (group, new) = self.groups.find(labels);
+            let (group, new) = self.groups.find(row.labels);
             if new {
                 held.grow((self.steps as u64).saturating_mul(size_of::<Vec<Element>>() as u64))?;
                 self.kept.resize(self.kept.len() + self.steps, Vec::new());
             }
-            let number = u32::try_from(self.series.len())
-                .map_err(|_| QueryError::execution("too many series in an aggregation"))?;
-            self.series.push((labels.clone(), row.drops_name));
-            held.grow(labels.heap_size() as u64)?;
-            let offset = (self.op == AggregateOp::LimitRatio).then(|| ratio::offset(labels));
-            let start = group * self.steps;
-            let heaps = self.kept.get_mut(start..start + self.steps).unwrap_or_default();
-            let mut added = 0;
-            let elements = heaps.iter_mut().zip(row.values).zip(limits).enumerate();
-            for (step, ((heap, &value), &limit)) in
-                elements.filter(|(_, ((_, value), _))| is_present(**value))
-            {
-                let histogram = row.histogram(step);
-                if by_value && histogram.is_some() {
-                    if limit >= 1.0 {
-                        self.env.add(&Notice::IgnoredInAggregation(self.op.as_str()));
-                    }
-                    continue;
-                }
-                let before = heap.len();
-                offer(self.op, heap, (value, number), limit, offset);
-                if let Some(histogram) = histogram.filter(|_| heap.len() > before) {
-                    held.grow(histogram_size(histogram) + 32)?;
-                    self.histograms.insert((number, step), Arc::clone(histogram));
-                }
-                added += heap.len() - before;
+            if self.fold_row(group, row, limits, held)? {
+                self.series.keep(row, held)?;
             }
-            held.grow(added as u64 * 2 * size_of::<Element>() as u64)?;
+            // Of the other aggregations elements stay once they are kept.
+            if self.orders_by_value() && self.series.are_many() {
+                let elements = self.kept.iter_mut().flatten();
+                self.series.sweep(elements.map(|(_, number)| number), held);
+            }
         }
         Ok(())
+    }
+
+    /// Whether the greatest or the least are kept.
+    fn orders_by_value(&self) -> bool {
+        matches!(self.op, AggregateOp::Topk | AggregateOp::Bottomk)
+    }
+
+    /// Offers the elements of a row to those of its group, under the next number; whether any is kept.
+    fn fold_row(
+        &mut self,
+        group: usize,
+        row: Row<'_>,
+        limits: &[f64],
+        held: &mut Reservation,
+    ) -> Result<bool, QueryError> {
+        let (by_value, number) = (self.orders_by_value(), self.series.next()?);
+        let offset = (self.op == AggregateOp::LimitRatio).then(|| ratio::offset(row.labels));
+        let start = group * self.steps;
+        let heaps = self.kept.get_mut(start..start + self.steps).unwrap_or_default();
+        let (mut added, mut is_kept) = (0, false);
+        let elements = heaps.iter_mut().zip(row.values).zip(limits).enumerate();
+        for (step, ((heap, &value), &limit)) in elements.filter(|(_, ((_, value), _))| is_present(**value)) {
+            let histogram = row.histogram(step);
+            if by_value && histogram.is_some() {
+                if limit >= 1.0 {
+                    self.env.add(&Notice::IgnoredInAggregation(self.op.as_str()));
+                }
+                continue;
+            }
+            let before = heap.len();
+            let taken = offer(self.op, heap, (value, number), limit, offset);
+            if let Some(histogram) = histogram.filter(|_| taken) {
+                held.grow(histogram_size(histogram) + 32)?;
+                self.histograms.insert((number, step), Arc::clone(histogram));
+            }
+            added += heap.len() - before;
+            is_kept |= taken;
+        }
+        held.grow(added as u64 * 2 * size_of::<Element>() as u64)?;
+        Ok(is_kept)
     }
 
     /// The parameter at each step; `None` when nothing can be kept.
@@ -148,12 +167,12 @@ impl TopkOperator {
     fn emit(&mut self) -> Result<Option<Tile>, QueryError> {
         let mut tile = Tile::new(&self.env.control, self.steps)?;
         let mut rows: HashMap<u32, usize> = HashMap::new();
-        let control = &self.env.control;
+        let (control, by_value) = (&self.env.control, self.orders_by_value());
         let mut pace = Pace::new(control);
         for heaps in self.kept.chunks_mut(self.steps) {
             for (step, heap) in heaps.iter_mut().enumerate() {
                 pace.did(1)?;
-                if matches!(self.op, AggregateOp::Topk | AggregateOp::Bottomk) {
+                if by_value {
                     let topk = self.op == AggregateOp::Topk;
                     sort_by(control, heap, |a, b| order(topk, b.0, a.0))?;
                 }
@@ -161,7 +180,7 @@ impl TopkOperator {
                     pace.did(8)?;
                     let row = *rows.entry(number).or_insert_with(|| tile.len());
                     if row == tile.len() {
-                        let series = self.series.get(number as usize).cloned();
+                        let series = self.series.get(number).cloned();
                         let (labels, drops_name) = series.unwrap_or_default();
                         tile.push(labels)?;
                         tile.set_drops_name(row, drops_name);
@@ -191,20 +210,20 @@ impl Operator for TopkOperator {
             self.fold(&tile, &limits, &mut held)?;
         }
         let result = self.emit();
-        (self.kept, self.series) = (Vec::new(), Vec::new());
+        (self.kept, self.series) = (Vec::new(), KeptSeries::new());
         result
     }
 }
 
-fn offer(op: AggregateOp, heap: &mut Vec<Element>, new: Element, limit: f64, offset: Option<f64>) {
+/// Offers an element to those that are kept of its group and step; whether it is one of them now.
+fn offer(op: AggregateOp, heap: &mut Vec<Element>, new: Element, limit: f64, offset: Option<f64>) -> bool {
     if let Some(offset) = offset {
-        if ratio::is_within(limit, offset) {
-            heap.push(new);
-        }
-        return;
+        let is_within = ratio::is_within(limit, offset);
+        heap.extend(is_within.then_some(new));
+        return is_within;
     }
     if limit < 1.0 {
-        return;
+        return false;
     }
     let (room, topk) = ((heap.len() as f64) < limit.trunc(), op == AggregateOp::Topk);
     match heap.first().copied() {
@@ -212,13 +231,15 @@ fn offer(op: AggregateOp, heap: &mut Vec<Element>, new: Element, limit: f64, off
         _ if room => push(heap, topk, new),
         Some(worst) if op != AggregateOp::Limitk => {
             let beats = if topk { worst.0 < new.0 } else { worst.0 > new.0 };
-            if beats || (worst.0.is_nan() && !new.0.is_nan()) {
-                heap[0] = new;
-                sink(heap, topk);
+            if !(beats || (worst.0.is_nan() && !new.0.is_nan())) {
+                return false;
             }
+            heap[0] = new;
+            sink(heap, topk);
         }
-        _ => {}
+        _ => return false,
     }
+    true
 }
 
 /// Whether `a` is to be thrown out before `b`.

@@ -39,10 +39,13 @@ pub(super) struct WindowSeries {
 impl WindowSeries {
     /// A series without its stale markers, with start timestamps if they are looked at.
     fn live(mut series: SeriesSamples, reads_starts: bool) -> Self {
-        if series.values.iter().any(|value| is_stale(*value)) {
+        let mut rises = rises(&series.values);
+        // What rises has no NaN in it, unless it is alone.
+        if (!rises || series.values.len() == 1) && series.values.iter().any(|value| is_stale(*value)) {
             let live = series.samples().filter(|sample| !is_stale(sample.value));
             series.timestamps = live.map(|sample| sample.timestamp).collect();
             series.values.retain(|value| !is_stale(*value));
+            rises = self::rises(&series.values);
         }
         let live = series.histograms.iter().filter(|sample| !sample.histogram.is_stale());
         let starts = match reads_starts {
@@ -55,15 +58,15 @@ impl WindowSeries {
         });
         let histograms = histograms.collect();
         let SeriesSamples { labels, timestamps, values, .. } = series;
-        let rises = rises(&values);
         Self { labels, timestamps, values, rises, starts, histograms, drops_name: false }
     }
 }
 
-/// Whether no value is less than the one before it. Looks at all, which is quicker than to stop early.
+/// Whether there is no NaN among several values, and none that is less than the one before it. Looks at all, which is
+/// quicker than to stop early.
 fn rises(values: &[f64]) -> bool {
     let later = values.get(1..).unwrap_or_default();
-    !values.iter().zip(later).fold(false, |falls, (before, value)| falls | (value < before))
+    values.iter().zip(later).fold(true, |rises, (before, value)| rises & (value >= before))
 }
 
 /// Where series come from.

@@ -5,8 +5,8 @@ use crate::print::quoted;
 /// Prometheus's info about a metric whose name says that it is no counter.
 pub fn doubt_by_name(name: &str) -> Option<String> {
     let fits = ["_total", "_sum", "_count", "_bucket"].iter().any(|end| name.ends_with(end));
-    let name = quoted(name);
     (!fits).then(|| {
+        let name = quoted(name);
         format!("metric might not be a counter, name does not end in _total/_sum/_count/_bucket: {name}")
     })
 }
@@ -14,8 +14,8 @@ pub fn doubt_by_name(name: &str) -> Option<String> {
 /// Prometheus's info about a metric whose label `__type__` says so; it is empty where there is none.
 pub fn doubt_by_type(name: &str, metric_type: &str) -> Option<String> {
     let fits = matches!(metric_type, "counter" | "histogram");
-    let (name, metric_type) = (quoted(name), quoted(metric_type));
     (!fits).then(|| {
+        let (name, metric_type) = (quoted(name), quoted(metric_type));
         format!(
             "metric might not be a counter, __type__ label is not set to \"counter\" or \"histogram\", got {metric_type}: {name}"
         )

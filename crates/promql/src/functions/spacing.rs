@@ -131,6 +131,11 @@ impl Spacing {
         Self { place, sampled, to_start, to_end, factor }
     }
 
+    /// Whether it is what follows from a place.
+    pub(crate) fn is_of(&self, place: Place) -> bool {
+        self.place == place
+    }
+
     /// By what the change between the first and the last sample is to be multiplied so that it covers the window,
     /// and is per second if that is asked for. `growth` is given for counters.
     #[inline]

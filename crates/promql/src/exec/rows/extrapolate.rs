@@ -15,22 +15,22 @@ use crate::exec::by_times::ByTimes;
 use crate::exec::tile::computed;
 use crate::exec::windows::WindowSeries;
 use crate::exec::{Env, Grid};
-use crate::functions::spacing::{Growth, Place, Spacing, SpacingMemo};
+use crate::functions::spacing::{Growth, Place, Spacing};
 
-/// Where a step's window lies in a series.
-#[derive(Clone, Copy)]
-struct Span {
-    /// The number of its first sample.
-    first: usize,
-    /// The number of its last sample.
-    last: usize,
-    spacing: Spacing,
-}
+/// Steps of a run at most: between two of them the query may be told to end.
+const LONGEST_RUN: usize = 1 << 12;
+
+/// Where a step's window lies in a series: the numbers of its first and its last sample, the same one where there are
+/// fewer than two. Small, as each value of each series reads it.
+type Span = (u32, u32);
 
 /// The windows of a vector of times.
+#[derive(Default)]
 struct Spans {
-    /// Of each step; `None` where there are fewer than two samples.
-    steps: Box<[Option<Span>]>,
+    /// Of each step.
+    steps: Vec<Span>,
+    /// Up to which step, exclusive, windows that can be computed have this spacing. Of evenly spaced samples there are few.
+    runs: Vec<(usize, Spacing)>,
     /// Samples of all windows together.
     samples: u64,
 }
@@ -51,7 +51,7 @@ impl Extrapolation {
             "delta" => (false, false),
             _ => return Ok(None),
         };
-        let known = ByTimes::new::<Option<Span>>(&env.control, grid);
+        let known = ByTimes::new::<(Span, (usize, Spacing))>(&env.control, grid);
         Ok(Some(Self { is_counter, is_rate, known }))
     }
 
@@ -66,17 +66,22 @@ impl Extrapolation {
             Some(spans) => spans,
             None => self.find(windows, &series.timestamps)?,
         };
-        windows.pace().did(row.len() / 4)?;
+        let mut pace = windows.pace();
         let mut resets = Resets::of(&series.values, self.is_counter && !series.rises);
-        let mut values = 0;
-        for (value, span) in row.iter_mut().zip(&spans.steps) {
-            let Some(span) = span else { continue };
-            let ends = series.values.get(span.first).zip(series.values.get(span.last));
-            let Some((&first, &last)) = ends else { continue };
-            let change = resets.add_to(last - first, span.first, span.last);
-            let growth = self.is_counter.then_some(Growth { first, increase: change });
-            *value = computed(change * span.spacing.extrapolation(growth));
-            values += 1;
+        let (mut values, mut from) = (0, 0);
+        for (until, spacing) in &spans.runs {
+            let run = row.get_mut(from..*until).unwrap_or_default();
+            pace.did(1 + run.len() / 4)?;
+            for (value, span) in run.iter_mut().zip(spans.steps.get(from..).unwrap_or_default()) {
+                let (begin, end) = (span.0 as usize, span.1 as usize);
+                let ends = series.values.get(begin).zip(series.values.get(end)).filter(|_| begin < end);
+                let Some((&first, &last)) = ends else { continue };
+                let change = resets.add_to(last - first, begin, end);
+                let growth = self.is_counter.then_some(Growth { first, increase: change });
+                *value = computed(change * spacing.extrapolation(growth));
+                values += 1;
+            }
+            from = *until;
         }
         Ok(Filled { values, samples: spans.samples })
     }
@@ -84,20 +89,35 @@ impl Extrapolation {
     /// The windows of a vector of times that is not known yet.
     fn find(&mut self, windows: &StepWindows, times: &Arc<[TimestampMs]>) -> Result<Arc<Spans>, QueryError> {
         let bounds = windows.of(times)?;
-        let (mut samples, mut spacing, mut pace) = (0, SpacingMemo::default(), windows.pace());
-        let steps = bounds.iter().enumerate().map(|(step, &(low, high))| {
+        let mut spans = Spans { steps: Vec::with_capacity(bounds.len()), ..Spans::default() };
+        let mut pace = windows.pace();
+        for (step, &(low, high)) in bounds.iter().enumerate() {
             pace.did(1)?;
-            samples += (high - low) as u64;
-            let Some(&[first, .., last]) = times.get(low..high) else { return Ok(None) };
+            spans.samples += (high - low) as u64;
+            let Some(&[first, .., last]) = times.get(low..high) else {
+                spans.steps.push((0, 0));
+                continue;
+            };
             let (start, end) = (windows.start(step), windows.end(step));
             let place = Place::between((start, end), (first, last), high - low - 1, self.is_rate);
-            Ok(Some(Span { first: low, last: high - 1, spacing: spacing.at(place) }))
-        });
-        let steps = steps.collect::<Result<_, QueryError>>()?;
-        let spans = Arc::new(Spans { steps, samples });
+            spans.steps.push((number(low)?, number(high - 1)?));
+            let goes_on =
+                |run: &&mut (usize, Spacing)| run.1.is_of(place) && !step.is_multiple_of(LONGEST_RUN);
+            match spans.runs.last_mut().filter(goes_on) {
+                Some(run) => run.0 = step + 1,
+                None => spans.runs.push((step + 1, Spacing::of(place))),
+            }
+        }
+        spans.runs.shrink_to_fit();
+        let spans = Arc::new(spans);
         self.known.put(times, Arc::clone(&spans));
         Ok(spans)
     }
+}
+
+/// The number of a sample.
+fn number(place: usize) -> Result<u32, QueryError> {
+    u32::try_from(place).map_err(|_| QueryError::execution("too many samples in a series"))
 }
 
 /// Where a counter fell, and from what, as windows pass over it.
