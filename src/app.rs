@@ -18,8 +18,8 @@ use latewood_proto::cluster::{ClusterApi, ClusterService};
 use latewood_proto::deletion::DeletionService;
 use latewood_proto::store::{StoreService, WireLimits};
 use latewood_service::{
-    Health, HttpServer, LateRoutes, init_logs, metrics_routes, register_process_metrics, serve_grpc,
-    with_middleware,
+    Guard, Health, HttpServer, LateRoutes, ReloadMetrics, Web, init_logs, metrics_routes,
+    register_process_metrics, serve_grpc, with_middleware,
 };
 use prometheus_client::registry::Registry;
 use tokio::signal::unix::{SignalKind, signal};
@@ -28,7 +28,7 @@ use tonic::Status;
 use tonic::service::Routes;
 
 use crate::config::Config;
-use crate::roles::{Context, Role, Started, served_store, services_routes, with_fallbacks};
+use crate::roles::{Context, Role, Started, needs, served_store, services_routes, with_fallbacks};
 use crate::{build_info, features};
 
 /// How long the start waits for the bucket's answer before it goes on with what can do without.
@@ -41,11 +41,14 @@ const BUCKET_PATIENCE: Duration = Duration::from_secs(10);
 pub async fn run(role: &'static Role, config: Config) -> anyhow::Result<()> {
     init_logs(&config.log)?;
     let mut stop = pin!(stop_signal()?);
-    let http = HttpServer::bind(&config.service).await?;
+    let reloads = ReloadMetrics::default();
+    let web = Web::open(&config.service, &Rng::system(), &reloads)?;
+    let http = HttpServer::bind(&config.service, &web).await?;
     let (http_addr, health, late) = (http.addr(), Health::new(), LateRoutes::new());
     let listening = Shutdown::new();
     // Probes are answered while the parts start, which may take as long as a journal or a bucket wants.
-    let routes = with_middleware(health.routes().merge(late.routes()));
+    tokio::spawn(web.follow(listening.clone()));
+    let routes = with_middleware(health.routes().merge(late.routes()), &web);
     let served = tokio::spawn(http.serve(routes, listening.clone()));
     tracing::info!(role = role.name, %http_addr, version = build_info::VERSION, "latewood is starting");
     let running = tokio::select! {
@@ -57,11 +60,14 @@ pub async fn run(role: &'static Role, config: Config) -> anyhow::Result<()> {
         started = start(role, config) => started?,
     };
     let Running { mut context, mut started, bucket, grpc_addr, grpc } = running;
+    let guard = Guard::new(web, needs);
+    guard.register_metrics(&mut context.registry);
+    reloads.register(&mut context.registry);
     let registry = Arc::new(std::mem::take(&mut context.registry));
     let routes = std::mem::take(&mut started.routes)
         .merge(metrics_routes(registry))
         .merge(services_routes(role, health.clone()));
-    late.set(with_fallbacks(routes, role));
+    late.set(guard.protect(with_fallbacks(routes, role)));
     if let Some(ingester) = &started.ingester {
         health.also_ask(ingester.readiness());
     }
@@ -220,7 +226,50 @@ mod tests {
     use latewood_proto::store::{RemoteStore, StoreApi};
     use latewood_service::ServiceConfig;
 
+    use std::collections::BTreeSet;
+    use std::path::Path;
+
+    use axum::Router;
+
     use super::*;
+    use crate::roles::{ALL, COMPACTOR, INGESTER, STORE_GATEWAY};
+
+    /// An ingester that is all of its cluster, so that it has all of its routes.
+    fn config_of_all(folder: &Path) -> Config {
+        let mut config = Config { data_dir: folder.to_owned(), ..Config::default() };
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        config.service.grpc_addr = ([127, 0, 0, 1], port).into();
+        let ring = &mut config.ingester.ring;
+        ring.join_members = vec![format!("127.0.0.1:{port}").parse().unwrap()];
+        ring.instance_addr = Some(format!("127.0.0.1:{port}"));
+        (ring.founders, ring.replication_factor) = (Some(1), 1);
+        config
+    }
+
+    /// The patterns of all routes, as `Debug` tells them.
+    fn patterns(routes: &Router) -> BTreeSet<String> {
+        let told = format!("{routes:?}");
+        let texts = told.split('"').skip(1).step_by(2).filter(|text| text.starts_with('/'));
+        texts.map(str::to_owned).collect()
+    }
+
+    #[tokio::test]
+    async fn every_route_of_every_role_has_its_right() {
+        let mut found = BTreeSet::new();
+        for role in [&ALL, &INGESTER, &STORE_GATEWAY, &COMPACTOR] {
+            let folder = tempfile::tempdir().unwrap();
+            let running = start(role, config_of_all(folder.path())).await.unwrap();
+            let routes = running.started.routes.merge(metrics_routes(Arc::default()));
+            let routes = routes.merge(services_routes(role, Health::new())).merge(Health::new().routes());
+            found.extend(patterns(&routes));
+        }
+        let without: Vec<_> = found.iter().filter(|pattern| needs(pattern).is_none()).collect();
+        assert!(without.is_empty(), "say in src/roles/rights.rs what they need: {without:?}");
+        for known in ["/api/v1/label/{name}/values", "/prometheus/api/v1/query", "/ingester/ring", "/-/ready"]
+        {
+            assert!(found.contains(known), "routes are not told any more: {found:?}");
+        }
+    }
 
     #[tokio::test]
     async fn nodes_are_answered_while_the_parts_start() {

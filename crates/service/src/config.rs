@@ -1,6 +1,7 @@
 //! Settings of listeners and logs.
 
 use std::net::Ipv4Addr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -17,6 +18,9 @@ pub struct ServiceConfig {
     pub http_addr: ListenAddr,
     /// Where gRPC is served: the Store API between roles. `host:port`, or `:port` for all.
     pub grpc_addr: ListenAddr,
+    /// TLS, basic auth and headers of HTTP: a file in the form of Prometheus's `--web.config.file` (exporter-toolkit). It and the
+    /// files that it names are read again when they change. Default: none; HTTP is plain and open.
+    pub web_config_file: Option<PathBuf>,
     /// Connections that one listener holds at once; further ones wait in the kernel's queue.
     pub max_connections: usize,
     /// How long a client may take to send a request's headers, in seconds.
@@ -32,6 +36,7 @@ impl Default for ServiceConfig {
         Self {
             http_addr: (Ipv4Addr::LOCALHOST, 9009).into(),
             grpc_addr: (Ipv4Addr::LOCALHOST, 9095).into(),
+            web_config_file: None,
             max_connections: 4096,
             header_timeout_seconds: 30,
             write_timeout_seconds: 60,

@@ -1,13 +1,16 @@
 //! What every role's listeners share: HTTP and gRPC servers with a bounded number of connections and an
-//! orderly stop, health, metrics, logs, and the one mapping from error kinds to HTTP statuses.
+//! orderly stop, TLS, the guard that lets requests in, health, metrics, logs, and the one mapping from error kinds to HTTP
+//! statuses.
 //!
 //! This crate knows nothing of metrics data: routes come from the roles.
 
 mod accept;
 mod asked_by;
 mod config;
+mod connection;
 mod error;
 mod grpc;
+mod guard;
 mod health;
 mod http;
 mod late_routes;
@@ -15,17 +18,21 @@ mod listen_addr;
 mod log_limit;
 mod metrics;
 mod process;
+mod reload;
 mod stall;
 mod status;
 mod telemetry;
 mod tenant;
 mod text_format;
+mod tls;
+mod web;
 
 pub use accept::wants_json;
 pub use asked_by::asked_by;
 pub use config::{LogConfig, LogFormat, ServiceConfig};
 pub use error::ServiceError;
 pub use grpc::serve_grpc;
+pub use guard::{Guard, Needs};
 pub use health::Health;
 pub use http::{HttpServer, with_middleware};
 pub use late_routes::LateRoutes;
@@ -33,6 +40,8 @@ pub use listen_addr::ListenAddr;
 pub use log_limit::LogLimit;
 pub use metrics::{SharedRegistry, metrics_routes};
 pub use process::register_process_metrics;
+pub use reload::ReloadMetrics;
 pub use status::http_status;
 pub use telemetry::init_logs;
 pub use tenant::{TENANT_HEADERS, TenantFromRequest, TenantRejection};
+pub use web::Web;

@@ -1,11 +1,13 @@
-//! Test support: a failing store, slow ones, a DNS server, scripts of PromQL and random expressions.
+//! Test support: a failing store, slow ones, a DNS server, certificates, scripts of PromQL and random expressions.
 
+mod authority;
 mod dns_server;
 mod faulty_bucket;
 mod random_expressions;
 mod slow_bucket;
 mod wavering_bucket;
 
+pub use authority::{Authority, Issued};
 pub use dns_server::DnsServer;
 pub use faulty_bucket::{Chances, Fault, FaultyBucket, Gate, Operation, Rule};
 pub use random_expressions::RandomExpressions;

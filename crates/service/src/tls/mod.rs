@@ -1,0 +1,8 @@
+//! TLS: what the settings say as rustls has it.
+
+mod client_auth;
+mod names;
+mod pem;
+mod server;
+
+pub(crate) use server::server_config;
