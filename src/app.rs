@@ -17,8 +17,9 @@ use latewood_objstore::{Bucket, ProbeError, Proven, open_bucket, reach};
 use latewood_proto::cluster::{ClusterApi, ClusterService};
 use latewood_proto::deletion::DeletionService;
 use latewood_proto::store::{StoreService, WireLimits};
+use latewood_proto::{Dialer, TlsClient};
 use latewood_service::{
-    Guard, Health, HttpServer, LateRoutes, ReloadMetrics, Web, init_logs, metrics_routes,
+    GrpcTls, Guard, Health, HttpServer, LateRoutes, ReloadMetrics, Web, init_logs, metrics_routes,
     register_process_metrics, serve_grpc, with_middleware,
 };
 use prometheus_client::registry::Registry;
@@ -43,11 +44,13 @@ pub async fn run(role: &'static Role, config: Config) -> anyhow::Result<()> {
     let mut stop = pin!(stop_signal()?);
     let reloads = ReloadMetrics::default();
     let web = Web::open(&config.service, &Rng::system(), &reloads)?;
+    let grpc_tls = GrpcTls::open(&config.service, &reloads)?;
     let http = HttpServer::bind(&config.service, &web).await?;
     let (http_addr, health, late) = (http.addr(), Health::new(), LateRoutes::new());
     let listening = Shutdown::new();
     // Probes are answered while the parts start, which may take as long as a journal or a bucket wants.
-    tokio::spawn(web.follow(listening.clone()));
+    tokio::spawn(web.clone().follow(listening.clone()));
+    tokio::spawn(grpc_tls.clone().follow(listening.clone()));
     let routes = with_middleware(health.routes().merge(late.routes()), &web);
     let served = tokio::spawn(http.serve(routes, listening.clone()));
     tracing::info!(role = role.name, %http_addr, version = build_info::VERSION, "latewood is starting");
@@ -57,10 +60,10 @@ pub async fn run(role: &'static Role, config: Config) -> anyhow::Result<()> {
             tracing::info!("told to stop before the start was done");
             return Ok(());
         }
-        started = start(role, config) => started?,
+        started = start(role, config, grpc_tls) => started?,
     };
     let Running { mut context, mut started, bucket, grpc_addr, grpc } = running;
-    let guard = Guard::new(web, needs);
+    let guard = Guard::new(web, needs, context.clock.clone());
     guard.register_metrics(&mut context.registry);
     reloads.register(&mut context.registry);
     let registry = Arc::new(std::mem::take(&mut context.registry));
@@ -107,12 +110,13 @@ struct Running {
     grpc: JoinHandle<()>,
 }
 
-async fn start(role: &Role, config: Config) -> anyhow::Result<Running> {
-    let (mut context, bucket) = open(role, config).await?;
+async fn start(role: &Role, config: Config, grpc_tls: GrpcTls) -> anyhow::Result<Running> {
+    let (mut context, bucket) = open(role, config, dialer(&grpc_tls)).await?;
     // Nodes of a cluster find each other while they start.
     let late = LateRoutes::new();
     let routes = early_routes(context.ring.as_ref(), &context.config.ingester, &late);
-    let (grpc_addr, grpc) = serve_grpc(&context.config.service, routes, context.shutdown.child()).await?;
+    let (grpc_addr, grpc) =
+        serve_grpc(&context.config.service, &grpc_tls, routes, context.shutdown.child()).await?;
     if let Some(ring) = &context.ring {
         let address = context.config.ingester.ring.address(grpc_addr.port()).map_err(anyhow::Error::msg)?;
         ring.listens_at(&address);
@@ -121,6 +125,16 @@ async fn start(role: &Role, config: Config) -> anyhow::Result<Running> {
     let started = role.start(&mut context).await?;
     late.set(grpc_routes(&started, context.config.querier.enable_admin_api).into_axum_router());
     Ok(Running { context, started, bucket, grpc_addr, grpc })
+}
+
+/// How other processes are reached.
+fn dialer(tls: &GrpcTls) -> Dialer {
+    let Some(first) = tls.client() else { return Dialer::plain() };
+    let tls = tls.clone();
+    Dialer::encrypted(move || {
+        let (config, server_name) = tls.client().unwrap_or_else(|| first.clone());
+        TlsClient { config, server_name }
+    })
 }
 
 /// What is served over gRPC while the parts start: of a node of a cluster, what other nodes ask. All else follows.
@@ -143,7 +157,7 @@ async fn in_grpc(response: Response) -> Response {
 }
 
 /// Opens what all parts share.
-async fn open(role: &Role, mut config: Config) -> anyhow::Result<(Context, Arc<Proven>)> {
+async fn open(role: &Role, mut config: Config, dialer: Dialer) -> anyhow::Result<(Context, Arc<Proven>)> {
     latewood_base::make_folder(&config.data_dir)
         .with_context(|| format!("cannot make the data folder {}", config.data_dir.display()))?;
     config.locate()?;
@@ -176,6 +190,7 @@ async fn open(role: &Role, mut config: Config) -> anyhow::Result<(Context, Arc<P
         bucket,
         catalogs,
         offload,
+        dialer,
         registry,
         shutdown: Shutdown::new(),
         tasks: Tasks::new(),
@@ -219,6 +234,9 @@ fn grpc_routes(started: &Started, may_delete: bool) -> Routes {
 }
 
 #[cfg(test)]
+mod security_tests;
+
+#[cfg(test)]
 mod tests {
     use latewood_proto::cluster::RemoteCluster;
     use latewood_proto::cluster::wire::WhoRequest;
@@ -226,51 +244,7 @@ mod tests {
     use latewood_proto::store::{RemoteStore, StoreApi};
     use latewood_service::ServiceConfig;
 
-    use std::collections::BTreeSet;
-    use std::path::Path;
-
-    use axum::Router;
-
     use super::*;
-    use crate::roles::{ALL, COMPACTOR, INGESTER, STORE_GATEWAY};
-
-    /// An ingester that is all of its cluster, so that it has all of its routes.
-    fn config_of_all(folder: &Path) -> Config {
-        let mut config = Config { data_dir: folder.to_owned(), ..Config::default() };
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        config.service.grpc_addr = ([127, 0, 0, 1], port).into();
-        let ring = &mut config.ingester.ring;
-        ring.join_members = vec![format!("127.0.0.1:{port}").parse().unwrap()];
-        ring.instance_addr = Some(format!("127.0.0.1:{port}"));
-        (ring.founders, ring.replication_factor) = (Some(1), 1);
-        config
-    }
-
-    /// The patterns of all routes, as `Debug` tells them.
-    fn patterns(routes: &Router) -> BTreeSet<String> {
-        let told = format!("{routes:?}");
-        let texts = told.split('"').skip(1).step_by(2).filter(|text| text.starts_with('/'));
-        let texts = texts.filter(|text| !text.contains("__private__axum_fallback"));
-        texts.map(str::to_owned).collect()
-    }
-
-    #[tokio::test]
-    async fn every_route_of_every_role_has_its_right() {
-        let mut found = BTreeSet::new();
-        for role in [&ALL, &INGESTER, &STORE_GATEWAY, &COMPACTOR] {
-            let folder = tempfile::tempdir().unwrap();
-            let running = start(role, config_of_all(folder.path())).await.unwrap();
-            let routes = running.started.routes.merge(metrics_routes(Arc::default()));
-            let routes = routes.merge(services_routes(role, Health::new())).merge(Health::new().routes());
-            found.extend(patterns(&routes));
-        }
-        let without: Vec<_> = found.iter().filter(|pattern| needs(pattern).is_none()).collect();
-        assert!(without.is_empty(), "say in src/roles/rights.rs what they need: {without:?}");
-        for known in ["/api/v1/label/{name}/values", "/prometheus/api/v1/query", "/ingester/ring", "/-/ready"]
-        {
-            assert!(found.contains(known), "routes are not told any more: {found:?}");
-        }
-    }
 
     #[tokio::test]
     async fn nodes_are_answered_while_the_parts_start() {
@@ -278,10 +252,15 @@ mod tests {
         let (settings, shutdown) = (IngesterConfig::default(), Shutdown::new());
         let service = ServiceConfig { grpc_addr: ([127, 0, 0, 1], 0).into(), ..ServiceConfig::default() };
         let routes = early_routes(Some(&ring), &settings, &late);
-        let (addr, serving) = serve_grpc(&service, routes, shutdown.clone()).await.unwrap();
+        let tls = GrpcTls::open(&service, &ReloadMetrics::default()).unwrap();
+        let (addr, serving) = serve_grpc(&service, &tls, routes, shutdown.clone()).await.unwrap();
         let served = tokio::spawn(serving);
-        let node = RemoteCluster::at(&addr.to_string(), settings.ring.wire(&settings.group));
-        let store = RemoteStore::new(latewood_proto::channel(&addr.to_string()), &WireLimits::default());
+        let node =
+            RemoteCluster::at(&addr.to_string(), settings.ring.wire(&settings.group), &Dialer::plain());
+        let store = RemoteStore::new(
+            latewood_proto::channel(&addr.to_string(), &Dialer::plain()),
+            &WireLimits::default(),
+        );
         let who = node.who(WhoRequest {}).await.unwrap_err();
         assert_eq!((who.kind(), who.to_string().contains("starting")), (ErrorKind::Unavailable, true));
         let names = store.label_names(LabelNamesRequest::default()).await.unwrap_err();

@@ -7,7 +7,9 @@
 mod channel;
 pub mod cluster;
 pub mod deletion;
+mod dialer;
 pub mod remote_write;
 pub mod store;
 
 pub use channel::{channel, near_channel};
+pub use dialer::{Dialer, TlsClient};

@@ -190,6 +190,9 @@ impl JwtIssuer {
         if !self.jwks_url.as_ref().is_none_or(is_url) {
             return Err("jwks_url: must begin with https:// or http://".to_owned());
         }
+        if self.jwks_url.as_ref().is_some_and(|url| url.contains('@')) {
+            return Err("jwks_url: takes no user or password: logs have it".to_owned());
+        }
         if self.refresh_seconds == 0 {
             return Err("refresh_seconds: must be at least 1".to_owned());
         }
@@ -272,6 +275,7 @@ anonymous: {all_tenants: true, rights: [read]}
             (jwt("audiences: [l]"), "jwt[0].issuer"),
             (jwt("issuer: i, audiences: [l]"), "jwt[0].jwks_url: either"),
             (jwt(&good.replace("https", "file")), "must begin with"),
+            (jwt(&good.replace("//i", "//a:hunter2@i")), "takes no user"),
             (jwt(&good.replace("tenants: [a], ", "")), "jwt[0].tenants_claim"),
             (jwt(&good.replace(", rights: [read]", "")), "jwt[0].rights_claim"),
             (jwt(&format!("{good}, refresh_seconds: 0")), "refresh_seconds"),

@@ -62,6 +62,19 @@ pub enum Denial {
     },
 }
 
+impl Denial {
+    /// Who may not.
+    #[must_use]
+    pub fn who(&self) -> &str {
+        match self {
+            Self::Right { who, .. }
+            | Self::Tenant { who, .. }
+            | Self::Process { who, .. }
+            | Self::WhichTenant { who } => who,
+        }
+    }
+}
+
 impl Principal {
     /// Somebody who may everything.
     #[must_use]

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::grpc_tls::{GrpcClientTls, GrpcServerTls};
 use crate::telemetry::filter;
 use crate::{ListenAddr, ServiceError};
 
@@ -21,6 +22,14 @@ pub struct ServiceConfig {
     /// TLS, basic auth and headers of HTTP: a file in the form of Prometheus's `--web.config.file` (exporter-toolkit). It and the
     /// files that it names are read again when they change. Default: none; HTTP is plain and open.
     pub web_config_file: Option<PathBuf>,
+    /// Who may do what over HTTP: users, bearer tokens and JWTs with their tenants and rights, a file as docs/operating.md
+    /// describes it. It and the files that it names are read again when they change. Default: none; users of
+    /// `web_config_file` may everything.
+    pub auth_config_file: Option<PathBuf>,
+    /// TLS of the gRPC listener.
+    pub grpc_tls: GrpcServerTls,
+    /// TLS of connections to the gRPC listeners of other processes.
+    pub client_tls: GrpcClientTls,
     /// Connections that one listener holds at once; further ones wait in the kernel's queue.
     pub max_connections: usize,
     /// How long a client may take to send a request's headers, in seconds.
@@ -37,6 +46,9 @@ impl Default for ServiceConfig {
             http_addr: (Ipv4Addr::LOCALHOST, 9009).into(),
             grpc_addr: (Ipv4Addr::LOCALHOST, 9095).into(),
             web_config_file: None,
+            auth_config_file: None,
+            grpc_tls: GrpcServerTls::default(),
+            client_tls: GrpcClientTls::default(),
             max_connections: 4096,
             header_timeout_seconds: 30,
             write_timeout_seconds: 60,
@@ -51,6 +63,8 @@ impl ServiceConfig {
     /// # Errors
     /// A text that names the field and what it must be.
     pub fn validate(&self) -> Result<(), String> {
+        self.grpc_tls.validate().map_err(|error| format!("service.grpc_tls.{error}"))?;
+        self.client_tls.validate().map_err(|error| format!("service.client_tls.{error}"))?;
         if self.max_connections == 0 {
             return Err("service.max_connections must be at least 1".to_owned());
         }

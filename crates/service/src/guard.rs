@@ -7,7 +7,10 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
-use latewood_auth::{Authenticator, Credentials, Denial, Need, PasswordCheck, Principal, Refusal, Verdict};
+use latewood_auth::{
+    Authenticator, Credentials, Denial, Need, PasswordCheck, Principal, Refusal, Right, Verdict,
+};
+use latewood_base::Clock;
 use latewood_model::TenantId;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -15,6 +18,8 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
 use tokio::sync::Semaphore;
 
+use crate::audit::Entry;
+use crate::connection::Caller;
 use crate::tenant::{TENANT_HEADERS, TenantFromRequest, TenantRejection};
 use crate::web::Web;
 
@@ -32,6 +37,7 @@ pub struct Guard(Arc<Inner>);
 struct Inner {
     web: Web,
     needs: Needs,
+    clock: Clock,
     /// Passwords that wait.
     waiting: Semaphore,
     /// Those that are checked: others have work, too.
@@ -60,11 +66,12 @@ enum Refused {
 impl Guard {
     /// Guards by what the files say.
     #[must_use]
-    pub fn new(web: Web, needs: Needs) -> Self {
+    pub fn new(web: Web, needs: Needs, clock: Clock) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Self(Arc::new(Inner {
             web,
             needs,
+            clock,
             waiting: Semaphore::new(MAX_WAITING),
             checked: Semaphore::new(cores.div_ceil(2)),
             outcomes: Family::default(),
@@ -83,13 +90,17 @@ impl Guard {
         routes.layer(from_fn_with_state(self.clone(), check))
     }
 
-    /// Lets a request in, with the tenant that it is of, or says why not.
-    async fn admit(&self, request: &mut Request) -> Result<Option<Arc<Principal>>, Refused> {
-        let settings = self.0.web.current();
-        let path = request.extensions().get::<MatchedPath>();
+    /// What a request needs.
+    fn need(&self, request: &Request) -> Need {
         // A route that nobody thought of is for nobody but who may everything; a test finds it.
-        let unknown = Need::Process(latewood_auth::Right::Admin);
-        let need = path.map_or(Need::Somebody, |path| (self.0.needs)(path.as_str()).unwrap_or(unknown));
+        let unknown = Need::Process(Right::Admin);
+        let path = request.extensions().get::<MatchedPath>();
+        path.map_or(Need::Somebody, |path| (self.0.needs)(path.as_str()).unwrap_or(unknown))
+    }
+
+    /// Lets a request in, with the tenant that it is of, or says why not. Nobody is somebody where nobody is asked.
+    async fn admit(&self, request: &mut Request, need: Need) -> Result<Option<Arc<Principal>>, Refused> {
+        let settings = self.0.web.current();
         if settings.auth.is_open() || need == Need::Nothing {
             return Ok(None);
         }
@@ -111,7 +122,7 @@ impl Guard {
         auth: &Authenticator,
         credentials: &Credentials,
     ) -> Result<Arc<Principal>, Refused> {
-        match auth.authenticate(credentials) {
+        match auth.authenticate(credentials, self.0.clock.now_ms()) {
             Verdict::Principal(principal) => Ok(principal),
             Verdict::Refused(refusal) => Err(Refused::Nobody(refusal)),
             Verdict::IfRight(check, principal) => match self.is_right(check).await {
@@ -135,22 +146,34 @@ impl Guard {
 }
 
 async fn check(State(guard): State<Guard>, mut request: Request, next: Next) -> Response {
-    match guard.admit(&mut request).await {
+    let (need, caller) = (guard.need(&request), request.extensions().get::<Caller>());
+    let mut entry = Entry::of(need, request.method(), request.uri(), request.headers(), caller);
+    let answer = match guard.admit(&mut request, need).await {
         Ok(principal) => {
-            if principal.is_some() {
+            if let Some(principal) = principal {
                 guard.count("allowed");
+                if let Some(entry) = &mut entry {
+                    entry.proved(&principal.name, request.headers());
+                }
             }
             next.run(request).await
         }
         Err(refused) => {
             guard.count(refused.outcome());
+            if let (Some(entry), Refused::Denied(denial)) = (&mut entry, &refused) {
+                entry.proved(denial.who(), request.headers());
+            }
             let challenges = match &refused {
                 Refused::Nobody(refusal) => guard.0.web.current().auth.challenges(*refusal),
                 _ => Vec::new(),
             };
             refused.into_answer(&challenges)
         }
+    };
+    if let Some(entry) = entry {
+        entry.write(answer.status());
     }
+    answer
 }
 
 impl Refused {

@@ -6,13 +6,17 @@
 
 mod accept;
 mod asked_by;
+mod audit;
 mod config;
 mod connection;
 mod error;
 mod grpc;
+mod grpc_stream;
+mod grpc_tls;
 mod guard;
 mod health;
 mod http;
+mod key_fetch;
 mod late_routes;
 mod listen_addr;
 mod log_limit;
@@ -32,6 +36,7 @@ pub use asked_by::asked_by;
 pub use config::{LogConfig, LogFormat, ServiceConfig};
 pub use error::ServiceError;
 pub use grpc::serve_grpc;
+pub use grpc_tls::{GrpcClientTls, GrpcServerTls, GrpcTls};
 pub use guard::{Guard, Needs};
 pub use health::Health;
 pub use http::{HttpServer, with_middleware};

@@ -168,6 +168,16 @@ struct ReloadLabels {
 }
 
 impl ReloadMetrics {
+    /// Counts what was fetched, as if it were a file.
+    pub(crate) fn fetched(&self, what: &'static str, is_good: bool) {
+        let labels = ReloadLabels { what };
+        self.reloads.get_or_create(&labels).inc();
+        if !is_good {
+            self.failures.get_or_create(&labels).inc();
+        }
+        self.successful.get_or_create(&labels).set(i64::from(is_good));
+    }
+
     /// Registers them.
     pub fn register(&self, registry: &mut Registry) {
         let registry = registry.sub_registry_with_prefix("latewood_service");

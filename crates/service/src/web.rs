@@ -4,17 +4,21 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use http::{HeaderName, HeaderValue};
-use latewood_auth::{Authenticator, FileError, Passwords, SeenPasswords, WebConfig};
+use latewood_auth::{AuthConfig, Authenticator, FileError, SeenPasswords, WebConfig};
 use latewood_base::{Rng, Shutdown};
 use rustls::ServerConfig;
 
+use crate::key_fetch;
 use crate::reload::{Files, ReloadMetrics, Reloaded};
 use crate::tls::server_config;
 use crate::{ServiceConfig, ServiceError};
 
 /// TLS, headers and users of HTTP listeners, read again when their files change. Clones share them.
 #[derive(Clone, Debug)]
-pub struct Web(Reloaded<WebSettings>);
+pub struct Web {
+    settings: Reloaded<WebSettings>,
+    metrics: ReloadMetrics,
+}
 
 /// The same at one moment.
 #[derive(Debug)]
@@ -27,6 +31,7 @@ pub(crate) struct WebSettings {
 /// Where to read.
 struct Sources {
     web: Option<PathBuf>,
+    auth: Option<PathBuf>,
     seen: Arc<SeenPasswords>,
 }
 
@@ -36,19 +41,21 @@ impl Web {
     /// # Errors
     /// [`ServiceError::File`] names the file and the field.
     pub fn open(config: &ServiceConfig, rng: &Rng, metrics: &ReloadMetrics) -> Result<Self, ServiceError> {
-        let sources = Sources { web: config.web_config_file.clone(), seen: SeenPasswords::new(rng) };
+        let (web, auth) = (config.web_config_file.clone(), config.auth_config_file.clone());
+        let sources = Sources { web, auth, seen: SeenPasswords::new(rng) };
         let opened = Reloaded::open("web", metrics, move |files, before| sources.load(files, before));
-        Ok(Self(opened?))
+        Ok(Self { settings: opened?, metrics: metrics.clone() })
     }
 
-    /// Reads the files again when they change, and at SIGHUP, until the signal to stop.
-    pub fn follow(&self, shutdown: Shutdown) -> impl Future<Output = ()> + Send + use<> {
-        self.0.clone().follow(shutdown)
+    /// Reads the files again when they change, and at SIGHUP, and fetches the keys of issuers, until the signal to stop.
+    pub async fn follow(self, shutdown: Shutdown) {
+        let keys = key_fetch::follow(self.clone(), self.metrics.clone(), shutdown.clone());
+        tokio::join!(self.settings.follow(shutdown), keys);
     }
 
     /// As it is now.
     pub(crate) fn current(&self) -> Arc<WebSettings> {
-        self.0.current()
+        self.settings.current()
     }
 
     /// Whether connections are encrypted.
@@ -60,25 +67,36 @@ impl Web {
 
 impl Sources {
     fn load(&self, files: &mut Files, before: Option<&WebSettings>) -> Result<WebSettings, FileError> {
-        let Some(file) = &self.web else { return Ok(self.settings(&WebConfig::default(), None)) };
-        let text = read_text(files, file)?;
-        let config = WebConfig::parse(file, &text)?;
-        let wrong = |message: String| FileError::new(file, message);
+        let config = match &self.web {
+            Some(file) => WebConfig::parse(file, &read_text(files, file)?)?,
+            None => WebConfig::default(),
+        };
+        let of_web = |message: String| FileError::new(self.web.as_deref().unwrap_or(Path::new("")), message);
         let protocols = if config.http_server_config.http2 { &["h2", "http/1.1"][..] } else { &["http/1.1"] };
         let tls =
             config.tls_server_config.as_ref().map(|tls| server_config(tls, protocols, files)).transpose();
-        let tls = tls.map_err(|error| wrong(format!("tls_server_config.{error}")))?;
-        let made = self.settings(&config, tls);
-        made.may_follow(before).map_err(|error| wrong(error.to_owned()))?;
-        Ok(made)
-    }
-
-    fn settings(&self, config: &WebConfig, tls: Option<Arc<ServerConfig>>) -> WebSettings {
+        let tls = tls.map_err(|error| of_web(format!("tls_server_config.{error}")))?;
         let headers = config.http_server_config.headers.iter();
         // What cannot stand in a header was refused with the file.
         let headers = headers.filter_map(|(name, value)| Some((name.parse().ok()?, value.parse().ok()?)));
-        let passwords = Passwords::new(config.basic_auth_users.clone(), Arc::clone(&self.seen));
-        WebSettings { tls, headers: headers.collect(), auth: Authenticator::of_users(passwords) }
+        let auth = self.authenticator(&config, files, before)?;
+        let made = WebSettings { tls, headers: headers.collect(), auth };
+        made.may_follow(before).map_err(|error| of_web(error.to_owned()))?;
+        Ok(made)
+    }
+
+    fn authenticator(
+        &self,
+        config: &WebConfig,
+        files: &mut Files,
+        before: Option<&WebSettings>,
+    ) -> Result<Authenticator, FileError> {
+        let (hashes, seen) = (config.basic_auth_users.clone(), Arc::clone(&self.seen));
+        let Some(file) = &self.auth else { return Ok(Authenticator::of_users(hashes, seen)) };
+        let auth = AuthConfig::parse(file, &read_text(files, file)?)?;
+        let before = before.map(|before| &before.auth);
+        let made = Authenticator::new(hashes, &auth, seen, before, &mut |path| files.read(path));
+        made.map_err(|error| FileError::new(file, error))
     }
 }
 

@@ -10,7 +10,7 @@ use axum::Router;
 use axum::routing::get;
 use http::HeaderMap;
 use latewood_auth::{Need, Right};
-use latewood_base::{Rng, Shutdown};
+use latewood_base::{Clock, Rng, Shutdown};
 use latewood_service::{
     Guard, HttpServer, ReloadMetrics, ServiceConfig, TenantFromRequest, Web, with_middleware,
 };
@@ -60,10 +60,10 @@ impl Served {
         let (metrics, mut registry, shutdown) =
             (ReloadMetrics::default(), Registry::default(), Shutdown::new());
         let web = open_web(&folder, &metrics).unwrap();
-        let guard = Guard::new(web.clone(), needs);
+        let guard = Guard::new(web.clone(), needs, Clock::system());
         guard.register_metrics(&mut registry);
         metrics.register(&mut registry);
-        tokio::spawn(web.follow(shutdown.clone()));
+        tokio::spawn(web.clone().follow(shutdown.clone()));
         let config = ServiceConfig { http_addr: ([127, 0, 0, 1], 0).into(), ..Default::default() };
         let server = HttpServer::bind(&config, &web).await.unwrap();
         let addr = server.addr();
