@@ -19,7 +19,7 @@ use latewood_proto::deletion::DeletionService;
 use latewood_proto::store::{StoreService, WireLimits};
 use latewood_proto::{Dialer, TlsClient};
 use latewood_service::{
-    GrpcTls, Guard, Health, HttpServer, LateRoutes, ReloadMetrics, Web, init_logs, metrics_routes,
+    GrpcTls, Guard, Health, HttpServer, LateRoutes, ReloadMetrics, Serves, Web, init_logs, metrics_routes,
     register_process_metrics, serve_grpc, with_middleware,
 };
 use prometheus_client::registry::Registry;
@@ -46,6 +46,7 @@ pub async fn run(role: &'static Role, config: Config) -> anyhow::Result<()> {
     let web = Web::open(&config.service, &Rng::system(), &reloads)?;
     let grpc_tls = GrpcTls::open(&config.service, &reloads)?;
     let http = HttpServer::bind(&config.service, &web).await?;
+    let admin = HttpServer::bind_admin(&config.service, &web).await?;
     let (http_addr, health, late) = (http.addr(), Health::new(), LateRoutes::new());
     let listening = Shutdown::new();
     // Probes are answered while the parts start, which may take as long as a journal or a bucket wants.
@@ -53,6 +54,13 @@ pub async fn run(role: &'static Role, config: Config) -> anyhow::Result<()> {
     tokio::spawn(grpc_tls.clone().follow(listening.clone()));
     let routes = with_middleware(health.routes().merge(late.routes()), &web);
     let served = tokio::spawn(http.serve(routes, listening.clone()));
+    let late_admin = LateRoutes::new();
+    let serves = if admin.is_some() { Serves::AllButAdmin } else { Serves::All };
+    let served_admin = admin.map(|admin| {
+        tracing::info!(admin_addr = %admin.addr(), "administrators have an address of their own");
+        let routes = with_middleware(health.routes().merge(late_admin.routes()), &web);
+        tokio::spawn(admin.serve(routes, listening.clone()))
+    });
     tracing::info!(role = role.name, %http_addr, version = build_info::VERSION, "latewood is starting");
     let running = tokio::select! {
         () = &mut stop => {
@@ -70,7 +78,9 @@ pub async fn run(role: &'static Role, config: Config) -> anyhow::Result<()> {
     let routes = std::mem::take(&mut started.routes)
         .merge(metrics_routes(registry))
         .merge(services_routes(role, health.clone()));
-    late.set(guard.protect(with_fallbacks(routes, role)));
+    let routes = with_fallbacks(routes, role);
+    late_admin.set(guard.of(Serves::AdminAlone).protect(routes.clone()));
+    late.set(guard.of(serves).protect(routes));
     if let Some(ingester) = &started.ingester {
         health.also_ask(ingester.readiness());
     }
@@ -91,6 +101,9 @@ pub async fn run(role: &'static Role, config: Config) -> anyhow::Result<()> {
     }
     listening.begin();
     served.await.context("the HTTP listener")?;
+    if let Some(served) = served_admin {
+        served.await.context("the listener for administrators")?;
+    }
     context.shutdown.begin();
     grpc.await.context("the gRPC listener")?;
     if let Some(ingester) = started.ingester.take() {

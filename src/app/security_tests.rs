@@ -141,7 +141,8 @@ async fn every_route_lets_in_whom_it_should_and_nobody_else() {
     tokio::spawn(web.clone().follow(Shutdown::new()));
     let routes = routes_of(&ALL, &mut running);
     let patterns = patterns(&routes);
-    let routes = Guard::new(web, needs, Clock::system()).protect(with_fallbacks(routes, &ALL));
+    let (guard, unguarded) = (Guard::new(web, needs, Clock::system()), with_fallbacks(routes, &ALL));
+    let routes = guard.protect(unguarded.clone());
 
     let now = Clock::system().now_ms() / 1_000;
     let token = |issuer: &TokenIssuer, expires: i64, audience: &str| {
@@ -192,6 +193,25 @@ async fn every_route_lets_in_whom_it_should_and_nobody_else() {
     assert_eq!(ask(&routes, "/nowhere", None, None).await, Err(401));
     assert_eq!(ask(&routes, "/nowhere", Some(&basic("scraper", "scraper")), None).await, Ok(()));
     assert!(patterns.len() > 60, "{patterns:?}");
+
+    for (serves, opens) in [
+        (Serves::AllButAdmin, (|need| need.right() != Some(Right::Admin)) as Opens),
+        (Serves::AdminAlone, |need| {
+            matches!(need, Need::Nothing | Need::Somebody) || need.right() == Some(Right::Admin)
+        }),
+    ] {
+        let served = guard.of(serves).protect(unguarded.clone());
+        // Nobody is told that there is anything.
+        for pattern in patterns.iter().filter(|pattern| !opens(needs(pattern).unwrap())) {
+            let request = Request::builder().method(method(pattern)).uri(pattern.replace("{name}", "job"));
+            let answer = served.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+            assert_eq!(answer.status(), StatusCode::NOT_FOUND, "{pattern}: {serves:?}");
+        }
+        for pattern in patterns.iter().filter(|pattern| opens(needs(pattern).unwrap())) {
+            let answer = ask(&served, pattern, None, Some("a")).await;
+            assert_eq!(answer.is_ok(), needs(pattern) == Some(Need::Nothing), "{pattern}: {serves:?}");
+        }
+    }
 
     // Everything that opened a door is taken back.
     write_files(folder.path(), "changed", "another token of the writer", &forger);

@@ -19,6 +19,9 @@ pub struct ServiceConfig {
     pub http_addr: ListenAddr,
     /// Where gRPC is served: the Store API between roles. `host:port`, or `:port` for all.
     pub grpc_addr: ListenAddr,
+    /// Where what needs an administrator's right is served, and nowhere else then: flushes, deletions, leaving the cluster.
+    /// `host:port`, or `:port` for all. Default: none; at `http_addr`.
+    pub admin_addr: Option<ListenAddr>,
     /// TLS, basic auth and headers of HTTP: a file in the form of Prometheus's `--web.config.file` (exporter-toolkit). It and the
     /// files that it names are read again when they change. Default: none; HTTP is plain and open.
     pub web_config_file: Option<PathBuf>,
@@ -45,6 +48,7 @@ impl Default for ServiceConfig {
         Self {
             http_addr: (Ipv4Addr::LOCALHOST, 9009).into(),
             grpc_addr: (Ipv4Addr::LOCALHOST, 9095).into(),
+            admin_addr: None,
             web_config_file: None,
             auth_config_file: None,
             grpc_tls: GrpcServerTls::default(),

@@ -31,7 +31,29 @@ pub type Needs = fn(&str) -> Option<Need>;
 
 /// Lets requests in. Clones share what they know.
 #[derive(Clone, Debug)]
-pub struct Guard(Arc<Inner>);
+pub struct Guard(Arc<Inner>, Serves);
+
+/// What a listener serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Serves {
+    /// All there is.
+    All,
+    /// All but what needs an administrator's right, which has a listener of its own.
+    AllButAdmin,
+    /// What needs an administrator's right, and probes.
+    AdminAlone,
+}
+
+impl Serves {
+    fn has(self, need: Need) -> bool {
+        let is_admin = need.right() == Some(Right::Admin);
+        match self {
+            Self::All => true,
+            Self::AllButAdmin => !is_admin,
+            Self::AdminAlone => is_admin || need == Need::Nothing,
+        }
+    }
+}
 
 #[derive(Debug)]
 struct Inner {
@@ -68,14 +90,23 @@ impl Guard {
     #[must_use]
     pub fn new(web: Web, needs: Needs, clock: Clock) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        Self(Arc::new(Inner {
-            web,
-            needs,
-            clock,
-            waiting: Semaphore::new(MAX_WAITING),
-            checked: Semaphore::new(cores.div_ceil(2)),
-            outcomes: Family::default(),
-        }))
+        Self(
+            Arc::new(Inner {
+                web,
+                needs,
+                clock,
+                waiting: Semaphore::new(MAX_WAITING),
+                checked: Semaphore::new(cores.div_ceil(2)),
+                outcomes: Family::default(),
+            }),
+            Serves::All,
+        )
+    }
+
+    /// The same guard before a listener that serves this.
+    #[must_use]
+    pub fn of(&self, serves: Serves) -> Self {
+        Self(Arc::clone(&self.0), serves)
     }
 
     /// Registers how many were let in.
@@ -146,7 +177,11 @@ impl Guard {
 }
 
 async fn check(State(guard): State<Guard>, mut request: Request, next: Next) -> Response {
-    let (need, caller) = (guard.need(&request), request.extensions().get::<Caller>());
+    let need = guard.need(&request);
+    if !guard.1.has(need) && need != Need::Somebody {
+        return (StatusCode::NOT_FOUND, "404 page not found\n").into_response();
+    }
+    let caller = request.extensions().get::<Caller>();
     let mut entry = Entry::of(need, request.method(), request.uri(), request.headers(), caller);
     let answer = match guard.admit(&mut request, need).await {
         Ok(principal) => {

@@ -20,7 +20,7 @@ use tower_http::cors::{Any, CorsLayer};
 
 use crate::connection::Connections;
 use crate::guard::with_headers;
-use crate::{ServiceConfig, ServiceError, Web};
+use crate::{ListenAddr, ServiceConfig, ServiceError, Web};
 
 /// An HTTP listener that is bound but not serving yet, so that a taken port is known at the start.
 #[derive(Debug)]
@@ -37,8 +37,28 @@ impl HttpServer {
     /// # Errors
     /// [`ServiceError::Listen`] when the address cannot be had.
     pub async fn bind(config: &ServiceConfig, web: &Web) -> Result<Self, ServiceError> {
-        let failed = |source| ServiceError::Listen { addr: config.http_addr.clone(), what: "HTTP", source };
-        let listener = config.http_addr.bind().await.map_err(failed)?;
+        Self::bind_at(&config.http_addr, "HTTP", config, web).await
+    }
+
+    /// Binds the address of administrators, if there is one.
+    ///
+    /// # Errors
+    /// As [`HttpServer::bind`].
+    pub async fn bind_admin(config: &ServiceConfig, web: &Web) -> Result<Option<Self>, ServiceError> {
+        match &config.admin_addr {
+            Some(addr) => Self::bind_at(addr, "administrators", config, web).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    async fn bind_at(
+        addr: &ListenAddr,
+        what: &'static str,
+        config: &ServiceConfig,
+        web: &Web,
+    ) -> Result<Self, ServiceError> {
+        let failed = |source| ServiceError::Listen { addr: addr.clone(), what, source };
+        let listener = addr.bind().await.map_err(failed)?;
         let addr = listener.local_addr().map_err(failed)?;
         Ok(Self { listener, addr, config: config.clone(), web: web.clone() })
     }

@@ -37,7 +37,7 @@ pub use config::{LogConfig, LogFormat, ServiceConfig};
 pub use error::ServiceError;
 pub use grpc::serve_grpc;
 pub use grpc_tls::{GrpcClientTls, GrpcServerTls, GrpcTls};
-pub use guard::{Guard, Needs};
+pub use guard::{Guard, Needs, Serves};
 pub use health::Health;
 pub use http::{HttpServer, with_middleware};
 pub use late_routes::LateRoutes;
