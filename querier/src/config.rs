@@ -64,7 +64,8 @@ pub struct QuerierConfig {
     /// The most series, label names or label values that one answer lists; more is refused with 422.
     pub max_listed: usize,
     /// Whether series may be deleted over HTTP: `admin/tsdb/delete_series` and `admin/tsdb/clean_tombstones`. Prometheus's
-    /// `--web.enable-admin-api`. Whoever may query a tenant may delete its series then.
+    /// `--web.enable-admin-api`. It needs the right `admin` where rights are asked for; otherwise whoever may query
+    /// a tenant may delete its series then.
     pub enable_admin_api: bool,
     /// The Prometheus release whose API this is, reported by `status/buildinfo`: clients such as Grafana
     /// read it as a version of Prometheus and switch features by it.

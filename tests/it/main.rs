@@ -31,6 +31,7 @@ mod readme;
 mod real_prometheus;
 mod result_cache;
 mod roles;
+mod security;
 mod start;
 mod start_timestamps;
 mod tidy;

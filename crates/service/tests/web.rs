@@ -14,7 +14,7 @@ use latewood_base::{Clock, Rng, Shutdown};
 use latewood_service::{
     Guard, HttpServer, ReloadMetrics, ServiceConfig, TenantFromRequest, Web, with_middleware,
 };
-use latewood_testkit::{Authority, Issued};
+use latewood_testkit::{Authority, Issued, TokenIssuer};
 use prometheus_client::registry::Registry;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
@@ -48,7 +48,12 @@ fn bcrypt(password: &str) -> String {
 }
 
 fn open_web(folder: &TempDir, metrics: &ReloadMetrics) -> Result<Web, String> {
-    let config = ServiceConfig { web_config_file: Some(folder.path().join("web.yml")), ..Default::default() };
+    let auth = folder.path().join("auth.yml");
+    let config = ServiceConfig {
+        web_config_file: Some(folder.path().join("web.yml")),
+        auth_config_file: auth.exists().then_some(auth),
+        ..Default::default()
+    };
     Web::open(&config, &Rng::seeded(1), metrics).map_err(|error| error.to_string())
 }
 
@@ -299,6 +304,47 @@ async fn certificates_and_authorities_are_read_again_for_each_handshake() {
     std::fs::remove_file(served.path("ca.crt")).unwrap();
     served.reloads(3.0).await;
     assert!(lets_in(&by_new).await, "what was read before stays");
+    served.stop().await;
+}
+
+/// Serves the keys of an issuer at `/keys`, with a certificate for `localhost`.
+async fn serve_keys(folder: &TempDir, authority: &Authority, keys: String) -> u16 {
+    let server = authority.issue(&["localhost"]);
+    for (name, text) in [("web.yml", tls_file("")), ("tls.crt", server.cert), ("tls.key", server.key)] {
+        std::fs::write(folder.path().join(name), text).unwrap();
+    }
+    let web = open_web(folder, &ReloadMetrics::default()).unwrap();
+    let config = ServiceConfig { http_addr: ([127, 0, 0, 1], 0).into(), ..Default::default() };
+    let server = HttpServer::bind(&config, &web).await.unwrap();
+    let port = server.addr().port();
+    tokio::spawn(server.serve(Router::new().route("/keys", get(async || keys)), Shutdown::new()));
+    port
+}
+
+#[tokio::test]
+async fn keys_of_issuers_are_fetched_over_tls_from_whom_is_trusted() {
+    let (ours, other, issuer) = (Authority::new("ours"), Authority::new("other"), TokenIssuer::new("key"));
+    let folder = tempfile::tempdir().unwrap();
+    let port = serve_keys(&folder, &ours, issuer.keys()).await;
+    let now = Clock::system().now_ms() / 1_000;
+    let claims = serde_json::json!({"iss": "i", "aud": "latewood", "sub": "ann", "exp": now + 60});
+    let token = format!("authorization: Bearer {}\r\n", issuer.token(&claims));
+    let auth = format!(
+        "jwt: [{{issuer: i, audiences: [latewood], jwks_url: \"https://localhost:{port}/keys\", ca_file: ca.crt, \
+         tenants: [a], rights: [read]}}]\n"
+    );
+    let start = async |ca: &Authority| {
+        Served::start(&[("web.yml", ""), ("auth.yml", &auth), ("ca.crt", &ca.pem)]).await
+    };
+    let served = start(&ours).await;
+    served.reloads(1.0).await;
+    assert!(served.plain("/read", &token).await.ends_with("ann of a"), "the only tenant is meant");
+    served.stop().await;
+    let served = start(&other).await;
+    served.reloads(1.0).await;
+    let refused = served.plain("/read", &token).await;
+    assert!(refused.contains("error_description=\"the token's key is not known\""), "{refused}");
+    assert_eq!(served.metric("latewood_service_file_reload_failures_total{").to_bits(), 1.0_f64.to_bits());
     served.stop().await;
 }
 
