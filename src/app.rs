@@ -71,6 +71,13 @@ pub async fn run(role: &'static Role, config: Config) -> anyhow::Result<()> {
         started = start(role, config, grpc_tls) => started?,
     };
     let Running { mut context, mut started, bucket, grpc_addr, grpc } = running;
+    if web.asks() && context.config.service.grpc_tls.client_ca_file.is_none() && !grpc_addr.ip().is_loopback()
+    {
+        tracing::warn!(
+            %grpc_addr,
+            "HTTP asks who somebody is, and gRPC does not: set service.grpc_tls.client_ca_file, or let nobody else reach it"
+        );
+    }
     let guard = Guard::new(web, needs, context.clock.clone());
     guard.register_metrics(&mut context.registry);
     reloads.register(&mut context.registry);

@@ -47,3 +47,35 @@ fn of_query_api(path: &str) -> Option<Need> {
         _ => return None,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_deletes_writes_or_shows_a_process_needs_more_than_to_read() {
+        for (pattern, need) in [
+            ("/api/v1/admin/tsdb/delete_series", Need::Tenant(Admin)),
+            ("/prometheus/api/v1/admin/tsdb/delete_series", Need::Tenant(Admin)),
+            ("/prometheus/api/v1/admin/tsdb/clean_tombstones", Need::Tenant(Admin)),
+            ("/compactor/delete_tenant", Need::NamedTenant(Admin)),
+            ("/api/v1/admin/flush", Need::Process(Admin)),
+            ("/ingester/flush", Need::Process(Admin)),
+            ("/ingester/prepare-shutdown", Need::Process(Admin)),
+            ("/api/v1/write", Need::Tenant(Write)),
+            ("/api/v1/push", Need::Tenant(Write)),
+            ("/api/v1/receive", Need::Tenant(Write)),
+            ("/metrics", Need::Process(Metrics)),
+            ("/api/v1/status/config", Need::Process(Metrics)),
+            ("/prometheus/api/v1/status/flags", Need::Process(Metrics)),
+            ("/api/v1/query", Need::Tenant(Read)),
+            ("/prometheus/api/v1/label/{name}/values", Need::Tenant(Read)),
+            ("/ready", Need::Nothing),
+        ] {
+            assert_eq!(needs(pattern), Some(need), "{pattern}");
+        }
+        for unknown in ["", "/nowhere", "/prometheusapi/v1/query", "/api/v1/admin/tsdb/snapshot", "/api/v1"] {
+            assert_eq!(needs(unknown), None, "{unknown}");
+        }
+    }
+}

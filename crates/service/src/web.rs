@@ -58,10 +58,10 @@ impl Web {
         self.settings.current()
     }
 
-    /// Whether connections are encrypted.
+    /// Whether it is asked who somebody is.
     #[must_use]
-    pub fn has_tls(&self) -> bool {
-        self.current().tls.is_some()
+    pub fn asks(&self) -> bool {
+        !self.current().auth.is_open()
     }
 }
 
