@@ -17,9 +17,10 @@ use latewood_objstore::{Bucket, ProbeError, Proven, open_bucket, reach};
 use latewood_proto::cluster::{ClusterApi, ClusterService};
 use latewood_proto::deletion::DeletionService;
 use latewood_proto::store::{StoreService, WireLimits};
+use latewood_proto::{Dialer, TlsClient};
 use latewood_service::{
-    Health, HttpServer, LateRoutes, init_logs, metrics_routes, register_process_metrics, serve_grpc,
-    with_middleware,
+    GrpcTls, Guard, Health, HttpServer, LateRoutes, ReloadMetrics, Serves, Web, init_logs, metrics_routes,
+    register_process_metrics, serve_grpc, with_middleware,
 };
 use prometheus_client::registry::Registry;
 use tokio::signal::unix::{SignalKind, signal};
@@ -28,7 +29,7 @@ use tonic::Status;
 use tonic::service::Routes;
 
 use crate::config::Config;
-use crate::roles::{Context, Role, Started, served_store, services_routes, with_fallbacks};
+use crate::roles::{Context, Role, Started, needs, served_store, services_routes, with_fallbacks};
 use crate::{build_info, features};
 
 /// How long the start waits for the bucket's answer before it goes on with what can do without.
@@ -41,12 +42,25 @@ const BUCKET_PATIENCE: Duration = Duration::from_secs(10);
 pub async fn run(role: &'static Role, config: Config) -> anyhow::Result<()> {
     init_logs(&config.log)?;
     let mut stop = pin!(stop_signal()?);
-    let http = HttpServer::bind(&config.service).await?;
+    let reloads = ReloadMetrics::default();
+    let web = Web::open(&config.service, &Rng::system(), &reloads)?;
+    let grpc_tls = GrpcTls::open(&config.service, &reloads)?;
+    let http = HttpServer::bind(&config.service, &web).await?;
+    let admin = HttpServer::bind_admin(&config.service, &web).await?;
     let (http_addr, health, late) = (http.addr(), Health::new(), LateRoutes::new());
     let listening = Shutdown::new();
     // Probes are answered while the parts start, which may take as long as a journal or a bucket wants.
-    let routes = with_middleware(health.routes().merge(late.routes()));
+    tokio::spawn(web.clone().follow(listening.clone()));
+    tokio::spawn(grpc_tls.clone().follow(listening.clone()));
+    let routes = with_middleware(health.routes().merge(late.routes()), &web);
     let served = tokio::spawn(http.serve(routes, listening.clone()));
+    let late_admin = LateRoutes::new();
+    let serves = if admin.is_some() { Serves::AllButAdmin } else { Serves::All };
+    let served_admin = admin.map(|admin| {
+        tracing::info!(admin_addr = %admin.addr(), "administrators have an address of their own");
+        let routes = with_middleware(health.routes().merge(late_admin.routes()), &web);
+        tokio::spawn(admin.serve(routes, listening.clone()))
+    });
     tracing::info!(role = role.name, %http_addr, version = build_info::VERSION, "latewood is starting");
     let running = tokio::select! {
         () = &mut stop => {
@@ -54,14 +68,26 @@ pub async fn run(role: &'static Role, config: Config) -> anyhow::Result<()> {
             tracing::info!("told to stop before the start was done");
             return Ok(());
         }
-        started = start(role, config) => started?,
+        started = start(role, config, grpc_tls) => started?,
     };
     let Running { mut context, mut started, bucket, grpc_addr, grpc } = running;
+    if web.asks() && context.config.service.grpc_tls.client_ca_file.is_none() && !grpc_addr.ip().is_loopback()
+    {
+        tracing::warn!(
+            %grpc_addr,
+            "HTTP asks who somebody is, and gRPC does not: set service.grpc_tls.client_ca_file, or let nobody else reach it"
+        );
+    }
+    let guard = Guard::new(web, needs, context.clock.clone());
+    guard.register_metrics(&mut context.registry);
+    reloads.register(&mut context.registry);
     let registry = Arc::new(std::mem::take(&mut context.registry));
     let routes = std::mem::take(&mut started.routes)
         .merge(metrics_routes(registry))
         .merge(services_routes(role, health.clone()));
-    late.set(with_fallbacks(routes, role));
+    let routes = with_fallbacks(routes, role);
+    late_admin.set(guard.of(Serves::AdminAlone).protect(routes.clone()));
+    late.set(guard.of(serves).protect(routes));
     if let Some(ingester) = &started.ingester {
         health.also_ask(ingester.readiness());
     }
@@ -82,6 +108,9 @@ pub async fn run(role: &'static Role, config: Config) -> anyhow::Result<()> {
     }
     listening.begin();
     served.await.context("the HTTP listener")?;
+    if let Some(served) = served_admin {
+        served.await.context("the listener for administrators")?;
+    }
     context.shutdown.begin();
     grpc.await.context("the gRPC listener")?;
     if let Some(ingester) = started.ingester.take() {
@@ -101,12 +130,13 @@ struct Running {
     grpc: JoinHandle<()>,
 }
 
-async fn start(role: &Role, config: Config) -> anyhow::Result<Running> {
-    let (mut context, bucket) = open(role, config).await?;
+async fn start(role: &Role, config: Config, grpc_tls: GrpcTls) -> anyhow::Result<Running> {
+    let (mut context, bucket) = open(role, config, dialer(&grpc_tls)).await?;
     // Nodes of a cluster find each other while they start.
     let late = LateRoutes::new();
     let routes = early_routes(context.ring.as_ref(), &context.config.ingester, &late);
-    let (grpc_addr, grpc) = serve_grpc(&context.config.service, routes, context.shutdown.child()).await?;
+    let (grpc_addr, grpc) =
+        serve_grpc(&context.config.service, &grpc_tls, routes, context.shutdown.child()).await?;
     if let Some(ring) = &context.ring {
         let address = context.config.ingester.ring.address(grpc_addr.port()).map_err(anyhow::Error::msg)?;
         ring.listens_at(&address);
@@ -115,6 +145,16 @@ async fn start(role: &Role, config: Config) -> anyhow::Result<Running> {
     let started = role.start(&mut context).await?;
     late.set(grpc_routes(&started, context.config.querier.enable_admin_api).into_axum_router());
     Ok(Running { context, started, bucket, grpc_addr, grpc })
+}
+
+/// How other processes are reached.
+fn dialer(tls: &GrpcTls) -> Dialer {
+    let Some(first) = tls.client() else { return Dialer::plain() };
+    let tls = tls.clone();
+    Dialer::encrypted(move || {
+        let (config, server_name) = tls.client().unwrap_or_else(|| first.clone());
+        TlsClient { config, server_name }
+    })
 }
 
 /// What is served over gRPC while the parts start: of a node of a cluster, what other nodes ask. All else follows.
@@ -137,7 +177,7 @@ async fn in_grpc(response: Response) -> Response {
 }
 
 /// Opens what all parts share.
-async fn open(role: &Role, mut config: Config) -> anyhow::Result<(Context, Arc<Proven>)> {
+async fn open(role: &Role, mut config: Config, dialer: Dialer) -> anyhow::Result<(Context, Arc<Proven>)> {
     latewood_base::make_folder(&config.data_dir)
         .with_context(|| format!("cannot make the data folder {}", config.data_dir.display()))?;
     config.locate()?;
@@ -170,6 +210,7 @@ async fn open(role: &Role, mut config: Config) -> anyhow::Result<(Context, Arc<P
         bucket,
         catalogs,
         offload,
+        dialer,
         registry,
         shutdown: Shutdown::new(),
         tasks: Tasks::new(),
@@ -213,6 +254,9 @@ fn grpc_routes(started: &Started, may_delete: bool) -> Routes {
 }
 
 #[cfg(test)]
+mod security_tests;
+
+#[cfg(test)]
 mod tests {
     use latewood_proto::cluster::RemoteCluster;
     use latewood_proto::cluster::wire::WhoRequest;
@@ -228,10 +272,15 @@ mod tests {
         let (settings, shutdown) = (IngesterConfig::default(), Shutdown::new());
         let service = ServiceConfig { grpc_addr: ([127, 0, 0, 1], 0).into(), ..ServiceConfig::default() };
         let routes = early_routes(Some(&ring), &settings, &late);
-        let (addr, serving) = serve_grpc(&service, routes, shutdown.clone()).await.unwrap();
+        let tls = GrpcTls::open(&service, &ReloadMetrics::default()).unwrap();
+        let (addr, serving) = serve_grpc(&service, &tls, routes, shutdown.clone()).await.unwrap();
         let served = tokio::spawn(serving);
-        let node = RemoteCluster::at(&addr.to_string(), settings.ring.wire(&settings.group));
-        let store = RemoteStore::new(latewood_proto::channel(&addr.to_string()), &WireLimits::default());
+        let node =
+            RemoteCluster::at(&addr.to_string(), settings.ring.wire(&settings.group), &Dialer::plain());
+        let store = RemoteStore::new(
+            latewood_proto::channel(&addr.to_string(), &Dialer::plain()),
+            &WireLimits::default(),
+        );
         let who = node.who(WhoRequest {}).await.unwrap_err();
         assert_eq!((who.kind(), who.to_string().contains("starting")), (ErrorKind::Unavailable, true));
         let names = store.label_names(LabelNamesRequest::default()).await.unwrap_err();

@@ -81,6 +81,9 @@ pub struct RoleArgs {
     /// What may fail as a whole, such as an availability zone: replicas are in as many as there are
     #[arg(long = "ingester.ring.instance-availability-zone", value_name = "ZONE")]
     pub ring_instance_availability_zone: Option<String>,
+    /// TLS, basic auth and headers of HTTP: a file as Prometheus and its exporters take it
+    #[arg(long = "web.config.file", value_name = "FILE")]
+    pub web_config_file: Option<PathBuf>,
     /// error, warn, info, debug, trace, or directives per module [default: info]
     #[arg(long, value_name = "LEVEL")]
     pub log_level: Option<String>,

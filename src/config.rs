@@ -150,6 +150,7 @@ fn apply_flags(config: &mut Config, args: &RoleArgs) {
     if let Some(addr) = args.grpc_addr {
         config.service.grpc_addr = addr;
     }
+    config.service.web_config_file = args.web_config_file.or(config.service.web_config_file.take());
     if let Some(level) = args.log_level {
         config.log.level = level;
     }

@@ -47,8 +47,8 @@ pub struct CompactorConfig {
     /// before it is garbage, in seconds. Far longer than the longest query and the longest upload. Default:
     /// 172800 (48 hours).
     pub deletion_delay_seconds: u64,
-    /// Whether tenants may be deleted over HTTP: `POST /compactor/delete_tenant`. Whoever may send a tenant's header may
-    /// delete it then. What was deleted goes after `deletion_delay_seconds`.
+    /// Whether tenants may be deleted over HTTP: `POST /compactor/delete_tenant`. It needs the right
+    /// `admin` where rights are asked for; otherwise whoever may send a tenant's header may delete it then. What was deleted goes after `deletion_delay_seconds`.
     pub enable_admin_api: bool,
     /// Labels by which the copies of an HA pair differ. Rollups are of one series without them; an empty list leaves all
     /// series as they are. As `querier.replica_labels`: what was deduplicated by other labels is a series like others.

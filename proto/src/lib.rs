@@ -8,8 +8,10 @@
 mod channel;
 pub mod cluster;
 pub mod deletion;
+mod dialer;
 pub mod remote_read;
 pub mod remote_write;
 pub mod store;
 
 pub use channel::{channel, near_channel};
+pub use dialer::{Dialer, TlsClient};

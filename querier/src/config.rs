@@ -78,7 +78,8 @@ pub struct QuerierConfig {
     /// Prometheus's `--storage.remote.read-max-bytes-in-frame`.
     pub remote_read_max_bytes_in_frame: usize,
     /// Whether series may be deleted over HTTP: `admin/tsdb/delete_series` and `admin/tsdb/clean_tombstones`. Prometheus's
-    /// `--web.enable-admin-api`. Whoever may query a tenant may delete its series then.
+    /// `--web.enable-admin-api`. It needs the right `admin` where rights are asked for; otherwise whoever may query
+    /// a tenant may delete its series then.
     pub enable_admin_api: bool,
     /// The Prometheus release whose API this is, reported by `status/buildinfo`: clients such as Grafana
     /// read it as a version of Prometheus and switch features by it.

@@ -8,6 +8,7 @@ use latewood_catalog::Catalogs;
 use latewood_ingester::ring::RingService;
 use latewood_model::TimestampMs;
 use latewood_objstore::Bucket;
+use latewood_proto::Dialer;
 use latewood_proto::deletion::DeletionApi;
 use latewood_proto::store::StoreApi;
 use prometheus_client::registry::Registry;
@@ -34,6 +35,8 @@ pub struct Context {
     pub catalogs: Arc<Catalogs>,
     /// The lane for work that would block the runtime.
     pub offload: Offload,
+    /// How other processes are reached.
+    pub dialer: Dialer,
     /// What other nodes ask of the ingester in this process, if it is to be one of a cluster.
     pub ring: Option<Arc<RingService>>,
     /// The process's metrics.

@@ -16,6 +16,7 @@ pub async fn start(context: &mut Context, started: &mut Started) -> anyhow::Resu
         rng: context.rng.clone(),
         data_dir: context.config.data_dir.clone(),
         offload: context.offload.clone(),
+        dialer: context.dialer.clone(),
         shutdown: context.shutdown.child(),
     };
     let mut config = context.config.ingester.clone();

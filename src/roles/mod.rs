@@ -6,12 +6,14 @@ mod ingester;
 mod peers;
 mod querier;
 mod reporting;
+mod rights;
 mod services;
 mod store_gateway;
 mod stores;
 mod unrouted;
 
 pub use context::{Context, Started};
+pub use rights::needs;
 pub use services::routes as services_routes;
 pub use stores::served_store;
 pub use unrouted::with_fallbacks;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use latewood_base::{Shutdown, Tasks};
 use latewood_catalog::Catalogs;
 use latewood_discovery::{DiscoveryConfig, Dns, HostPort, LookUpAgain, Metrics, PeerAddr, Watcher};
+use latewood_proto::Dialer;
 use latewood_proto::deletion::RemoteDeletion;
 use latewood_proto::store::{RemoteStore, WireLimits};
 use latewood_querier::{NamedStore, Stores};
@@ -20,6 +21,7 @@ pub const LOCAL: &str = "local";
 pub struct Peers {
     config: DiscoveryConfig,
     limits: WireLimits,
+    dialer: Dialer,
     dns: Arc<Dns>,
     catalogs: Arc<Catalogs>,
     metrics: Metrics,
@@ -34,6 +36,7 @@ impl Peers {
         Self {
             config: querier.store_sd.clone(),
             limits: querier.wire,
+            dialer: context.dialer.clone(),
             dns: Arc::new(Dns::new(&querier.store_sd)),
             catalogs: Arc::clone(&context.catalogs),
             metrics: Metrics::new(context.registry.sub_registry_with_prefix("latewood_querier")),
@@ -46,8 +49,9 @@ impl Peers {
     /// first look-up; one that fails keeps nobody from starting.
     pub async fn follow(&self, addrs: &[PeerAddr], local: Option<NamedStore>) -> Stores {
         let (stores, asked) = (Stores::default(), LookUpAgain::default());
+        let (limits, dialer) = (self.limits, self.dialer.clone());
         let mut connections =
-            Connections { local, remote: BTreeMap::new(), limits: self.limits, asked: asked.clone() };
+            Connections { local, remote: BTreeMap::new(), limits, dialer, asked: asked.clone() };
         let (known, catalogs) = (stores.clone(), Arc::clone(&self.catalogs));
         let on_change = move |peers: &BTreeSet<HostPort>| {
             // Who goes tells nobody any more what it flushed. First this, so that whoever does not ask it reads it.
@@ -69,6 +73,7 @@ struct Connections {
     local: Option<NamedStore>,
     remote: BTreeMap<HostPort, NamedStore>,
     limits: WireLimits,
+    dialer: Dialer,
     asked: LookUpAgain,
 }
 
@@ -84,7 +89,7 @@ impl Connections {
         self.remote.retain(|peer, _| peers.contains(peer));
         for peer in peers {
             let connect = || {
-                let channel = latewood_proto::channel(peer.as_str());
+                let channel = latewood_proto::channel(peer.as_str(), &self.dialer);
                 let store = RemoteStore::new(channel.clone(), &self.limits);
                 let api = Arc::new(Reporting::new(store, self.asked.clone()));
                 let deletion = Arc::new(RemoteDeletion::new(channel));
@@ -103,7 +108,8 @@ mod tests {
     #[tokio::test]
     async fn those_that_stay_keep_their_connections() {
         let (limits, asked) = (WireLimits::default(), LookUpAgain::default());
-        let mut connections = Connections { local: None, remote: BTreeMap::new(), limits, asked };
+        let mut connections =
+            Connections { local: None, remote: BTreeMap::new(), limits, dialer: Dialer::plain(), asked };
         let peers = |ports: &[u16]| ports.iter().map(|&port| HostPort::new("a", port).unwrap()).collect();
         assert!(!connections.lose(&peers(&[1, 2])));
         let before = connections.to(&peers(&[1, 2]));

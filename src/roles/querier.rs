@@ -1,6 +1,7 @@
 //! The querier in this process.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use latewood_discovery::PeerAddr;
@@ -49,12 +50,17 @@ fn joined(addrs: &[PeerAddr]) -> String {
     addrs.iter().map(PeerAddr::as_str).collect::<Vec<_>>().join(",")
 }
 
+fn path(path: Option<&Path>) -> String {
+    path.map(|path| path.display().to_string()).unwrap_or_default()
+}
+
 fn status(context: &Context) -> anyhow::Result<StatusInfo> {
     let (service, querier) = (&context.config.service, &context.config.querier);
     let flags = BTreeMap::from([
         ("data-dir".to_owned(), context.config.data_dir.display().to_string()),
         ("http-addr".to_owned(), service.http_addr.to_string()),
         ("grpc-addr".to_owned(), service.grpc_addr.to_string()),
+        ("web.config.file".to_owned(), path(service.web_config_file.as_deref())),
         ("bucket".to_owned(), context.config.bucket.url.clone().unwrap_or_default()),
         ("s3-endpoint".to_owned(), context.config.bucket.s3_endpoint.clone().unwrap_or_default()),
         ("enable-feature".to_owned(), context.features.join(",")),

@@ -12,7 +12,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("objstore", &["base"]),
     ("proto", &["base", "model"]),
     ("promql", &["base", "model"]),
-    ("service", &["base", "model"]),
+    ("auth", &["base", "model"]),
+    ("service", &["auth", "base", "model"]),
     ("catalog", &["base", "model", "objstore"]),
     ("block", &["base", "model", "objstore"]),
     ("blockstore", &["base", "block", "catalog", "model", "objstore"]),
@@ -48,6 +49,8 @@ const KEPT_INSIDE: &[(&str, &[&str])] = &[
     ("foyer", &["store-gateway"]),
     ("parquet", &["block"]),
     ("arrow", &["block"]),
+    ("bcrypt", &["auth"]),
+    ("jsonwebtoken", &["auth"]),
     // In the parser's tests alone.
     ("promql-parser", &[]),
     ("datafusion", &["sql"]),

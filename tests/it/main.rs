@@ -32,6 +32,7 @@ mod real_prometheus;
 mod remote_read;
 mod result_cache;
 mod roles;
+mod security;
 mod start;
 mod start_timestamps;
 mod tidy;

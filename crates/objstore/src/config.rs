@@ -21,6 +21,13 @@ pub struct BucketConfig {
     /// Puts the bucket's name in the host (`bucket.endpoint/key`) rather than in the path
     /// (`endpoint/bucket/key`).
     pub s3_virtual_hosted: bool,
+    /// How S3 encrypts what it stores: `SSE-S3` with its own key, `SSE-KMS` with one of KMS. Default: none; as the bucket is set
+    /// up.
+    pub s3_sse_type: Option<String>,
+    /// The id of the key for `SSE-KMS`. Default: none; the account's key for S3.
+    pub s3_sse_kms_key_id: Option<String>,
+    /// Whether `SSE-KMS` uses a key of the bucket, which asks KMS less often.
+    pub s3_sse_bucket_key_enabled: bool,
     /// How long opening a connection may take, in milliseconds.
     pub connect_timeout_ms: u64,
     /// How long one request may take, in milliseconds.
@@ -43,6 +50,9 @@ impl Default for BucketConfig {
             s3_endpoint: None,
             s3_region: None,
             s3_virtual_hosted: false,
+            s3_sse_type: None,
+            s3_sse_kms_key_id: None,
+            s3_sse_bucket_key_enabled: false,
             connect_timeout_ms: 5_000,
             request_timeout_ms: 60_000,
             retries: 5,
@@ -86,6 +96,7 @@ impl BucketConfig {
         if let Some(endpoint) = &self.s3_endpoint {
             check_endpoint(endpoint)?;
         }
+        self.encryption()?;
         let positive = |field, value: u64| {
             let wrong = BucketConfigError { field, message: "must be more than 0".to_owned() };
             if value == 0 { Err(wrong) } else { Ok(()) }
@@ -106,6 +117,24 @@ impl BucketConfig {
         )?;
         at_most("retries", self.retries.into(), MAX_RETRIES.into())?;
         at_most("retry_initial_ms", self.retry_initial_ms, self.retry_max_ms)
+    }
+
+    /// How S3 is to encrypt, if that is said.
+    pub(crate) fn encryption(&self) -> Result<Option<Encryption<'_>>, BucketConfigError> {
+        let wrong = |field, message: &str| BucketConfigError { field, message: message.to_owned() };
+        let is_of_kms = self.s3_sse_kms_key_id.is_some() || self.s3_sse_bucket_key_enabled;
+        match self.s3_sse_type.as_deref() {
+            Some("SSE-KMS") => Ok(Some(Encryption::Kms {
+                key_id: self.s3_sse_kms_key_id.as_deref(),
+                bucket_key: self.s3_sse_bucket_key_enabled,
+            })),
+            None | Some("SSE-S3") if is_of_kms => {
+                Err(wrong("s3_sse_type", "must be SSE-KMS where a key of KMS or of the bucket is to be used"))
+            }
+            Some("SSE-S3") => Ok(Some(Encryption::S3)),
+            None => Ok(None),
+            Some(_) => Err(wrong("s3_sse_type", "must be SSE-S3 or SSE-KMS")),
+        }
     }
 
     /// Whether the bucket is a folder of this machine.
@@ -166,6 +195,20 @@ impl BucketConfig {
     }
 }
 
+/// How S3 is to encrypt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Encryption<'a> {
+    /// With a key of its own.
+    S3,
+    /// With a key of KMS.
+    Kms {
+        /// Which; the account's for S3 where none is said.
+        key_id: Option<&'a str>,
+        /// By way of one of the bucket.
+        bucket_key: bool,
+    },
+}
+
 /// Where a bucket is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Location {
@@ -199,6 +242,9 @@ fn check_endpoint(endpoint: &str) -> Result<(), BucketConfigError> {
     if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
         return Err(wrong(format!("{endpoint:?} must be http://host:port or https://host:port")));
     }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(wrong("takes no user: credentials come from the environment".to_owned()));
+    }
     Ok(())
 }
 
@@ -231,6 +277,19 @@ mod tests {
         let mut config = BucketConfig::at("s3://b");
         config.s3_endpoint = Some("localhost:1".to_owned());
         check(config, "s3_endpoint");
+        let mut config = BucketConfig::at("s3://b");
+        config.s3_endpoint = Some("http://key:hunter2@localhost:1".to_owned());
+        assert!(!config.validate().unwrap_err().to_string().contains("hunter2"));
+        check(config, "credentials come from the environment");
+        let sse = |kind: Option<&str>, key: Option<&str>| BucketConfig {
+            s3_sse_type: kind.map(str::to_owned),
+            s3_sse_kms_key_id: key.map(str::to_owned),
+            ..BucketConfig::at("s3://b")
+        };
+        check(sse(Some("AES256"), None), "s3_sse_type: must be SSE-S3 or SSE-KMS");
+        check(sse(Some("SSE-S3"), Some("key")), "s3_sse_type: must be SSE-KMS");
+        check(sse(None, Some("key")), "s3_sse_type: must be SSE-KMS");
+        assert_eq!(sse(Some("SSE-KMS"), None).validate(), Ok(()));
         let idle = BucketConfig { max_concurrent_requests: 0, ..BucketConfig::default() };
         check(idle, "max_concurrent_requests");
         assert_eq!(BucketConfig::default().validate(), Ok(()));

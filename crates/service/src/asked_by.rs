@@ -5,8 +5,8 @@ use http::{HeaderMap, header};
 /// The most bytes that are told.
 const MAX_BYTES: usize = 200;
 
-/// What proxies and the client say of who sends a request: `X-Forwarded-User`, `X-Forwarded-For` and `User-Agent`. Nobody
-/// has proved it.
+/// What proxies and the client say of who sends a request: `X-Forwarded-User`, `X-Forwarded-For` and `User-Agent`. Behind
+/// a guard that asks who they are the first is proved, and nothing else is.
 #[must_use]
 pub fn asked_by(headers: &HeaderMap) -> String {
     let names = ["x-forwarded-user", "x-forwarded-for", header::USER_AGENT.as_str()];

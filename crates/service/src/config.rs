@@ -1,10 +1,12 @@
 //! Settings of listeners and logs.
 
 use std::net::Ipv4Addr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::grpc_tls::{GrpcClientTls, GrpcServerTls};
 use crate::telemetry::filter;
 use crate::{ListenAddr, ServiceError};
 
@@ -17,6 +19,20 @@ pub struct ServiceConfig {
     pub http_addr: ListenAddr,
     /// Where gRPC is served: the Store API between roles. `host:port`, or `:port` for all.
     pub grpc_addr: ListenAddr,
+    /// Where what needs an administrator's right is served, and nowhere else then: flushes, deletions, leaving the cluster.
+    /// `host:port`, or `:port` for all. Default: none; at `http_addr`.
+    pub admin_addr: Option<ListenAddr>,
+    /// TLS, basic auth and headers of HTTP: a file in the form of Prometheus's `--web.config.file` (exporter-toolkit). It and the
+    /// files that it names are read again when they change. Default: none; HTTP is plain and open.
+    pub web_config_file: Option<PathBuf>,
+    /// Who may do what over HTTP: users, bearer tokens and JWTs with their tenants and rights, a file as docs/operating.md
+    /// describes it. It and the files that it names are read again when they change. Default: none; users of
+    /// `web_config_file` may everything.
+    pub auth_config_file: Option<PathBuf>,
+    /// TLS of the gRPC listener.
+    pub grpc_tls: GrpcServerTls,
+    /// TLS of connections to the gRPC listeners of other processes.
+    pub client_tls: GrpcClientTls,
     /// Connections that one listener holds at once; further ones wait in the kernel's queue.
     pub max_connections: usize,
     /// How long a client may take to send a request's headers, in seconds.
@@ -32,6 +48,11 @@ impl Default for ServiceConfig {
         Self {
             http_addr: (Ipv4Addr::LOCALHOST, 9009).into(),
             grpc_addr: (Ipv4Addr::LOCALHOST, 9095).into(),
+            admin_addr: None,
+            web_config_file: None,
+            auth_config_file: None,
+            grpc_tls: GrpcServerTls::default(),
+            client_tls: GrpcClientTls::default(),
             max_connections: 4096,
             header_timeout_seconds: 30,
             write_timeout_seconds: 60,
@@ -46,6 +67,8 @@ impl ServiceConfig {
     /// # Errors
     /// A text that names the field and what it must be.
     pub fn validate(&self) -> Result<(), String> {
+        self.grpc_tls.validate().map_err(|error| format!("service.grpc_tls.{error}"))?;
+        self.client_tls.validate().map_err(|error| format!("service.client_tls.{error}"))?;
         if self.max_connections == 0 {
             return Err("service.max_connections must be at least 1".to_owned());
         }

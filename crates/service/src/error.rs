@@ -1,5 +1,7 @@
 //! Errors of listeners and logs.
 
+use latewood_auth::FileError;
+
 use crate::ListenAddr;
 
 /// Why a listener or the logs could not be started.
@@ -15,6 +17,9 @@ pub enum ServiceError {
         /// The system's answer.
         source: std::io::Error,
     },
+    /// A file of the settings cannot be used.
+    #[error(transparent)]
+    File(#[from] FileError),
     /// The log level is none.
     #[error(
         "{setting} {level:?} is no level: it is one of error, warn, info, debug, trace, or a list with directives \

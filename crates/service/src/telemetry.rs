@@ -9,6 +9,9 @@ use crate::{LogConfig, LogFormat, ServiceError};
 /// tells once; a directive of their own wins over this one.
 const QUIET: &str = "openraft=error";
 
+/// What administrators do is told at every level, unless a directive for this target says otherwise.
+const AUDIT: &str = "audit=info";
+
 /// Starts the logs of this process. The variable `RUST_LOG` wins over the configured level.
 ///
 /// # Errors
@@ -40,7 +43,7 @@ pub(crate) fn filter(setting: &'static str, level: &str) -> Result<EnvFilter, Se
     if directives.is_empty() || directives.iter().any(is_misspelt) {
         return Err(wrong());
     }
-    EnvFilter::try_new(format!("{QUIET},{}", directives.join(","))).map_err(|_| wrong())
+    EnvFilter::try_new(format!("{QUIET},{AUDIT},{}", directives.join(","))).map_err(|_| wrong())
 }
 
 #[cfg(test)]

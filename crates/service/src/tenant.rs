@@ -73,6 +73,11 @@ impl TenantFromRequest {
     pub fn from_named(headers: &HeaderMap) -> Result<Self, TenantRejection> {
         named(headers)?.map(Self).ok_or(TenantRejection::Missing)
     }
+
+    /// The tenant that a request names, if any.
+    pub(crate) fn named(headers: &HeaderMap) -> Result<Option<TenantId>, TenantRejection> {
+        named(headers)
+    }
 }
 
 /// The tenant that the headers name.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use latewood_catalog::ClusterRecord;
 use latewood_cluster::ClusterView;
+use latewood_proto::Dialer;
 use latewood_proto::cluster::{ClusterApi, ClusterWire, RemoteCluster};
 use parking_lot::Mutex;
 
@@ -19,6 +20,7 @@ pub trait Nodes: fmt::Debug + Send + Sync + 'static {
 #[derive(Debug)]
 pub struct AddressBook {
     wire: ClusterWire,
+    dialer: Dialer,
     known: Mutex<Known>,
 }
 
@@ -38,20 +40,20 @@ impl fmt::Debug for Known {
 impl AddressBook {
     /// Knows nobody.
     #[must_use]
-    pub fn new(wire: ClusterWire) -> Arc<Self> {
-        Arc::new(Self { wire, known: Mutex::default() })
+    pub fn new(wire: ClusterWire, dialer: Dialer) -> Arc<Self> {
+        Arc::new(Self { wire, dialer, known: Mutex::default() })
     }
 
     /// A node is at `host:port`; one that was known there keeps its connection.
     pub fn learn(&self, node: u64, address: &str) {
-        self.known.lock().learn(node, address, self.wire);
+        self.known.lock().learn(node, address, |address| self.connect(address));
     }
 
     /// Where the founders were.
     pub fn learn_founders(&self, founding: &ClusterRecord) {
         let mut known = self.known.lock();
         for founder in &founding.founders {
-            known.learn(founder.node, &founder.address, self.wire);
+            known.learn(founder.node, &founder.address, |address| self.connect(address));
         }
     }
 
@@ -61,9 +63,13 @@ impl AddressBook {
         for (node, member) in &view.members {
             if known.viewed.get(node) != Some(&member.address) {
                 known.viewed.insert(*node, member.address.clone());
-                known.learn(*node, &member.address, self.wire);
+                known.learn(*node, &member.address, |address| self.connect(address));
             }
         }
+    }
+
+    fn connect(&self, address: &str) -> Arc<dyn ClusterApi> {
+        Arc::new(RemoteCluster::at(address, self.wire, &self.dialer))
     }
 
     /// The nodes of which it is known where they are.
@@ -82,17 +88,16 @@ impl AddressBook {
     pub(crate) fn node_at(&self, node: u64, address: &str) -> Option<Arc<dyn ClusterApi>> {
         let mut known = self.known.lock();
         if !known.nodes.contains_key(&node) && !address.is_empty() {
-            known.learn(node, address, self.wire);
+            known.learn(node, address, |address| self.connect(address));
         }
         known.nodes.get(&node).map(|(_, node)| Arc::clone(node))
     }
 }
 
 impl Known {
-    fn learn(&mut self, node: u64, address: &str, wire: ClusterWire) {
+    fn learn(&mut self, node: u64, address: &str, connect: impl FnOnce(&str) -> Arc<dyn ClusterApi>) {
         if self.nodes.get(&node).is_none_or(|(known, _)| known != address) {
-            let remote = Arc::new(RemoteCluster::at(address, wire));
-            self.nodes.insert(node, (address.to_owned(), remote));
+            self.nodes.insert(node, (address.to_owned(), connect(address)));
         }
     }
 }
@@ -117,7 +122,8 @@ mod tests {
 
     #[tokio::test]
     async fn what_a_node_says_of_itself_counts_until_the_view_says_something_new() {
-        let book = AddressBook::new(ClusterWire { max_message_bytes: 1 << 20, compress: false });
+        let book =
+            AddressBook::new(ClusterWire { max_message_bytes: 1 << 20, compress: false }, Dialer::plain());
         let at = |book: &AddressBook| book.address(7);
         assert!(book.node(7).is_none() && book.node_at(7, "").is_none());
         assert!(book.node_at(7, "old:1").is_some());

@@ -57,7 +57,7 @@ impl Membership {
             founding: node.founding.clone(),
         };
         service.introduce(this.clone());
-        let peers = Peers::new(&config.ring, wire);
+        let peers = Peers::new(&config.ring, wire, deps.dialer.clone());
         let shards = |founders| config.new_cluster_shards(founders);
         let found = find_cluster(FoundingParts {
             data_dir: deps.data_dir.clone(),
@@ -76,7 +76,7 @@ impl Membership {
         let record =
             founding.ok_or_else(|| StartError::Config("ring: a node without a cluster".to_owned()))?;
         service.introduce(Met { founding: Some(record.clone()), ..this.clone() });
-        let book = AddressBook::new(wire);
+        let book = AddressBook::new(wire, deps.dialer.clone());
         book.learn_founders(&record);
         tasks.spawn("peers", peers.keep_up(Arc::clone(&book), shutdown.clone()));
         let transport: Arc<dyn Transport> = Arc::new(GrpcTransport::new(node, Arc::clone(&book)));

@@ -9,6 +9,7 @@ use futures::future::join_all;
 use latewood_base::{Shutdown, Ulid};
 use latewood_catalog::ClusterRecord;
 use latewood_discovery::{Dns, PeerAddr};
+use latewood_proto::Dialer;
 use latewood_proto::cluster::wire::{WhoRequest, WhoResponse};
 use latewood_proto::cluster::{ClusterApi, ClusterWire, RemoteCluster};
 use parking_lot::Mutex;
@@ -56,6 +57,7 @@ pub struct Peers {
     members: Vec<PeerAddr>,
     dns: Dns,
     wire: ClusterWire,
+    dialer: Dialer,
     interval: Duration,
     connections: Mutex<BTreeMap<String, Arc<dyn ClusterApi>>>,
 }
@@ -63,11 +65,12 @@ pub struct Peers {
 impl Peers {
     /// Nobody is asked yet.
     #[must_use]
-    pub fn new(config: &RingConfig, wire: ClusterWire) -> Self {
+    pub fn new(config: &RingConfig, wire: ClusterWire, dialer: Dialer) -> Self {
         Self {
             members: config.join_members.clone(),
             dns: Dns::new(&config.join_sd),
             wire,
+            dialer,
             interval: Duration::from_secs(config.join_sd.dns_interval_seconds),
             connections: Mutex::default(),
         }
@@ -108,7 +111,8 @@ impl Peers {
             if connections.len() > MAX_CONNECTIONS {
                 connections.clear();
             }
-            let connect = || Arc::new(RemoteCluster::at(address, self.wire)) as Arc<dyn ClusterApi>;
+            let connect =
+                || -> Arc<dyn ClusterApi> { Arc::new(RemoteCluster::at(address, self.wire, &self.dialer)) };
             Arc::clone(connections.entry(address.to_owned()).or_insert_with(connect))
         };
         let answer = tokio::time::timeout(PATIENCE, node.who(WhoRequest {})).await.ok()?;

@@ -37,7 +37,8 @@ impl Node {
     async fn start(id: u64, files: MemoryFiles) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
-        let (service, book) = (RingService::new(Offload::new(1)), AddressBook::new(WIRE));
+        let (service, book) =
+            (RingService::new(Offload::new(1)), AddressBook::new(WIRE, latewood_proto::Dialer::plain()));
         let met =
             Met { node: id, address: address.clone(), zone: String::new(), founders: 3, founding: None };
         service.introduce(met);
@@ -152,7 +153,7 @@ async fn who_is_not_there_or_has_no_replica_is_unreachable() {
     use latewood_cluster::{Transport, TransportError};
 
     let node = Node::start(1, MemoryFiles::new()).await;
-    let transport = GrpcTransport::new(2, AddressBook::new(WIRE));
+    let transport = GrpcTransport::new(2, AddressBook::new(WIRE, latewood_proto::Dialer::plain()));
     let unreachable = async |peer: Peer, group| {
         let asked = transport.ask(&peer, group, "x".into()).await;
         assert!(matches!(asked, Err(TransportError::Unreachable { .. })), "{asked:?}");

@@ -9,6 +9,7 @@ use futures::future::join_all;
 use latewood_base::{Clock, Ids, Offload, Rng, Shutdown, Tasks};
 use latewood_catalog::Catalogs;
 use latewood_objstore::Bucket;
+use latewood_proto::Dialer;
 use latewood_proto::deletion::DeletionApi;
 use latewood_proto::store::StoreApi;
 use latewood_wal::{Journal, Recovered};
@@ -47,6 +48,8 @@ pub struct IngesterDeps {
     pub data_dir: PathBuf,
     /// Where CPU-bound work goes.
     pub offload: Offload,
+    /// How other nodes are reached.
+    pub dialer: Dialer,
     /// Ends the ingester, as [`Ingester::stop`] does.
     pub shutdown: Shutdown,
 }

@@ -98,6 +98,7 @@ impl Node {
             rng,
             data_dir: dir.to_owned(),
             offload: Offload::new(2),
+            dialer: latewood_proto::Dialer::plain(),
             shutdown: Shutdown::new(),
         };
         let mut registry = Registry::default();

@@ -122,6 +122,7 @@ impl Node {
                 rng: around.rng.clone(),
                 data_dir: self.data_dir(),
                 offload: Offload::inline(),
+                dialer: latewood_proto::Dialer::plain(),
                 shutdown: Shutdown::new(),
             },
             journal,

@@ -14,6 +14,7 @@ use super::wire::{
     ChangeRequest, ChangeResponse, ReplicateRequest, ReplicateResponse, WhoRequest, WhoResponse,
     WriteRequest, WriteResponse,
 };
+use crate::Dialer;
 use crate::store::{StoreError, error_from_status, is_from_a_peer, take};
 
 /// Requests of so many bytes are compressed: smaller ones are not worth it, and larger ones would hold up a thread of the
@@ -54,8 +55,8 @@ impl RemoteCluster {
 
     /// The node at `host:port`, over a connection of its own.
     #[must_use]
-    pub fn at(address: &str, wire: ClusterWire) -> Self {
-        Self::new(crate::near_channel(address), wire)
+    pub fn at(address: &str, wire: ClusterWire, dialer: &Dialer) -> Self {
+        Self::new(crate::near_channel(address, dialer), wire)
     }
 
     /// What sends a message with so many bytes in it.

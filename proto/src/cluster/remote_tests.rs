@@ -15,6 +15,7 @@ use super::wire::{
     WhoResponse, WriteRequest, WriteResponse, Written, change_response, write_response,
 };
 use super::{ClusterApi, ClusterService, ClusterWire, RemoteCluster};
+use crate::Dialer;
 use crate::store::StoreError;
 
 /// Sends back what it is sent, or fails as the text in it says.
@@ -68,7 +69,8 @@ fn replicate(bytes: impl Into<Bytes>) -> ReplicateRequest {
 #[tokio::test]
 async fn answers_and_kinds_of_errors_are_the_same_near_and_far() {
     let address = serve().await;
-    let nodes: [Arc<dyn ClusterApi>; 2] = [Arc::new(Echo), Arc::new(RemoteCluster::at(&address, WIRE))];
+    let nodes: [Arc<dyn ClusterApi>; 2] =
+        [Arc::new(Echo), Arc::new(RemoteCluster::at(&address, WIRE, &Dialer::plain()))];
     let mut seen = Vec::new();
     for node in nodes {
         let large = Bytes::from(vec![7_u8; 900_000]);
@@ -92,7 +94,7 @@ async fn answers_and_kinds_of_errors_are_the_same_near_and_far() {
 
 #[tokio::test]
 async fn a_message_above_the_limit_is_refused_as_too_large() {
-    let remote = RemoteCluster::at(&serve().await, WIRE);
+    let remote = RemoteCluster::at(&serve().await, WIRE, &Dialer::plain());
     for bytes in [vec![0; 2 << 20], vec![7; (1 << 20) + 1]] {
         let error = remote.replicate(replicate(bytes)).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::TooLarge, "{error}");
@@ -104,7 +106,8 @@ async fn what_was_lost_on_the_way_is_told_from_what_was_never_sent() {
     let gone = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = gone.local_addr().unwrap().to_string();
     drop(gone);
-    let error = RemoteCluster::at(&address, WIRE).replicate(replicate("x")).await.unwrap_err();
+    let error =
+        RemoteCluster::at(&address, WIRE, &Dialer::plain()).replicate(replicate("x")).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
 
     let breaks = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -116,6 +119,9 @@ async fn what_was_lost_on_the_way_is_told_from_what_was_never_sent() {
             let _ = stream.read(&mut some).await;
         }
     });
-    let error = RemoteCluster::at(&address, WIRE).replicate(replicate(vec![1; 600_000])).await.unwrap_err();
+    let error = RemoteCluster::at(&address, WIRE, &Dialer::plain())
+        .replicate(replicate(vec![1; 600_000]))
+        .await
+        .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
 }

@@ -25,7 +25,7 @@ fn met(node: u64, address: &str) -> Met {
 
 fn peers(addresses: &[&str]) -> Peers {
     let join_members = addresses.iter().map(|address| address.parse().unwrap()).collect();
-    Peers::new(&RingConfig { join_members, ..RingConfig::default() }, WIRE)
+    Peers::new(&RingConfig { join_members, ..RingConfig::default() }, WIRE, Dialer::plain())
 }
 
 #[tokio::test]
@@ -61,7 +61,7 @@ async fn nodes_count_where_they_are_reached_as_they_say() {
 async fn a_node_that_comes_back_elsewhere_is_found_again() {
     let (node, address) = listening().await;
     node.introduce(met(1, &address));
-    let (book, shutdown) = (AddressBook::new(WIRE), Shutdown::new());
+    let (book, shutdown) = (AddressBook::new(WIRE, Dialer::plain()), Shutdown::new());
     book.learn(1, "gone:1");
     let keeping = tokio::spawn(peers(&[&address]).keep_up(Arc::clone(&book), shutdown.clone()));
     while book.address(1).as_ref() != Some(&address) {
