@@ -15,6 +15,7 @@ pub fn needs(pattern: &str) -> Option<Need> {
         "/api/v1/admin/flush" | "/ingester/flush" | "/ingester/prepare-shutdown" => Need::Process(Admin),
         "/compactor/delete_tenant" => Need::NamedTenant(Admin),
         "/compactor/delete_tenant_status" => Need::Tenant(Admin),
+        "/federate" => Need::Tenant(Read),
         _ => return api.strip_prefix("/api/v1/").and_then(of_query_api),
     })
 }
@@ -27,6 +28,7 @@ fn of_query_api(path: &str) -> Option<Need> {
         | "query_explain"
         | "query_range_explain"
         | "query_exemplars"
+        | "read"
         | "format_query"
         | "parse_query"
         | "series"
@@ -69,6 +71,8 @@ mod tests {
             ("/api/v1/status/config", Need::Process(Metrics)),
             ("/prometheus/api/v1/status/flags", Need::Process(Metrics)),
             ("/api/v1/query", Need::Tenant(Read)),
+            ("/api/v1/read", Need::Tenant(Read)),
+            ("/prometheus/federate", Need::Tenant(Read)),
             ("/prometheus/api/v1/label/{name}/values", Need::Tenant(Read)),
             ("/ready", Need::Nothing),
         ] {
