@@ -89,9 +89,10 @@ impl TopkOperator {
         let offset = (self.op == AggregateOp::LimitRatio).then(|| ratio::offset(row.labels));
         let start = group * self.steps;
         let heaps = self.kept.get_mut(start..start + self.steps).unwrap_or_default();
-        let (mut added, mut is_kept) = (0, false);
+        let (mut added, mut is_kept, mut pace) = (0, false, Pace::new(&self.env.control));
         let elements = heaps.iter_mut().zip(row.values).zip(limits).enumerate();
         for (step, ((heap, &value), &limit)) in elements.filter(|(_, ((_, value), _))| is_present(**value)) {
+            pace.did(1)?;
             let histogram = row.histogram(step);
             if by_value && histogram.is_some() {
                 if limit >= 1.0 {
