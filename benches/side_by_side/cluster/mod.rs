@@ -3,7 +3,9 @@
 
 mod nodes;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::load::Load;
 use crate::median;

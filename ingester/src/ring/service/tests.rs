@@ -1,6 +1,7 @@
 use latewood_base::{Kinded, Ulid};
 use latewood_cluster::{ClusterError, ClusterView, ShardView};
 use latewood_model::{Labels, Sample, TenantId};
+use latewood_proto::Dialer;
 use latewood_proto::cluster::ClusterWire;
 use parking_lot::Mutex;
 
@@ -132,7 +133,7 @@ async fn requests_of_replicas_reach_the_one_that_is_meant() {
 async fn writes_are_taken_refused_or_sent_to_who_leads() {
     let (service, told) = (RingService::new(Offload::inline()), Told::default());
     service.introduce(this(true));
-    service.serve(Arc::new(told.clone()), Arc::new(told.clone()), AddressBook::new(WIRE));
+    service.serve(Arc::new(told.clone()), Arc::new(told.clone()), AddressBook::new(WIRE, Dialer::default()));
     let does = |does| *told.0.lock() = Some(does);
     let outcome = |shard| {
         let service = Arc::clone(&service);
@@ -173,7 +174,7 @@ async fn a_write_is_passed_on_once_to_a_leader_that_its_sender_cannot_reach() {
     far.0.introduce(Met { node: 9, ..this(true) });
     let nodes = Arc::new(Reached(9, Arc::clone(&far.0)));
     near.0.serve(Arc::new(near.1.clone()), Arc::new(near.1.clone()), nodes);
-    far.0.serve(Arc::new(far.1.clone()), Arc::new(far.1.clone()), AddressBook::new(WIRE));
+    far.0.serve(Arc::new(far.1.clone()), Arc::new(far.1.clone()), AddressBook::new(WIRE, Dialer::default()));
     let relay = |relay_to| {
         let service = Arc::clone(&near.0);
         async move { service.write(WriteRequest { relay_to, ..write(0) }).await }
@@ -191,7 +192,7 @@ async fn a_write_is_passed_on_once_to_a_leader_that_its_sender_cannot_reach() {
 async fn changes_are_made_refused_or_sent_on() {
     let (service, told) = (RingService::new(Offload::inline()), Arc::new(Told::default()));
     service.introduce(this(true));
-    service.serve(told.clone(), told, AddressBook::new(WIRE));
+    service.serve(told.clone(), told, AddressBook::new(WIRE, Dialer::default()));
     let change = |command: Bytes| {
         let request = ChangeRequest { cluster: cluster().to_string(), command };
         let service = Arc::clone(&service);
