@@ -131,9 +131,9 @@ fn what_runbooks_and_dashboards_say_can_be_set_is_there() {
     let values = yaml(&folder().join("../values.yaml"));
     let is_setting = |name: &str| {
         let (section, setting) = name.rsplit_once('.').unwrap();
-        let section = settings.split_once(&format!("## `{section}`\n"));
+        let section = settings.split_once(&format!("\n## `{section}`\n"));
         let rows = section.map(|(_, rest)| rest.split("\n## ").next().unwrap());
-        settings.contains(&format!("## `{name}`\n"))
+        settings.contains(&format!("\n## `{name}`\n"))
             || rows.is_some_and(|rows| rows.contains(&format!("| `{setting}` |")))
     };
     let is_value = |name: &str| name.split('.').try_fold(&values, |at, key| at.get(key)).is_some();
