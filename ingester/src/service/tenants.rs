@@ -47,32 +47,41 @@ impl TenantsCollector {
 impl Collector for TenantsCollector {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         let holdings = self.holdings();
-        let gauge = |value: u64| ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
         let (name, help) =
             ("latewood_ingester_head_tenants", "Tenants with open generations led by this node");
         let tenants = gauge(holdings.len() as u64);
         tenants.encode(encoder.encode_descriptor(name, help, None, tenants.metric_type())?)?;
         let largest = largest(holdings, MAX_TENANTS);
-        let families: [(&str, &str, fn(&Holding) -> u64); 2] = [
-            (
-                "latewood_ingester_tenant_head_series",
-                "Series of a tenant in open generations led by this node; of the 500 tenants with the most",
-                |holding| holding.series,
-            ),
-            (
-                "latewood_ingester_tenant_head_bytes",
-                "Memory of a tenant's open generations led by this node; of the 500 tenants with the most series",
-                |holding| holding.bytes,
-            ),
-        ];
-        for (name, help, of) in families {
-            let mut family = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
-            for (tenant, holding) in &largest {
-                gauge(of(holding)).encode(family.encode_family(&[("tenant", tenant.as_str())])?)?;
-            }
-        }
-        Ok(())
+        by_tenant(
+            &mut encoder,
+            "latewood_ingester_tenant_head_series",
+            "Series of a tenant in open generations led by this node; of the 500 tenants with the most",
+            largest.iter().map(|(tenant, holding)| (tenant, holding.series)),
+        )?;
+        by_tenant(
+            &mut encoder,
+            "latewood_ingester_tenant_head_bytes",
+            "Memory of a tenant's open generations led by this node; of the 500 tenants with the most series",
+            largest.iter().map(|(tenant, holding)| (tenant, holding.bytes)),
+        )
     }
+}
+
+fn gauge(value: u64) -> ConstGauge<i64> {
+    ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX))
+}
+
+fn by_tenant<'a>(
+    encoder: &mut DescriptorEncoder<'_>,
+    name: &str,
+    help: &str,
+    values: impl Iterator<Item = (&'a TenantId, u64)>,
+) -> Result<(), fmt::Error> {
+    let mut family = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+    for (tenant, value) in values {
+        gauge(value).encode(family.encode_family(&[("tenant", tenant.as_str())])?)?;
+    }
+    Ok(())
 }
 
 /// The tenants with the most series, at most `count`.
