@@ -25,6 +25,7 @@ mod label_listings;
 mod layers;
 mod many_blocks;
 mod metrics;
+mod monitoring;
 mod peers_by_name;
 mod query_stats;
 mod readme;

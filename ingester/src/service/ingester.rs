@@ -17,6 +17,7 @@ use prometheus_client::registry::Registry;
 
 use super::metrics::ShardsCollector;
 use super::standing::{self, Standing};
+use super::tenants::TenantsCollector;
 use super::{IngesterConfig, StartError, admin};
 use crate::Shard;
 use crate::deletion::{DeletedVersions, IngesterDeletion, TenantWatch};
@@ -232,6 +233,7 @@ async fn begin(
         offload: deps.offload.clone(),
     });
     registry.register_collector(Box::new(ShardsCollector(shards.clone())));
+    registry.register_collector(Box::new(TenantsCollector(shards.clone())));
     let tenants = TenantWatch { shards: shards.clone(), catalogs: Arc::clone(&deps.catalogs) };
     tasks.spawn("tenants", tenants.run(shutdown.clone()));
     tasks.spawn("numbers", Arc::clone(&numbers).watch(shutdown.clone()));

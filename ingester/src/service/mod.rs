@@ -7,6 +7,7 @@ mod ingester;
 mod layout;
 mod metrics;
 mod standing;
+mod tenants;
 #[cfg(test)]
 mod tests;
 

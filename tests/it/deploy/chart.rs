@@ -29,6 +29,11 @@ impl Chart {
         format!("--values={}", Self::folder().join("ci").join(name).display())
     }
 
+    /// `--values` of a size.
+    pub fn size(name: &str) -> String {
+        format!("--values={}", Self::folder().join(format!("values-{name}.yaml")).display())
+    }
+
     /// A release named `metrics` in the namespace `monitoring`.
     pub fn render(&self, flags: &[&str]) -> Manifests {
         let rendered = self.try_render(flags).unwrap_or_else(|error| panic!("{flags:?}: {error}"));

@@ -22,7 +22,14 @@ fn releases() -> Vec<(String, Vec<String>)> {
         ("single's example".to_owned(), vec![Chart::example("single-values.yaml")]),
         ("distributed's example".to_owned(), vec![Chart::example("distributed-values.yaml")]),
         ("zones' example".to_owned(), vec![Chart::example("zones-values.yaml")]),
+        ("monitoring's example".to_owned(), vec![Chart::example("monitoring-values.yaml")]),
     ];
+    for size in ["small", "medium", "large"] {
+        for mode in ["single", "distributed"] {
+            let flags = [Chart::size(size), format!("--set=mode={mode}"), DISTRIBUTED[1].to_owned()];
+            releases.push((format!("{size} {mode}"), flags.into()));
+        }
+    }
     releases.extend(COMPONENTS.map(|alone| (alone.to_owned(), only(alone))));
     releases
 }
@@ -120,6 +127,12 @@ fn values_that_are_wrong_are_refused_and_named() {
         ("ingester.zones[0].replicas=1", "'replicas'"),
         ("querier.zones[0].name=a", "/querier/zones"),
         ("store_gateway.zones[0].name=a", "/store_gateway/zones"),
+        ("ingester.autoscaling.enabled=true", "/ingester/autoscaling"),
+        ("compactor.autoscaling.enabled=true", "/compactor/autoscaling"),
+        ("querier.autoscaling.max=3", "'max'"),
+        ("bucketCredentials.accessKeyId=AKIA", "'accessKeyId'"),
+        ("serviceMonitor.interval=often", "/serviceMonitor/interval"),
+        ("networkPolicy.bucketPorts[0]=https", "/networkPolicy/bucketPorts/0"),
         ("config.bucket.url=http://metrics", "/config/bucket/url"),
         ("global.clusterDomain=a/b", "/global/clusterDomain"),
         ("serviceAccount.annotations.role.arn=1", "/serviceAccount/annotations/role"),

@@ -31,6 +31,11 @@ impl Peers {
         Command::new(self.0.join("venv/bin/kubernetes-validate"))
     }
 
+    /// A checker of files against schemas, that of compose files among them.
+    pub fn check_jsonschema(&self) -> Command {
+        Command::new(self.0.join("venv/bin/check-jsonschema"))
+    }
+
     /// A Python with duckdb and boto3.
     pub fn python(&self) -> Command {
         Command::new(self.0.join("venv/bin/python"))

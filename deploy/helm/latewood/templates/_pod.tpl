@@ -71,7 +71,8 @@ args:
   - {{ . | quote }}
   {{- end }}
 {{- $podName := dict "name" "POD_NAME" "valueFrom" (dict "fieldRef" (dict "fieldPath" "metadata.name")) }}
-{{- with concat (ternary (list $podName) list (eq .component "ingester")) .root.Values.global.extraEnv $values.extraEnv }}
+{{- $keys := include "latewood.bucketKeys" .root | fromYamlArray }}
+{{- with concat (ternary (list $podName) list (eq .component "ingester")) $keys .root.Values.global.extraEnv $values.extraEnv }}
 env:
   {{- toYaml . | nindent 2 }}
 {{- end }}
@@ -111,7 +112,7 @@ volumeMounts:
 {{- $values := index .root.Values (snakecase .component) -}}
 {{- $zone := .zone | default dict -}}
 {{- $affinity := merge (dict) (deepCopy ($zone.affinity | default dict)) (deepCopy $values.affinity) -}}
-{{- if and (eq .component "ingester") (not .zone) }}
+{{- if and (has .component (list "ingester" "store-gateway" "querier")) (not .zone) }}
 {{- $affinity = merge $affinity (include "latewood.otherZones" . | fromYaml) -}}
 {{- end }}
 {{- with merge (dict) ($zone.nodeSelector | default dict) $values.nodeSelector }}
@@ -146,4 +147,16 @@ podAntiAffinity:
         labelSelector:
           matchLabels:
             {{- include "latewood.selectorLabels" . | nindent 12 }}
+{{- end }}
+
+{{/* The bucket's keys from the Secret that has them. */}}
+{{- define "latewood.bucketKeys" -}}
+{{- with .Values.bucketCredentials }}
+{{- if .existingSecret }}
+- name: AWS_ACCESS_KEY_ID
+  valueFrom: {secretKeyRef: {name: {{ .existingSecret }}, key: {{ .accessKeyIdKey }}}}
+- name: AWS_SECRET_ACCESS_KEY
+  valueFrom: {secretKeyRef: {name: {{ .existingSecret }}, key: {{ .secretAccessKeyKey }}}}
+{{- end }}
+{{- end }}
 {{- end }}

@@ -8,7 +8,9 @@ kind: StatefulSet
 metadata:
   {{- include "latewood.workloadMetadata" . | nindent 2 }}
 spec:
+  {{- if not (include "latewood.isScaled" .) }}
   replicas: {{ include "latewood.replicas" . }}
+  {{- end }}
   serviceName: {{ include "latewood.componentName" . }}-headless
   # At a start nobody waits for anybody: those who found a cluster wait for each other. Updates go one by one all the same.
   podManagementPolicy: Parallel
@@ -61,7 +63,9 @@ kind: Deployment
 metadata:
   {{- include "latewood.workloadMetadata" . | nindent 2 }}
 spec:
+  {{- if not (include "latewood.isScaled" .) }}
   replicas: {{ $values.replicas }}
+  {{- end }}
   strategy:
     type: RollingUpdate
     rollingUpdate:
@@ -165,5 +169,44 @@ spec:
     matchLabels:
       {{- include "latewood.selectorLabels" $ | nindent 6 }}
 {{- end }}
+{{- end }}
+{{- end }}
+
+{{/* "true" where a HorizontalPodAutoscaler says how many pods there are. */}}
+{{- define "latewood.isScaled" -}}
+{{- if dig "autoscaling" "enabled" false (index .root.Values (snakecase .component)) }}true{{ end }}
+{{- end }}
+
+{{- define "latewood.autoscaler" -}}
+{{- if and (include "latewood.isDeployed" .) (include "latewood.isScaled" .) }}
+{{- $scaling := (index .root.Values (snakecase .component)).autoscaling -}}
+{{- if not (or $scaling.targetCPUUtilizationPercentage $scaling.targetMemoryUtilizationPercentage) }}
+{{- fail (printf "%s.autoscaling: a target is needed" (snakecase .component)) }}
+{{- end }}
+apiVersion: autoscaling/v2
+kind: HorizontalPodAutoscaler
+metadata:
+  name: {{ include "latewood.componentName" . }}
+  namespace: {{ .root.Release.Namespace }}
+  labels:
+    {{- include "latewood.labels" . | nindent 4 }}
+spec:
+  scaleTargetRef:
+    apiVersion: apps/v1
+    kind: {{ .kind }}
+    name: {{ include "latewood.workloadName" . }}
+  minReplicas: {{ $scaling.minReplicas }}
+  maxReplicas: {{ $scaling.maxReplicas }}
+  metrics:
+    {{- range $resource, $target := dict "cpu" $scaling.targetCPUUtilizationPercentage "memory" $scaling.targetMemoryUtilizationPercentage }}
+    {{- if $target }}
+    - type: Resource
+      resource: {name: {{ $resource }}, target: {type: Utilization, averageUtilization: {{ $target }}}}
+    {{- end }}
+    {{- end }}
+  {{- with $scaling.behavior }}
+  behavior:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
 {{- end }}
 {{- end }}
