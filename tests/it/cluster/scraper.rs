@@ -14,8 +14,8 @@ const QUEUES: usize = 3;
 /// How long it may take to send what it has when nothing is wrong.
 const PATIENCE: Duration = Duration::from_secs(60);
 const LOOK: Duration = Duration::from_millis(200);
-/// By name, so that a difference says where.
-const COUNTS: &str = "sum by (__name__) (count_over_time({job=\"self\"}[1h]))";
+/// Every sample.
+const ALL: &str = "{job=\"self\"}[1h]";
 
 /// A Prometheus with a queue for each of the first nodes.
 pub struct Scraper(Prometheus);
@@ -36,7 +36,7 @@ impl Scraper {
         Some(Self(Prometheus::start(&peers, folder, &config).await))
     }
 
-    /// Waits until it has sent what it has to the nodes that run: no sample was given up, and a querier has as many as it has.
+    /// Waits until it has sent what it has to the nodes that run: no sample was given up, and a querier has all that it has.
     pub async fn check(&self, cluster: &Cluster) {
         let now = Clock::system().now_ms() / 1000;
         for node in cluster.running().into_iter().filter(|node| *node < QUEUES) {
@@ -48,12 +48,16 @@ impl Scraper {
             assert_eq!(given_up, 0.0, "Prometheus gave samples up: {name}");
         }
         let begun = Instant::now();
-        let own = Answer::instant(&self.0.url, COUNTS, now as f64).await.unwrap();
+        let own = Answer::instant(&self.0.url, ALL, now as f64).await.unwrap();
         loop {
-            let kept = Answer::instant(&cluster.querier_url(), COUNTS, now as f64).await;
+            let kept = Answer::instant(&cluster.querier_url(), ALL, now as f64).await;
             match kept.map(|kept| differences(&own, &kept)) {
                 Ok(differ) if differ.is_empty() => return,
-                Ok(differ) => panic!("counts of what Prometheus scraped differ: {differ:?}"),
+                Ok(differ) => panic!(
+                    "{} samples of what Prometheus scraped differ: {:?}",
+                    differ.len(),
+                    differ.iter().take(20).collect::<Vec<_>>()
+                ),
                 Err(error) => assert!(begun.elapsed() < PATIENCE, "no answer: {error}"),
             }
             tokio::time::sleep(LOOK).await;
