@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::beside;
-use super::process::Process;
+use super::process::{Process, lasting_port};
 
 /// Where the real programs are.
 pub struct Peers(PathBuf);
@@ -160,7 +160,7 @@ for attempt in range(60):
         std::fs::write(&identities, Self::IDENTITIES).unwrap();
         let data = folder.join("weed");
         std::fs::create_dir_all(&data).unwrap();
-        let s3 = free_port();
+        let s3 = lasting_port();
         let mut command = Command::new(peers.0.join("venv/bin/weed"));
         command
             .arg("server")
@@ -186,14 +186,9 @@ for attempt in range(60):
     }
 }
 
-/// SeaweedFS serves gRPC at each port plus 10,000: both must be free and valid.
+/// SeaweedFS serves gRPC at each port plus 10,000: both must be free, and below those that the kernel gives to connections.
 fn grpc_twin_free_port() -> u16 {
-    (0..1000)
-        .map(|_| free_port())
-        .map(|port| if port > 55_000 { port - 20_000 } else { port })
-        .find(|port| {
-            let is_free = |port: u16| TcpListener::bind(("127.0.0.1", port)).is_ok();
-            is_free(*port) && is_free(port + 10_000)
-        })
-        .unwrap()
+    let ports = std::iter::repeat_with(|| 10_000 + lasting_port() % 12_000).take(1000);
+    let is_free = |port: u16| TcpListener::bind(("127.0.0.1", port)).is_ok();
+    ports.into_iter().find(|port| is_free(*port) && is_free(port + 10_000)).unwrap()
 }
