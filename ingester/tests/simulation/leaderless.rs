@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use latewood_base::{Kinded, Offload};
-use latewood_cluster::Peer;
+use latewood_cluster::{GroupConfig, Peer};
 use latewood_ingester::store_api::IngesterStore;
 use latewood_proto::store::{StoreApi, StoreError, wire};
 use latewood_wal::testing::Loss;
@@ -84,7 +84,8 @@ impl World {
         while !group.is_leaderless() {
             sleep(LOOK).await;
         }
-        assert!(group.silence().unwrap() >= Duration::from_secs(2), "{:?}", group.silence());
+        let patience = Duration::from_millis(2 * GroupConfig::default().election_timeout_ms);
+        assert!(group.silence().unwrap() >= patience, "{:?}", group.silence());
         let refused = self.all_of(&store, false).await.unwrap_err();
         assert_eq!(refused.kind(), latewood_base::ErrorKind::Unavailable, "{refused}");
         assert!(self.spans(&store, false).await.is_err());
