@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use latewood_model::dedup::ReplicaLabels;
-use latewood_model::{Resolution, SeriesSamples, TenantId};
+use latewood_model::{Matcher, Resolution, SeriesSamples, TenantId, TimeRange};
 use latewood_promql::{QueryError, Select, SeriesSource};
 use parking_lot::Mutex;
 
@@ -15,8 +15,12 @@ use crate::resolutions::SourceResolution;
 
 /// What is read, and how.
 pub(crate) struct RawRead {
-    /// Which samples.
-    pub(crate) select: Select,
+    /// Which series.
+    pub(crate) matchers: Vec<Matcher>,
+    /// Which samples of them.
+    pub(crate) range: TimeRange,
+    /// Whether of each series the newest sample is enough; more may come.
+    pub(crate) newest_only: bool,
     /// Whether sources that fail may be missing.
     pub(crate) partial: bool,
     /// The labels by which HA replicas differ; without any, replicas are series of their own.
@@ -34,7 +38,9 @@ impl Evaluator {
         read: RawRead,
         each: impl FnMut(SeriesSamples) -> Result<(), QueryError> + Send + 'static,
     ) -> Result<(), ApiError> {
-        let RawRead { select, partial, replica_labels, max_samples } = read;
+        let RawRead { matchers, range, newest_only, partial, replica_labels, max_samples } = read;
+        let select =
+            Select { matchers, range, step_ms: 0, window_ms: 0, starts: false, newest_only, function: None };
         let control = self.engine.control(&self.clock, None);
         let _place = self.gate.enter(tenant, control.remaining()).await?;
         let _running = Raised::new(&self.metrics.queries_running);

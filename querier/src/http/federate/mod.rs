@@ -10,9 +10,8 @@ use axum::extract::{Request, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get};
-use latewood_base::ErrorKind;
 use latewood_model::{Labels, Matcher, SeriesSamples, TimeRange, TimestampMs};
-use latewood_promql::{QueryError, Select};
+use latewood_promql::QueryError;
 use parking_lot::Mutex;
 
 use super::{Api, Call, plain, read};
@@ -39,10 +38,11 @@ async fn answer(api: &Arc<Api>, request: Request) -> Result<Response, ApiError> 
     let accept = request.headers().get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or("");
     let takes_utf8 = accept.contains("escaping=allow-utf-8");
     let call = read(api, request).await?;
-    let mut found = BTreeMap::new();
+    let found = Arc::default();
     for matchers in call.selectors().await? {
-        select(&call, matchers, &mut found).await?;
+        select(&call, matchers, &found).await?;
     }
+    let found = std::mem::take(&mut *found.lock());
     let content_type = if takes_utf8 {
         "text/plain; version=1.0.0; charset=utf-8; escaping=allow-utf-8"
     } else {
@@ -52,33 +52,25 @@ async fn answer(api: &Arc<Api>, request: Request) -> Result<Response, ApiError> 
     Ok(([(header::CONTENT_TYPE, content_type)], body).into_response())
 }
 
+/// The newest sample of each series.
+type Found = BTreeMap<Labels, (TimestampMs, Newest)>;
+
 /// Adds the series that one selector finds; what was found before is the same.
-async fn select(
-    call: &Call,
-    matchers: Vec<Matcher>,
-    found: &mut BTreeMap<Labels, (TimestampMs, Newest)>,
-) -> Result<(), ApiError> {
+async fn select(call: &Call, matchers: Vec<Matcher>, found: &Arc<Mutex<Found>>) -> Result<(), ApiError> {
     let api = &*call.api;
     let now = api.clock.now_ms();
     let lookback = i64::try_from(api.config.engine.lookback.as_millis()).unwrap_or(i64::MAX);
     let read = RawRead {
-        select: Select {
-            matchers,
-            range: TimeRange::new(now.saturating_sub(lookback).saturating_add(1), now),
-            step_ms: 0,
-            window_ms: 0,
-            starts: false,
-            newest_only: true,
-            function: None,
-        },
+        matchers,
+        range: TimeRange::new(now.saturating_sub(lookback).saturating_add(1), now),
+        newest_only: true,
         partial: call.partial()?,
         replica_labels: call.replica_labels()?,
         max_samples: api.config.remote_read_sample_limit,
     };
-    let (all, most) = (Arc::new(Mutex::new(std::mem::take(found))), api.config.max_listed);
-    let into = Arc::clone(&all);
+    let (all, most) = (Arc::clone(found), api.config.max_listed);
     let each = move |series: SeriesSamples| {
-        let mut all = into.lock();
+        let mut all = all.lock();
         if all.len() >= most {
             let text = format!("more than {most} series (querier.max_listed): select fewer");
             return Err(QueryError::Execution(text));
@@ -86,10 +78,7 @@ async fn select(
         all.extend(newest(series));
         Ok(())
     };
-    api.evaluator.read(&call.tenant, read, each).await?;
-    let all = Arc::try_unwrap(all).map_err(|_| ApiError::new(ErrorKind::Internal, "a read did not end"))?;
-    *found = all.into_inner();
-    Ok(())
+    api.evaluator.read(&call.tenant, read, each).await
 }
 
 /// The last sample, unless it says that the series has ended.
@@ -106,7 +95,7 @@ fn newest(series: SeriesSamples) -> Option<(Labels, (TimestampMs, Newest))> {
 }
 
 /// The series of a name are one family; its floats and its histograms are two.
-fn families(found: BTreeMap<Labels, (TimestampMs, Newest)>) -> Vec<Family> {
+fn families(found: Found) -> Vec<Family> {
     let mut families: BTreeMap<(String, bool), Family> = BTreeMap::new();
     for (labels, newest) in found {
         let name = labels.metric_name().unwrap_or_default().to_owned();

@@ -17,7 +17,6 @@ use axum::routing::{MethodRouter, post};
 use latewood_base::ErrorKind;
 use latewood_model::dedup::ReplicaLabels;
 use latewood_model::{MatchOp, Matcher, TenantId, TimeRange};
-use latewood_promql::Select;
 use latewood_proto::remote_read::wire::ReadRequest;
 use latewood_proto::remote_read::wire::read_request::ResponseType;
 use latewood_proto::remote_read::{matchers, wire};
@@ -39,7 +38,7 @@ const ENDPOINT: &str = "remote_read";
 struct Asked {
     tenant: TenantId,
     /// In the order of the request.
-    selects: Vec<Select>,
+    selects: Vec<(Vec<Matcher>, TimeRange)>,
     replica_labels: ReplicaLabels,
     streams: bool,
 }
@@ -68,7 +67,7 @@ impl Asked {
         let select = |query: &wire::Query| {
             let all = matchers(query).map_err(|error| ApiError::invalid(error.to_string()))?;
             let range = TimeRange::new(query.start_timestamp_ms, query.end_timestamp_ms);
-            Ok(select(all, range, &replica_labels))
+            Ok((without_replica(all, &replica_labels), range))
         };
         let selects = request.queries.iter().map(select).collect::<Result<Vec<_>, ApiError>>()?;
         let known =
@@ -81,9 +80,11 @@ impl Asked {
     }
 
     /// One of the queries.
-    fn read(&self, api: &Api, select: &Select, max_samples: u64) -> RawRead {
+    fn read(&self, api: &Api, (matchers, range): &(Vec<Matcher>, TimeRange), max_samples: u64) -> RawRead {
         RawRead {
-            select: select.clone(),
+            matchers: matchers.clone(),
+            range: *range,
+            newest_only: false,
             partial: api.config.partial_response,
             replica_labels: self.replica_labels.clone(),
             max_samples,
@@ -112,13 +113,12 @@ async fn body(api: &Api, request: Request) -> Result<ReadRequest, ApiError> {
         .map_err(|error| ApiError::invalid(format!("no ReadRequest: {error}")))
 }
 
-/// All samples of a time, with what says which replica left out.
-fn select(all: Vec<Matcher>, range: TimeRange, replica_labels: &ReplicaLabels) -> Select {
+/// Leaves out what says which replica.
+fn without_replica(all: Vec<Matcher>, replica_labels: &ReplicaLabels) -> Vec<Matcher> {
     let says_which = |matcher: &Matcher| {
         matcher.op() == MatchOp::Equal
             && !matcher.value().is_empty()
             && replica_labels.contain(matcher.name())
     };
-    let matchers = all.into_iter().filter(|matcher| !says_which(matcher)).collect();
-    Select { matchers, range, step_ms: 0, window_ms: 0, starts: false, newest_only: false, function: None }
+    all.into_iter().filter(|matcher| !says_which(matcher)).collect()
 }
